@@ -1,0 +1,69 @@
+"""Verify what Okta hook keys sign: strict, fast JWT verification for Okta inline hooks.
+
+Names are imported when they are first used, so that a program pays for what it uses: verifying with
+``StaticKeys`` imports neither requests nor PyJWT.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import HookKeyError as HookKeyError
+    from .errors import HookVerificationError as HookVerificationError
+    from .jwk import PublicKey as PublicKey
+    from .keys.cache import CachePolicy as CachePolicy
+    from .keys.hook_keys import HookKeys as HookKeys
+    from .keys.static import StaticKeys as StaticKeys
+    from .okta.credentials import ApiToken as ApiToken
+    from .okta.credentials import BearerToken as BearerToken
+    from .signer import HookSigner as HookSigner
+    from .verifier import HookVerifier as HookVerifier
+    from .verifier import VerifiedHook as VerifiedHook
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "HookVerifier": ".verifier",
+    "VerifiedHook": ".verifier",
+    "HookKeys": ".keys.hook_keys",
+    "StaticKeys": ".keys.static",
+    "PublicKey": ".jwk",
+    "CachePolicy": ".keys.cache",
+    "ApiToken": ".okta.credentials",
+    "BearerToken": ".okta.credentials",
+    "HookSigner": ".signer",
+    "HookKeyError": ".errors",
+    "HookVerificationError": ".errors",
+    "ConfigurationError": ".errors",
+}
+
+__all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
+    "HookVerifier",
+    "VerifiedHook",
+    "HookKeys",
+    "StaticKeys",
+    "PublicKey",
+    "CachePolicy",
+    "ApiToken",
+    "BearerToken",
+    "HookSigner",
+    "HookKeyError",
+    "HookVerificationError",
+    "ConfigurationError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

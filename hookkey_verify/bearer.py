@@ -1,0 +1,63 @@
+"""Request headers to the one bearer token (RFC 6750 section 2.1). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import ConfigurationError, MalformedTokenError, MissingTokenError, MultipleTokensError
+
+__all__ = ["Headers", "bearer_token"]
+
+Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
+"""A mapping (also the multi-valued ones of Flask, Django, Starlette), or pairs of str or bytes."""
+
+_CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
+
+
+def bearer_token(headers: Headers) -> str:
+    """Return the token of the only ``Authorization: Bearer`` header.
+
+    Raises ``MissingTokenError`` without one or with another scheme, ``MultipleTokensError`` when
+    the header comes twice or was joined from two (servers join duplicates with a comma),
+    ``MalformedTokenError`` when it is not ``Bearer`` followed by one token, ``ConfigurationError``
+    when ``headers`` is not a collection of names and values.
+    """
+    values = _authorization(headers)
+    if not values:
+        raise MissingTokenError
+    if len(values) > 1 or "," in values[0]:
+        raise MultipleTokensError
+    scheme = values[0].strip().partition(" ")[0]
+    if scheme.lower() != "bearer":
+        raise MissingTokenError
+    match = _CREDENTIALS.fullmatch(values[0])
+    if match is None:
+        raise MalformedTokenError("the header must be Bearer, a space and one token")
+    return match[1]
+
+
+def _authorization(headers: Any) -> list[str]:
+    items = getattr(headers, "items", None)
+    values: list[str] = []
+    try:
+        for name, value in items() if callable(items) else headers:
+            if _text(name).lower() == "authorization":
+                values.append(_text(value))
+        understood = True
+    except (TypeError, ValueError):
+        understood = False
+    if not understood:
+        raise ConfigurationError(
+            "headers must be a mapping or an iterable of (name, value) pairs of str or bytes"
+        )
+    return values
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if not isinstance(value, str):
+        raise TypeError
+    return value

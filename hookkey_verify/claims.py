@@ -1,0 +1,138 @@
+"""What the claims must say: step 6 of a verification. Pure.
+
+Presence and type are judged apart: 0, "", [] and null are values that are there. Boolean is not a
+number (``type(x)``, because ``isinstance(True, int)``). No arithmetic is done on a claim before its
+range is known. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import (
+    AudienceError,
+    ClientIdError,
+    InsufficientScopeError,
+    InvalidClaimError,
+    IssuedInFutureError,
+    IssuerError,
+    LifetimeError,
+    MissingClaimError,
+    SubjectError,
+    TokenExpiredError,
+    TokenNotYetValidError,
+)
+
+__all__ = ["ClaimsPolicy", "audiences", "client_ids", "granted_scopes"]
+
+MAX_NUMERIC_DATE = 2**53
+"""Where a double stops telling seconds apart; nothing valid lies beyond."""
+
+# cid: Okta; client_id: RFC 9068; azp: OpenID Connect Core section 2.
+CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
+_STRINGS = ("iss", "sub", "jti")
+_TYPED_ON_READING = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsPolicy:
+    """The expected claims. None: not checked. Times are in seconds."""
+
+    issuers: frozenset[str] | None
+    audiences: frozenset[str] | None
+    subject: str | None = None
+    client_id: str | None = None
+    scopes: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset({"exp"})
+    max_lifetime: float | None = None
+    leeway: float = 60
+
+    def check(self, claims: Mapping[str, Any], now: float) -> None:
+        """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
+        if not self.required <= claims.keys():
+            raise MissingClaimError(min(self.required - claims.keys()))
+        for name in _STRINGS:
+            if name in claims and type(claims[name]) is not str:
+                raise InvalidClaimError(name, "must be a string")
+        self._check_times(claims, now)
+        if self.issuers is not None and claims["iss"] not in self.issuers:
+            raise IssuerError("iss")
+        named = audiences(claims)
+        if self.audiences is not None and self.audiences.isdisjoint(named):
+            raise AudienceError("aud")
+        if self.subject is not None and claims["sub"] != self.subject:
+            raise SubjectError("sub")
+        if self.client_id is not None and set(client_ids(claims)) != {self.client_id}:
+            raise ClientIdError("cid")
+        if self.scopes and not self.scopes <= set(granted_scopes(claims)):
+            raise InsufficientScopeError(sorted(self.scopes))
+        if not _TYPED_ON_READING.isdisjoint(claims):
+            client_ids(claims)
+            granted_scopes(claims)
+
+    def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
+        expires_at = _numeric_date(claims, "exp")
+        earliest, latest = now - self.leeway, now + self.leeway
+        if earliest >= expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
+            raise TokenExpiredError("exp")
+        if "nbf" in claims and _numeric_date(claims, "nbf") > latest:
+            raise TokenNotYetValidError("nbf")
+        issued_at = None
+        if "iat" in claims:
+            issued_at = _numeric_date(claims, "iat")
+            if issued_at > latest:
+                raise IssuedInFutureError("iat")
+        if self.max_lifetime is not None:
+            # iat is the sender's word and optional, so the distance from now is capped as well.
+            if expires_at - latest > self.max_lifetime:
+                raise LifetimeError("exp")
+            if issued_at is not None and expires_at - issued_at > self.max_lifetime:
+                raise LifetimeError("exp")
+
+
+def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
+    value = claims[name]
+    if type(value) not in (int, float):
+        raise InvalidClaimError(name, "must be a JSON number")
+    if not (-MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE) or math.isnan(value):
+        raise InvalidClaimError(name, "is out of range")
+    return value  # type: ignore[no-any-return]
+
+
+def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``aud`` as a tuple; absent is empty. Raises ``InvalidClaimError`` for other types."""
+    if "aud" not in claims:
+        return ()
+    value = claims["aud"]
+    if type(value) is str:
+        return (value,)
+    return _strings("aud", value)
+
+
+def client_ids(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return every client id that the token names. Raises ``InvalidClaimError`` for other types."""
+    return _strings("cid", [claims[name] for name in CLIENT_ID_CLAIMS if name in claims])
+
+
+def granted_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``scp`` (Okta: list) or else ``scope`` (RFC 9068: words in a string); absent is empty.
+
+    Raises ``InvalidClaimError`` for other types.
+    """
+    if "scp" in claims:
+        return _strings("scp", claims["scp"])
+    if "scope" in claims:
+        value = claims["scope"]
+        if type(value) is not str:
+            raise InvalidClaimError("scope", "must be a string")
+        return tuple(value.split(" ")) if value else ()
+    return ()
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    if type(value) is not list or any(type(item) is not str for item in value):
+        raise InvalidClaimError(name, "must be a list of strings")
+    return tuple(value)

@@ -1,0 +1,24 @@
+"""The ``hookkey`` command. Thin: every command is a call of a public name.
+
+Exit codes: 0 everything as it should be, 1 a check failed, 2 wrong usage or a missing extra.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command, or say which extra it needs."""
+    missing = [name for name in ("click", "rich") if find_spec(name) is None]
+    if missing:
+        sys.stderr.write(
+            f"hookkey needs {' and '.join(missing)}: pip install 'hookkey_verify[cli,emulator]'\n"
+        )
+        raise SystemExit(2)
+    from .commands import hookkey  # noqa: PLC0415 - needs the extra
+
+    hookkey()

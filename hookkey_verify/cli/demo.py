@@ -1,0 +1,152 @@
+"""The story of ``hookkey demo``: run it, then show it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ..clock import monotonic_clock
+from ..emulator import OktaEmulator
+from ..errors import HookVerificationError
+from ..keys.cache import CachePolicy
+from ..keys.hook_keys import HookKeys
+from ..okta.credentials import ApiToken
+from ..okta.transport import OktaTransport
+from ..replay import MemoryReplayStore
+from ..testing import bad_tokens
+from ..verifier import HookVerifier
+
+__all__ = ["Report", "Row", "run", "table"]
+
+CLIENT_ID = "0oa1hookdemoclient4x7"
+TOKEN_URL = "https://hooks.example.com/oauth2/token"  # noqa: S105 - a URL
+SHOWN = (
+    "payload changed after signing",
+    "signed by another key",
+    "alg none, signature kept",
+    "HS256 with the public key as secret",
+    "expired",
+    "another audience",
+    "key that is not in the org",
+    "kid climbs the path",
+    "aud twice",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One token that was sent to the verifier, and what came of it."""
+
+    sent: str
+    verdict: str
+    reason: str
+    expected: str
+    milliseconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the verdict was the expected one."""
+        return self.reason == self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the demo did."""
+
+    org: str
+    key: dict[str, Any]
+    rows: tuple[Row, ...]
+    requests: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether every verdict was the expected one."""
+        return all(row.ok for row in self.rows)
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as JSON values: org, key, rows, requests, ok."""
+        rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
+        key = {name: self.key[name] for name in ("id", "keyId", "name")}
+        return {
+            "org": self.org,
+            "key": key,
+            "rows": rows,
+            "requests": list(self.requests),
+            "ok": self.ok,
+        }
+
+
+def run() -> Report:
+    """Start a local org, go through the story, stop the org."""
+    with OktaEmulator() as okta:
+        credentials = ApiToken(okta.api_token)
+        key = _create_key(okta.url, credentials)
+        signer = okta.signer(key["keyId"])
+        with HookKeys(okta.url, credentials, policy=CachePolicy(fresh_for=3600)) as keys:
+            verifier = HookVerifier.for_client_assertion(
+                keys, client_id=CLIENT_ID, token_url=TOKEN_URL, replay=MemoryReplayStore()
+            )
+            first, second = (
+                signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL) for _ in range(2)
+            )
+            zoo = {b.name: b for b in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL)}
+            rows = (
+                _verdict(verifier, "a client assertion (fetches the key)", first, "accepted"),
+                _verdict(verifier, "the next one (key is cached)", second, "accepted"),
+                _verdict(verifier, "the first one again", first, "replayed"),
+                *(_verdict(verifier, name, zoo[name].token, zoo[name].reason) for name in SHOWN),
+            )
+        requests = tuple(f"{line.method} {line.path} {line.status}" for line in okta.requests)
+        return Report(okta.url, key, rows, requests)
+
+
+def table(report: Report) -> None:
+    """Print the report for a person."""
+    console = Console()
+    console.print(f"\n[bold]A local Okta org[/] at {report.org}")
+    console.print(f"created hook key [bold]{report.key['name']}[/], keyId {report.key['keyId']}\n")
+    rows = Table(title="What was sent to the verifier", title_justify="left")
+    for name in ("sent", "verdict", "reason"):
+        rows.add_column(name)
+    rows.add_column("ms", justify="right")
+    rows.add_column("as expected")
+    for row in report.rows:
+        colour = "green" if row.verdict == "accepted" else "yellow"
+        reason = "" if row.verdict == "accepted" else row.reason
+        mark = "yes" if row.ok else f"[red]no: {row.expected}[/]"
+        rows.add_row(
+            row.sent, f"[{colour}]{row.verdict}[/]", reason, f"{row.milliseconds:.2f}", mark
+        )
+    console.print(rows)
+    console.print("\n[bold]What the org was asked over HTTP[/]")
+    for line in report.requests:
+        console.print(f"  {line}", highlight=False)
+    refused = sum(row.verdict == "refused" for row in report.rows)
+    accepted = len(report.rows) - refused
+    console.print(f"\n{accepted} accepted, {refused} refused, ", end="")
+    console.print("[green]every verdict as expected[/]" if report.ok else "[red]NOT as expected[/]")
+
+
+def _create_key(url: str, credentials: ApiToken) -> dict[str, Any]:
+    transport = OktaTransport(url, credentials)
+    try:
+        answer = transport.exchange(
+            "POST", "/api/v1/hook-keys", json={"name": "demo"}, deadline=monotonic_clock() + 10
+        )
+        return answer.json_object()
+    finally:
+        transport.close()
+
+
+def _verdict(verifier: HookVerifier, sent: str, token: str, expected: str) -> Row:
+    started = time.perf_counter()
+    try:
+        verifier.verify(token)
+        verdict = reason = "accepted"
+    except HookVerificationError as error:
+        verdict, reason = "refused", str(error.reason)
+    return Row(sent, verdict, reason, str(expected), (time.perf_counter() - started) * 1000)

@@ -1,0 +1,13 @@
+"""A local Okta org with hook keys, over real HTTP on loopback.
+
+It imports errors, clock and signer only, never the verifier or the keys: it would confirm our
+misreadings. What Okta really does was read from recorded traffic and Okta's specification; where
+neither says anything, the code is marked ``GUESS``.
+"""
+
+from __future__ import annotations
+
+from .server import OktaEmulator
+from .state import OktaError, Org
+
+__all__ = ["OktaEmulator", "OktaError", "Org"]

@@ -1,0 +1,119 @@
+"""base64url and JSON as RFC 7515 and RFC 8725 want them read: one spelling, no leniency. Pure.
+
+The same two readers serve headers, claims and key documents. ``EncodingError`` never holds any of
+the input, nor does its context: ``JSONDecodeError.doc`` and ``UnicodeDecodeError.object`` would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import a2b_base64
+from typing import Any
+
+__all__ = ["BASE64URL", "EncodingError", "base64url_decode", "json_object"]
+
+BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+MAX_DEPTH = 32
+
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_PADDING = (b"", b"", b"==", b"=")
+# The last character of a group of 2 carries 2 bits, of a group of 3 it carries 4; the rest must be
+# zero, or several texts would decode to the same octets.
+_LAST_CHARACTERS = (BASE64URL, b"", b"AQgw", b"AEIMQUYcgkosw048")
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+class EncodingError(ValueError):
+    """The input is not strict base64url or not a strict JSON object; the text says which rule."""
+
+
+def base64url_decode(text: bytes) -> bytes:
+    """Decode unpadded, canonical base64url (RFC 7515 section 2).
+
+    Raises ``EncodingError`` for any other character, padding, an impossible length, or spare bits
+    that are not zero.
+    """
+    if text.translate(None, BASE64URL):
+        raise EncodingError("has a character that base64url does not have")
+    return base64url_decode_checked(text)
+
+
+def base64url_decode_checked(text: bytes) -> bytes:
+    """Do the same for text whose alphabet has been checked already."""
+    group = len(text) & 3
+    if text and text[-1] not in _LAST_CHARACTERS[group]:
+        raise EncodingError("is not canonical base64url")
+    return a2b_base64(text.translate(_TO_BASE64) + _PADDING[group])
+
+
+def json_object(octets: bytes) -> dict[str, Any]:
+    """Read one JSON object from UTF-8 octets.
+
+    Raises ``EncodingError`` for anything else: another type, trailing data, a byte order mark,
+    duplicate member names (RFC 7515 section 4), NaN and infinities, lone surrogates, integers of
+    more than 4300 digits, nesting deeper than 32.
+    """
+    problem = "is not a JSON object"
+    try:
+        text = octets.decode("utf-8")
+        if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+            raise _RefusedError("is nested too deeply")
+        value, end = _DECODER.raw_decode(text, 0 if text.startswith("{") else _after_space(text, 0))
+        if end != len(text) and _after_space(text, end) != len(text):
+            raise _RefusedError("has data after the JSON object")
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if type(value) is dict:
+            return value
+    except _RefusedError as refusal:
+        problem = str(refusal)
+    except UnicodeEncodeError:
+        problem = "has a lone surrogate"
+    except (ValueError, RecursionError):
+        problem = "is not valid JSON in UTF-8"
+    raise EncodingError(problem)  # here, where no context with the document in it hangs on
+
+
+class _RefusedError(ValueError):
+    """Valid for Python's parser, refused by us."""
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _RefusedError("has two members of one name")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise _RefusedError("has a number that is too large")
+    return number
+
+
+def _no_constants(_: str) -> Any:
+    raise _RefusedError("has NaN or Infinity, which JSON does not have")
+
+
+def _after_space(text: str, index: int) -> int:
+    while index < len(text) and text[index] in " \t\r\n":
+        index += 1
+    return index
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in _JSON_STRING.sub("", text):
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_float=_finite, parse_constant=_no_constants
+)

@@ -1,0 +1,508 @@
+"""Every error of the package, split by who is to blame.
+
+::
+
+    HookKeyError
+    ├── ConfigurationError                ours: a wrong argument, found at construction500
+    ├── HookVerificationError             all that verify() raises
+    │   │                                 the sender's:
+    │   ├── MissingTokenError             no credentials were sent                     401
+    │   ├── MalformedTokenError           not a compact JWS of a JWT                   401
+    │   │   ├── MultipleTokensError
+    │   │   ├── TokenTooLargeError
+    │   │   ├── UnsupportedHeaderError    crit, b64, enc or zip
+    │   │   └── TokenTypeError            typ not allowed
+    │   ├── AlgorithmError                alg not allowed, or not the key's            401
+    │   ├── UnknownKeyError               the source says that there is no such key    401
+    │   ├── SignatureError                                                             401
+    │   ├── ClaimError                    .claim names it                              401
+    │   │   ├── MissingClaimError
+    │   │   ├── InvalidClaimError         wrong JSON type or out of range
+    │   │   ├── IssuerError  AudienceError  SubjectError  ClientIdError
+    │   │   ├── LifetimeError             valid for longer than allowed
+    │   │   ├── IssuedInFutureError  TokenNotYetValidError  TokenExpiredError
+    │   │   └── ReplayedTokenError        jti seen before
+    │   ├── InsufficientScopeError        .scopes names what was needed                403
+    │   │                                 the key source's:
+    │   ├── KeyUnavailableError           could not ask; .retry_after in seconds       503
+    │   │                                 ours:
+    │   ├── KeySourceConfigurationError   credentials, permissions or URL are wrong    500
+    │   └── KeyRejectedError              the key document is weak, private or malformed   500
+    └── HookKeyApiError                   the management API refused or could not be reached
+        ├── AuthenticationError  ForbiddenError  NotFoundError
+        ├── ValidationFailedError  KeyInUseError  KeyLimitError
+        ├── RateLimitedError              .reset_at in epoch seconds
+        └── TransportError                no usable answer
+
+``str(error)`` is made of this package's own words and of names from the caller's configuration;
+nothing of a token, a key, a credential or a response body is ever in it.
+
+Why 503 and not 401 when keys cannot be fetched: Okta never retries a call answered with 4xx and
+retries at most once after 5xx (https://developer.okta.com/docs/concepts/inline-hooks/), so a 401
+in an outage of the key source would be final.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, ClassVar
+
+__all__ = [
+    "AlgorithmError",
+    "AudienceError",
+    "AuthenticationError",
+    "ClaimError",
+    "ClientIdError",
+    "ConfigurationError",
+    "ForbiddenError",
+    "HookKeyApiError",
+    "HookKeyError",
+    "HookVerificationError",
+    "InsufficientScopeError",
+    "InvalidClaimError",
+    "IssuedInFutureError",
+    "IssuerError",
+    "KeyInUseError",
+    "KeyLimitError",
+    "KeyRejectedError",
+    "KeySourceConfigurationError",
+    "KeyUnavailableError",
+    "LifetimeError",
+    "MalformedTokenError",
+    "MissingClaimError",
+    "MissingTokenError",
+    "MultipleTokensError",
+    "NotFoundError",
+    "RateLimitedError",
+    "Reason",
+    "ReplayedTokenError",
+    "SignatureError",
+    "SubjectError",
+    "TokenExpiredError",
+    "TokenNotYetValidError",
+    "TokenTooLargeError",
+    "TokenTypeError",
+    "TransportError",
+    "UnknownKeyError",
+    "UnsupportedHeaderError",
+    "ValidationFailedError",
+]
+
+
+class Reason(StrEnum):
+    """The stable, machine-readable name of a refusal: for logs, metrics and problem documents.
+
+    Members are added in minor releases and never renamed.
+    """
+
+    MISSING_TOKEN = "missing_token"  # noqa: S105 - a reason, not a password
+    MALFORMED_TOKEN = "malformed_token"  # noqa: S105
+    MULTIPLE_TOKENS = "multiple_tokens"
+    TOKEN_TOO_LARGE = "token_too_large"  # noqa: S105
+    UNSUPPORTED_HEADER = "unsupported_header"
+    TOKEN_TYPE_NOT_ALLOWED = "token_type_not_allowed"  # noqa: S105
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    UNKNOWN_KEY = "unknown_key"
+    INVALID_SIGNATURE = "invalid_signature"
+    MISSING_CLAIM = "missing_claim"
+    INVALID_CLAIM = "invalid_claim"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    WRONG_SUBJECT = "wrong_subject"
+    WRONG_CLIENT = "wrong_client"
+    LIFETIME_TOO_LONG = "lifetime_too_long"
+    ISSUED_IN_FUTURE = "issued_in_future"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    REPLAYED = "replayed"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    KEY_UNAVAILABLE = "key_unavailable"
+    KEY_SOURCE_MISCONFIGURED = "key_source_misconfigured"
+    KEY_REJECTED = "key_rejected"
+    CONFIGURATION = "configuration"
+    API_ERROR = "api_error"
+    API_AUTHENTICATION_FAILED = "api_authentication_failed"
+    API_FORBIDDEN = "api_forbidden"
+    API_NOT_FOUND = "api_not_found"
+    API_VALIDATION_FAILED = "api_validation_failed"
+    API_KEY_IN_USE = "api_key_in_use"
+    API_KEY_LIMIT = "api_key_limit"
+    API_RATE_LIMITED = "api_rate_limited"
+    API_UNREACHABLE = "api_unreachable"
+
+
+class HookKeyError(Exception):
+    """Base of every error that this package raises.
+
+    ``reason`` names the refusal, ``status_code`` is the HTTP status that a handler should answer
+    with, ``headers`` are the response headers that belong to it, and ``retryable`` tells whether
+    the same request may succeed later without any change.
+    """
+
+    reason: ClassVar[Reason]
+    status_code: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    title: ClassVar[str]
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}" if self.detail else self.title
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers for ``status_code``; a new dict on every call."""
+        return {}
+
+
+class ConfigurationError(HookKeyError):
+    """An argument, variable or file of ours is wrong; the message names it and the fix."""
+
+    reason = Reason.CONFIGURATION
+    title = "hookkey_verify is not configured correctly"
+
+
+class HookVerificationError(HookKeyError):
+    """The token was not accepted. ``verify`` raises subclasses of this and nothing else."""
+
+    status_code = 401
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """``WWW-Authenticate`` with the error code of RFC 6750 section 3.1."""
+        return {
+            "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{self.title}"'
+        }
+
+
+class MissingTokenError(HookVerificationError):
+    """No bearer token was sent, so the challenge has no error code (RFC 6750 section 3.1)."""
+
+    reason = Reason.MISSING_TOKEN
+    title = "No bearer token was sent"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """A bare challenge."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class MalformedTokenError(HookVerificationError):
+    """The input is not a strictly encoded JWS compact serialization of a JWT (RFC 7515, 7519)."""
+
+    reason = Reason.MALFORMED_TOKEN
+    title = "The token is malformed"
+
+
+class MultipleTokensError(MalformedTokenError):
+    """More than one credential was sent; choosing one would let the sender choose."""
+
+    reason = Reason.MULTIPLE_TOKENS
+    title = "More than one token was sent"
+
+
+class TokenTooLargeError(MalformedTokenError):
+    """The token is longer than ``max_token_bytes``."""
+
+    reason = Reason.TOKEN_TOO_LARGE
+    title = "The token is too large"
+
+
+class UnsupportedHeaderError(MalformedTokenError):
+    """The header asks for an extension that is not supported: crit, b64, enc or zip."""
+
+    reason = Reason.UNSUPPORTED_HEADER
+    title = "The token needs an extension that is not supported"
+
+
+class TokenTypeError(MalformedTokenError):
+    """The header's ``typ`` is not in ``token_types`` (RFC 8725 section 3.11)."""
+
+    reason = Reason.TOKEN_TYPE_NOT_ALLOWED
+    title = "The token is of a type that is not accepted"
+
+
+class AlgorithmError(HookVerificationError):
+    """The header's ``alg`` is not in ``algorithms`` or is not the key's (RFC 8725 section 3.1)."""
+
+    reason = Reason.ALGORITHM_NOT_ALLOWED
+    title = "The token is signed with an algorithm that is not accepted"
+
+
+class UnknownKeyError(HookVerificationError):
+    """The key source was asked, or did not need to be, and there is no key with this ``kid``."""
+
+    reason = Reason.UNKNOWN_KEY
+    title = "The token names a key that is not known"
+
+
+class SignatureError(HookVerificationError):
+    """The signature is not the named key's over these octets."""
+
+    reason = Reason.INVALID_SIGNATURE
+    title = "The token's signature is not valid"
+
+
+class ClaimError(HookVerificationError):
+    """A claim is not what the policy wants; raised only after the signature held."""
+
+    def __init__(self, claim: str = "", detail: str = "") -> None:
+        super().__init__(detail)
+        self.claim = claim
+        self.args = (claim, detail)
+
+
+class MissingClaimError(ClaimError):
+    """A required claim is absent."""
+
+    reason = Reason.MISSING_CLAIM
+    title = "The token lacks a required claim"
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.claim}"
+
+
+class InvalidClaimError(ClaimError):
+    """A claim has the wrong JSON type or is out of range (RFC 7519 section 4.1)."""
+
+    reason = Reason.INVALID_CLAIM
+    title = "A claim of the token is not valid"
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.claim} {self.detail}"
+
+
+class IssuerError(ClaimError):
+    """``iss`` is not exactly the expected issuer."""
+
+    reason = Reason.WRONG_ISSUER
+    title = "The token is from another issuer"
+
+
+class AudienceError(ClaimError):
+    """None of the expected audiences is in ``aud``."""
+
+    reason = Reason.WRONG_AUDIENCE
+    title = "The token is for another audience"
+
+
+class SubjectError(ClaimError):
+    """``sub`` is not the expected subject."""
+
+    reason = Reason.WRONG_SUBJECT
+    title = "The token has another subject"
+
+
+class ClientIdError(ClaimError):
+    """``cid``, ``client_id`` or ``azp`` is not the expected client."""
+
+    reason = Reason.WRONG_CLIENT
+    title = "The token is for another client"
+
+
+class LifetimeError(ClaimError):
+    """The token is valid for longer than ``max_lifetime`` seconds."""
+
+    reason = Reason.LIFETIME_TOO_LONG
+    title = "The token is valid for too long"
+
+
+class IssuedInFutureError(ClaimError):
+    """``iat`` lies further ahead than ``leeway`` seconds; check both clocks."""
+
+    reason = Reason.ISSUED_IN_FUTURE
+    title = "The token was issued in the future"
+
+
+class TokenNotYetValidError(ClaimError):
+    """``nbf`` lies further ahead than ``leeway`` seconds; check both clocks."""
+
+    reason = Reason.NOT_YET_VALID
+    title = "The token is not yet valid"
+
+
+class TokenExpiredError(ClaimError):
+    """``exp`` plus ``leeway`` seconds has passed."""
+
+    reason = Reason.EXPIRED
+    title = "The token has expired"
+
+
+class ReplayedTokenError(ClaimError):
+    """Its ``jti`` was accepted before."""
+
+    reason = Reason.REPLAYED
+    title = "The token has been used before"
+
+
+class InsufficientScopeError(HookVerificationError):
+    """The token lacks one of the required scopes, which ``scopes`` lists (RFC 6750 section 3.1)."""
+
+    reason = Reason.INSUFFICIENT_SCOPE
+    status_code = 403
+    title = "The token lacks a required scope"
+
+    def __init__(self, scopes: Iterable[str] = ()) -> None:
+        self.scopes = tuple(scopes)
+        super().__init__(f"needs {' '.join(self.scopes)}" if self.scopes else "")
+        self.args = (self.scopes,)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge names the scopes that are needed."""
+        scope = " ".join(self.scopes)
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+
+
+class KeyUnavailableError(HookVerificationError):
+    """The key could not be fetched, so the token is neither good nor bad: try again later."""
+
+    reason = Reason.KEY_UNAVAILABLE
+    status_code = 503
+    retryable = True
+    title = "The verification key is not available at the moment"
+
+    def __init__(self, detail: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """``Retry-After`` in whole seconds, at least 1 (RFC 9110 section 10.2.3)."""
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
+
+
+class KeySourceConfigurationError(HookVerificationError):
+    """The key source refuses us: credentials, permissions or URL are wrong. Ours to repair."""
+
+    reason = Reason.KEY_SOURCE_MISCONFIGURED
+    status_code = 500
+    title = "The key source is not configured correctly"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """None: the sender can do nothing about it."""
+        return {}
+
+
+class KeyRejectedError(HookVerificationError):
+    """A key document is weak, private, malformed or not the one that was asked for."""
+
+    reason = Reason.KEY_REJECTED
+    status_code = 500
+    title = "The key document is not acceptable"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """None: the sender can do nothing about it."""
+        return {}
+
+
+class HookKeyApiError(HookKeyError):
+    """Okta's management API answered with an error, or with something that is not an answer.
+
+    ``status`` is the HTTP status (None without an answer), ``error_code``, ``error_summary``,
+    ``causes`` and ``error_id`` are the members of Okta's error object
+    (https://developer.okta.com/docs/reference/error-codes/), ``request_id`` is the
+    ``X-Okta-Request-Id`` that Okta's support asks for. ``str()`` shows none but status and code.
+    """
+
+    reason = Reason.API_ERROR
+    title = "The Okta management API refused the request"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        members = error or {}
+        self.status = status
+        self.error_code = _text(members.get("errorCode"))
+        self.error_summary = _text(members.get("errorSummary"))
+        self.error_id = _text(members.get("errorId"))
+        self.causes = _causes(members.get("errorCauses"))
+        self.request_id = (headers or {}).get("X-Okta-Request-Id", "")
+
+    def __str__(self) -> str:
+        facts = " ".join(str(fact) for fact in (self.status, self.error_code) if fact)
+        return f"{super().__str__()} ({facts})" if facts else super().__str__()
+
+
+class AuthenticationError(HookKeyApiError):
+    """401: the API token or access token is wrong, expired or revoked."""
+
+    reason = Reason.API_AUTHENTICATION_FAILED
+    title = "Okta does not accept the credentials"
+
+
+class ForbiddenError(HookKeyApiError):
+    """403: the credentials lack a permission or scope (okta.inlineHooks.read or .manage)."""
+
+    reason = Reason.API_FORBIDDEN
+    title = "The credentials lack a permission"
+
+
+class NotFoundError(HookKeyApiError):
+    """404, in Okta's own words (E0000007)."""
+
+    reason = Reason.API_NOT_FOUND
+    title = "Okta knows no such resource"
+
+
+class ValidationFailedError(HookKeyApiError):
+    """400: Okta refused a value of the request."""
+
+    reason = Reason.API_VALIDATION_FAILED
+    title = "Okta refused a value of the request"
+
+
+class KeyInUseError(HookKeyApiError):
+    """An inline hook still uses the key, so that it cannot be deleted."""
+
+    reason = Reason.API_KEY_IN_USE
+    title = "An inline hook still uses this key"
+
+
+class KeyLimitError(HookKeyApiError):
+    """The org holds as many hook keys as it may (50)."""
+
+    reason = Reason.API_KEY_LIMIT
+    title = "The org holds as many hook keys as it may"
+
+
+class RateLimitedError(HookKeyApiError):
+    """429: ``reset_at`` tells in epoch seconds when the bucket is refilled (0 when unknown)."""
+
+    reason = Reason.API_RATE_LIMITED
+    status_code = 503
+    retryable = True
+    title = "Okta's rate limit is exhausted"
+    reset_at: float = 0.0
+    retry_after: float = 5.0
+
+
+class TransportError(HookKeyApiError):
+    """There was no usable answer: refused, timed out, cut off, too large or not Okta's."""
+
+    reason = Reason.API_UNREACHABLE
+    status_code = 503
+    retryable = True
+    title = "The Okta management API could not be reached"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _causes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(_text(c.get("errorSummary")) for c in value if isinstance(c, dict))

@@ -1,0 +1,129 @@
+"""Compact token to parts, strictly: steps 1 to 3 of a verification. Pure, no cryptography.
+
+RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). Everything that can be refused
+without a key is refused here, so that a token which could never be good costs no key look-up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .encoding import BASE64URL, EncodingError, base64url_decode_checked, json_object
+from .errors import (
+    AlgorithmError,
+    MalformedTokenError,
+    TokenTooLargeError,
+    TokenTypeError,
+    UnsupportedHeaderError,
+)
+from .jwk import is_kid
+
+__all__ = ["HeaderRules", "Jws", "parse"]
+
+MAX_LEARNED = 64
+
+# RFC 7515 section 4.1.11 (crit), RFC 7797 section 7 (b64), RFC 7516 (enc, zip). Presence decides,
+# not the value: jose's `crit: []` and Authlib's unread crit were both advisories.
+_REFUSED_MEMBERS = frozenset({"crit", "b64", "enc", "zip"})
+
+
+class Jws(NamedTuple):
+    """A token taken apart. Nothing of it is verified."""
+
+    header: dict[str, Any]
+    claims: dict[str, Any]
+    encoded_header: bytes
+    signing_input: bytes
+    signature: bytes
+
+
+class HeaderRules:
+    """Which headers are accepted, and a small memory of those that headed a verified token.
+
+    Tokens of one key share their header to the octet, so reading it once is enough. Only ``learn``
+    adds to the memory, and it is called after the signature held: an attacker cannot fill it.
+    """
+
+    __slots__ = ("_algorithms", "_learned", "_token_types")
+
+    def __init__(self, algorithms: frozenset[str], token_types: frozenset[str]) -> None:
+        """Take the accepted values of ``alg``, and of ``typ`` in lower case."""
+        self._algorithms = algorithms
+        self._token_types = token_types
+        self._learned: dict[bytes, dict[str, Any]] = {}
+
+    def read(self, encoded: bytes) -> dict[str, Any]:
+        """Decode and check a header, or raise the ``HookVerificationError`` that says why not."""
+        header = self._learned.get(encoded)
+        if header is None:
+            header = _object(encoded, "header")
+            self._check(header)
+        return header
+
+    def learn(self, token: Jws) -> None:
+        """Remember the header of a token whose signature held."""
+        if token.encoded_header in self._learned:
+            return
+        if len(self._learned) >= MAX_LEARNED:  # more than an org has keys: start over
+            self._learned.clear()
+        if all(type(value) is str for value in token.header.values()):  # nothing to mutate
+            self._learned[token.encoded_header] = token.header
+
+    def _check(self, header: dict[str, Any]) -> None:
+        algorithm = header.get("alg")
+        if type(algorithm) is not str or algorithm not in self._algorithms:
+            raise AlgorithmError(f"only {', '.join(sorted(self._algorithms))} is accepted")
+        # jku, jwk, x5u, x5c are attacker input (RFC 8725 section 3.10): never read, so not refused.
+        if not _REFUSED_MEMBERS.isdisjoint(header):
+            raise UnsupportedHeaderError("crit, b64, enc and zip are refused")
+        if "typ" in header and not _type_allowed(header["typ"], self._token_types):
+            raise TokenTypeError(f"typ must be absent or {' or '.join(sorted(self._token_types))}")
+        if "kid" in header and not is_kid(header["kid"]):
+            raise MalformedTokenError("kid is not a string of 1 to 255 printable ASCII characters")
+
+
+def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
+    """Take a token (str or bytes, at most ``max_bytes``) apart.
+
+    Raises the ``HookVerificationError`` that says why not.
+    """
+    octets = _octets(token, max_bytes)
+    # One pass in C answers for the alphabet and for the number of dots (rfc8725bis section 3.14).
+    if octets.translate(None, BASE64URL) != b"..":
+        raise MalformedTokenError("it is not three base64url segments joined by dots")
+    encoded_header, encoded_claims, encoded_signature = octets.split(b".")
+    if not (encoded_header and encoded_claims and encoded_signature):
+        raise MalformedTokenError("it has an empty segment")
+    header = rules.read(encoded_header)
+    claims = _object(encoded_claims, "payload")
+    try:
+        signature = base64url_decode_checked(encoded_signature)
+    except EncodingError as error:
+        raise MalformedTokenError(f"the signature {error}") from None
+    signing_input = octets[: -1 - len(encoded_signature)]
+    return Jws(header, claims, encoded_header, signing_input, signature)
+
+
+def _octets(token: object, max_bytes: int) -> bytes:
+    if isinstance(token, str):
+        if len(token) > max_bytes:
+            raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
+        # Anything that is not ASCII becomes "?", which base64url does not have.
+        return token.encode("ascii", "replace")
+    if not isinstance(token, bytes):
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > max_bytes:
+        raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
+    return token
+
+
+def _object(segment: bytes, part: str) -> dict[str, Any]:
+    try:
+        return json_object(base64url_decode_checked(segment))
+    except EncodingError as error:
+        raise MalformedTokenError(f"the {part} {error}") from None
+
+
+def _type_allowed(typ: object, token_types: frozenset[str]) -> bool:
+    """RFC 7515 section 4.1.9: a media type; case does not matter, application/ may be left out."""
+    return type(typ) is str and typ.lower().removeprefix("application/") in token_types

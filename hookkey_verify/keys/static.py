@@ -1,0 +1,98 @@
+"""StaticKeys: keys that are known beforehand. No network, no cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..encoding import EncodingError, json_object
+from ..errors import ConfigurationError, KeyRejectedError, UnknownKeyError
+from ..jwk import ALGORITHMS, PublicKey
+
+__all__ = ["StaticKeys"]
+
+
+class StaticKeys:
+    """A fixed set of public keys: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Immutable."""
+
+    def __init__(self, keys: Iterable[PublicKey]) -> None:
+        """Take the keys. Raises ``ConfigurationError`` without one, or when a kid comes twice."""
+        self._keys: dict[str, PublicKey] = {}
+        for key in keys:
+            if not isinstance(key, PublicKey):
+                raise ConfigurationError(
+                    "keys must be PublicKey objects; from_jwks takes documents"
+                )
+            if key.kid in self._keys:
+                raise ConfigurationError(f"two keys have the kid {key.kid!r}")
+            self._keys[key.kid] = key
+        if not self._keys:
+            raise ConfigurationError("there is no key; a verifier without keys refuses every token")
+
+    @classmethod
+    def from_jwk(cls, document: Mapping[str, Any]) -> StaticKeys:
+        """Take one JWK, or one hook key as Okta returns it. Raises ``ConfigurationError``."""
+        return cls([_import(document, "the JWK")])
+
+    @classmethod
+    def from_jwks(cls, document: Mapping[str, Any]) -> StaticKeys:
+        """Take a JWK Set: ``{"keys": [...]}``. Raises ``ConfigurationError`` naming the bad key."""
+        documents = document.get("keys") if isinstance(document, Mapping) else None
+        if not isinstance(documents, list):
+            raise ConfigurationError('a JWK Set is a JSON object with a list of "keys"')
+        return cls([_import(each, f"keys[{i}]") for i, each in enumerate(documents)])
+
+    @classmethod
+    def from_pem(cls, kid: str, pem: str | bytes) -> StaticKeys:
+        """Take one PEM public key under this kid. Raises ``ConfigurationError``."""
+        try:
+            return cls([PublicKey.from_pem(kid, pem)])
+        except KeyRejectedError as error:
+            raise ConfigurationError(error.detail) from None
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str], *, kid: str | None = None) -> StaticKeys:
+        """Read a JWK, a JWK Set or a PEM public key from a file.
+
+        ``kid`` is for PEM, which has none. Raises ``ConfigurationError`` naming the file.
+        """
+        try:
+            octets = Path(path).read_bytes()
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}") from None
+        try:
+            if octets.lstrip().startswith(b"-----BEGIN"):
+                if kid is None:
+                    raise ConfigurationError("a PEM has no kid; pass kid=")
+                return cls.from_pem(kid, octets)
+            document = json_object(octets)
+            return cls.from_jwks(document) if "keys" in document else cls.from_jwk(document)
+        except (ConfigurationError, EncodingError) as error:
+            reason = getattr(error, "detail", str(error))
+            raise ConfigurationError(f"{path}: {reason}") from None
+
+    def __repr__(self) -> str:
+        return f"StaticKeys({', '.join(map(repr, self._keys))})"
+
+    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:  # noqa: ARG002
+        """Return the key, or raise ``UnknownKeyError``."""
+        key = self._keys.get(kid)
+        if key is None:
+            raise UnknownKeyError("it is not among the configured keys")
+        return key
+
+    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        """Do as ``get``; it never blocks."""
+        return self.get(kid, deadline=deadline)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+def _import(document: object, name: str) -> PublicKey:
+    try:
+        return PublicKey.from_document(document, expected_kid=None, algorithms=ALGORITHMS)
+    except KeyRejectedError as error:
+        raise ConfigurationError(f"{name}: {error.detail}") from None

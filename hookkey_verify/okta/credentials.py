@@ -1,0 +1,84 @@
+"""What authenticates us to Okta's management API.
+
+Each is an auth object of requests: called with the prepared request, it sets ``Authorization``.
+None shows its secret: not in repr, and it refuses to be pickled or copied.
+Source: https://developer.okta.com/docs/api/openapi/okta-management/guides/overview/ (security).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+__all__ = ["ApiToken", "BearerToken", "Credentials"]
+
+_SECRET = re.compile(r"[\x21-\x7e]+")
+
+
+class Credentials:
+    """Base of the credentials: sets the header, keeps the secret."""
+
+    _scheme: str
+
+    def _secret(self) -> str:
+        raise NotImplementedError
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set ``Authorization`` on a prepared request (the protocol of ``requests.auth``)."""
+        request.headers["Authorization"] = f"{self._scheme} {self._secret()}"
+        return request
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __reduce__(self) -> Any:
+        raise ConfigurationError(f"{type(self).__name__} holds a secret: not pickled, not copied")
+
+
+class ApiToken(Credentials):
+    """An Okta API token (Security > API > Tokens), sent as ``Authorization: SSWS …``."""
+
+    _scheme = "SSWS"
+
+    def __init__(self, token: str) -> None:
+        """Raises ``ConfigurationError`` for anything that cannot be a token."""
+        self._token = _checked("token", token)
+
+    def _secret(self) -> str:
+        return self._token
+
+
+class BearerToken(Credentials):
+    """An OAuth 2.0 access token with the scope okta.inlineHooks.read.
+
+    It is given as a string or as a function that returns one. A function is called for every request, so it can renew the token.
+    """
+
+    _scheme = "Bearer"
+
+    def __init__(self, token: str | Callable[[], str]) -> None:
+        """Raises ``ConfigurationError`` for anything that cannot be a token."""
+        self._token = token if callable(token) else _checked("token", token)
+
+    def _secret(self) -> str:
+        return (
+            _checked("what token() returned", self._token())
+            if callable(self._token)
+            else self._token
+        )
+
+
+def _checked(name: str, token: object) -> str:
+    if not isinstance(token, str) or not token:
+        raise ConfigurationError(f"{name} must be a non-empty string")
+    if token.lower().startswith(("ssws ", "bearer ")):
+        raise ConfigurationError(f"{name} must be the token alone, without SSWS or Bearer")
+    if not _SECRET.fullmatch(token):
+        raise ConfigurationError(f"{name} must be printable ASCII without white space")
+    return token

@@ -1,0 +1,66 @@
+"""Which ``jti`` have been used: step 7 of a verification, for one process.
+
+RFC 7523 section 3 item 7: a server may ensure that assertions are not replayed by keeping the set
+of used ``jti`` values for as long as each assertion would be valid.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+
+from .clock import Clock, wall_clock
+from .errors import ConfigurationError, KeyUnavailableError
+
+__all__ = ["MemoryReplayStore"]
+
+
+class MemoryReplayStore:
+    """Remembers used ``jti`` in this process until their token could no longer be accepted.
+
+    It guards one process: with several workers each remembers only what it saw itself.
+
+    ``max_entries`` bounds the memory (about 300 bytes an entry). When that many live entries are
+    held, a new one is refused with ``KeyUnavailableError`` (503): forgetting a live ``jti`` would
+    let whoever can fill the store replay it. Only validly signed tokens get this far.
+    """
+
+    def __init__(self, *, max_entries: int = 1_000_000, clock: Clock = wall_clock) -> None:
+        if type(max_entries) is not int or max_entries < 1:
+            raise ConfigurationError("max_entries must be a positive integer")
+        self._max_entries = max_entries
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._used: set[tuple[str, str]] = set()
+        self._expiries: list[tuple[float, tuple[str, str]]] = []
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        """Record the use and return True, or return False when it was used before. Atomic.
+
+        ``expires_at`` is in epoch seconds, leeway included. Raises ``KeyUnavailableError`` when the
+        store is full.
+        """
+        entry = (issuer, jti)
+        with self._lock:
+            self._forget_expired()
+            if entry in self._used:
+                return False
+            full = len(self._used) >= self._max_entries
+            if not full:
+                self._used.add(entry)
+                heapq.heappush(self._expiries, (expires_at, entry))
+        if full:
+            raise KeyUnavailableError("the replay store is full; raise max_entries")
+        return True
+
+    async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        """Do as ``claim``; it never blocks."""
+        return self.claim(issuer, jti, expires_at)
+
+    def _forget_expired(self) -> None:
+        now = self._clock()
+        while self._expiries and self._expiries[0][0] <= now:
+            self._used.discard(heapq.heappop(self._expiries)[1])

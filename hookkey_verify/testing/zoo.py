@@ -1,0 +1,201 @@
+"""The zoo: tokens with one defect each, all else as it should be.
+
+Each is what a real attack or a real mistake looks like. The signature is right unless the defect is
+in it, so a verifier that skips one check accepts that token. Cases follow RFC 8725 and the
+advisories of JWT libraries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..clock import Clock, wall_clock
+from ..errors import Reason
+from ..signer import HookSigner
+
+__all__ = ["BadToken", "bad_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadToken:
+    """A token that must be refused, and for which reason."""
+
+    name: str
+    """What is wrong with it, in a few words that can serve as a test id."""
+    reason: Reason
+    """The reason that ``HookVerifier.for_client_assertion`` gives."""
+    token: str = field(repr=False)
+
+
+def bad_tokens(
+    signer: HookSigner, *, client_id: str, token_url: str, clock: Clock = wall_clock
+) -> tuple[BadToken, ...]:
+    """Make one of each, for the client assertion that ``signer`` would sign.
+
+    ``clock`` returns epoch seconds. Every expiry is off by more than the default leeway of 60
+    seconds. Raises ``ConfigurationError`` as ``HookSigner`` does.
+    """
+    zoo = _Zoo(signer, client_id, token_url, int(clock()))
+    return (*zoo.forged(), *zoo.stale(), *zoo.misdirected(), *zoo.malformed())
+
+
+class _Zoo:
+    def __init__(self, signer: HookSigner, client_id: str, token_url: str, now: int) -> None:
+        self.signer = signer
+        self.now = now
+        self.claims: dict[str, Any] = {
+            "iss": client_id,
+            "sub": client_id,
+            "aud": token_url,
+            "iat": now,
+            "exp": now + 300,
+            "jti": str(uuid.uuid4()),
+        }
+        self.header = {"alg": "RS256", "typ": "JWT", "kid": signer.kid}
+        self.good = signer.sign(self.claims)
+
+    def with_claims(self, **changes: Any) -> str:
+        claims = {**self.claims, **changes}
+        return self.signer.sign({k: v for k, v in claims.items() if v is not _ABSENT})
+
+    def with_header(self, **changes: Any) -> str:
+        return self.signer.sign(self.claims, headers=changes)
+
+    def forged(self) -> Iterator[BadToken]:
+        header, payload, signature = self.good.split(".")
+        other = _segment({**self.claims, "sub": "somebody-else"})
+        yield _bad(
+            "payload changed after signing", "invalid_signature", f"{header}.{other}.{signature}"
+        )
+        stranger = HookSigner.generate(self.signer.kid)
+        yield _bad("signed by another key", "invalid_signature", stranger.sign(self.claims))
+        yield _bad(
+            "signature of zeros", "invalid_signature", f"{header}.{payload}.{_b64(bytes(256))}"
+        )
+        cut = _b64(bytes(255))
+        yield _bad("signature one octet short", "invalid_signature", f"{header}.{payload}.{cut}")
+        none = _segment({**self.header, "alg": "none"})
+        yield _bad(
+            "alg none, signature kept", "algorithm_not_allowed", f"{none}.{payload}.{signature}"
+        )
+        yield _bad("alg none, no signature", "malformed_token", f"{none}.{payload}.")
+        yield _bad("HS256 with the public key as secret", "algorithm_not_allowed", self._hs256())
+        rs512 = _segment({**self.header, "alg": "RS512"})
+        yield _bad("alg RS512", "algorithm_not_allowed", f"{rs512}.{payload}.{signature}")
+        lower = _segment({**self.header, "alg": "rs256"})
+        yield _bad("alg in lower case", "algorithm_not_allowed", f"{lower}.{payload}.{signature}")
+        embedded = stranger.sign(self.claims, headers={"jwk": stranger.public_jwk()})
+        yield _bad("brings its own key in jwk", "invalid_signature", embedded)
+
+    def stale(self) -> Iterator[BadToken]:
+        now = self.now
+        yield _bad("expired", "expired", self.with_claims(iat=now - 400, exp=now - 100))
+        yield _bad("not yet valid", "not_yet_valid", self.with_claims(nbf=now + 200))
+        yield _bad("issued in the future", "issued_in_future", self.with_claims(iat=now + 200))
+        yield _bad("valid for a day", "lifetime_too_long", self.with_claims(exp=now + 86_400))
+        yield _bad("no exp", "missing_claim", self.with_claims(exp=_ABSENT))
+        yield _bad("exp is a string", "invalid_claim", self.with_claims(exp=str(now + 300)))
+        yield _bad("exp is true", "invalid_claim", self.with_claims(exp=True))
+        yield _bad("exp is null", "invalid_claim", self.with_claims(exp=None))
+
+    def misdirected(self) -> Iterator[BadToken]:
+        claims = self.claims
+        yield _bad(
+            "another audience",
+            "wrong_audience",
+            self.with_claims(aud="https://other.example/token"),
+        )
+        longer = self.with_claims(aud=claims["aud"] + "/")
+        yield _bad("audience with one more slash", "wrong_audience", longer)
+        yield _bad("audience list without us", "wrong_audience", self.with_claims(aud=["a", "b"]))
+        yield _bad("no audience", "missing_claim", self.with_claims(aud=_ABSENT))
+        yield _bad(
+            "audience list with a number", "invalid_claim", self.with_claims(aud=[claims["aud"], 1])
+        )
+        yield _bad("another issuer", "wrong_issuer", self.with_claims(iss="0oaSomebodyElse"))
+        yield _bad("issuer cut short", "wrong_issuer", self.with_claims(iss=claims["iss"][:-1]))
+        yield _bad("another subject", "wrong_subject", self.with_claims(sub="0oaSomebodyElse"))
+        yield _bad("no subject", "missing_claim", self.with_claims(sub=_ABSENT))
+        yield _bad(
+            "key that is not in the org", "unknown_key", self.with_header(kid=str(uuid.uuid4()))
+        )
+        yield _bad("kid climbs the path", "unknown_key", self.with_header(kid="../../users/me"))
+        yield _bad(
+            "kid with a line break", "malformed_token", self.with_header(kid=f"{self.signer.kid}\n")
+        )
+        yield _bad("no kid", "malformed_token", self.with_header(kid=None))
+        yield _bad(
+            "typ of another protocol", "token_type_not_allowed", self.with_header(typ="dpop+jwt")
+        )
+
+    def malformed(self) -> Iterator[BadToken]:
+        header, payload, signature = self.good.split(".")
+        crit = self.with_header(crit=["exp"], exp=self.now + 300)
+        yield _bad("crit in the header", "unsupported_header", crit)
+        yield _bad("b64 in the header", "unsupported_header", self.with_header(b64=False))
+        yield _bad("zip in the header", "unsupported_header", self.with_header(zip="DEF"))
+        twice = _json(self.claims)[:-1] + b',"aud":"https://other.example/token"}'
+        yield _bad("aud twice", "malformed_token", self._octets(payload=twice))
+        alg = b'{"alg":"none",' + _json(self.header)[1:]
+        yield _bad("alg twice", "malformed_token", self._octets(header=alg))
+        nan = _json(self.claims)[:-1] + b',"extra":NaN}'
+        yield _bad("NaN in the payload", "malformed_token", self._octets(payload=nan))
+        bom = b"\xef\xbb\xbf" + _json(self.claims)
+        yield _bad("byte order mark", "malformed_token", self._octets(payload=bom))
+        utf16 = json.dumps(self.claims).encode("utf-16")
+        yield _bad("payload in UTF-16", "malformed_token", self._octets(payload=utf16))
+        yield _bad("payload is a list", "malformed_token", self._octets(payload=b"[]"))
+        deep = _json(self.claims)[:-1] + b',"x":' + b"[" * 2000 + b"]" * 2000 + b"}"
+        yield _bad("payload nested 2000 deep", "malformed_token", self._octets(payload=deep))
+        yield _bad("padded with =", "malformed_token", f"{header}.{payload}.{signature}==")
+        yield _bad("trailing line break", "malformed_token", f"{self.good}\n")
+        yield _bad("not canonical base64url", "malformed_token", _noncanonical(self.good))
+        yield _bad("two segments", "malformed_token", f"{header}.{payload}")
+        yield _bad("five segments, like a JWE", "malformed_token", f"{self.good}.a.b")
+        yield _bad("JSON serialization", "malformed_token", json.dumps({"payload": payload}))
+        yield _bad("empty", "malformed_token", "")
+        yield _bad("larger than 16 KiB", "token_too_large", self.with_claims(pad="x" * 16_384))
+
+    def _octets(self, header: bytes | None = None, payload: bytes | None = None) -> str:
+        return self.signer.sign_octets(header or _json(self.header), payload or _json(self.claims))
+
+    def _hs256(self) -> str:
+        """CVE-2022-29217 and its kin: whoever knows the public key could sign."""
+        signing_input = f"{_segment({**self.header, 'alg': 'HS256'})}.{_segment(self.claims)}"
+        secret = _json(self.signer.public_jwk())
+        mac = hmac.new(secret, signing_input.encode(), hashlib.sha256).digest()
+        return f"{signing_input}.{_b64(mac)}"
+
+
+_ABSENT: Any = object()
+
+
+def _bad(name: str, reason: str, token: str) -> BadToken:
+    return BadToken(name, Reason(reason), token)
+
+
+def _noncanonical(token: str) -> str:
+    """Change the bits that base64url leaves over: same octets, another text (a 256-octet signature
+    leaves two over).
+    """
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return token[:-1] + alphabet[alphabet.index(token[-1]) + 1]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _b64(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _segment(value: object) -> str:
+    return _b64(_json(value))

@@ -1,0 +1,394 @@
+"""HookVerifier: the numbered checks. The ports KeySource and ReplayStore stand beside it. No I/O.
+
+The steps, cheapest first; nothing that costs a network call or an RSA operation is done before the
+token could possibly be good, and nothing about a claim is said before the signature holds:
+
+1. octets      type, size, ASCII, three non-empty canonical base64url segments  jws.parse
+2. header      one strict JSON object; alg, crit, typ, kid                       jws.parse
+3. payload     one strict JSON object                                            jws.parse
+4. key         by kid, from the key source
+5. signature   over the octets as received; the key decides the algorithm
+6. claims      exp, nbf, iat, iss, aud, sub, client, scopes, lifetime            claims.ClaimsPolicy
+7. replay      the jti is claimed once; last, so that a bad token never burns one
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+from . import jws
+from .bearer import Headers, bearer_token
+from .claims import ClaimsPolicy, audiences, client_ids, granted_scopes
+from .clock import Clock, wall_clock
+from .errors import (
+    AlgorithmError,
+    ConfigurationError,
+    HookKeyError,
+    HookVerificationError,
+    KeyUnavailableError,
+    MalformedTokenError,
+    ReplayedTokenError,
+    SignatureError,
+)
+from .jwk import ALGORITHMS, PublicKey, is_kid
+
+__all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
+
+logger = logging.getLogger("hookkey_verify")
+logger.addHandler(logging.NullHandler())
+
+MAX_LEEWAY = 600
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
+
+
+@runtime_checkable
+class KeySource(Protocol):
+    """Where public keys come from.
+
+    ``get`` returns the key whose kid is asked for or raises a ``HookVerificationError``:
+    ``UnknownKeyError`` when there is none, ``KeyUnavailableError`` when that cannot be told now.
+    ``deadline`` is a reading of ``time.monotonic`` after which the caller no longer waits; None
+    leaves it to the source. ``aget`` does the same without blocking the event loop.
+    """
+
+    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        """Return the key."""
+        ...
+
+    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        """Return the key."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class ReplayStore(Protocol):
+    """Which ``jti`` have been used.
+
+    ``claim`` is True for the first caller only, until ``expires_at``, which is in epoch seconds, with the verifier's leeway added. ``aclaim`` does the same
+    without blocking the event loop.
+    """
+
+    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        """Record the use."""
+        ...
+
+    async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        """Record the use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedHook:
+    """What a verified token says. ``HookVerifier`` makes these; take one as proof in handlers."""
+
+    claims: Mapping[str, Any]
+    """All claims, read-only."""
+    header: Mapping[str, Any]
+    """The JOSE header, read-only."""
+    kid: str
+    """The id of the key that signed."""
+    key_thumbprint: str
+    """The RFC 7638 thumbprint of that key."""
+
+    def __repr__(self) -> str:
+        return f"VerifiedHook(kid={self.kid!r}, key_thumbprint={self.key_thumbprint!r})"
+
+    @property
+    def issuer(self) -> str | None:
+        """``iss``, or None."""
+        return self.claims.get("iss")
+
+    @property
+    def subject(self) -> str | None:
+        """``sub``, or None."""
+        return self.claims.get("sub")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """``aud`` as a tuple, empty when absent."""
+        return audiences(self.claims)
+
+    @property
+    def expires_at(self) -> float:
+        """``exp`` in epoch seconds."""
+        return self.claims["exp"]  # type: ignore[no-any-return]
+
+    @property
+    def issued_at(self) -> float | None:
+        """``iat`` in epoch seconds, or None."""
+        return self.claims.get("iat")
+
+    @property
+    def jti(self) -> str | None:
+        """``jti``, or None."""
+        return self.claims.get("jti")
+
+    @property
+    def client_id(self) -> str | None:
+        """``cid`` (Okta), ``client_id`` or ``azp``: the first that is there, or None."""
+        return next(iter(client_ids(self.claims)), None)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """``scp`` or ``scope`` as a tuple, empty when absent."""
+        return granted_scopes(self.claims)
+
+
+class HookVerifier:
+    """Verifies JWTs by the seven steps at the head of this module. Immutable and thread-safe."""
+
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str | Collection[str] | None,
+        audience: str | Collection[str] | None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        scopes: Collection[str] = (),
+        algorithms: Collection[str] = ("RS256",),
+        required_claims: Collection[str] = ("exp",),
+        max_lifetime: float | None = None,
+        leeway: float = 60,
+        max_token_bytes: int = 16_384,
+        token_types: Collection[str] = ("JWT", "at+jwt"),
+        default_kid: str | None = None,
+        replay: ReplayStore | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """Build a verifier; prefer ``for_client_assertion`` where it fits.
+
+        ``issuer`` and ``audience`` are what ``iss`` must be and ``aud`` must hold, one or several;
+        they have no default, and None must be written out to leave them unchecked. ``subject`` and
+        ``client_id`` are exact too; ``scopes`` must all be granted. ``algorithms`` may hold RS256,
+        ES256 and EdDSA. ``required_claims`` come on top of ``exp``, which is always required.
+        ``max_lifetime`` (seconds) caps ``exp`` both from now and from ``iat``. ``leeway`` (seconds,
+        0 to 600) is the clock skew that exp, nbf and iat forgive. ``max_token_bytes`` is checked
+        before anything else. ``token_types`` are the accepted ``typ`` values. ``default_kid`` names
+        the key for tokens without a kid; without it they are refused. ``replay`` makes each ``jti``
+        single use and required. ``clock`` returns epoch seconds.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(keys, KeySource):
+            raise ConfigurationError("keys must be a key source such as HookKeys or StaticKeys")
+        if replay is not None and not isinstance(replay, ReplayStore):
+            raise ConfigurationError("replay must be a replay store such as MemoryReplayStore")
+        if default_kid is not None and not is_kid(default_kid):
+            raise ConfigurationError("default_kid must be 1 to 255 printable ASCII characters")
+        if type(max_token_bytes) is not int or not 256 <= max_token_bytes <= 1_048_576:
+            raise ConfigurationError("max_token_bytes must be an integer from 256 to 1048576")
+        if not callable(clock):
+            raise ConfigurationError("clock must be a function that returns epoch seconds")
+        self._keys = keys
+        types = (t.lower() for t in _texts("token_types", token_types))
+        self._rules = jws.HeaderRules(
+            _algorithms(algorithms), frozenset(t.removeprefix("application/") for t in types)
+        )
+        self._max_token_bytes = max_token_bytes
+        self._default_kid = default_kid
+        self._replay = replay
+        self._clock = clock
+        self._policy = ClaimsPolicy(
+            issuers=_expected("issuer", issuer),
+            audiences=_expected("audience", audience),
+            subject=_optional("subject", subject),
+            client_id=_optional("client_id", client_id),
+            scopes=_scopes(scopes),
+            required=_required(required_claims, issuer, audience, subject, replay),
+            max_lifetime=None
+            if max_lifetime is None
+            else _seconds("max_lifetime", max_lifetime, 1),
+            leeway=_seconds("leeway", leeway, 0, MAX_LEEWAY),
+        )
+
+    @classmethod
+    def for_client_assertion(
+        cls,
+        keys: KeySource,
+        *,
+        client_id: str,
+        token_url: str,
+        max_lifetime: float = 3600,
+        leeway: float = 60,
+        default_kid: str | None = None,
+        replay: ReplayStore | None = None,
+        clock: Clock = wall_clock,
+    ) -> HookVerifier:
+        """Verify what Okta posts to your token URL, signed with a hook key (RFC 7523 section 3).
+
+        ``iss`` and ``sub`` must both be ``client_id``, ``aud`` must hold exactly ``token_url`` (the
+        hook's Token URL as it is entered in Okta), ``exp`` may lie at most ``max_lifetime`` seconds
+        ahead (Okta's own limit is one hour,
+        https://developer.okta.com/docs/guides/build-self-signed-jwt/). iat, nbf and jti are checked
+        when they are there; ``replay`` requires ``jti`` and makes it single use.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(client_id, str) or not isinstance(token_url, str):
+            raise ConfigurationError("client_id and token_url must be strings")
+        return cls(
+            keys,
+            issuer=_one("client_id", client_id),
+            audience=_one("token_url", token_url),
+            subject=client_id,
+            token_types=("JWT",),
+            max_lifetime=max_lifetime,
+            leeway=leeway,
+            default_kid=default_kid,
+            replay=replay,
+            clock=clock,
+        )
+
+    def __repr__(self) -> str:
+        return f"HookVerifier({self._keys!r}, {self._policy!r})"
+
+    def verify(self, token: str | bytes) -> VerifiedHook:
+        """Verify a compact JWT, or raise the ``HookVerificationError`` that says why not."""
+        parts = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+        kid = self._kid(parts)
+        try:
+            key = self._keys.get(kid)  # 4
+        except HookKeyError:
+            raise
+        except Exception as error:
+            raise _source_failed("key source", error) from error
+        hook = self._check(parts, kid, key)  # 5, 6
+        if self._replay is not None:  # 7
+            try:
+                first = self._replay.claim(*self._use(hook))
+            except HookKeyError:
+                raise
+            except Exception as error:
+                raise _source_failed("replay store", error) from error
+            if not first:
+                raise ReplayedTokenError("jti")
+        return hook
+
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        parts = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+        kid = self._kid(parts)
+        try:
+            key = await self._keys.aget(kid)  # 4
+        except HookKeyError:
+            raise
+        except Exception as error:
+            raise _source_failed("key source", error) from error
+        hook = self._check(parts, kid, key)  # 5, 6
+        if self._replay is not None:  # 7
+            try:
+                first = await self._replay.aclaim(*self._use(hook))
+            except HookKeyError:
+                raise
+            except Exception as error:
+                raise _source_failed("replay store", error) from error
+            if not first:
+                raise ReplayedTokenError("jti")
+        return hook
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Verify the one ``Authorization: Bearer`` of a request (RFC 6750 section 2.1).
+
+        ``headers`` is a mapping or an iterable of (name, value) pairs, str or bytes. Raises
+        ``MissingTokenError``, ``MultipleTokensError`` and all that ``verify`` raises.
+        """
+        return self.verify(bearer_token(headers))
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do as ``verify_headers`` without ever blocking the event loop on I/O."""
+        return await self.averify(bearer_token(headers))
+
+    # An unverified look at exp, iss and aud could save a key look-up for a token that is bound to
+    # fail. It is not taken: an attacker satisfies it at will, and the same stale token would be
+    # refused for one reason with a cold cache and for another with a warm one.
+    def _kid(self, parts: jws.Jws) -> str:
+        kid: str | None = parts.header.get("kid", self._default_kid)
+        if kid is None:
+            raise MalformedTokenError("the header has no kid and no default_kid is configured")
+        return kid
+
+    def _check(self, parts: jws.Jws, kid: str, key: PublicKey) -> VerifiedHook:
+        if parts.header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
+            raise AlgorithmError(f"the key is for {key.algorithm}")
+        if not key.verify(parts.signature, parts.signing_input):
+            raise SignatureError
+        self._rules.learn(parts)
+        self._policy.check(parts.claims, self._clock())
+        return VerifiedHook(
+            MappingProxyType(parts.claims), MappingProxyType(parts.header), kid, key.thumbprint
+        )
+
+    def _use(self, hook: VerifiedHook) -> tuple[str, str, float]:
+        return hook.issuer or "", hook.claims["jti"], hook.expires_at + self._policy.leeway
+
+
+def _source_failed(what: str, error: Exception) -> HookVerificationError:
+    logger.error("the %s raised %s", what, type(error).__name__)
+    return KeyUnavailableError(f"the {what} failed")
+
+
+def _one(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be a non-empty string")
+    return value
+
+
+def _optional(name: str, value: object) -> str | None:
+    return None if value is None else _one(name, value)
+
+
+def _texts(name: str, values: Iterable[Any]) -> tuple[str, ...]:
+    if isinstance(values, str | bytes) or not isinstance(values, Collection):
+        raise ConfigurationError(f"{name} must be a list or tuple of strings")
+    return tuple(_one(name, value) for value in values)
+
+
+def _expected(name: str, value: str | Collection[str] | None) -> frozenset[str] | None:
+    if value is None:
+        return None
+    expected = frozenset((_one(name, value),) if isinstance(value, str) else _texts(name, value))
+    if not expected:
+        raise ConfigurationError(
+            f"{name} must not be empty; write {name}=None to leave it unchecked"
+        )
+    return expected
+
+
+def _algorithms(algorithms: Collection[str]) -> frozenset[str]:
+    named = _texts("algorithms", algorithms)
+    refused = [name for name in named if name not in ALGORITHMS]
+    if refused or not named:
+        raise ConfigurationError(f"algorithms must be some of {', '.join(ALGORITHMS)}")
+    return frozenset(named)
+
+
+def _scopes(scopes: Collection[str]) -> frozenset[str]:
+    named = _texts("scopes", scopes)
+    if any(not _SCOPE.fullmatch(scope) for scope in named):
+        raise ConfigurationError("scopes must hold single scope names (RFC 6749 section 3.3)")
+    return frozenset(named)
+
+
+def _required(
+    required_claims: Collection[str], issuer: Any, audience: Any, subject: Any, replay: Any
+) -> frozenset[str]:
+    """Whatever is compared must be there, so that ClaimsPolicy may index it."""
+    implied = {"iss": issuer, "aud": audience, "sub": subject, "jti": replay}
+    names = ["exp", *(name for name, wanted in implied.items() if wanted is not None)]
+    return frozenset([*names, *_texts("required_claims", required_claims)])
+
+
+def _seconds(name: str, value: float, least: float, most: float = 10 * 365 * 86_400) -> float:
+    if type(value) not in (int, float) or not least <= value <= most:
+        raise ConfigurationError(f"{name} must be a number of seconds from {least} to {most}")
+    return value
