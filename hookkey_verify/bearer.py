@@ -40,9 +40,10 @@ def bearer_token(headers: Headers) -> str:
 
 def _authorization(headers: Any) -> list[str]:
     items = getattr(headers, "items", None)
+    pairs: Any = items() if callable(items) else headers
     values: list[str] = []
     try:
-        for name, value in items() if callable(items) else headers:
+        for name, value in pairs:
             if _text(name).lower() == "authorization":
                 values.append(_text(value))
         understood = True

@@ -3,7 +3,7 @@
 ::
 
     HookKeyError
-    ├── ConfigurationError                ours: a wrong argument, found at construction500
+    ├── ConfigurationError                ours: a wrong argument, found at construction 500
     ├── HookVerificationError             all that verify() raises
     │   │                                 the sender's:
     │   ├── MissingTokenError             no credentials were sent                     401
@@ -27,7 +27,7 @@
     │   ├── KeyUnavailableError           could not ask; .retry_after in seconds       503
     │   │                                 ours:
     │   ├── KeySourceConfigurationError   credentials, permissions or URL are wrong    500
-    │   └── KeyRejectedError              the key document is weak, private or malformed   500
+    │   └── KeyRejectedError              the key document is weak, private or malformed 500
     └── HookKeyApiError                   the management API refused or could not be reached
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError

@@ -1,8 +1,8 @@
 """Key document to PublicKey: every quirk of Okta's documents lives here, once. Pure.
 
 What Okta sends is ``{"kty":"RSA","alg":"RSA","use":null,"kid":…,"e":"AQAB","n":…}``, bare or
-inside ``_embedded``. ``alg: "RSA"`` is no JWA name and ``use: null`` is no RFC 7517 use, so JOSE libraries
-refuse the document as it is; ``PublicKey.as_jwk()`` is the form that they accept.
+inside ``_embedded``. ``alg: "RSA"`` is no JWA name and ``use: null`` is no RFC 7517 use, so JOSE
+libraries refuse the document as it is; ``PublicKey.as_jwk()`` is the form that they accept.
 
 Formats: RFC 7517 and RFC 7518 section 6;
 https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookKey/

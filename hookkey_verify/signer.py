@@ -38,7 +38,7 @@ class HookSigner:
     def __init__(
         self, private_key: rsa.RSAPrivateKey | str | bytes, kid: str, *, clock: Clock = wall_clock
     ) -> None:
-        """Take an RSA private key of 2048 bits or more, as an object or unencrypted PEM, and its kid.
+        """Take an RSA private key (2048 bits or more; object or unencrypted PEM) and its kid.
 
         ``clock`` returns epoch seconds. Raises ``ConfigurationError`` naming the argument.
         """

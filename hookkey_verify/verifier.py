@@ -73,7 +73,8 @@ class KeySource(Protocol):
 class ReplayStore(Protocol):
     """Which ``jti`` have been used.
 
-    ``claim`` is True for the first caller only, until ``expires_at``, which is in epoch seconds, with the verifier's leeway added. ``aclaim`` does the same
+    ``claim`` is True for the first caller only, until ``expires_at``, which is in
+    epoch seconds, with the verifier's leeway added. ``aclaim`` does the same
     without blocking the event loop.
     """
 

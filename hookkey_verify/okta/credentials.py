@@ -57,7 +57,8 @@ class ApiToken(Credentials):
 class BearerToken(Credentials):
     """An OAuth 2.0 access token with the scope okta.inlineHooks.read.
 
-    It is given as a string or as a function that returns one. A function is called for every request, so it can renew the token.
+    It is given as a string or as a function that returns one. A function is
+    called for every request, so it can renew the token.
     """
 
     _scheme = "Bearer"

@@ -52,7 +52,7 @@ _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer with a 2xx status."""
+    """A complete answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -114,18 +114,19 @@ class OktaTransport:
         """
         if self._closed.is_set():
             raise ConfigurationError("it is closed")
-        problem = ""
         try:
-            status, headers, body = self._send(method, path, json, deadline)
+            answer = self._send(method, path, json, deadline)
         except HookKeyError:
             raise
-        except Exception as error:
-            problem = _problem(error)
-        if problem:
-            raise TransportError(problem)
-        if 200 <= status < 300:
-            return Answer(status, headers, body)
-        raise _api_error(status, headers, body)
+        except (
+            Exception
+        ) as error:  # the one seal: requests, urllib3, ssl, a function that gives tokens
+            answer = _problem(error)
+        if isinstance(answer, str):
+            raise TransportError(answer)
+        if 200 <= answer.status < 300:
+            return answer
+        raise _api_error(answer)
 
     def close(self) -> None:
         """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
@@ -134,7 +135,7 @@ class OktaTransport:
 
     def _send(
         self, method: str, path: str, json: Mapping[str, Any] | None, deadline: float
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> Answer | str:
         left = self._left(deadline)
         response = self._session.request(
             method,
@@ -152,7 +153,7 @@ class OktaTransport:
                 if len(body) > MAX_BODY:
                     raise TransportError(f"the answer is larger than {MAX_BODY} bytes")
                 self._left(deadline)
-            return response.status_code, response.headers, bytes(body)
+            return Answer(response.status_code, response.headers, bytes(body))
 
     def _left(self, deadline: float) -> float:
         left = deadline - self._clock()
@@ -205,9 +206,10 @@ def _problem(error: Exception) -> str:
     return f"the exchange failed ({type(error).__name__})"
 
 
-def _api_error(status: int, headers: Mapping[str, str], body: bytes) -> HookKeyApiError:
+def _api_error(answer: Answer) -> HookKeyApiError:
+    status, headers = answer.status, answer.headers
     try:
-        error = json_object(body)
+        error = json_object(answer.body)
     except EncodingError:
         error = {}
     if 300 <= status < 400:
