@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .errors import ConfigurationError as ConfigurationError
     from .errors import HookKeyError as HookKeyError
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from .signer import HookSigner as HookSigner
     from .verifier import HookVerifier as HookVerifier
     from .verifier import VerifiedHook as VerifiedHook
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "HookVerifier": ".verifier",
