@@ -18,13 +18,15 @@ settings.register_profile("default", deadline=None)
 settings.load_profile("default")
 
 
+def _new_key() -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class KeyPool:
     """RSA keys in rotation: making one takes 0.1 s, and tests need distinct keys, not new ones."""
 
     def __init__(self, size: int) -> None:
-        self._keys = [
-            generate_private_key(public_exponent=65537, key_size=2048) for _ in range(size)
-        ]
+        self._keys = [_new_key() for _ in range(size)]
         self._next = 0
 
     def __call__(self) -> RSAPrivateKey:

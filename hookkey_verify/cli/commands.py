@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import click
 
-from .. import __version__
+from ..version import __version__
 
 __all__ = ["hookkey"]
 

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from .. import __version__
 from ..clock import Clock, monotonic_clock
 from ..encoding import EncodingError, json_object
 from ..errors import (
@@ -33,6 +32,7 @@ from ..errors import (
     TransportError,
     ValidationFailedError,
 )
+from ..version import __version__
 from .credentials import Credentials
 
 __all__ = ["Answer", "OktaTransport", "check_org_url"]
@@ -118,9 +118,7 @@ class OktaTransport:
             answer = self._send(method, path, json, deadline)
         except HookKeyError:
             raise
-        except (
-            Exception
-        ) as error:  # the one seal: requests, urllib3, ssl, a function that gives tokens
+        except Exception as error:  # the one seal, also for a failing token function
             answer = _problem(error)
         if isinstance(answer, str):
             raise TransportError(answer)
