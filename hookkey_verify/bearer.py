@@ -47,7 +47,7 @@ def _authorization(headers: Any) -> list[str]:
             if _text(name).lower() == "authorization":
                 values.append(_text(value))
         understood = True
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, LookupError):
         understood = False
     if not understood:
         raise ConfigurationError(

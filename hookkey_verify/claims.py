@@ -34,7 +34,7 @@ MAX_NUMERIC_DATE = 2**53
 # cid: Okta; client_id: RFC 9068; azp: OpenID Connect Core section 2.
 CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
 _STRINGS = ("iss", "sub", "jti")
-_TYPED_ON_READING = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
+_CLIENT_AND_SCOPES = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +65,19 @@ class ClaimsPolicy:
             raise AudienceError("aud")
         if self.subject is not None and claims["sub"] != self.subject:
             raise SubjectError("sub")
-        if self.client_id is not None and set(client_ids(claims)) != {self.client_id}:
-            raise ClientIdError("cid")
-        if self.scopes and not self.scopes <= set(granted_scopes(claims)):
+        # Assertions name neither client nor scopes, so they are spared two tuples.
+        if self.client_id or self.scopes or not _CLIENT_AND_SCOPES.isdisjoint(claims):
+            self._check_client_and_scopes(claims)
+
+    def _check_client_and_scopes(self, claims: Mapping[str, Any]) -> None:
+        clients = client_ids(claims)
+        if self.client_id is not None:
+            if not clients:
+                raise MissingClaimError("cid")
+            if set(clients) != {self.client_id}:
+                raise ClientIdError("cid")
+        if not self.scopes.issubset(granted_scopes(claims)):
             raise InsufficientScopeError(sorted(self.scopes))
-        if not _TYPED_ON_READING.isdisjoint(claims):
-            client_ids(claims)
-            granted_scopes(claims)
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
         expires_at = _numeric_date(claims, "exp")

@@ -128,7 +128,7 @@ class PublicKey:
             raise KeyRejectedError("the PEM holds no RSA, P-256 or Ed25519 public key")
         return cls.from_document({**document, "kid": kid}, expected_kid=kid, algorithms=ALGORITHMS)
 
-    def __setattr__(self, name: str, value: object) -> None:
+    def __setattr__(self, name: str, *_: object) -> None:
         raise AttributeError(f"PublicKey is immutable: {name}")
 
     __delattr__ = __setattr__  # type: ignore[assignment]

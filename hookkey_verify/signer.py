@@ -100,12 +100,12 @@ class HookSigner:
         removes a member, and ``alg`` cannot be changed. Raises ``ConfigurationError`` when claims
         or headers cannot be written as JSON.
         """
-        added = dict(headers or {})
+        added = {} if headers is None else headers
+        if not isinstance(added, Mapping) or not isinstance(claims, Mapping):
+            raise ConfigurationError("claims and headers must be mappings")
         if "alg" in added:
             raise ConfigurationError("headers cannot change alg: this signer only signs RS256")
         header = {"alg": "RS256", "typ": "JWT", "kid": self.kid, **added}
-        if not isinstance(claims, Mapping):
-            raise ConfigurationError("claims must be a mapping")
         return self.sign_octets(
             _json("headers", {k: v for k, v in header.items() if v is not None}),
             _json("claims", dict(claims)),

@@ -19,6 +19,8 @@ class StaticKeys:
 
     def __init__(self, keys: Iterable[PublicKey]) -> None:
         """Take the keys. Raises ``ConfigurationError`` without one, or when a kid comes twice."""
+        if not isinstance(keys, Iterable):
+            raise ConfigurationError("keys must be a list of PublicKey objects")
         self._keys: dict[str, PublicKey] = {}
         for key in keys:
             if not isinstance(key, PublicKey):

@@ -1,0 +1,122 @@
+"""base64url and JSON, read strictly."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookkey_verify.encoding import (
+    BASE64URL,
+    MAX_DEPTH,
+    EncodingError,
+    base64url_decode,
+    json_object,
+)
+
+
+@given(st.binary(max_size=300))
+def test_base64url_round_trip(octets: bytes) -> None:
+    """What the standard library encodes is what we decode."""
+    assert base64url_decode(urlsafe_b64encode(octets).rstrip(b"=")) == octets
+
+
+@given(st.lists(st.sampled_from(BASE64URL), max_size=12).map(bytes))
+def test_one_text_for_each_value(text: bytes) -> None:
+    """Whatever decodes is the canonical encoding of what it decodes to (RFC 4648 section 3.5)."""
+    try:
+        octets = base64url_decode(text)
+    except EncodingError:
+        return
+    assert urlsafe_b64encode(octets).rstrip(b"=") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"A", b"AAAAA", b"AB", b"AAB", b"AA==", b"AA=", b"AA\n", b" AA", b"A+A/", b"AA`", b"A.A", b"\xff"],
+)
+def test_base64url_refusals(text: bytes) -> None:
+    """Impossible length, spare bits, padding, white space, the other alphabet, stray characters."""
+    with pytest.raises(EncodingError):
+        base64url_decode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"{}", {}),
+        (b' \t\r\n{"a": [1, 2.5, true, null, "x"]} \n', {"a": [1, 2.5, True, None, "x"]}),
+        ('{"ä": "\\u00e9\U0001f600"}'.encode(), {"ä": "é\U0001f600"}),
+        (rb'{"pair": "\ud83d\ude00"}', {"pair": "\U0001f600"}),
+        (b'{"big": ' + b"9" * 4300 + b"}", {"big": int("9" * 4300)}),
+        (b'{"brackets": "' + b"[{" * 50 + b'"}', {"brackets": "[{" * 50}),
+        (b'{"quoted": "\\"' + b"[" * 50 + b'"}', {"quoted": '"' + "[" * 50}),
+    ],
+)
+def test_json_accepted(text: bytes, value: dict[str, object]) -> None:
+    """Any JSON object in UTF-8; brackets in strings are not nesting."""
+    assert json_object(text) == value
+
+
+DEEPEST = b'{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
+TOO_DEEP = b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
+
+
+def test_nesting_at_the_limit() -> None:
+    """32 levels are read, 33 are not."""
+    assert "a" in json_object(DEEPEST)
+    with pytest.raises(EncodingError, match="nested"):
+        json_object(TOO_DEEP)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "not valid JSON"),
+        (b"[]", "not a JSON object"),
+        (b'"x"', "not a JSON object"),
+        (b"1", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b"{} {}", "data after"),
+        (b"{}\x00", "data after"),
+        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        ('{"a":1}'.encode("utf-16"), "not valid JSON"),
+        (b'{"a":"\xff"}', "not valid JSON"),
+        (b'{"a":"\xed\xa0\x80"}', "not valid JSON"),
+        (b'{"a":1,"a":1}', "two members"),
+        (b'{"a":{"b":1,"b":2}}', "two members"),
+        (b'{"a":1,"\\u0061":2}', "two members"),
+        (b'{"a":NaN}', "NaN"),
+        (b'{"a":Infinity}', "NaN"),
+        (b'{"a":-Infinity}', "NaN"),
+        (b'{"a":1e999}', "too large"),
+        (b'{"a":-1e999}', "too large"),
+        (rb'{"a":"\ud800"}', "surrogate"),
+        (rb'{"\udc00":1}', "surrogate"),
+        (b'{"a":' + b"9" * 4301 + b"}", "not valid JSON"),
+        (b"{'a':1}", "not valid JSON"),
+        (b'{"a":1,}', "not valid JSON"),
+        (b'{"a":01}', "not valid JSON"),
+        (b'{"a":"\n"}', "not valid JSON"),
+        (b"{" * 100_000, "nested"),
+        (b'{"a":' * 100_000, "nested"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_json_refused(text: bytes, problem: str) -> None:
+    """Everything that two parsers could read in two ways, or that could exhaust one."""
+    with pytest.raises(EncodingError, match=problem):
+        json_object(text)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace")))
+def test_any_octets_end_in_an_object_or_in_our_error(octets: bytes) -> None:
+    """And the error's chain never holds the input (JSONDecodeError.doc would)."""
+    try:
+        assert json_object(octets) == json.loads(octets)
+    except EncodingError as error:
+        assert error.__cause__ is None
+        assert error.__context__ is None

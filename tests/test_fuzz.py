@@ -1,0 +1,157 @@
+"""Any object given as a token ends in a VerifiedHook or in a HookVerificationError.
+
+10 000 examples when ``CI`` is set, 1 000 otherwise, over random text, mutated tokens and structured
+JSON that is validly signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hookkey_verify import HookSigner, HookVerifier, VerifiedHook
+from hookkey_verify.errors import HookVerificationError
+from tests.conftest import CLIENT_ID, TOKEN_URL
+
+EXAMPLES = 10_000 if os.environ.get("CI") else 1_000
+fuzz = settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+NOW = int(time.time())
+GOOD_CLAIMS = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": NOW + 3000, "jti": "1"}
+
+
+def _outcome(verifier: HookVerifier, token: Any) -> str:
+    """Verify, and hold the verdict to the promise."""
+    try:
+        hook = verifier.verify(token)
+    except HookVerificationError as error:
+        _holds_nothing_of(error, token)
+        return str(error.reason)
+    assert isinstance(hook, VerifiedHook)
+    assert (hook.issuer, hook.audience) == (CLIENT_ID, (TOKEN_URL,))
+    return "accepted"
+
+
+def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
+    text = token if isinstance(token, str) else ""
+    link: BaseException | None = error
+    while link is not None:
+        shown = f"{link}{link!r}{vars(link)}"
+        assert len(text) < 60 or all(text[i : i + 60] not in shown for i in range(0, 600, 60))
+        link = link.__cause__ or link.__context__
+
+
+@fuzz
+@given(st.text(max_size=400) | st.binary(max_size=400) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*"))
+def test_random_text(verifier: HookVerifier, token: str | bytes) -> None:
+    """Noise is refused."""
+    assert _outcome(verifier, token) != "accepted"
+
+
+@fuzz
+@given(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.text()) | st.dictionaries(
+        st.text(), st.integers()
+    ) | st.tuples(st.text()) | st.binary().map(bytearray) | st.binary().map(memoryview)
+)  # fmt: skip
+def test_other_objects(verifier: HookVerifier, token: object) -> None:
+    """So is everything that is neither str nor bytes."""
+    assert _outcome(verifier, token) == "malformed_token"
+
+
+@fuzz
+@given(data=st.data())
+def test_mutated_tokens(signer: HookSigner, verifier: HookVerifier, data: st.DataObject) -> None:
+    """A good token with a few characters replaced, removed or added is not a good token."""
+    good = signer.sign(GOOD_CLAIMS)
+    token = good
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(token)))
+        cut = data.draw(st.integers(0, 3))
+        token = token[:at] + data.draw(st.text(max_size=3)) + token[at + cut :]
+    assert (_outcome(verifier, token) == "accepted") == (token == good)
+
+
+# JSON written by hand, because json.dumps cannot write duplicate members, NaN or lone surrogates.
+SCALARS = st.sampled_from(
+    [b"null", b"true", b"0", b"-0", b"1e999", b"NaN", b"-Infinity", b'""', b'"\\ud800"', b"\xff"]
+    + [b'"\\u0000"', b"1.5", b"9" * 400, b"9" * 5000, b'"RS256"', b'"none"', b'["exp"]', b"01"]
+    + [str(NOW + 100).encode(), f'"{CLIENT_ID}"'.encode(), f'["{TOKEN_URL}", 1]'.encode()]
+)
+DEEP = st.integers(1, 5000).map(lambda n: b"[" * n + b"]" * n)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3).map(lambda vs: b"[" + b",".join(vs) + b"]")
+    | st.lists(st.tuples(st.sampled_from([b'"a"', b'"b"']), inner), max_size=3).map(
+        lambda ms: b"{" + b",".join(k + b":" + v for k, v in ms) + b"}"
+    ),
+    max_leaves=6,
+) | DEEP
+CLAIM_NAMES = st.sampled_from(
+    [*(f'"{n}"'.encode() for n in ("iss sub aud exp nbf iat jti cid client_id azp scp scope x".split()))]
+)
+HEADER_NAMES = st.sampled_from(
+    [*(f'"{n}"'.encode() for n in ("alg kid typ crit b64 enc zip jwk jku x5c cty x".split()))]
+)
+
+
+def _object(base: list[tuple[bytes, bytes]], extra: list[tuple[bytes, bytes]]) -> bytes:
+    return b"{" + b",".join(name + b":" + value for name, value in [*base, *extra]) + b"}"
+
+
+@fuzz
+@given(
+    claims=st.lists(st.tuples(CLAIM_NAMES, VALUES), max_size=3),
+    header=st.lists(st.tuples(HEADER_NAMES, VALUES), max_size=2),
+    replace=st.booleans(),
+)
+def test_structured_json(
+    signer: HookSigner,
+    verifier: HookVerifier,
+    claims: list[tuple[bytes, bytes]],
+    header: list[tuple[bytes, bytes]],
+    replace: bool,
+) -> None:
+    """Hostile JSON under a valid signature: nothing but our verdicts."""
+    base_claims = [(f'"{k}"'.encode(), _json(v)) for k, v in GOOD_CLAIMS.items()]
+    base_header = [(b'"alg"', b'"RS256"'), (b'"kid"', f'"{signer.kid}"'.encode())]
+    if replace:
+        base_claims = [m for m in base_claims if m[0] not in {name for name, _ in claims}]
+        base_header = [m for m in base_header if m[0] not in {name for name, _ in header}]
+    token = signer.sign_octets(_object(base_header, header), _object(base_claims, claims))
+    outcome = _outcome(verifier, token)
+    names = [name for name, _ in [*base_claims, *claims]]
+    assert outcome != "accepted" or len(set(names)) == len(names)
+
+
+def _json(value: object) -> bytes:
+    return str(value).encode() if isinstance(value, int) else f'"{value}"'.encode()
+
+
+@pytest.mark.parametrize("size", [16_384, 16_385, 1_000_000, 5_000_000])
+@pytest.mark.parametrize("filler", ["A", "=", "\u00e9", "[", "."], ids=ascii)
+def test_huge_tokens(verifier: HookVerifier, size: int, filler: str) -> None:
+    """A megabyte of anything is refused, by its size alone beyond the limit."""
+    for token in (filler * size, (filler * size).encode()):
+        outcome = _outcome(verifier, token)
+        assert outcome == ("token_too_large" if len(token) > 16_384 else "malformed_token")
+
+
+def test_async_is_the_same_code(signer: HookSigner, verifier: HookVerifier) -> None:
+    """averify gives the verdict of verify for good, bad and senseless tokens."""
+    good = signer.sign(GOOD_CLAIMS)
+    for token in (good, good[:-4] + "AAAA", None):
+        try:
+            verdict: object = asyncio.run(verifier.averify(token))  # type: ignore[arg-type]
+        except HookVerificationError as error:
+            verdict = error.reason
+        assert str(verdict if isinstance(verdict, str) else "accepted") == _outcome(verifier, token)

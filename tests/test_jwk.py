@@ -1,0 +1,385 @@
+"""Key documents: every shape that Okta sends, every refusal, and what other libraries make of ours."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from joserfc import jwk as joserfc_jwk
+from jwcrypto import jwk as jwcrypto_jwk
+
+from hookkey_verify import HookSigner, PublicKey
+from hookkey_verify.errors import KeyRejectedError
+from hookkey_verify.jwk import ALGORITHMS, is_kid
+
+
+def _b64(number: int, length: int | None = None) -> str:
+    octets = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+
+
+@pytest.fixture(scope="module")
+def jwk(signer: HookSigner) -> dict[str, Any]:
+    """The document as recorded from real orgs: alg "RSA", use null."""
+    document = signer.public_jwk()
+    return {**{m: document[m] for m in ("kty", "kid", "e", "n")}, "alg": "RSA", "use": None}
+
+
+def _import(document: object, kid: str | None = None) -> PublicKey:
+    return PublicKey.from_document(document, expected_kid=kid)
+
+
+def test_recorded_document(jwk: dict[str, Any]) -> None:
+    """What Okta sends is what we take."""
+    key = _import(jwk, jwk["kid"])
+    assert (key.kid, key.algorithm) == (jwk["kid"], "RS256")
+
+
+SHAPES: dict[str, Any] = {
+    "use is null": {"use": None},
+    'use is "null", as in the published example': {"use": "null"},
+    "use is sig": {"use": "sig"},
+    "use is absent": {"use": ...},
+    "alg is RSA": {"alg": "RSA"},
+    "alg is RS256": {"alg": "RS256"},
+    "alg is null": {"alg": None},
+    "alg is absent": {"alg": ...},
+    "key_ops is verify": {"key_ops": ["verify"]},
+    "an unknown member": {"x5t": "abc"},
+}
+
+
+def _changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**document, **changes}.items() if value is not ...}
+
+
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("shape", ["bare", "embedded", "hook key"])
+def test_shapes(jwk: dict[str, Any], changes: dict[str, Any], shape: str) -> None:
+    """Bare, in ``_embedded``, and as the whole hook key that POST and PUT answer with."""
+    document = _changed(jwk, changes)
+    wrapped = {
+        "bare": document,
+        "embedded": {"_embedded": document},
+        "hook key": {
+            "id": "HKY1",
+            "keyId": jwk["kid"],
+            "name": "n",
+            "isUsed": False,
+            "_embedded": document,
+        },
+    }[shape]
+    assert _import(wrapped, jwk["kid"]).thumbprint == _import(jwk).thumbprint
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "another kid": ({"kid": "other"}, "kid is not the one"),
+    "no kid": ({"kid": ...}, "kid must be"),
+    "kid is a number": ({"kid": 5}, "kid must be"),
+    "kid with a line break": ({"kid": "a\n"}, "kid must be"),
+    "kty EC": ({"kty": "EC"}, "kty must be RSA"),
+    "kty oct": ({"kty": "oct"}, "kty must be RSA"),
+    "kty absent": ({"kty": ...}, "kty must be RSA"),
+    "kty is a list": ({"kty": ["RSA"]}, "kty must be RSA"),
+    "use enc": ({"use": "enc"}, "use must be"),
+    "use is a list": ({"use": ["sig"]}, "use must be"),
+    "use is empty": ({"use": ""}, "use must be"),
+    "alg HS256": ({"alg": "HS256"}, "alg must be"),
+    "alg PS256": ({"alg": "PS256"}, "alg must be"),
+    "alg none": ({"alg": "none"}, "alg must be"),
+    "alg is a list": ({"alg": ["RS256"]}, "alg must be"),
+    "key_ops without verify": ({"key_ops": ["sign"]}, "key_ops"),
+    "key_ops is a string": ({"key_ops": "verify"}, "key_ops"),
+    "n with the back-tick of the published example": ({"n": "BACKTICK"}, "n has a character"),
+    "n padded": ({"n": "PADDED"}, "n has a character"),
+    "n not canonical": ({"n": "NONCANONICAL"}, "n is not canonical"),
+    "n with a leading zero octet": ({"n": "LEADING"}, "n begins with a zero octet"),
+    "n empty": ({"n": ""}, "n must be"),
+    "n absent": ({"n": ...}, "n must be"),
+    "n is a number": ({"n": 5}, "n must be"),
+    "n is not ASCII": ({"n": "é"}, "n has a character"),
+    "n has lone surrogates": ({"n": "\ud800"}, "n has a character"),
+    "n even": ({"n": "EVEN"}, "n is even"),
+    "n of 1024 bits": ({"n": _b64((1 << 1023) | 1)}, "n has 1024 bits"),
+    "n of 2047 bits": ({"n": _b64((1 << 2046) | 1)}, "n has 2047 bits"),
+    "n of 8193 bits": ({"n": _b64((1 << 8192) | 1)}, "n has 8193 bits"),
+    "e is 1": ({"e": _b64(1)}, "e must be"),
+    "e is 3": ({"e": _b64(3)}, "e must be"),
+    "e is 65535": ({"e": _b64(65535)}, "e must be"),
+    "e is even": ({"e": _b64(65538)}, "e must be"),
+    "e is huge": ({"e": _b64((1 << 32) + 1)}, "e must be"),
+    "e absent": ({"e": ...}, "e must be"),
+    **{
+        f"private member {m}": ({m: "AQAB"}, f"{m} is a member of private")
+        for m in ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+    },
+}
+
+
+@pytest.mark.parametrize(("changes", "problem"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_refusals(jwk: dict[str, Any], changes: dict[str, Any], problem: str) -> None:
+    """Each is refused with the member's name, and nothing of the document is in the text."""
+    n = jwk["n"]
+    stand_ins = {
+        "BACKTICK": n + "`",
+        "PADDED": n + "==",
+        "NONCANONICAL": n[:-1] + chr(ord(n[-1]) + 1),  # 256 octets end in A, Q, g or w
+        "LEADING": _b64(_number(n), 257),
+        "EVEN": _b64(_number(n) - 1),
+    }
+    value = changes.get("n")
+    if isinstance(value, str) and value in stand_ins:
+        changes = {"n": stand_ins[value]}
+    with pytest.raises(KeyRejectedError, match=problem) as caught:
+        _import(_changed(jwk, changes), jwk["kid"])
+    assert n[:20] not in str(caught.value)
+
+
+@pytest.mark.parametrize("bits", [2048, 8192])
+def test_modulus_sizes_at_the_limits(bits: int) -> None:
+    """2048 and 8192 bits are in."""
+    modulus = (1 << (bits - 1)) | 1
+    document = {"kty": "RSA", "kid": "k", "n": _b64(modulus), "e": "AQAB"}
+    assert _import(document).as_jwk()["n"] == _b64(modulus)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [None, [], "x", 5, b"{}", {}, {"_embedded": None}, {"_embedded": []}, {"_embedded": {}}],
+    ids=repr,
+)
+def test_not_a_key_document(document: object) -> None:
+    """Any JSON value may come back from a server."""
+    with pytest.raises(KeyRejectedError):
+        _import(document, "kid")
+
+
+def test_ambiguous_documents(jwk: dict[str, Any]) -> None:
+    """Two keys in one document, or a wrapper that names another key, decide nothing."""
+    with pytest.raises(KeyRejectedError, match="beside _embedded"):
+        _import({**jwk, "_embedded": jwk})
+    with pytest.raises(KeyRejectedError, match="keyId"):
+        _import({"keyId": "other", "_embedded": jwk})
+
+
+def test_thumbprint_of_the_example_of_rfc_7638() -> None:
+    """RFC 7638 section 3.1."""
+    document = {
+        "kty": "RSA",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP"
+        "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368Q"
+        "QMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2Nc"
+        "Rwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "e": "AQAB",
+        "alg": "RS256",
+        "kid": "2011-04-29",
+    }
+    assert _import(document).thumbprint == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def _pyjwt(jwk: dict[str, str]) -> Any:
+    return jwt.PyJWK(jwk).key.public_numbers().n
+
+
+def _joserfc(jwk: dict[str, str]) -> Any:
+    key = joserfc_jwk.import_key(dict(jwk))
+    key.check_use("sig")
+    key.check_alg("RS256")
+    return _number(str(key.as_dict()["n"]))
+
+
+def _authlib(jwk: dict[str, str]) -> Any:
+    with warnings.catch_warnings(record=True):  # it announces joserfc as its successor
+        from authlib.jose import JsonWebKey
+
+    return JsonWebKey.import_key(jwk).get_public_key().public_numbers().n
+
+
+def _jwcrypto(jwk: dict[str, str]) -> Any:
+    key = jwcrypto_jwk.JWK(**jwk)
+    return key.get_op_key("verify").public_numbers().n
+
+
+@pytest.mark.parametrize("read", [_pyjwt, _joserfc, _authlib, _jwcrypto])
+def test_other_libraries_import_as_jwk(jwk: dict[str, Any], read: Any) -> None:
+    """The normalised document is a key for signatures in every mainstream library."""
+    assert read(_import(jwk).as_jwk()) == _number(jwk["n"])
+
+
+def test_pyjwt_refuses_the_document_as_okta_sends_it(jwk: dict[str, Any]) -> None:
+    """Why as_jwk() exists. When this fails, PyJWT has learned, and the README may say so."""
+    with pytest.raises(jwt.PyJWKError):
+        jwt.PyJWK(jwk)
+
+
+def test_as_jwk_is_a_copy(jwk: dict[str, Any]) -> None:
+    """Whoever changes the document does not change the key."""
+    key = _import(jwk)
+    key.as_jwk()["n"] = "AQAB"
+    assert key.as_jwk() == {
+        "kty": "RSA",
+        "n": jwk["n"],
+        "e": "AQAB",
+        "kid": jwk["kid"],
+        "use": "sig",
+        "alg": "RS256",
+    }
+
+
+def test_identity(jwk: dict[str, Any], stranger: HookSigner) -> None:
+    """Equal by kid and material; hashable; pickled by its document; immutable; readable."""
+    key = _import(jwk)
+    assert key == _import({"_embedded": jwk})
+    assert len({key, _import(jwk)}) == 1
+    assert key != _import(stranger.public_jwk())
+    assert key != _import({**jwk, "kid": "other"})
+    assert key != "key"
+    assert pickle.loads(pickle.dumps(key)) == key
+    with pytest.raises(AttributeError):
+        key.kid = "x"
+    with pytest.raises(AttributeError):
+        del key.kid
+    assert jwk["kid"] in repr(key)
+    assert jwk["n"][:20] not in repr(key)
+
+
+def test_verify(signer: HookSigner, jwk: dict[str, Any]) -> None:
+    """True for this key's signature over these octets, False for anything else."""
+    signing_input, _, signature = signer.sign({}).rpartition(".")
+    octets = urlsafe_b64decode(signature + "==")
+    key = _import(jwk)
+    assert key.verify(octets, signing_input.encode())
+    assert not key.verify(octets, signing_input.encode() + b"x")
+    for wrong in (b"", octets[:-1], octets + b"\0", b"\0" + octets, bytes(256), b"\xff" * 256):
+        assert not key.verify(wrong, signing_input.encode())
+
+
+@pytest.fixture(scope="module")
+def p256() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _ec_document(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    point = key.public_key().public_numbers()
+    return {"kty": "EC", "crv": "P-256", "kid": "e", "x": _b64(point.x, 32), "y": _b64(point.y, 32)}
+
+
+def test_es256(p256: ec.EllipticCurvePrivateKey) -> None:
+    """A P-256 key verifies R and S of 32 octets each (RFC 7518 section 3.4), not DER."""
+    key = PublicKey.from_document(_ec_document(p256), expected_kid="e", algorithms=ALGORITHMS)
+    der = p256.sign(b"octets", ec.ECDSA(hashes.SHA256()))
+    r, s = decode_dss_signature(der)
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    assert key.algorithm == "ES256"
+    assert key.verify(raw, b"octets")
+    assert not key.verify(raw, b"other")
+    assert not key.verify(der, b"octets")
+    assert not key.verify(bytes(64), b"octets")  # CVE-2022-21449: r = s = 0
+    assert jwt.PyJWK(key.as_jwk()).algorithm_name == "ES256"
+
+
+def test_eddsa() -> None:
+    """An Ed25519 key verifies EdDSA (RFC 8037)."""
+    private = ed25519.Ed25519PrivateKey.generate()
+    x = urlsafe_b64encode(private.public_key().public_bytes_raw()).rstrip(b"=").decode()
+    document = {"kty": "OKP", "crv": "Ed25519", "kid": "o", "x": x, "alg": "EdDSA"}
+    key = PublicKey.from_document(document, expected_kid="o", algorithms=ALGORITHMS)
+    assert key.verify(private.sign(b"octets"), b"octets")
+    assert not key.verify(private.sign(b"other"), b"octets")
+    assert jwt.PyJWK(key.as_jwk()).algorithm_name == "EdDSA"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"crv": "P-384"}, "crv must be P-256"),
+        ({"x": "AAAA"}, "32 octets"),
+        ({"x": _b64(1, 32)}, "not a point"),
+        ({"y": ...}, "y must be"),
+        ({"alg": "RS256"}, "alg must be"),
+        ({"alg": "RSA"}, "alg must be"),
+        ({"d": "AAAA"}, "private"),
+        ({"kty": "OKP"}, "crv must be Ed25519"),
+        ({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, "32 octets"),
+    ],
+)
+def test_other_kinds_refused(
+    p256: ec.EllipticCurvePrivateKey, changes: dict[str, Any], problem: str
+) -> None:
+    """Points off the curve, other curves, wrong lengths, another algorithm's name."""
+    with pytest.raises(KeyRejectedError, match=problem):
+        PublicKey.from_document(
+            _changed(_ec_document(p256), changes), expected_kid="e", algorithms=ALGORITHMS
+        )
+
+
+def test_hook_keys_are_rsa_only(p256: ec.EllipticCurvePrivateKey) -> None:
+    """Without being told otherwise, no other kind of key is taken."""
+    with pytest.raises(KeyRejectedError, match="kty must be RSA"):
+        _import(_ec_document(p256))
+
+
+def _pem(key: Any) -> bytes:
+    kinds = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_key().public_bytes(*kinds))
+
+
+def test_from_pem(p256: ec.EllipticCurvePrivateKey) -> None:
+    """RSA, P-256 and Ed25519, as bytes and as text."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    assert PublicKey.from_pem("k", _pem(private)).algorithm == "RS256"
+    assert PublicKey.from_pem("k", _pem(p256).decode()).algorithm == "ES256"
+    assert PublicKey.from_pem("k", _pem(ed25519.Ed25519PrivateKey.generate())).algorithm == "EdDSA"
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(*kinds, serialization.NoEncryption())
+
+
+@pytest.mark.parametrize(
+    ("pem", "problem"),
+    [
+        (b"", "no RSA, P-256 or Ed25519"),
+        ("é\ud800", "no RSA"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no RSA"),
+        (_pem(ec.generate_private_key(ec.SECP384R1())), "no RSA"),
+        (_private_pem(ec.generate_private_key(ec.SECP256R1())), "private key"),
+        (5, "str or bytes"),
+        (_pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)), "n has 1024 bits"),
+    ],
+    ids=["empty", "not ASCII", "rubbish", "P-384", "private", "number", "1024 bits"],
+)
+def test_pem_refused(pem: Any, problem: str) -> None:
+    """Whatever is in the file ends in our error."""
+    with pytest.raises(KeyRejectedError, match=problem):
+        PublicKey.from_pem("k", pem)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [("a", True), ("a" * 255, True), ("a b~", True), ("", False), ("a" * 256, False)]
+    + [(bad, False) for bad in ("é", "a\n", "\x7f", "\x00", 5, None, ["a"], b"a")],
+    ids=repr,
+)
+def test_is_kid(value: object, verdict: bool) -> None:
+    """1 to 255 printable ASCII characters."""
+    assert is_kid(value) is verdict
+
+
+def test_documents_are_json(jwk: dict[str, Any]) -> None:
+    """as_jwk() can be written out as it is."""
+    assert json.loads(json.dumps(_import(jwk).as_jwk()))["kid"] == jwk["kid"]

@@ -1,0 +1,67 @@
+"""The in-memory replay store."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hookkey_verify.errors import ConfigurationError, KeyUnavailableError
+from hookkey_verify.replay import MemoryReplayStore
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_once_each() -> None:
+    """The first claim wins; another issuer's jti is another jti."""
+    store = MemoryReplayStore(clock=Clock())
+    assert store.claim("a", "1", 2000)
+    assert not store.claim("a", "1", 2000)
+    assert store.claim("b", "1", 2000)
+    assert not asyncio.run(store.aclaim("b", "1", 2000))
+
+
+def test_kept_until_it_expires() -> None:
+    """A jti is remembered until its token could not be accepted any more, and not longer."""
+    clock = Clock()
+    store = MemoryReplayStore(clock=clock)
+    store.claim("a", "1", 2000)
+    clock.now = 1999.9
+    assert not store.claim("a", "1", 2000)
+    clock.now = 2000
+    assert store.claim("a", "1", 3000)
+    assert len(store) == 1
+
+
+def test_a_full_store_refuses_and_forgets_nothing() -> None:
+    """Filling the store must not make room for a replay."""
+    clock = Clock()
+    store = MemoryReplayStore(max_entries=2, clock=clock)
+    assert store.claim("a", "1", 2000)
+    assert store.claim("a", "2", 3000)
+    with pytest.raises(KeyUnavailableError, match="max_entries"):
+        store.claim("a", "3", 2000)
+    assert not store.claim("a", "1", 2000)
+    clock.now = 2000
+    assert store.claim("a", "3", 2500)
+
+
+def test_threads() -> None:
+    """Of many concurrent claims exactly one wins."""
+    store = MemoryReplayStore()
+    with ThreadPoolExecutor(16) as pool:
+        claims = list(pool.map(lambda _: store.claim("a", "1", 9e9), range(400)))
+    assert sum(claims) == 1
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "1", None])
+def test_configuration(value: object) -> None:
+    """The bound is a positive integer."""
+    with pytest.raises(ConfigurationError, match="max_entries"):
+        MemoryReplayStore(max_entries=value)  # type: ignore[arg-type]

@@ -1,0 +1,374 @@
+"""HookVerifier: the seven steps in their order, its configuration, its result."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from freezegun import freeze_time
+
+from hookkey_verify import HookSigner, HookVerifier, PublicKey, StaticKeys, VerifiedHook
+from hookkey_verify.errors import (
+    AlgorithmError,
+    ConfigurationError,
+    HookVerificationError,
+    IssuerError,
+    KeyUnavailableError,
+    MalformedTokenError,
+    MissingClaimError,
+    MissingTokenError,
+    ReplayedTokenError,
+    SignatureError,
+    TokenExpiredError,
+    UnknownKeyError,
+)
+from hookkey_verify.replay import MemoryReplayStore
+from tests.conftest import CLIENT_ID, TOKEN_URL
+
+
+def _assertion(signer: HookSigner) -> str:
+    return signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+
+
+class CountingKeys:
+    """A key source that counts how often it is asked."""
+
+    def __init__(self, answer: Callable[[str], PublicKey]) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+
+    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        self.asked.append(kid)
+        return self.answer(kid)
+
+    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        await asyncio.sleep(0)
+        return self.get(kid)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture(params=["verify", "averify"])
+def run(request: pytest.FixtureRequest) -> Callable[[HookVerifier, Any], VerifiedHook]:
+    """Both ways in: what holds for one holds for the other."""
+    if request.param == "verify":
+        return lambda verifier, token: verifier.verify(token)
+    return lambda verifier, token: asyncio.run(verifier.averify(token))
+
+
+Run = Callable[[HookVerifier, Any], VerifiedHook]
+
+
+def test_result(signer: HookSigner, verifier: HookVerifier, run: Run) -> None:
+    """The verified token, typed; str and bytes alike."""
+    token = _assertion(signer)
+    hook = run(verifier, token)
+    assert hook == run(verifier, token.encode())
+    assert (hook.issuer, hook.subject, hook.audience) == (CLIENT_ID, CLIENT_ID, (TOKEN_URL,))
+    assert hook.kid == signer.kid
+    assert hook.header == {"alg": "RS256", "typ": "JWT", "kid": signer.kid}
+    assert hook.expires_at - (hook.issued_at or 0) == 300
+    assert hook.jti == hook.claims["jti"]
+    assert (hook.client_id, hook.scopes) == (None, ())
+    key = PublicKey.from_document(signer.public_jwk(), expected_kid=None)
+    assert hook.key_thumbprint == key.thumbprint
+
+
+def test_result_of_an_access_token(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
+    """cid, scp and a list of audiences, as Okta's authorization servers write them."""
+    verifier = HookVerifier(
+        keys, issuer="https://acme", audience="api://hooks", client_id="0oa", scopes=["hooks"]
+    )
+    claims = {
+        "iss": "https://acme",
+        "aud": ["api://hooks", "x"],
+        "cid": "0oa",
+        "scp": ["hooks", "b"],
+        "exp": int(time.time()) + 60,
+    }
+    hook = run(verifier, signer.sign(claims, headers={"typ": "at+jwt"}))
+    assert hook.client_id == "0oa"
+    assert hook.scopes == ("hooks", "b")
+    assert hook.audience == ("api://hooks", "x")
+    assert (hook.subject, hook.jti, hook.issued_at) == (None, None, None)
+
+
+def test_result_is_read_only_and_discreet(signer: HookSigner, verifier: HookVerifier) -> None:
+    """Handlers cannot change it, and its repr shows no claim."""
+    hook = verifier.verify(_assertion(signer))
+    with pytest.raises(TypeError):
+        hook.claims["sub"] = "x"  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        hook.kid = "x"  # type: ignore[misc]
+    assert CLIENT_ID not in repr(hook)
+
+
+# --- the order of the steps -------------------------------------------------------------------
+
+
+def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, run: Run) -> None:
+    """Steps 1 to 3 cost no key look-up."""
+    source = CountingKeys(lambda kid: pytest.fail("asked"))
+    verifier = HookVerifier(source, issuer=None, audience=None)
+    good = _assertion(signer)
+    for token in (
+        "x" * 20_000,
+        "a.b",
+        good + "\n",
+        good.rpartition(".")[0] + ".A",
+        signer.sign({}, headers={"crit": ["x"]}),
+        signer.sign({}, headers={"typ": "dpop+jwt"}),
+        signer.sign({}, headers={"kid": "\u00e9"}),
+        signer.sign_octets(b'{"alg":"none","kid":"k"}', b"{}"),
+        signer.sign_octets(b'{"alg":"RS256","kid":"k"}', b"[]"),
+    ):
+        with pytest.raises(HookVerificationError):
+            run(verifier, token)
+    assert source.asked == []
+
+
+def test_signature_comes_before_claims(
+    signer: HookSigner, stranger: HookSigner, verifier: HookVerifier, run: Run
+) -> None:
+    """A forger learns nothing about claims: every claim is wrong, and the signature is named."""
+    token = stranger.sign({"iss": 5, "exp": "x"})
+    with pytest.raises(SignatureError):
+        run(verifier, token)
+
+
+def test_replay_comes_last(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
+    """A bad token with a good token's jti does not use it up."""
+    store = MemoryReplayStore()
+    verifier = HookVerifier.for_client_assertion(
+        keys, client_id=CLIENT_ID, token_url=TOKEN_URL, replay=store
+    )
+    claims = {
+        "iss": CLIENT_ID,
+        "sub": CLIENT_ID,
+        "aud": TOKEN_URL,
+        "exp": int(time.time()) + 60,
+        "jti": "1",
+    }
+    with pytest.raises(IssuerError):
+        run(verifier, signer.sign({**claims, "iss": "x"}))
+    assert len(store) == 0
+    assert run(verifier, signer.sign(claims)).jti == "1"
+    with pytest.raises(ReplayedTokenError):
+        run(verifier, signer.sign(claims))
+
+
+def test_replay_requires_jti(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
+    """Without a jti there is nothing to remember."""
+    verifier = HookVerifier(keys, issuer=None, audience=None, replay=MemoryReplayStore())
+    with pytest.raises(MissingClaimError) as caught:
+        run(verifier, signer.sign({"exp": int(time.time()) + 60}))
+    assert caught.value.claim == "jti"
+
+
+def test_the_jti_is_kept_until_the_token_is_refused_anyway(
+    signer: HookSigner, keys: StaticKeys
+) -> None:
+    """The record outlives exp by the leeway: forgotten sooner, the token would pass again."""
+    now = 1_800_000_000.0
+    store = MemoryReplayStore(clock=lambda: now)
+    verifier = HookVerifier(
+        keys, issuer=None, audience=None, leeway=60, replay=store, clock=lambda: now
+    )
+    token = signer.sign({"exp": 1_800_000_100, "jti": "1"})
+    verifier.verify(token)
+    now = 1_800_000_159.9
+    with pytest.raises(ReplayedTokenError):
+        verifier.verify(token)
+    now = 1_800_000_160.0
+    with pytest.raises(TokenExpiredError):
+        verifier.verify(token)
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+def test_unknown_kid(signer: HookSigner, verifier: HookVerifier, run: Run) -> None:
+    """The source's verdict is passed on."""
+    with pytest.raises(UnknownKeyError):
+        run(verifier, signer.sign({}, headers={"kid": "other"}))
+
+
+def test_kid_absent(signer: HookSigner, keys: StaticKeys, verifier: HookVerifier, run: Run) -> None:
+    """Refused, unless a key is pinned with default_kid."""
+    claims = {"iss": "x", "aud": "y", "exp": int(time.time()) + 60}
+    token = signer.sign(claims, headers={"kid": None})
+    with pytest.raises(MalformedTokenError, match="default_kid"):
+        run(verifier, token)
+    pinned = HookVerifier(keys, issuer="x", audience="y", default_kid=signer.kid)
+    assert run(pinned, token).kid == signer.kid
+    with pytest.raises(UnknownKeyError):  # a kid that is there is not overruled
+        run(pinned, signer.sign(claims, headers={"kid": "other"}))
+
+
+def test_one_key_one_algorithm(signer: HookSigner, run: Run) -> None:
+    """A key is never used with another key's algorithm, even when both are allowed."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    jwk = jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    keys = StaticKeys.from_jwks({"keys": [signer.public_jwk(), {**jwk, "kid": "e"}]})
+    verifier = HookVerifier(keys, issuer=None, audience=None, algorithms=["RS256", "ES256"])
+    claims = {"exp": int(time.time()) + 60}
+    assert run(verifier, jwt.encode(claims, private, "ES256", headers={"kid": "e"})).kid == "e"
+    with pytest.raises(AlgorithmError, match="the key is for ES256"):
+        run(verifier, signer.sign(claims, headers={"kid": "e"}))
+    rs256_only = HookVerifier(keys, issuer=None, audience=None)
+    with pytest.raises(AlgorithmError, match="only RS256"):
+        run(rs256_only, jwt.encode(claims, private, "ES256", headers={"kid": "e"}))
+
+
+def test_eddsa(run: Run) -> None:
+    """Ed25519 for access tokens of one's own."""
+    private = ed25519.Ed25519PrivateKey.generate()
+    jwk = jwt.algorithms.OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    keys = StaticKeys.from_jwk({**jwk, "kid": "o"})
+    verifier = HookVerifier(keys, issuer=None, audience=None, algorithms=["EdDSA"])
+    token = jwt.encode({"exp": int(time.time()) + 60}, private, "EdDSA", headers={"kid": "o"})
+    assert run(verifier, token).kid == "o"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("s3cr3t"), KeyError("x"), OSError()], ids=repr)
+def test_a_broken_key_source_is_an_outage(
+    signer: HookSigner, run: Run, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's own key source raised: 503, never an exception that is not ours, never 401."""
+
+    def fail(kid: str) -> PublicKey:
+        raise error
+
+    verifier = HookVerifier(CountingKeys(fail), issuer=None, audience=None)
+    with caplog.at_level(logging.DEBUG), pytest.raises(KeyUnavailableError) as caught:
+        run(verifier, signer.sign({}))
+    assert "s3cr3t" not in str(caught.value) + caplog.text
+    assert type(error).__name__ in caplog.text
+
+
+def test_a_broken_replay_store_is_an_outage(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
+    """The store cannot say, so the token is not accepted."""
+
+    class Broken:
+        def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+            raise ConnectionError
+
+        async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
+            raise ConnectionError
+
+    verifier = HookVerifier.for_client_assertion(
+        keys, client_id=CLIENT_ID, token_url=TOKEN_URL, replay=Broken()
+    )
+    with pytest.raises(KeyUnavailableError, match="replay store"):
+        run(verifier, _assertion(signer))
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+def test_leeway_edge_under_freezegun(signer: HookSigner, verifier: HookVerifier) -> None:
+    """The default clock is frozen by freezegun; exp + leeway is the first refused second."""
+    with freeze_time("2026-11-23T12:00:00Z"):
+        token = _assertion(signer)  # exp = 12:05:00, leeway 60 s
+    with freeze_time("2026-11-23T12:05:59Z"):
+        assert verifier.verify(token)
+    with freeze_time("2026-11-23T12:06:00Z"), pytest.raises(TokenExpiredError):
+        verifier.verify(token)
+    with freeze_time("2026-11-23T11:59:00Z"):
+        assert verifier.verify(token)
+    with freeze_time("2026-11-23T11:58:59Z"), pytest.raises(HookVerificationError) as caught:
+        verifier.verify(token)
+    assert caught.value.reason == "issued_in_future"
+
+
+# --- headers ----------------------------------------------------------------------------------
+
+
+def test_headers(signer: HookSigner, verifier: HookVerifier) -> None:
+    """The one bearer token of a request, sync and async."""
+    headers = {"Authorization": f"Bearer {_assertion(signer)}"}
+    assert verifier.verify_headers(headers).issuer == CLIENT_ID
+    assert asyncio.run(verifier.averify_headers(headers)).issuer == CLIENT_ID
+    with pytest.raises(MissingTokenError):
+        verifier.verify_headers({})
+
+
+# --- configuration ----------------------------------------------------------------------------
+
+
+class _HalfAStore:
+    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        return True
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("keys", None),
+    ("keys", {"kid": "key"}),
+    *[("issuer", value) for value in ("", " ", [], (), [""], [5], 5, b"x", {}, True)],
+    *[("audience", value) for value in ("", " ", [], (), [""], [None], 5, b"x", {}, True)],
+    *[("subject", value) for value in ("", 5, ["x"])],
+    *[("client_id", value) for value in ("", 5, ["x"])],
+    *[("scopes", value) for value in ("hooks", ["a b"], [""], [5], ['a"'], None, 5)],
+    *[
+        ("algorithms", value)
+        for value in ([], "RS256", ["HS256"], ["RS256", "HS256"], ["none"], ["rs256"], [5], None)
+    ],
+    *[("required_claims", value) for value in ("exp", [5], [""], None)],
+    *[("max_lifetime", value) for value in (0, -1, "60", True, float("nan"), float("inf"))],
+    *[("leeway", value) for value in (-1, -0.1, 601, "60", None, True, float("nan"))],
+    *[("max_token_bytes", value) for value in (0, 255, 1_048_577, "1", None, True, 1e4)],
+    *[("token_types", value) for value in ("JWT", [5], [""], None)],
+    *[("default_kid", value) for value in ("", "a\n", 5)],
+    ("replay", object()),
+    ("replay", _HalfAStore()),
+    ("clock", 5),
+]
+
+
+@pytest.mark.parametrize(("argument", "value"), WRONG, ids=lambda value: repr(value)[:30])
+def test_wrong_configuration(keys: StaticKeys, argument: str, value: Any) -> None:
+    """Fails at construction, not at the first token, and names the argument."""
+    arguments = {"keys": keys, "issuer": "i", "audience": "a", argument: value}
+    with pytest.raises(ConfigurationError, match=argument):
+        HookVerifier(**arguments)
+
+
+@pytest.mark.parametrize("argument", ["client_id", "token_url"])
+@pytest.mark.parametrize("value", ["", " ", None, 5, ["x"]], ids=repr)
+def test_wrong_recipe(keys: StaticKeys, argument: str, value: Any) -> None:
+    """The recipe names its own arguments, not the general form's."""
+    arguments = {"client_id": "c", "token_url": "t", argument: value}
+    with pytest.raises(ConfigurationError, match=argument):
+        HookVerifier.for_client_assertion(keys, **arguments)
+
+
+@pytest.mark.parametrize("missing", ["issuer", "audience"])
+def test_safety_choices_have_no_default(keys: StaticKeys, missing: str) -> None:
+    """Who forgets the audience is told by Python; None must be written out."""
+    arguments: dict[str, Any] = {"issuer": None, "audience": None}
+    HookVerifier(keys, **arguments)
+    del arguments[missing]
+    with pytest.raises(TypeError, match=missing):
+        HookVerifier(keys, **arguments)
+
+
+def test_exp_is_required_whatever_else_is(signer: HookSigner, keys: StaticKeys) -> None:
+    """required_claims adds; it cannot take exp away."""
+    verifier = HookVerifier(keys, issuer=None, audience=None, required_claims=["x"])
+    for claims, missing in (({"x": 1}, "exp"), ({"exp": 2e9}, "x")):
+        with pytest.raises(MissingClaimError) as caught:
+            verifier.verify(signer.sign(claims))
+        assert caught.value.claim == missing
+
+
+def test_repr_is_readable(verifier: HookVerifier) -> None:
+    """It shows source and policy, which hold no secret."""
+    assert "StaticKeys" in repr(verifier)
+    assert CLIENT_ID in repr(verifier)

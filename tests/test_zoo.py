@@ -1,0 +1,64 @@
+"""The zoo of bad tokens: each is refused for its reason, and each is bad in one way only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hookkey_verify import HookSigner, HookVerifier
+from hookkey_verify.errors import HookVerificationError
+from hookkey_verify.testing import BadToken, bad_tokens
+from tests.conftest import CLIENT_ID, TOKEN_URL
+
+# Made at import so that pytest can name the cases; the key is the zoo's own.
+SIGNER = HookSigner.generate()
+ZOO = bad_tokens(SIGNER, client_id=CLIENT_ID, token_url=TOKEN_URL)
+
+
+@pytest.fixture(scope="module")
+def verifier() -> HookVerifier:
+    from hookkey_verify import StaticKeys
+
+    keys = StaticKeys.from_jwk(SIGNER.public_jwk())
+    return HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
+
+
+@pytest.mark.parametrize("bad", ZOO, ids=lambda bad: bad.name)
+def test_refused_for_its_reason(verifier: HookVerifier, bad: BadToken) -> None:
+    """Str or bytes, the reason is the same, and nothing of the token is in the error."""
+    tokens: list[Any] = [bad.token, bad.token.encode()]
+    for token in tokens:
+        with pytest.raises(HookVerificationError) as caught:
+            verifier.verify(token)
+        assert caught.value.reason == bad.reason
+        if bad.token:
+            assert bad.token[-40:] not in f"{caught.value}{caught.value!r}{caught.value.headers}"
+
+
+def test_names_are_unique_and_tokens_hidden() -> None:
+    """Names serve as test ids; a failing test must not print the token."""
+    assert len({bad.name for bad in ZOO}) == len(ZOO) >= 50
+    assert all(bad.token[:20] not in repr(bad) for bad in ZOO if bad.token)
+
+
+def test_all_reasons_that_a_token_alone_can_cause_are_there() -> None:
+    """A verifier tested with the zoo has every one of its refusals tried."""
+    assert {str(bad.reason) for bad in ZOO} == {
+        "algorithm_not_allowed",
+        "expired",
+        "invalid_claim",
+        "invalid_signature",
+        "issued_in_future",
+        "lifetime_too_long",
+        "malformed_token",
+        "missing_claim",
+        "not_yet_valid",
+        "token_too_large",
+        "token_type_not_allowed",
+        "unknown_key",
+        "unsupported_header",
+        "wrong_audience",
+        "wrong_issuer",
+        "wrong_subject",
+    }
