@@ -131,7 +131,7 @@ class PublicKey:
     def __setattr__(self, name: str, *_: object) -> None:
         raise AttributeError(f"PublicKey is immutable: {name}")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    __delattr__ = __setattr__
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PublicKey):

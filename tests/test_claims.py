@@ -61,7 +61,7 @@ def test_nbf_and_iat_edges(claim: str, error: type[ClaimError], leeway: float) -
 
 
 def test_fractions_are_not_cut_off() -> None:
-    """exp 100.5 is later than 100.4: int() would say they are equal."""
+    """Exp 100.5 is later than 100.4: int() would say they are equal."""
     _check({"exp": NOW + 0.5}, NOW + 0.4, leeway=0)
     with pytest.raises(TokenExpiredError):
         _check({"exp": NOW + 0.5}, NOW + 0.5, leeway=0)
@@ -87,7 +87,7 @@ WRONG_NUMBERS: list[Any] = [
 @pytest.mark.parametrize("value", WRONG_NUMBERS, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 def test_times_are_numbers(claim: str, value: Any) -> None:
-    """Strings, booleans, null, NaN, infinities and numbers beyond a double's seconds are refused."""
+    """Strings, booleans, null, NaN, infinities and what lies beyond a double are refused."""
     with pytest.raises(InvalidClaimError) as caught:
         _check({claim: value})
     assert caught.value.claim == claim
@@ -95,7 +95,7 @@ def test_times_are_numbers(claim: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, -MAX_NUMERIC_DATE, 0.0])
 def test_present_but_falsy_times_count(value: float) -> None:
-    """exp 0 is a time long past, not an absent claim."""
+    """Exp 0 is a time long past, not an absent claim."""
     with pytest.raises(TokenExpiredError):
         _check({"exp": value})
 
@@ -140,14 +140,18 @@ def test_audience_accepted(audience: Any) -> None:
     _check({"aud": audience})
 
 
-@pytest.mark.parametrize("audience", ["yo", "youu", "YOU", "", [], ["x"], ["you "], ["y", "o", "u"]])
+@pytest.mark.parametrize(
+    "audience", ["yo", "youu", "YOU", "", [], ["x"], ["you "], ["y", "o", "u"]]
+)
 def test_audience_refused(audience: Any) -> None:
     """Equality, not containment in a string."""
     with pytest.raises(AudienceError):
         _check({"aud": audience})
 
 
-@pytest.mark.parametrize("audience", [None, 5, True, {}, {"you": 1}, ["you", 5], ["you", None], [["you"]]])
+@pytest.mark.parametrize(
+    "audience", [None, 5, True, {}, {"you": 1}, ["you", 5], ["you", None], [["you"]]]
+)
 def test_audience_malformed(audience: Any) -> None:
     """One member of another type spoils the claim, even beside ours; also when not compared."""
     for audiences in (frozenset({"you"}), None):
@@ -157,7 +161,7 @@ def test_audience_malformed(audience: Any) -> None:
 
 def test_several_issuers_and_audiences() -> None:
     """One of each is enough."""
-    both = {"issuers": frozenset({"a", "me"}), "audiences": frozenset({"b", "you"})}
+    both: dict[str, Any] = {"issuers": frozenset({"a", "me"}), "audiences": frozenset({"b", "you"})}
     _check({}, **both)
     with pytest.raises(IssuerError):
         _check({"iss": "b"}, **both)
@@ -194,7 +198,9 @@ def test_scopes_granted(claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "claims", [{}, {"scp": []}, {"scp": ["a"]}, {"scope": ""}, {"scope": "ab"}, {"scp": ["a b"]}], ids=repr
+    "claims",
+    [{}, {"scp": []}, {"scp": ["a"]}, {"scope": ""}, {"scope": "ab"}, {"scp": ["a b"]}],
+    ids=repr,
 )
 def test_scopes_missing(claims: dict[str, Any]) -> None:
     """The error lists what is needed, and is a 403."""

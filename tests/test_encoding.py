@@ -36,7 +36,20 @@ def test_one_text_for_each_value(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"A", b"AAAAA", b"AB", b"AAB", b"AA==", b"AA=", b"AA\n", b" AA", b"A+A/", b"AA`", b"A.A", b"\xff"],
+    [
+        b"A",
+        b"AAAAA",
+        b"AB",
+        b"AAB",
+        b"AA==",
+        b"AA=",
+        b"AA\n",
+        b" AA",
+        b"A+A/",
+        b"AA`",
+        b"A.A",
+        b"\xff",
+    ],
 )
 def test_base64url_refusals(text: bytes) -> None:
     """Impossible length, spare bits, padding, white space, the other alphabet, stray characters."""

@@ -131,7 +131,7 @@ def test_text(error: HookKeyError, text: str) -> None:
 
 
 def test_api_error_keeps_what_okta_said_but_not_in_its_text() -> None:
-    """errorSummary may echo input, so it is an attribute only."""
+    """ErrorSummary may echo input, so it is an attribute only."""
     error = HookKeyApiError(
         status=400,
         headers={"X-Okta-Request-Id": "req1"},

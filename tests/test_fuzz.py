@@ -43,10 +43,11 @@ def _outcome(verifier: HookVerifier, token: Any) -> str:
 
 def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
     text = token if isinstance(token, str) else ""
+    pieces = [text[at : at + 60] for at in range(0, len(text) - 60, 60)]
     link: BaseException | None = error
     while link is not None:
         shown = f"{link}{link!r}{vars(link)}"
-        assert len(text) < 60 or all(text[i : i + 60] not in shown for i in range(0, 600, 60))
+        assert not any(piece in shown for piece in pieces)
         link = link.__cause__ or link.__context__
 
 
@@ -57,11 +58,10 @@ def test_random_text(verifier: HookVerifier, token: str | bytes) -> None:
     assert _outcome(verifier, token) != "accepted"
 
 
-@fuzz
 @given(
     st.none() | st.booleans() | st.integers() | st.floats() | st.lists(st.text()) | st.dictionaries(
         st.text(), st.integers()
-    ) | st.tuples(st.text()) | st.binary().map(bytearray) | st.binary().map(memoryview)
+    ) | st.tuples(st.text()) | st.binary().map(bytearray) | st.just(object())
 )  # fmt: skip
 def test_other_objects(verifier: HookVerifier, token: object) -> None:
     """So is everything that is neither str nor bytes."""
@@ -88,20 +88,23 @@ SCALARS = st.sampled_from(
     + [str(NOW + 100).encode(), f'"{CLIENT_ID}"'.encode(), f'["{TOKEN_URL}", 1]'.encode()]
 )
 DEEP = st.integers(1, 5000).map(lambda n: b"[" * n + b"]" * n)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3).map(lambda vs: b"[" + b",".join(vs) + b"]")
-    | st.lists(st.tuples(st.sampled_from([b'"a"', b'"b"']), inner), max_size=3).map(
-        lambda ms: b"{" + b",".join(k + b":" + v for k, v in ms) + b"}"
-    ),
-    max_leaves=6,
-) | DEEP
-CLAIM_NAMES = st.sampled_from(
-    [*(f'"{n}"'.encode() for n in ("iss sub aud exp nbf iat jti cid client_id azp scp scope x".split()))]
+VALUES = (
+    st.recursive(
+        SCALARS,
+        lambda inner: (
+            st.lists(inner, max_size=3).map(lambda vs: b"[" + b",".join(vs) + b"]")
+            | st.lists(st.tuples(st.sampled_from([b'"a"', b'"b"']), inner), max_size=3).map(
+                lambda ms: b"{" + b",".join(k + b":" + v for k, v in ms) + b"}"
+            )
+        ),
+        max_leaves=6,
+    )
+    | DEEP
 )
-HEADER_NAMES = st.sampled_from(
-    [*(f'"{n}"'.encode() for n in ("alg kid typ crit b64 enc zip jwk jku x5c cty x".split()))]
-)
+CLAIMS = "iss sub aud exp nbf iat jti cid client_id azp scp scope x"
+MEMBERS = "alg kid typ crit b64 enc zip jwk jku x5c cty x"
+CLAIM_NAMES = st.sampled_from([f'"{name}"'.encode() for name in CLAIMS.split()])
+HEADER_NAMES = st.sampled_from([f'"{name}"'.encode() for name in MEMBERS.split()])
 
 
 def _object(base: list[tuple[bytes, bytes]], extra: list[tuple[bytes, bytes]]) -> bytes:
@@ -147,7 +150,7 @@ def test_huge_tokens(verifier: HookVerifier, size: int, filler: str) -> None:
 
 
 def test_async_is_the_same_code(signer: HookSigner, verifier: HookVerifier) -> None:
-    """averify gives the verdict of verify for good, bad and senseless tokens."""
+    """Averify gives the verdict of verify for good, bad and senseless tokens."""
     good = signer.sign(GOOD_CLAIMS)
     for token in (good, good[:-4] + "AAAA", None):
         try:

@@ -1,4 +1,4 @@
-"""Key documents: every shape that Okta sends, every refusal, and what other libraries make of ours."""
+"""Key documents: every shape that Okta sends, every refusal, and other libraries as judges."""
 
 from __future__ import annotations
 
@@ -179,10 +179,11 @@ def test_thumbprint_of_the_example_of_rfc_7638() -> None:
     """RFC 7638 section 3.1."""
     document = {
         "kty": "RSA",
-        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP"
-        "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368Q"
-        "QMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2Nc"
-        "Rwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1"
+        "L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4"
+        "QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbO"
+        "pbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csF"
+        "Cur-kEgU8awapJzKnqDKgw",
         "e": "AQAB",
         "alg": "RS256",
         "kid": "2011-04-29",
@@ -203,7 +204,7 @@ def _joserfc(jwk: dict[str, str]) -> Any:
 
 def _authlib(jwk: dict[str, str]) -> Any:
     with warnings.catch_warnings(record=True):  # it announces joserfc as its successor
-        from authlib.jose import JsonWebKey
+        from authlib.jose import JsonWebKey  # noqa: PLC0415
 
     return JsonWebKey.import_key(jwk).get_public_key().public_numbers().n
 

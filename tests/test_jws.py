@@ -54,7 +54,9 @@ def test_size_is_judged_first(signer: HookSigner) -> None:
             _parse(too_long, len(token) - 1)
 
 
-@pytest.mark.parametrize("token", [None, 5, 1.5, True, [], {}, object(), bytearray(b"a.b.c")], ids=repr)
+@pytest.mark.parametrize(
+    "token", [None, 5, 1.5, True, [], {}, object(), bytearray(b"a.b.c")], ids=repr
+)
 def test_other_types(token: object) -> None:
     """Only str and bytes are tokens."""
     with pytest.raises(MalformedTokenError, match="str or bytes"):

@@ -60,7 +60,7 @@ def test_bad_file(content: bytes, tmp_path: Path) -> None:
     """The message names the file."""
     file = tmp_path / "bad.json"
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="bad.json"):
+    with pytest.raises(ConfigurationError, match=r"bad\.json"):
         StaticKeys.from_file(file, kid="k")
 
 
@@ -84,9 +84,10 @@ def test_bad_documents(signer: HookSigner) -> None:
         StaticKeys.from_pem("k", "rubbish")
     with pytest.raises(ConfigurationError, match="no key"):
         StaticKeys([])
-    for document in (None, [], 5, {}, {"keys": {}}, {"keys": None}):
+    documents: list[Any] = [None, [], 5, {}, {"keys": {}}, {"keys": None}]
+    for document in documents:
         with pytest.raises(ConfigurationError):
-            StaticKeys.from_jwks(document)  # type: ignore[arg-type]
+            StaticKeys.from_jwks(document)
     for keys in (None, 5, [5], ["key"]):
         with pytest.raises(ConfigurationError):
             StaticKeys(keys)  # type: ignore[arg-type]

@@ -308,11 +308,12 @@ class _HalfAStore:
         return True
 
 
+EMPTY: list[Any] = ["", " ", [], (), [""], [5], [None], 5, b"x", {}, True]
 WRONG: list[tuple[str, Any]] = [
     ("keys", None),
     ("keys", {"kid": "key"}),
-    *[("issuer", value) for value in ("", " ", [], (), [""], [5], 5, b"x", {}, True)],
-    *[("audience", value) for value in ("", " ", [], (), [""], [None], 5, b"x", {}, True)],
+    *[("issuer", value) for value in EMPTY],
+    *[("audience", value) for value in EMPTY],
     *[("subject", value) for value in ("", 5, ["x"])],
     *[("client_id", value) for value in ("", 5, ["x"])],
     *[("scopes", value) for value in ("hooks", ["a b"], [""], [5], ['a"'], None, 5)],

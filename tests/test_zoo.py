@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import HookSigner, HookVerifier
+from hookkey_verify import HookSigner, HookVerifier, StaticKeys
 from hookkey_verify.errors import HookVerificationError
 from hookkey_verify.testing import BadToken, bad_tokens
 from tests.conftest import CLIENT_ID, TOKEN_URL
@@ -18,8 +18,6 @@ ZOO = bad_tokens(SIGNER, client_id=CLIENT_ID, token_url=TOKEN_URL)
 
 @pytest.fixture(scope="module")
 def verifier() -> HookVerifier:
-    from hookkey_verify import StaticKeys
-
     keys = StaticKeys.from_jwk(SIGNER.public_jwk())
     return HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
 
