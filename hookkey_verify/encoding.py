@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import Any
 
@@ -16,7 +17,8 @@ __all__ = ["BASE64URL", "EncodingError", "base64url_decode", "json_object"]
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MAX_DEPTH = 32
 
-_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+# What base64url does not have becomes "!", which base64 does not have either.
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING = (b"", b"", b"==", b"=")
 # The last character of a group of 2 carries 2 bits, of a group of 3 it carries 4; the rest must be
 # zero, or several texts would decode to the same octets.
@@ -34,17 +36,15 @@ def base64url_decode(text: bytes) -> bytes:
     Raises ``EncodingError`` for any other character, padding, an impossible length, or spare bits
     that are not zero.
     """
+    group = len(text) & 3
+    if not text or text[-1] in _LAST_CHARACTERS[group]:
+        try:
+            return a2b_base64(text.translate(_TO_BASE64) + _PADDING[group], strict_mode=True)
+        except Base64Error:
+            pass
     if text.translate(None, BASE64URL):
         raise EncodingError("has a character that base64url does not have")
-    return base64url_decode_checked(text)
-
-
-def base64url_decode_checked(text: bytes) -> bytes:
-    """Do the same for text whose alphabet has been checked already."""
-    group = len(text) & 3
-    if text and text[-1] not in _LAST_CHARACTERS[group]:
-        raise EncodingError("is not canonical base64url")
-    return a2b_base64(text.translate(_TO_BASE64) + _PADDING[group])
+    raise EncodingError("is not canonical base64url")
 
 
 def json_object(octets: bytes) -> dict[str, Any]:

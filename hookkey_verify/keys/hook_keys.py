@@ -90,15 +90,18 @@ class HookKeys:
         ``KeySourceConfigurationError`` when it refuses us, ``KeyRejectedError`` when its document
         is not acceptable.
         """
+        key = self._cache.peek(kid) if type(kid) is str else None
+        if key is not None:
+            return key
         _refuse_foreign(kid)
         return self._cache.get(kid, deadline=deadline)
 
     async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
         """Do as ``get``; a fetch runs in a thread and never blocks the event loop."""
-        _refuse_foreign(kid)
-        key = self._cache.peek(kid)
+        key = self._cache.peek(kid) if type(kid) is str else None
         if key is not None:
             return key
+        _refuse_foreign(kid)
         return await asyncio.to_thread(self._cache.get, kid, deadline=deadline)
 
     def warm_up(self, *key_ids: str) -> None:

@@ -1,0 +1,34 @@
+"""Verify one client assertion with the hook keys of an org; the assertion comes on standard input.
+
+OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… \
+    python examples/verify_client_assertion.py 0oa1hookclient4x7 https://hooks.acme.com/oauth2/token
+
+Prints the claims as JSON and exits with 0; or prints the reason and exits with 1 when the assertion
+is refused, with 3 when the key could not be fetched.
+"""
+
+import json
+import os
+import sys
+
+from hookkey_verify import ApiToken, HookKeys, HookVerificationError, HookVerifier
+
+
+def main() -> int:
+    """Return the exit status."""
+    client_id, token_url = sys.argv[1:]
+    keys = HookKeys(os.environ["OKTA_CLIENT_ORGURL"], ApiToken(os.environ["OKTA_CLIENT_TOKEN"]))
+    verifier = HookVerifier.for_client_assertion(keys, client_id=client_id, token_url=token_url)
+    try:
+        hook = verifier.verify(sys.stdin.read().strip())
+    except HookVerificationError as error:
+        print(f"{error.reason}: {error}", file=sys.stderr)
+        return 3 if error.retryable else 1
+    finally:
+        keys.close()
+    print(json.dumps(dict(hook.claims), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The examples run, and say what their heads promise."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hookkey_verify.emulator import OktaEmulator
+from tests.conftest import CLIENT_ID, TOKEN_URL
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def _run(
+    name: str, *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        input=stdin,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_sign_and_verify() -> None:
+    """One accepted, two refused with their reasons."""
+    done = _run("sign_and_verify.py")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in lines] == ["accepted", "refused", "refused"]
+    assert "wrong_audience (HTTP 401)" in lines[1]
+    assert "invalid_signature (HTTP 401)" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "says"),
+    [
+        ({}, 0, CLIENT_ID),
+        ({"client_id": "0oaSomebodyElse"}, 1, "wrong_issuer"),
+        ({"token": "wrong"}, 1, "key_source_misconfigured"),
+        ({"url": "http://127.0.0.1:9"}, 3, "key_unavailable"),
+    ],
+    ids=["good", "another client", "wrong API token", "org unreachable"],
+)
+def test_verify_client_assertion(
+    okta: OktaEmulator, changes: dict[str, str], status: int, says: str
+) -> None:
+    """Against a local org over HTTP: the claims, or the reason and its exit status."""
+    key = okta.create_key("example")
+    signer = okta.signer(key["keyId"])
+    done = _run(
+        "verify_client_assertion.py",
+        CLIENT_ID,
+        TOKEN_URL,
+        stdin=signer.client_assertion(
+            client_id=changes.get("client_id", CLIENT_ID), token_url=TOKEN_URL
+        ),
+        OKTA_CLIENT_ORGURL=changes.get("url", okta.url),
+        OKTA_CLIENT_TOKEN=changes.get("token", okta.api_token),
+    )
+    assert (done.returncode, says in done.stdout + done.stderr) == (status, True), done.stderr
+    if status == 0:
+        assert json.loads(done.stdout)["aud"] == TOKEN_URL
+
+
+def test_every_example_is_run() -> None:
+    """A new example must get a test."""
+    tested = Path(__file__).read_text()
+    assert all(f'"{file.name}"' in tested for file in EXAMPLES.glob("*.py"))

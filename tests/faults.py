@@ -1,0 +1,226 @@
+"""An HTTP server that misbehaves on purpose, and what the tests of faults share.
+
+A behaviour is a function of one connection whose request has been read; every connection carries
+one request. Behaviours are served in order, and the last one for ever.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import socketserver
+import ssl
+import struct
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+MARK = "only-in-the-body"
+"""In every body of a fault, so that a test can see that no error repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One connection: what a behaviour sends to and waits with."""
+
+    connection: socket.socket
+    stopping: threading.Event
+
+    def send(self, octets: bytes) -> None:
+        self.connection.sendall(octets)
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the test."""
+        self.stopping.wait(seconds)
+
+    def reset(self) -> None:
+        """Close with RST instead of FIN."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+Behaviour = Callable[[Peer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that was received; header names are in lower case."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class FaultServer:
+    """Serves behaviours on a free port of 127.0.0.1 while it is entered."""
+
+    def __init__(self, *script: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[Request] = []
+        self._script = script
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> FaultServer:
+        serve, tls = self._serve, self._tls
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with suppress(OSError):
+                    serve(self.request)
+
+        class Server(socketserver.ThreadingTCPServer):
+            def get_request(self) -> tuple[socket.socket, Any]:
+                connection, address = super().get_request()
+                connection.settimeout(5)
+                if tls is not None:
+                    connection = tls.wrap_socket(
+                        connection, server_side=True, do_handshake_on_connect=False
+                    )
+                return connection, address
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _serve(self, connection: socket.socket) -> None:
+        octets = b""
+        while b"\r\n\r\n" not in octets:
+            octets += _received(connection)
+        head, _, body = octets.partition(b"\r\n\r\n")
+        line, *fields = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
+        while len(body) < int(headers.get("content-length", "0")):
+            body += _received(connection)
+        with self._lock:
+            behaviour = self._script[min(len(self.requests), len(self._script) - 1)]
+            self.requests.append(Request(line, headers, body))
+        behaviour(Peer(connection, self._stopping))
+
+
+def _received(connection: socket.socket) -> bytes:
+    octets = connection.recv(65_536)
+    if not octets:
+        raise ConnectionResetError
+    return octets
+
+
+def answer(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> Behaviour:
+    """Answer in full; ``headers`` are lines, ``length`` is what Content-Length says instead."""
+    length = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status} -", f"Content-Length: {length}", "Connection: close", *headers]
+    octets = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    return lambda peer: peer.send(octets)
+
+
+def json_answer(status: int, document: object, *headers: str) -> Behaviour:
+    """Answer with a JSON document."""
+    return answer(status, json.dumps(document).encode(), "Content-Type: application/json", *headers)
+
+
+def okta_error(code: str) -> dict[str, Any]:
+    """Okta's error object."""
+    return {
+        "errorCode": code,
+        "errorSummary": f"summary, {MARK}",
+        "errorLink": code,
+        "errorId": "oaeFault",
+        "errorCauses": [{"errorSummary": f"cause, {MARK}"}],
+    }
+
+
+def redirect(status: int, location: str) -> Behaviour:
+    return answer(status, MARK.encode(), f"Location: {location}")
+
+
+def after(seconds: float, behaviour: Behaviour) -> Behaviour:
+    """Wait before the behaviour."""
+
+    def delayed(peer: Peer) -> None:
+        peer.wait(seconds)
+        behaviour(peer)
+
+    return delayed
+
+
+def silence(peer: Peer) -> None:
+    """Never answer."""
+    peer.wait(30)
+
+
+def hang_up(peer: Peer) -> None:
+    """Close at once, without a word."""
+
+
+def headers_then_reset(peer: Peer) -> None:
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    peer.reset()
+
+
+def chunks_without_end(peer: Peer) -> None:
+    """A chunked body that grows until the client hangs up."""
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not peer.stopping.is_set():
+        peer.send(b"400\r\n" + MARK.encode().ljust(1024) + b"\r\n")
+
+
+def truncated_chunks(peer: Peer) -> None:
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}")
+
+
+def drip(head: bytes, octets: bytes, *, every: float, then: Behaviour = silence) -> Behaviour:
+    """Send ``head`` at once, then one octet at a time; what comes after them is ``then``."""
+
+    def dripping(peer: Peer) -> None:
+        peer.send(head)
+        for octet in octets:
+            peer.wait(every)
+            peer.send(bytes([octet]))
+        then(peer)
+
+    return dripping
+
+
+HTML = f"<html><title>Sign in</title>{MARK}</html>".encode()
+DOCUMENT = json.dumps({"note": MARK}).encode()
+GZIPPED = gzip.compress(DOCUMENT)
+
+
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def whole_chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and all that hangs on it as cause or context."""
+    yield error
+    for linked in (error.__cause__, error.__context__):
+        if linked is not None:
+            yield from whole_chain(linked)
+
+
+def all_text(error: BaseException) -> str:
+    """Everything that a log could print of the error: chain, arguments, notes, attributes."""
+    texts = traceback.format_exception(error)
+    for each in whole_chain(error):
+        members: Mapping[str, object] = vars(each)
+        texts += [str(each), repr(each), repr(each.args), repr(members)]
+    return "\n".join(texts)

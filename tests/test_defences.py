@@ -1,0 +1,291 @@
+"""The ten defences of a verifier, each shown to be the one that holds.
+
+Every test runs an attack twice: against the code as it is, where it must fail, and with the one
+defence taken out, where it must get through. A defence that does nothing fails its test.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from hookkey_verify import (
+    ApiToken,
+    CachePolicy,
+    HookKeys,
+    HookSigner,
+    HookVerifier,
+    PublicKey,
+    StaticKeys,
+    claims,
+    jwk,
+    jws,
+)
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.errors import (
+    HookKeyError,
+    HookVerificationError,
+    KeyRejectedError,
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+    UnknownKeyError,
+)
+from hookkey_verify.keys import hook_keys
+from hookkey_verify.okta import transport
+from tests.conftest import CLIENT_ID, TOKEN_URL, KeyPool
+from tests.faults import FaultServer, json_answer
+
+
+def _claims(**changes: Any) -> dict[str, Any]:
+    good = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": int(time.time()) + 300}
+    return {**good, **changes}
+
+
+def _attack(attempt: Callable[[], object]) -> bool:
+    """Tell whether the attack got through."""
+    try:
+        attempt()
+    except HookVerificationError:
+        return False
+    return True
+
+
+def _lenient_base64url(text: bytes) -> bytes:
+    return urlsafe_b64decode(text + b"==")
+
+
+def test_1_octets_before_json(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second text for the same token: another last character whose spare bits are not zero."""
+    token = signer.sign(_claims())
+    twin = token[:-1] + chr(ord(token[-1]) + 1)
+    assert not _attack(lambda: verifier.verify(twin))
+    monkeypatch.setattr(jws, "base64url_decode", _lenient_base64url)
+    assert _attack(lambda: verifier.verify(twin))
+
+
+def test_1_size_before_anything(signer: HookSigner, keys: StaticKeys) -> None:
+    """Without the cap the long token would be read, checked and accepted."""
+    token = signer.sign(_claims(pad="x" * 20_000))
+    small = HookVerifier(keys, issuer=None, audience=None)
+    large = HookVerifier(keys, issuer=None, audience=None, max_token_bytes=65_536)
+    assert not _attack(lambda: small.verify(token))
+    assert _attack(lambda: large.verify(token))
+
+
+def test_2_strict_json(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two audiences in one object: another parser would take the first."""
+    payload = json.dumps(_claims()).encode()
+    twice = b'{"aud":"https://other.example",' + payload[1:]
+    header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
+    token = signer.sign_octets(header, twice)
+    assert not _attack(lambda: verifier.verify(token))
+    monkeypatch.setattr(jws, "json_object", json.loads)
+    assert _attack(lambda: verifier.verify(token))
+
+
+def test_3_no_extension_is_overlooked(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Crit says: refuse if you do not understand this."""
+    token = signer.sign(_claims(), headers={"crit": ["must-be-checked"], "must-be-checked": 1})
+    assert not _attack(lambda: verifier.verify(token))
+    monkeypatch.setattr(jws, "_REFUSED_MEMBERS", frozenset())
+    assert _attack(lambda: verifier.verify(token))
+
+
+def test_3_one_key_one_algorithm(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that lies about alg is refused by the allow-list, and again by the key."""
+    header = json.dumps({"alg": "RS512", "kid": signer.kid}).encode()
+    token = signer.sign_octets(header, json.dumps(_claims()).encode())
+    assert not _attack(lambda: verifier.verify(token))
+    monkeypatch.setattr(jws.HeaderRules, "_check", lambda self, header: None)
+    assert not _attack(lambda: verifier.verify(token)), "the key's own algorithm still holds"
+    object.__setattr__(verifier._keys.get(signer.kid), "algorithm", "RS512")
+    try:
+        assert _attack(lambda: verifier.verify(token))
+    finally:
+        object.__setattr__(verifier._keys.get(signer.kid), "algorithm", "RS256")
+
+
+@pytest.mark.parametrize("kid", ["../../users/me", "..%2f..%2fusers%2fme", "a?limit=1", "a/../b"])
+def test_4_kid_is_one_path_segment(
+    okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, kid: str
+) -> None:
+    """Without the grammar the token chooses which URL is called with our credentials."""
+    with HookKeys(okta.url, ApiToken(okta.api_token)) as source:
+        assert not _attack(lambda: source.get(kid))
+        assert len(okta.requests) == 0
+        monkeypatch.setattr(hook_keys, "_KEY_ID", jwk._KID)
+        assert not _attack(lambda: source.get(kid))
+        assert len(okta.requests) == 1, "the grammar was not what held"
+
+
+def test_5_bounded_fetch(signer: HookSigner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body over 16 KiB is not read to its end, however good the key in it."""
+    document = {**signer.public_jwk(), "x": "y" * 20_000}
+    with FaultServer(json_answer(200, document)) as server:
+        for limit, through in ((transport.MAX_BODY, False), (65_536, True)):
+            monkeypatch.setattr(transport, "MAX_BODY", limit)
+            with HookKeys(server.url, ApiToken("t")) as source:
+                assert _attack(lambda keys=source: keys.get(signer.kid)) is through  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "changes"),
+    [
+        ("MIN_RSA_BITS", 1024, {"n": (1 << 1023) | 1}),
+        ("MIN_RSA_EXPONENT", 3, {"e": 3}),
+        ("MAX_RSA_BITS", 16_384, {"n": (1 << 9000) | 1}),
+        ("_PRIVATE_MEMBERS", (), {"d": 5}),
+    ],
+)
+def test_6_key_acceptance(
+    signer: HookSigner,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: Any,
+    changes: dict[str, int],
+) -> None:
+    """Weak, huge and private keys are refused by nothing but our own limits."""
+    encoded = {
+        name: urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+        .rstrip(b"=")
+        .decode()
+        for name, number in changes.items()
+    }
+    document = {**signer.public_jwk(), **encoded}
+    with pytest.raises(KeyRejectedError):
+        PublicKey.from_document(document, expected_kid=signer.kid)
+    monkeypatch.setattr(jwk, limit, value)
+    assert PublicKey.from_document(document, expected_kid=signer.kid).kid == signer.kid
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (json_answer(404, {"errorCode": "E0000007"}), UnknownKeyError),
+        (json_answer(404, {"message": "no route"}), KeySourceConfigurationError),
+        (json_answer(503, {"errorCode": "E0000009"}), KeyUnavailableError),
+        (json_answer(429, {"errorCode": "E0000047"}), KeyUnavailableError),
+        (json_answer(401, {"errorCode": "E0000011"}), KeySourceConfigurationError),
+        (json_answer(200, {"kty": "RSA"}), KeyRejectedError),
+    ],
+)
+def test_7_three_outcomes(answer: Any, error: type[HookKeyError]) -> None:
+    """Only Okta's own 404 says "no such key"; an outage never reads as a bad token."""
+    with FaultServer(answer) as server, HookKeys(server.url, ApiToken("t")) as source:
+        with pytest.raises(HookVerificationError) as caught:
+            source.get("5f4b1d0e")
+        assert type(caught.value) is error
+
+
+def test_8_claims_by_type(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A string that looks like a time is not one."""
+    token = signer.sign(_claims(exp=str(int(time.time()) + 300)))
+    assert not _attack(lambda: verifier.verify(token))
+    monkeypatch.setattr(claims, "_numeric_date", lambda values, name: float(values[name]))
+    assert _attack(lambda: verifier.verify(token))
+
+
+@pytest.mark.parametrize(("negative_for", "calls"), [(60, 1), (0, 20)])
+def test_9_amplification(okta: OktaEmulator, negative_for: float, calls: int) -> None:
+    """Twenty tokens with one unknown kid cost one call; without the negative cache twenty."""
+    policy = CachePolicy(negative_for=negative_for)
+    with HookKeys(okta.url, ApiToken(okta.api_token), policy=policy) as source:
+        for _ in range(20):
+            with pytest.raises(UnknownKeyError):
+                source.get("never-existed")
+    assert len(okta.requests) == calls
+
+
+def _encoded_message(message: bytes, size: int) -> bytes:
+    """EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) with SHA-256."""
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(message)
+    info = bytes.fromhex("3031300d060960864801650304020105000420") + digest.finalize()
+    return b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info
+
+
+def _paddings(good: bytes) -> dict[str, bytes]:
+    """What a careless check of PKCS#1 v1.5 takes for good: the classes of Wycheproof's vectors."""
+    info = good[good.index(b"\x00", 2) + 1 :]
+    oid_end = info.index(b"\x05\x00")
+    size = len(good)
+
+    def padded(body: bytes) -> bytes:
+        return b"\x00\x01" + b"\xff" * (size - len(body) - 3) + b"\x00" + body
+
+    short = b"\x00\x01" + b"\xff" * 8 + b"\x00" + info
+    no_null = (
+        bytes([info[0], info[1] - 2, info[2], info[3] - 2]) + info[4:oid_end] + info[oid_end + 2 :]
+    )
+    return {
+        "garbage after the digest (Bleichenbacher 2006)": short + b"\xaa" * (size - len(short)),
+        "garbage inside the algorithm": padded(info[:oid_end] + b"\x04\x02ab" + info[oid_end:]),
+        "NULL parameters missing": padded(no_null),
+        "long form of a length": padded(info[:1] + b"\x81" + info[1:]),
+        "block type 0": b"\x00\x00" + good[2:],
+        "block type 2": b"\x00\x02" + good[2:],
+        "first octet not zero": b"\x01" + good[1:],
+        "padding with a wrong octet": good[:20] + b"\xfe" + good[21:],
+        "padding ends too early": good[:20] + b"\x00" + good[21:],
+        "no separator": good.replace(b"\xff\x00\x30", b"\xff\xff\x30", 1),
+        "SHA-1's identifier": good.replace(
+            bytes.fromhex("0609608648016503040201"), b"\x06\x09" + b"\x2b" * 9
+        ),
+        "digest cut short": padded(info[:-1]),
+        "digest alone": padded(info[-32:]),
+        "all zero": bytes(size),
+        "all 0xff but the first": b"\x00" + b"\xff" * (size - 1),
+    }
+
+
+def test_10_signature_paddings_on_a_valid_token(
+    signer: HookSigner, verifier: HookVerifier, key_pool: KeyPool
+) -> None:
+    """The private key signs wrong paddings of the right digest; one by one they are refused."""
+    private: RSAPrivateKey = signer._key
+    numbers = private.private_numbers()
+    modulus, size = numbers.public_numbers.n, private.key_size // 8
+    signing_input = signer.sign(_claims()).rpartition(".")[0]
+    good = _encoded_message(signing_input.encode(), size)
+
+    def token(message: bytes) -> str:
+        signature = pow(int.from_bytes(message, "big") % modulus, numbers.d, modulus)
+        octets = signature.to_bytes(size, "big")
+        return f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+
+    assert _attack(lambda: verifier.verify(token(good))), "the right padding must pass"
+    for name, wrong in _paddings(good).items():
+        assert len(wrong) == size, name
+        assert wrong != good, name
+        assert not _attack(lambda w=wrong: verifier.verify(token(w))), name  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("shift", [0, 1], ids=["the value plus n", "one octet more"])
+def test_10_signature_range(signer: HookSigner, verifier: HookVerifier, shift: int) -> None:
+    """A signature has exactly k octets and a value below n (RFC 8017 section 8.2.2)."""
+    signing_input, _, text = signer.sign(_claims()).rpartition(".")
+    value = int.from_bytes(urlsafe_b64decode(text + "=="), "big")
+    modulus = signer._key.public_key().public_numbers().n
+    if shift:
+        octets = b"\x00" + value.to_bytes(256, "big")
+    else:
+        octets = (value + modulus).to_bytes(257, "big").lstrip(b"\x00")
+    token = f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+    assert not _attack(lambda: verifier.verify(token))

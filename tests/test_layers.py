@@ -1,0 +1,125 @@
+"""Dependencies point down: which module may import which, as a table."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hookkey_verify
+from hookkey_verify import HookSigner
+
+ROOT = Path(hookkey_verify.__file__).parent
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "clock": set(),
+    "encoding": set(),
+    "jwk": {"encoding", "errors"},
+    "jws": {"encoding", "errors", "jwk"},
+    "bearer": {"errors"},
+    "claims": {"errors"},
+    "replay": {"clock", "errors"},
+    "verifier": {"bearer", "claims", "clock", "errors", "jwk", "jws"},
+    "signer": {"clock", "errors"},
+    "okta": {"clock", "encoding", "errors", "okta", "version"},
+    "keys": {"clock", "encoding", "errors", "jwk", "keys", "okta"},
+    "emulator": {"clock", "emulator", "errors", "signer"},
+    "testing": {"clock", "errors", "signer", "testing"},
+    "cli": {
+        "cli", "clock", "emulator", "errors", "keys", "okta", "replay", "testing", "verifier",
+        "version",
+    },
+    "__main__": {"cli"},
+}  # fmt: skip
+
+
+def _imports(file: Path) -> set[str]:
+    """The rooms of this package that a module names, in whatever kind of import."""
+    package = file.relative_to(ROOT).parts[:-1]
+    rooms: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            rooms |= {module[0]} if module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = (
+                [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            )
+            assert not any((name or "").startswith("hookkey_verify") for name in names), file
+    return rooms
+
+
+FILES = sorted(f for f in ROOT.rglob("*.py") if f != ROOT / "__init__.py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports(file: Path) -> None:
+    """Every module imports only what the table allows; a new room must be entered here."""
+    room = file.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert _imports(file) <= MAY_IMPORT[room]
+
+
+def test_the_table_is_not_stale() -> None:
+    """No room in it that is gone, no permission that nobody uses."""
+    used: dict[str, set[str]] = {}
+    for file in FILES:
+        room = file.relative_to(ROOT).parts[0].removesuffix(".py")
+        used.setdefault(room, set()).update(_imports(file))
+    assert used == MAY_IMPORT
+
+
+def _loaded_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has after running the code."""
+    program = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich"}
+
+VERIFY = """
+from hookkey_verify import HookVerifier, StaticKeys
+from hookkey_verify.errors import HookVerificationError
+keys = StaticKeys.from_file({path!r})
+verifier = HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
+try:
+    verifier.verify({token!r})
+except HookVerificationError as error:
+    assert error.reason == "wrong_issuer", error
+else:
+    raise AssertionError
+"""
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    """Names are imported when they are first used."""
+    assert not _loaded_after("import hookkey_verify") & HEAVY
+
+
+def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: Path) -> None:
+    """Down to the verified signature."""
+    signer = HookSigner.generate()
+    file = tmp_path / "jwk.json"
+    file.write_text(json.dumps(signer.public_jwk()))
+    token = signer.client_assertion(client_id="other", token_url="t")
+    loaded = _loaded_after(VERIFY.format(path=str(file), token=token))
+    assert loaded & HEAVY == {"cryptography"}
+
+
+def test_public_names() -> None:
+    """A table of contents of at most 17 names, each of which exists and is listed by dir()."""
+    assert len(hookkey_verify.__all__) <= 17
+    for name in hookkey_verify.__all__:
+        assert getattr(hookkey_verify, name).__name__ == name
+        assert name in dir(hookkey_verify)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        hookkey_verify.Nothing  # noqa: B018

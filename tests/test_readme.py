@@ -1,0 +1,82 @@
+"""The README is true: its Python runs, its tables are complete, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hookkey_verify import errors
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.errors import HookKeyError, Reason
+from hookkey_verify.testing import zoo
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block runs as pasted, those that need an org against a local one."""
+    monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
+    monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+    scope: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), scope)
+    request, keys = scope.get("token_request"), scope.get("keys")
+    if callable(request):
+        signer = okta.signer(okta.create_key("readme")["keyId"])
+        assertion = signer.client_assertion(
+            client_id="0oa1hookclient4x7", token_url="https://hooks.acme.com/oauth2/token"
+        )
+        assert request({"client_assertion": assertion})[0] == 200
+        assert request({"client_assertion": assertion[:-8]})[0] == 401
+    if keys is not None:
+        keys.close()  # type: ignore[attr-defined]
+
+
+def test_quick_start_has_five_lines() -> None:
+    """Short enough to be read before it is pasted."""
+    statements = [line for line in PYTHON[0].splitlines() if line]
+    assert len(statements) == 5
+
+
+def test_two_commands() -> None:
+    """One ends in the demo, one in the tests; each makes its own virtual environment."""
+    assert len(SHELL) == 2
+    assert all(command.startswith("python3 -m venv ") for command in SHELL)
+    assert SHELL[0].endswith("hookkey demo\n")
+    assert SHELL[1].endswith("pytest\n")
+
+
+def test_table_of_reasons() -> None:
+    """Every reason with its status and class, in the order of the enumeration, and no other."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \| `(\w+)` \|", README, re.MULTILINE)
+    kinds = {
+        kind.__dict__["reason"]: kind
+        for kind in map(errors.__dict__.get, errors.__all__)
+        if isinstance(kind, type) and issubclass(kind, HookKeyError) and "reason" in vars(kind)
+    }
+    expected = [
+        (str(reason), str(kinds[reason].status_code), kinds[reason].__name__) for reason in Reason
+    ]
+    assert rows == expected
+
+
+def test_claims_about_the_zoo() -> None:
+    """Fifty tokens, as the README says."""
+    assert len(re.findall(r"yield _bad\(", Path(zoo.__file__).read_text())) == 50
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", README))
+def test_links(target: str) -> None:
+    """Relative links lead to files of the repository."""
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])
+def test_files_exist(file: str) -> None:
+    """What people look for is there."""
+    assert (ROOT / file).read_text().startswith("# ")

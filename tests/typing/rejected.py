@@ -1,0 +1,18 @@
+"""User code that must not type-check; each line carries the error that mypy must report."""
+
+from __future__ import annotations
+
+from hookkey_verify import ApiToken, HookKeys, HookVerifier, StaticKeys, VerifiedHook
+
+
+def use(keys: StaticKeys, hook: VerifiedHook) -> None:
+    """Every statement is a mistake."""
+    HookVerifier(keys, issuer="i")  # E: call-arg
+    HookVerifier(keys, issuer="i", audience=5)  # E: arg-type
+    HookVerifier({"kid": "key"}, issuer="i", audience="a")  # E: arg-type
+    HookVerifier.for_client_assertion(keys, client_id="c")  # E: call-arg
+    HookVerifier(keys, issuer="i", audience="a").verify(None)  # E: arg-type
+    HookKeys("https://acme.okta.com", "token")  # E: arg-type
+    ApiToken(5)  # E: arg-type
+    hook.kid = "other"  # E: misc
+    hook.claims["sub"] = "other"  # E: index
