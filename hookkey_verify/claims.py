@@ -7,7 +7,6 @@ range is known. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,18 +81,19 @@ class ClaimsPolicy:
     def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
         expires_at = _numeric_date(claims, "exp")
         earliest, latest = now - self.leeway, now + self.leeway
-        if earliest >= expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
+        # Each comparison is the one that must hold: a clock that returns NaN refuses everything.
+        if not earliest < expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
             raise TokenExpiredError("exp")
-        if "nbf" in claims and _numeric_date(claims, "nbf") > latest:
+        if "nbf" in claims and not _numeric_date(claims, "nbf") <= latest:
             raise TokenNotYetValidError("nbf")
         issued_at = None
         if "iat" in claims:
             issued_at = _numeric_date(claims, "iat")
-            if issued_at > latest:
+            if not issued_at <= latest:
                 raise IssuedInFutureError("iat")
         if self.max_lifetime is not None:
             # iat is the sender's word and optional, so the distance from now is capped as well.
-            if expires_at - latest > self.max_lifetime:
+            if not expires_at - latest <= self.max_lifetime:
                 raise LifetimeError("exp")
             if issued_at is not None and expires_at - issued_at > self.max_lifetime:
                 raise LifetimeError("exp")
@@ -103,7 +103,7 @@ def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
     value = claims[name]
     if type(value) not in (int, float):
         raise InvalidClaimError(name, "must be a JSON number")
-    if not (-MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE) or math.isnan(value):
+    if not -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE:
         raise InvalidClaimError(name, "is out of range")
     return value  # type: ignore[no-any-return]
 

@@ -28,7 +28,6 @@ from .clock import Clock, wall_clock
 from .errors import (
     AlgorithmError,
     ConfigurationError,
-    HookKeyError,
     HookVerificationError,
     KeyUnavailableError,
     MalformedTokenError,
@@ -259,7 +258,7 @@ class HookVerifier:
         kid = self._kid(parts)
         try:
             key = self._keys.get(kid)  # 4
-        except HookKeyError:
+        except HookVerificationError:
             raise
         except Exception as error:
             raise _source_failed("key source", error) from error
@@ -267,7 +266,7 @@ class HookVerifier:
         if self._replay is not None:  # 7
             try:
                 first = self._replay.claim(*self._use(hook))
-            except HookKeyError:
+            except HookVerificationError:
                 raise
             except Exception as error:
                 raise _source_failed("replay store", error) from error
@@ -281,7 +280,7 @@ class HookVerifier:
         kid = self._kid(parts)
         try:
             key = await self._keys.aget(kid)  # 4
-        except HookKeyError:
+        except HookVerificationError:
             raise
         except Exception as error:
             raise _source_failed("key source", error) from error
@@ -289,7 +288,7 @@ class HookVerifier:
         if self._replay is not None:  # 7
             try:
                 first = await self._replay.aclaim(*self._use(hook))
-            except HookKeyError:
+            except HookVerificationError:
                 raise
             except Exception as error:
                 raise _source_failed("replay store", error) from error

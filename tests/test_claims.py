@@ -67,6 +67,12 @@ def test_fractions_are_not_cut_off() -> None:
         _check({"exp": NOW + 0.5}, NOW + 0.5, leeway=0)
 
 
+def test_a_clock_that_fails_refuses_everything() -> None:
+    """NaN compares false with everything, so each comparison must be the one that has to hold."""
+    with pytest.raises(TokenExpiredError):
+        _check({}, float("nan"))
+
+
 def test_lifetime_edges() -> None:
     """The cap counts from now (with leeway) and, when iat is there, from iat (without)."""
     _check({"exp": NOW + 3660}, max_lifetime=3600, leeway=60)

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +29,7 @@ SHOWN = (
     "payload changed after signing",
     "signed by another key",
     "alg none, signature kept",
-    "HS256 with the public key as secret",
+    "HS256 keyed with the public key",
     "expired",
     "another audience",
     "key that is not in the org",
@@ -95,8 +96,8 @@ def run() -> Report:
             )
             zoo = {b.name: b for b in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL)}
             rows = (
-                _verdict(verifier, "a client assertion (fetches the key)", first, "accepted"),
-                _verdict(verifier, "the next one (key is cached)", second, "accepted"),
+                _verdict(verifier, "an assertion, key fetched", first, "accepted"),
+                _verdict(verifier, "the next one, key cached", second, "accepted"),
                 _verdict(verifier, "the first one again", first, "replayed"),
                 *(_verdict(verifier, name, zoo[name].token, zoo[name].reason) for name in SHOWN),
             )
@@ -109,15 +110,17 @@ def table(report: Report) -> None:
     console = Console()
     console.print(f"\n[bold]A local Okta org[/] at {report.org}")
     console.print(f"created hook key [bold]{report.key['name']}[/], keyId {report.key['keyId']}\n")
-    rows = Table(title="What was sent to the verifier", title_justify="left")
-    for name in ("sent", "verdict", "reason"):
-        rows.add_column(name)
-    rows.add_column("ms", justify="right")
-    rows.add_column("as expected")
+    rows = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in ("sent to the verifier", "verdict", "reason"):
+        rows.add_column(name, no_wrap=True)
+    rows.add_column("ms", justify="right", no_wrap=True)
+    rows.add_column("ok", no_wrap=True)
     for row in report.rows:
         colour = "green" if row.verdict == "accepted" else "yellow"
         reason = "" if row.verdict == "accepted" else row.reason
-        mark = "yes" if row.ok else f"[red]no: {row.expected}[/]"
+        if not row.ok:
+            reason = f"[red]{row.reason}, not {row.expected}[/]"
+        mark = "yes" if row.ok else "[red]NO[/]"
         rows.add_row(
             row.sent, f"[{colour}]{row.verdict}[/]", reason, f"{row.milliseconds:.2f}", mark
         )

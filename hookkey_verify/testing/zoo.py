@@ -86,7 +86,7 @@ class _Zoo:
             "alg none, signature kept", "algorithm_not_allowed", f"{none}.{payload}.{signature}"
         )
         yield _bad("alg none, no signature", "malformed_token", f"{none}.{payload}.")
-        yield _bad("HS256 with the public key as secret", "algorithm_not_allowed", self._hs256())
+        yield _bad("HS256 keyed with the public key", "algorithm_not_allowed", self._hs256())
         rs512 = _segment({**self.header, "alg": "RS512"})
         yield _bad("alg RS512", "algorithm_not_allowed", f"{rs512}.{payload}.{signature}")
         lower = _segment({**self.header, "alg": "rs256"})
