@@ -57,7 +57,7 @@ def json_object(octets: bytes) -> dict[str, Any]:
     problem = "is not a JSON object"
     try:
         text = octets.decode("utf-8")
-        if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        if octets.count(b"{") + octets.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
             raise _RefusedError("is nested too deeply")
         value, end = _DECODER.raw_decode(text, 0 if text.startswith("{") else _after_space(text, 0))
         if end != len(text) and _after_space(text, end) != len(text):

@@ -56,7 +56,10 @@ class HeaderRules:
         """Decode and check a header, or raise the ``HookVerificationError`` that says why not."""
         header = self._learned.get(encoded)
         if header is None:
-            header = _object(encoded, "header")
+            try:
+                header = json_object(base64url_decode(encoded))
+            except EncodingError as error:
+                raise MalformedTokenError(f"the header {error}") from None
             self._check(header)
         return header
 
@@ -94,11 +97,13 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
     if not (encoded_header and encoded_claims and encoded_signature):
         raise MalformedTokenError("it has an empty segment")
     header = rules.read(encoded_header)
-    claims = _object(encoded_claims, "payload")
+    part = "payload"
     try:
+        claims = json_object(base64url_decode(encoded_claims))
+        part = "signature"
         signature = base64url_decode(encoded_signature)
     except EncodingError as error:
-        raise MalformedTokenError(f"the signature {error}") from None
+        raise MalformedTokenError(f"the {part} {error}") from None
     signing_input = octets[: -1 - len(encoded_signature)]
     return Jws(header, claims, encoded_header, signing_input, signature)
 
@@ -114,13 +119,6 @@ def _octets(token: object, max_bytes: int) -> bytes:
     if len(token) > max_bytes:
         raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
     return token
-
-
-def _object(segment: bytes, part: str) -> dict[str, Any]:
-    try:
-        return json_object(base64url_decode(segment))
-    except EncodingError as error:
-        raise MalformedTokenError(f"the {part} {error}") from None
 
 
 def _type_allowed(typ: object, token_types: frozenset[str]) -> bool:

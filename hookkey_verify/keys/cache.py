@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
@@ -60,6 +61,11 @@ class CachePolicy:
                 raise ConfigurationError(f"{field.name} must be a number from {least} to {most}")
 
 
+class _Entry(NamedTuple):
+    key: PublicKey
+    fresh_until: float
+
+
 class KeyCache:
     """Keys by kid behind a ``Fetch``. Thread-safe."""
 
@@ -70,8 +76,8 @@ class KeyCache:
         self._fetch = fetch
         self._policy = policy
         self._clock = clock
-        self._lock = threading.Lock()
-        self._keys: TTLCache[str, PublicKey] = TTLCache(policy.max_keys, policy.fresh_for, clock)
+        self._lock = threading.Lock()  # for changes; a look-up of one dict needs none
+        self._entries: dict[str, _Entry] = {}
         self._unknown: TTLCache[str, str] = TTLCache(
             policy.max_unknown_kids, policy.negative_for, clock
         )
@@ -83,11 +89,11 @@ class KeyCache:
 
     def peek(self, kid: str) -> PublicKey | None:
         """Return the key if it is here. Raises ``UnknownKeyError`` if it is known not to exist."""
+        entry = self._entries.get(kid)
+        if entry is not None and self._clock() < entry.fresh_until:
+            return entry.key
         with self._lock:
-            try:
-                return self._keys[kid]
-            except KeyError:
-                detail = self._unknown.get(kid)
+            detail = self._unknown.get(kid)
         if detail is not None:
             raise UnknownKeyError(detail)
         return None
@@ -95,7 +101,7 @@ class KeyCache:
     def invalidate(self, kid: str) -> None:
         """Forget what is known of this kid; the next look-up fetches."""
         with self._lock:
-            self._keys.pop(kid, None)
+            self._entries.pop(kid, None)
             self._unknown.pop(kid, None)
 
     def _ask(self, kid: str, deadline: float | None) -> PublicKey:
@@ -104,10 +110,16 @@ class KeyCache:
             key = self._fetch(kid, latest if deadline is None else min(deadline, latest))
         except UnknownKeyError as error:
             with self._lock:
-                self._keys.pop(kid, None)
+                self._entries.pop(kid, None)
                 self._unknown[kid] = error.detail
             raise
         with self._lock:
             self._unknown.pop(kid, None)
-            self._keys[kid] = key
+            self._store(kid, key)
         return key
+
+    def _store(self, kid: str, key: PublicKey) -> None:
+        if kid not in self._entries and len(self._entries) >= self._policy.max_keys:
+            oldest = min(self._entries, key=lambda other: self._entries[other].fresh_until)
+            del self._entries[oldest]
+        self._entries[kid] = _Entry(key, self._clock() + self._policy.fresh_for)
