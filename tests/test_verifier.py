@@ -237,7 +237,9 @@ def test_eddsa(run: Run) -> None:
     assert run(verifier, token).kid == "o"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("s3cr3t"), KeyError("x"), OSError(), ConfigurationError()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("s3cr3t"), KeyError("x"), OSError(), ConfigurationError()], ids=repr
+)
 def test_a_broken_key_source_is_an_outage(
     signer: HookSigner, run: Run, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -136,7 +136,7 @@ def create_app(
         return _response(request, refusal.status, refusal.body(), {})
 
     keys = "/api/v1/hook-keys"
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(keys, endpoint(list_or_create), methods=["GET", "POST"]),
             Route(f"{keys}/public/{{key_id}}", endpoint(public_key), methods=["GET"]),
@@ -144,6 +144,8 @@ def create_app(
         ],
         exception_handlers={404: http_error, 405: http_error, Exception: http_error},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 _HTTP_ERRORS = {

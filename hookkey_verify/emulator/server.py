@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import threading
@@ -50,6 +51,8 @@ class OktaEmulator:
             raise ConfigurationError('public_shape must be "bare" or "wrapped"')
         if type(rate_limit) is not int or rate_limit < 1:
             raise ConfigurationError("rate_limit must be a positive number of calls a minute")
+        if api_token is not None and not _is_token(api_token):
+            raise ConfigurationError("api_token must be printable ASCII without white space")
         self.api_token = secrets.token_urlsafe(32) if api_token is None else api_token
         self.requests: deque[RequestLine] = deque(maxlen=10_000)
         self.org = Org(clock=clock) if new_key is None else Org(new_key=new_key, clock=clock)
@@ -115,6 +118,10 @@ class OktaEmulator:
     def signer(self, key_id: str) -> HookSigner:
         """Return what signs as Okta would with the key whose ``keyId`` this is."""
         return self.org.signer(key_id)
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]+", value) is not None
 
 
 class _Server(uvicorn.Server):

@@ -185,12 +185,17 @@ class Org:
 
 def _name(body: Mapping[str, Any]) -> str:
     name = body.get("name")
-    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME or _has_surrogates(name):
         # GUESS: the exact words; status, code and limits are Okta's.
         raise OktaError(
             400, "E0000001", "Api validation failed: name", "name: must have 1 to 255 characters"
         )
     return name
+
+
+def _has_surrogates(text: str) -> bool:
+    """A lone surrogate has no UTF-8, so it could never be sent back."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _not_found(identifier: str) -> OktaError:

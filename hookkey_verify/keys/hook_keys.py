@@ -111,7 +111,8 @@ class HookKeys:
 
     def invalidate(self, kid: str) -> None:
         """Forget this key; the next look-up asks the org."""
-        self._cache.invalidate(kid)
+        if isinstance(kid, str):
+            self._cache.invalidate(kid)
 
     def close(self) -> None:
         """Close the connections. Idempotent; cached keys are still served."""

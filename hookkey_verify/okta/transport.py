@@ -9,10 +9,13 @@ are dropped, not chained, because they hold the request with its credentials.
 from __future__ import annotations
 
 import ipaddress
+import math
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,12 +37,16 @@ from ..errors import (
 )
 from ..version import __version__
 from .credentials import Credentials
+from .deadline import Watch, WatchedAdapter
 
 __all__ = ["Answer", "OktaTransport", "check_org_url"]
 
 CONNECT_TIMEOUT = 1.0
 READ_TIMEOUT = 2.0
 MAX_BODY = 16 * 1024
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
+_TOO_LATE = "there was no complete answer within the deadline"
 
 _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
     400: ValidationFailedError,
@@ -83,13 +90,19 @@ class OktaTransport:
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
             raise ConfigurationError("credentials must be ApiToken(…) or BearerToken(…)")
-        if verify is not True and not (isinstance(verify, str) and verify):
-            raise ConfigurationError("verify must be True or the path of a CA bundle")
+        if verify is not True and not (
+            isinstance(verify, str) and verify and Path(verify).exists()
+        ):
+            raise ConfigurationError("verify must be True or the path of an existing CA bundle")
+        if proxies is not None and not isinstance(proxies, Mapping):
+            raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
         self._credentials = credentials
         self._clock = clock
         self._closed = threading.Event()
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount("https://", WatchedAdapter())
+        self._session.mount("http://", WatchedAdapter())
         self._session.verify = verify
         self._session.proxies = dict(proxies or {})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -134,7 +147,24 @@ class OktaTransport:
     def _send(
         self, method: str, path: str, json: Mapping[str, Any] | None, deadline: float
     ) -> Answer | str:
-        left = self._left(deadline)
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TransportError(_TOO_LATE)
+        with Watch(left) as watch:
+            try:
+                answer = self._request(method, path, json, left)
+            except Exception:
+                if not watch.expired:
+                    raise
+            else:
+                # Headers that were cut off look to http.client like headers that ended.
+                if not watch.expired:
+                    return answer
+        raise TransportError(_TOO_LATE)
+
+    def _request(
+        self, method: str, path: str, json: Mapping[str, Any] | None, left: float
+    ) -> Answer:
         response = self._session.request(
             method,
             self.org_url + path,
@@ -150,14 +180,7 @@ class OktaTransport:
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise TransportError(f"the answer is larger than {MAX_BODY} bytes")
-                self._left(deadline)
-            return Answer(response.status_code, response.headers, bytes(body))
-
-    def _left(self, deadline: float) -> float:
-        left = deadline - self._clock()
-        if left <= 0:
-            raise TransportError("there was no complete answer within the deadline")
-        return left
+        return Answer(response.status_code, response.headers, bytes(body))
 
 
 def check_org_url(org_url: object) -> str:
@@ -172,10 +195,19 @@ def check_org_url(org_url: object) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         parts, host, port = urlsplit(""), "", None
-    if not host or parts.username or parts.query or parts.fragment or parts.path not in ("", "/"):
+    if (
+        not host
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+        or parts.path not in ("", "/")
+    ):
         raise ConfigurationError("org_url must be just https and a host: https://acme.okta.com")
-    if not all(c.isalnum() or c in "-.:" for c in host) or not org_url.isascii():
+    # urlsplit drops white space and control characters without a word.
+    if not _HOST.fullmatch(host) or any(not character > " " for character in org_url):
         raise ConfigurationError("org_url has a character that host names do not have")
+    if port == 0:
+        raise ConfigurationError("org_url has the port 0")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ConfigurationError("org_url must begin with https:// (http is for loopback only)")
     if "-admin." in host:
@@ -212,7 +244,9 @@ def _api_error(answer: Answer) -> HookKeyApiError:
         error = {}
     if 300 <= status < 400:
         return TransportError("it answered with a redirect; is org_url right?", status=status)
-    if "errorCode" not in error and status in (400, 404):
+    if (status == 400 and "errorCode" not in error) or (
+        status == 404 and error.get("errorCode") != "E0000007"
+    ):
         # A proxy's or a captive portal's page: it says nothing about keys.
         return TransportError("the answer is not Okta's; is org_url right?", status=status)
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
@@ -240,5 +274,7 @@ def _rate_limit(headers: Mapping[str, str]) -> tuple[float, float]:
         reset_at = float(headers.get("X-Rate-Limit-Reset", "").split(",")[0])
         seconds = reset_at - parsedate_to_datetime(headers.get("Date", "")).timestamp() + 1
     except (ValueError, TypeError, OverflowError):
+        seconds = reset_at = math.nan
+    if not math.isfinite(seconds):
         return 0.0, RateLimitedError.retry_after
     return reset_at, min(max(seconds, 1.0), 120.0)

@@ -1,0 +1,98 @@
+"""A deadline for a whole HTTP exchange.
+
+The time-outs of a socket count from one read to the next, so a server that drips stretches them
+without end. ``Watch`` shuts the socket at the deadline, whatever is being waited for.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+import requests.adapters
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+__all__ = ["Watch", "WatchedAdapter"]
+
+_current = threading.local()
+
+
+class Watch:
+    """Within its ``with``, this thread's exchange ends after ``seconds``; ``expired`` tells so."""
+
+    def __init__(self, seconds: float) -> None:
+        self.expired = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True  # never delays the exit of the interpreter
+
+    def __enter__(self) -> Watch:
+        _current.watch = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _current.watch = None
+
+    def cover(self, connection: socket.socket | None) -> None:
+        """Shut this socket at the deadline; http.client forgets it when the server will close."""
+        with self._lock:
+            self._socket = connection
+            if self.expired:
+                self._shut()
+
+    def _expire(self) -> None:
+        with self._lock:
+            self.expired = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # it may be closed by now
+                # Not SSLSocket.shutdown: that one takes the TLS layer away under the reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Watched(HTTPConnection):
+    def getresponse(self) -> Any:
+        watch: Watch | None = getattr(_current, "watch", None)
+        if watch is not None:
+            watch.cover(self.sock)
+        return super().getresponse()
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls: Any = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls: Any = _WatchedTls
+
+
+class WatchedAdapter(requests.adapters.HTTPAdapter):
+    """Opens connections that the ``Watch`` of their thread covers, also through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools."""
+        super().init_poolmanager(*args, **kwargs)
+        _watch_pools(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        """Make the pools of a proxy."""
+        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
+        _watch_pools(manager)
+        return manager
+
+
+def _watch_pools(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

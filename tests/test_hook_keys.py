@@ -1,0 +1,473 @@
+"""HookKeys: one org's keys over real HTTP, and which failure is whose."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from hookkey_verify import (
+    ApiToken,
+    BearerToken,
+    CachePolicy,
+    ConfigurationError,
+    HookKeys,
+    HookSigner,
+)
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.emulator.app import PublicShape
+from hookkey_verify.errors import (
+    HookVerificationError,
+    KeyRejectedError,
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+    UnknownKeyError,
+)
+
+from .conftest import KeyPool
+from .faults import (
+    HTML,
+    MARK,
+    Behaviour,
+    FaultServer,
+    ManualClock,
+    after,
+    all_text,
+    answer,
+    chunks_without_end,
+    hang_up,
+    headers_then_reset,
+    json_answer,
+    okta_error,
+    redirect,
+    silence,
+)
+
+SECRET = "00s3cr3tTokenOfTheTests"
+NO_KEY = "0fb3de6f-0000-4000-8000-000000000000"
+POLICY = CachePolicy(fresh_for=100, negative_for=10)
+
+
+@pytest.fixture
+def key_id(okta: OktaEmulator) -> str:
+    return str(okta.create_key("one")["keyId"])
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def org_keys(okta: OktaEmulator, clock: ManualClock) -> Iterator[HookKeys]:
+    with HookKeys(okta.url, ApiToken(okta.api_token), policy=POLICY, clock=clock) as keys:
+        yield keys
+
+
+def faulty(server: FaultServer, **arguments: Any) -> HookKeys:
+    return HookKeys(server.url, ApiToken(SECRET), **arguments)
+
+
+# --- keys
+
+
+@pytest.mark.parametrize("shape", ["bare", "wrapped"])
+def test_a_key_is_fetched_and_kept(key_pool: KeyPool, shape: PublicShape) -> None:
+    """One request for any number of look-ups, whichever way the org writes its documents."""
+    with OktaEmulator(new_key=key_pool, public_shape=shape) as okta:
+        key_id = okta.create_key("one")["keyId"]
+        with HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
+            first, second = keys.get(key_id), keys.get(key_id)
+    assert first is second
+    assert first.as_jwk() == okta.signer(key_id).public_jwk()
+    assert [(line.method, line.path, line.status) for line in okta.requests] == [
+        ("GET", f"/api/v1/hook-keys/public/{key_id}", 200)
+    ]
+
+
+def test_a_key_is_asked_for_again_when_it_is_no_longer_fresh(
+    okta: OktaEmulator, org_keys: HookKeys, key_id: str, clock: ManualClock
+) -> None:
+    """A key that was deleted in the org is served for ``fresh_for`` seconds and no longer."""
+    org_keys.get(key_id)
+    okta.org.delete(okta.org.list()[0]["id"])
+    clock.now += 99
+    assert org_keys.get(key_id).kid == key_id
+    clock.now += 1
+    with pytest.raises(UnknownKeyError):
+        org_keys.get(key_id)
+
+
+def test_an_unknown_key_id(okta: OktaEmulator, org_keys: HookKeys, clock: ManualClock) -> None:
+    """The org is asked once in ``negative_for`` seconds; the error names the probable mix-up."""
+    for _ in range(3):
+        with pytest.raises(UnknownKeyError, match="authorization server") as caught:
+            org_keys.get(NO_KEY)
+        assert caught.value.status_code == 401
+    assert len(okta.requests) == 1
+    clock.now += 10
+    with pytest.raises(UnknownKeyError):
+        org_keys.get(NO_KEY)
+    assert [line.status for line in okta.requests] == [404, 404]
+
+
+@pytest.mark.parametrize(
+    "kid",
+    [
+        "..",
+        ".",
+        "%2e%2e",
+        "../../users/me",
+        "a/b",
+        "a\\b",
+        "a?b",
+        "a#b",
+        "a;b",
+        "a b",
+        "a@b",
+        "a:b",
+        "x\n",
+        "\nx",
+        "x\r\nX-Other: y",
+        "\x00",
+        "",
+        "é",
+        "\u0661",
+        "\uff21",
+        "a" * 65,
+        "a" * 10_240,
+        5,
+        None,
+        [],
+        {},
+        b"abc",
+        True,
+    ],
+    ids=lambda kid: ascii(kid)[:20],
+)
+def test_what_can_never_be_a_key_id(kid: Any) -> None:
+    """It is refused before any URL exists: the org is not asked, by ``get`` nor by ``aget``."""
+    with FaultServer(hang_up) as server, faulty(server) as keys:
+        with pytest.raises(UnknownKeyError, match="no hook key can have this kid"):
+            keys.get(kid)
+        with pytest.raises(UnknownKeyError, match="no hook key can have this kid"):
+            asyncio.run(keys.aget(kid))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("kid", ["a", "a" * 64, "-_", "HKY0", "FcH2P9Eg7wr0o8N2FuV0"])
+def test_what_can_be_a_key_id(kid: str) -> None:
+    """1 to 64 characters of base64url: the org is asked."""
+    org = FaultServer(json_answer(404, okta_error("E0000007")))
+    with org as server, faulty(server) as keys, pytest.raises(UnknownKeyError, match="no such"):
+        keys.get(kid)
+    assert [each.line for each in server.requests] == [
+        f"GET /api/v1/hook-keys/public/{kid} HTTP/1.1"
+    ]
+
+
+def test_warm_up_fetches_now(okta: OktaEmulator, org_keys: HookKeys) -> None:
+    """After it, no look-up waits."""
+    ids = [okta.create_key(name)["keyId"] for name in ("one", "two")]
+    org_keys.warm_up(*ids)
+    assert [org_keys.get(each).kid for each in ids] == ids
+    assert len(okta.requests) == 2
+
+
+def test_warm_up_raises_what_get_raises(okta: OktaEmulator, org_keys: HookKeys) -> None:
+    """A wrong keyId in the configuration shows at the start, not at the first hook."""
+    with pytest.raises(UnknownKeyError):
+        org_keys.warm_up(NO_KEY)
+
+
+def test_invalidate_asks_again(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
+    """For whoever knows that a key was deleted; a kid that was never seen is no error."""
+    org_keys.get(key_id)
+    org_keys.invalidate(key_id)
+    org_keys.invalidate(NO_KEY)
+    org_keys.get(key_id)
+    assert len(okta.requests) == 2
+
+
+def test_many_threads_share_one(okta: OktaEmulator, org_keys: HookKeys) -> None:
+    """Look-ups from many threads get the right key each."""
+    ids = [okta.create_key(name)["keyId"] for name in "abcd"]
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda number: org_keys.get(ids[number % 4]).kid, range(64)))
+    assert got == ids * 16
+
+
+# --- who is to blame
+
+
+def test_a_wrong_token_is_ours_to_repair(okta: OktaEmulator, key_id: str) -> None:
+    """500 and final: neither the sender nor time can mend it."""
+    wrong = HookKeys(okta.url, ApiToken(SECRET))
+    with wrong, pytest.raises(KeySourceConfigurationError, match="401 E0000011") as caught:
+        wrong.get(key_id)
+    error = caught.value
+    assert (error.status_code, error.retryable, error.headers) == (500, False, {})
+    assert SECRET not in all_text(error)
+
+
+def test_the_rate_limit_is_temporary(key_pool: KeyPool) -> None:
+    """503 with the seconds until the org's bucket is refilled."""
+    now = time.time()
+    with OktaEmulator(new_key=key_pool, rate_limit=1, clock=lambda: now) as okta:
+        key_id = okta.create_key("one")["keyId"]
+        with HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
+            keys.get(key_id)
+            keys.invalidate(key_id)
+            with pytest.raises(KeyUnavailableError, match="429 E0000047") as caught:
+                keys.get(key_id)
+    error = caught.value
+    assert (error.status_code, error.retryable) == (503, True)
+    assert error.retry_after == pytest.approx((now // 60 + 1) * 60 - now + 1, abs=3)
+    assert 1 <= int(error.headers["Retry-After"]) <= 61
+
+
+def test_a_server_that_is_down_is_temporary() -> None:
+    """503, to be tried again in a second."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    keys = HookKeys(url, ApiToken(SECRET))
+    with keys, pytest.raises(KeyUnavailableError, match="refused or lost") as caught:
+        keys.get(NO_KEY)
+    assert (caught.value.status_code, caught.value.headers) == (503, {"Retry-After": "1"})
+
+
+def test_an_outage_is_not_remembered(signer: HookSigner) -> None:
+    """The first answer after it counts."""
+    recovering = FaultServer(hang_up, json_answer(200, signer.public_jwk()))
+    with recovering as server, faulty(server) as keys:
+        with pytest.raises(KeyUnavailableError):
+            keys.get(signer.kid)
+        assert keys.get(signer.kid).kid == signer.kid
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        pytest.param(answer(404, HTML), KeySourceConfigurationError, id="404 HTML"),
+        pytest.param(answer(404), KeySourceConfigurationError, id="404 empty"),
+        pytest.param(answer(200, HTML), KeySourceConfigurationError, id="200 HTML"),
+        pytest.param(answer(200), KeySourceConfigurationError, id="200 empty"),
+        pytest.param(answer(204), KeySourceConfigurationError, id="204"),
+        pytest.param(redirect(302, "/login"), KeySourceConfigurationError, id="redirect"),
+        pytest.param(
+            json_answer(400, okta_error("E0000001")), KeySourceConfigurationError, id="400"
+        ),
+        pytest.param(
+            json_answer(401, okta_error("E0000015")), KeySourceConfigurationError, id="401"
+        ),
+        pytest.param(
+            json_answer(403, okta_error("E0000006")), KeySourceConfigurationError, id="403"
+        ),
+        pytest.param(
+            json_answer(405, okta_error("E0000022")), KeySourceConfigurationError, id="405"
+        ),
+        pytest.param(json_answer(404, okta_error("E0000007")), UnknownKeyError, id="404 of Okta"),
+        pytest.param(json_answer(429, okta_error("E0000047")), KeyUnavailableError, id="429"),
+        pytest.param(json_answer(500, okta_error("E0000009")), KeyUnavailableError, id="500"),
+        pytest.param(answer(502, HTML), KeyUnavailableError, id="502 HTML"),
+        pytest.param(answer(503), KeyUnavailableError, id="503"),
+        pytest.param(answer(504), KeyUnavailableError, id="504"),
+        pytest.param(silence, KeyUnavailableError, id="no answer"),
+        pytest.param(hang_up, KeyUnavailableError, id="hang-up"),
+        pytest.param(headers_then_reset, KeyUnavailableError, id="reset"),
+        pytest.param(answer(200, b"{}", length=9), KeyUnavailableError, id="cut off"),
+        pytest.param(chunks_without_end, KeyUnavailableError, id="endless"),
+    ],
+)
+def test_verdicts(
+    behaviour: Behaviour,
+    kind: type[HookVerificationError],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only Okta's own 404 makes a bad token; neither body nor credential is in any text."""
+    caplog.set_level(logging.DEBUG)
+    policy = CachePolicy(fetch_timeout=0.3)
+    with (
+        FaultServer(behaviour) as server,
+        faulty(server, policy=policy) as keys,
+        pytest.raises(kind) as caught,
+    ):
+        keys.get(NO_KEY)
+    assert type(caught.value) is kind
+    for text in (all_text(caught.value), caplog.text):
+        assert MARK not in text
+        assert SECRET not in text
+
+
+def _weak() -> str:
+    return base64.urlsafe_b64encode(b"\xff" * 128).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "member"),
+    [
+        pytest.param({"kid": "another"}, "kid", id="another kid"),
+        pytest.param({"kid": None}, "kid", id="no kid"),
+        pytest.param({"n": _weak()}, "n has 1024 bits", id="weak"),
+        pytest.param({"n": "AQAB`"}, "n ", id="stray character"),
+        pytest.param({"e": "Aw"}, "e must be", id="exponent 3"),
+        pytest.param({"d": MARK}, "d is a member of private keys", id="private"),
+        pytest.param({"kty": "oct", "k": MARK}, "k is a member of private keys", id="secret"),
+        pytest.param({"kty": "EC"}, "kty must be RSA", id="EC"),
+        pytest.param({"use": "enc"}, "use", id="for encryption"),
+        pytest.param({"alg": "RS512"}, "alg", id="for RS512"),
+        pytest.param({"_embedded": {}}, "_embedded", id="two documents"),
+        pytest.param({"_embedded": None}, "_embedded", id="no document"),
+    ],
+)
+def test_unacceptable_documents(signer: HookSigner, change: dict[str, Any], member: str) -> None:
+    """The error names the member and nothing of its value; the verdict is not remembered."""
+    jwk = signer.public_jwk()
+    good = {**jwk, "alg": "RSA", "use": None}
+    repaired = FaultServer(json_answer(200, {**good, **change}), json_answer(200, good))
+    with repaired as server, faulty(server) as keys:
+        with pytest.raises(KeyRejectedError, match=member) as caught:
+            keys.get(signer.kid)
+        assert keys.get(signer.kid).kid == signer.kid
+    assert (caught.value.status_code, caught.value.retryable) == (500, False)
+    for secret in (MARK, SECRET, jwk["n"], _weak()):
+        assert secret not in all_text(caught.value)
+
+
+# --- time
+
+
+def test_the_fetch_ends_with_the_policy() -> None:
+    """``fetch_timeout`` is the time of one fetch in all."""
+    policy = CachePolicy(fetch_timeout=0.2)
+    with FaultServer(silence) as server, faulty(server, policy=policy) as keys:
+        started = time.monotonic()
+        with pytest.raises(KeyUnavailableError, match="deadline"):
+            keys.get(NO_KEY)
+        assert 0.15 < time.monotonic() - started < 0.6
+
+
+def test_the_deadline_of_the_caller_comes_first() -> None:
+    """``deadline`` is a reading of the monotonic clock, for ``get`` and for ``aget``."""
+    with FaultServer(silence) as server, faulty(server) as keys:
+        started = time.monotonic()
+        with pytest.raises(KeyUnavailableError):
+            keys.get(NO_KEY, deadline=started + 0.15)
+        with pytest.raises(KeyUnavailableError):
+            asyncio.run(keys.aget(NO_KEY, deadline=started + 0.3))
+        assert 0.25 < time.monotonic() - started < 1
+
+
+# --- asyncio
+
+
+def test_a_cold_aget_does_not_block_the_loop(signer: HookSigner) -> None:
+    """A heartbeat beside it keeps beating while the org takes its time."""
+    beats = 0
+
+    async def heartbeat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0.01)
+
+    async def main() -> str:
+        task = asyncio.create_task(heartbeat())
+        key = await keys.aget(signer.kid)
+        task.cancel()
+        return key.kid
+
+    slow = after(0.3, json_answer(200, signer.public_jwk()))
+    with FaultServer(slow) as server, faulty(server) as keys:
+        assert asyncio.run(main()) == signer.kid
+    assert beats > 10
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """The event loop's executor, counting what is handed to it."""
+
+    submitted = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.submitted += 1
+        return super().submit(*args, **kwargs)
+
+
+def test_a_warm_aget_stays_on_the_loop(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
+    """Only a fetch goes to a thread: a cached key or verdict does not."""
+    hops: list[int] = []
+
+    async def main() -> None:
+        executor = CountingExecutor(1)
+        asyncio.get_running_loop().set_default_executor(executor)
+        for _ in range(3):
+            assert (await org_keys.aget(key_id)).kid == key_id
+            with pytest.raises(UnknownKeyError):
+                await org_keys.aget(NO_KEY)
+            hops.append(executor.submitted)
+
+    asyncio.run(main())
+    assert hops == [2, 2, 2]
+    assert len(okta.requests) == 2
+
+
+def test_threads_and_loops_share_one_cache(
+    okta: OktaEmulator, org_keys: HookKeys, key_id: str
+) -> None:
+    """A key fetched by ``aget`` is there for ``get`` and for another loop."""
+    first = asyncio.run(org_keys.aget(key_id))
+    assert org_keys.get(key_id) is first
+    assert asyncio.run(org_keys.aget(key_id)) is first
+    assert len(okta.requests) == 1
+
+
+# --- its life
+
+
+def test_close_keeps_what_is_known(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
+    """Idempotent; cached keys are still served, and nothing is fetched any more."""
+    org_keys.get(key_id)
+    org_keys.close()
+    org_keys.close()
+    assert org_keys.get(key_id).kid == key_id
+    with pytest.raises(KeySourceConfigurationError, match="closed"):
+        org_keys.get(NO_KEY)
+    assert len(okta.requests) == 1
+
+
+def test_the_context_manager_closes(okta: OktaEmulator, key_id: str) -> None:
+    """It hands out itself and is closed after the block."""
+    keys = HookKeys(okta.url, BearerToken(okta.api_token))
+    with keys as entered:
+        assert entered is keys
+    with pytest.raises(KeySourceConfigurationError, match="closed"):
+        keys.get(key_id)
+
+
+def test_repr_names_the_org_only(org_keys: HookKeys, okta: OktaEmulator) -> None:
+    """It can be logged."""
+    assert repr(org_keys) == f"HookKeys({okta.url!r})"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"org_url": "http://acme.okta.com"}, "org_url"),
+        ({"credentials": "token"}, "credentials"),
+        ({"policy": {"fresh_for": 5}}, "policy"),
+        ({"verify": False}, "verify"),
+    ],
+    ids=["org_url", "credentials", "policy", "verify"],
+)
+def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
+    """Each is named at construction."""
+    given = {"org_url": "https://acme.okta.com", "credentials": ApiToken("x"), **arguments}
+    with pytest.raises(ConfigurationError, match=named):
+        HookKeys(**given)
