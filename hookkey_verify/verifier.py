@@ -263,18 +263,14 @@ class HookVerifier:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = self._keys.get(kid)  # 4
-        except HookVerificationError:
-            raise
         except Exception as error:
-            raise _source_failed("key source", error) from error
+            raise _verdict("key source", error) from None
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
                 first = self._replay.claim(*self._use(hook))
-            except HookVerificationError:
-                raise
             except Exception as error:
-                raise _source_failed("replay store", error) from error
+                raise _verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
@@ -287,18 +283,14 @@ class HookVerifier:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = await self._keys.aget(kid)  # 4
-        except HookVerificationError:
-            raise
         except Exception as error:
-            raise _source_failed("key source", error) from error
+            raise _verdict("key source", error) from None
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
                 first = await self._replay.aclaim(*self._use(hook))
-            except HookVerificationError:
-                raise
             except Exception as error:
-                raise _source_failed("replay store", error) from error
+                raise _verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
@@ -330,7 +322,10 @@ class HookVerifier:
         return hook.issuer or "", hook.claims["jti"], hook.expires_at + self._policy.leeway
 
 
-def _source_failed(what: str, error: Exception) -> HookVerificationError:
+def _verdict(what: str, error: Exception) -> HookVerificationError:
+    """What a port raised, if it is a verdict; anything else means that it could not be asked."""
+    if isinstance(error, HookVerificationError):
+        return error
     logger.error("the %s raised %s", what, type(error).__name__)
     return KeyUnavailableError(f"the {what} failed")
 

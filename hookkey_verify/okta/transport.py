@@ -90,9 +90,7 @@ class OktaTransport:
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
             raise ConfigurationError("credentials must be ApiToken(…) or BearerToken(…)")
-        if verify is not True and not (
-            isinstance(verify, str) and verify and Path(verify).exists()
-        ):
+        if verify is not True and not _is_path(verify):
             raise ConfigurationError("verify must be True or the path of an existing CA bundle")
         if proxies is not None and not isinstance(proxies, Mapping):
             raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
@@ -214,6 +212,10 @@ def check_org_url(org_url: object) -> str:
         raise ConfigurationError("org_url is the Admin Console's: leave -admin out of the host")
     authority = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{authority}" + (f":{port}" if port else "")
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and Path(value).exists()
 
 
 def _is_loopback(host: str) -> bool:
