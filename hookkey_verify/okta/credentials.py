@@ -8,6 +8,7 @@ Source: https://developer.okta.com/docs/api/openapi/okta-management/guides/overv
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,13 @@ __all__ = ["ApiToken", "BearerToken", "Credentials"]
 _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
-class Credentials:
+class Credentials(ABC):
     """Base of the credentials: sets the header, keeps the secret."""
 
     _scheme: str
 
-    def _secret(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _secret(self) -> str: ...
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Set ``Authorization`` on a prepared request (the protocol of ``requests.auth``)."""

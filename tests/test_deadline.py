@@ -1,0 +1,64 @@
+"""The watch that ends an exchange at its deadline."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from hookkey_verify.okta.deadline import Watch
+
+
+def _waits(connection: socket.socket) -> float:
+    """Seconds until a blocked read returns."""
+    started = time.monotonic()
+    assert connection.recv(1) == b""
+    return time.monotonic() - started
+
+
+def test_a_blocked_read_ends_at_the_deadline() -> None:
+    """The other side says nothing; the read returns all the same."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Watch(0.1) as watch:
+        ours.settimeout(5)
+        watch.cover(ours)
+        assert 0.05 < _waits(ours) < 2
+        assert watch.expired
+
+
+def test_a_socket_that_comes_late_is_shut_at_once() -> None:
+    """Connecting took all the time there was."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Watch(0) as watch:
+        ours.settimeout(5)
+        while not watch.expired:
+            time.sleep(0.001)
+        watch.cover(ours)
+        assert _waits(ours) < 1
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_nothing_to_shut(closed: bool) -> None:
+    """No socket yet, or one that is closed already: the deadline is noted, nothing breaks."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, Watch(0.01) as watch:
+        if closed:
+            ours.close()
+            watch.cover(ours)
+        else:
+            watch.cover(None)
+        while not watch.expired:
+            time.sleep(0.001)
+
+
+def test_an_exchange_that_ended_in_time_is_left_alone() -> None:
+    """After the with the socket stays open: it is back in the pool."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with Watch(0.02) as watch:
+            watch.cover(ours)
+        time.sleep(0.06)
+        theirs.sendall(b"x")
+        assert ours.recv(1) == b"x"
+        assert not watch.expired
