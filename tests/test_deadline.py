@@ -6,8 +6,10 @@ import socket
 import time
 
 import pytest
+import requests
 
-from hookkey_verify.okta.deadline import Watch
+from hookkey_verify.okta.deadline import Watch, WatchedAdapter
+from tests.faults import FaultServer, answer
 
 
 def _waits(connection: socket.socket) -> float:
@@ -50,6 +52,13 @@ def test_nothing_to_shut(closed: bool) -> None:
             watch.cover(None)
         while not watch.expired:
             time.sleep(0.001)
+
+
+def test_without_a_watch_the_adapter_is_an_ordinary_one() -> None:
+    """Only an exchange within its with is ended."""
+    with FaultServer(answer(200, b"x")) as server, requests.Session() as session:
+        session.mount("http://", WatchedAdapter())
+        assert session.get(server.url, timeout=5).content == b"x"
 
 
 def test_an_exchange_that_ended_in_time_is_left_alone() -> None:

@@ -192,6 +192,7 @@ def test_invalidate_asks_again(okta: OktaEmulator, org_keys: HookKeys, key_id: s
     org_keys.get(key_id)
     org_keys.invalidate(key_id)
     org_keys.invalidate(NO_KEY)
+    org_keys.invalidate([])  # type: ignore[arg-type]
     org_keys.get(key_id)
     assert len(okta.requests) == 2
 

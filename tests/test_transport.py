@@ -28,6 +28,7 @@ from hookkey_verify.errors import (
     TransportError,
     ValidationFailedError,
 )
+from hookkey_verify.okta import transport
 from hookkey_verify.okta.transport import Answer, OktaTransport, check_org_url
 from hookkey_verify.version import __version__
 
@@ -401,6 +402,16 @@ def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
             exchange(server.url, seconds=seconds)
         elapsed = time.monotonic() - started
     assert elapsed < seconds + 0.3
+
+
+def test_silence_ends_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says nothing is given up after the read time-out, not only at the deadline."""
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
+    with FaultServer(silence) as server:
+        started = time.monotonic()
+        with pytest.raises(TransportError, match="no answer in time"):
+            exchange(server.url, seconds=5)
+    assert time.monotonic() - started < 2
 
 
 def test_a_deadline_in_the_past_sends_nothing() -> None:
