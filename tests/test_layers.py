@@ -115,6 +115,16 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
     assert loaded & HEAVY == {"cryptography"}
 
 
+def test_a_missing_extra_is_named() -> None:
+    """Whoever lacks starlette or uvicorn is told what to install."""
+    program = "import sys\nsys.modules['uvicorn'] = None\nimport hookkey_verify.emulator"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'hookkey_verify[emulator]'" in done.stderr.splitlines()[-1]
+
+
 def test_public_names() -> None:
     """A table of contents of at most 17 names, each of which exists and is listed by dir()."""
     assert len(hookkey_verify.__all__) <= 17

@@ -7,6 +7,14 @@ neither says anything, the code is marked ``GUESS``.
 
 from __future__ import annotations
 
+try:
+    import starlette as _starlette  # noqa: F401 - asked for here to say which extra brings it
+    import uvicorn as _uvicorn  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"hookkey_verify.emulator needs {error.name}: pip install 'hookkey_verify[emulator]'"
+    ) from None
+
 from .server import OktaEmulator
 from .state import OktaError, Org
 
