@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from .errors import HookKeyError as HookKeyError
     from .errors import HookVerificationError as HookVerificationError
     from .jwk import PublicKey as PublicKey
-    from .keys.cache import CachePolicy as CachePolicy
     from .keys.hook_keys import HookKeys as HookKeys
+    from .keys.issuer_keys import IssuerKeys as IssuerKeys
+    from .keys.policy import CachePolicy as CachePolicy
     from .keys.static import StaticKeys as StaticKeys
     from .okta.credentials import ApiToken as ApiToken
     from .okta.credentials import BearerToken as BearerToken
@@ -29,9 +30,10 @@ _HOMES = {
     "HookVerifier": ".verifier",
     "VerifiedHook": ".verifier",
     "HookKeys": ".keys.hook_keys",
+    "IssuerKeys": ".keys.issuer_keys",
     "StaticKeys": ".keys.static",
     "PublicKey": ".jwk",
-    "CachePolicy": ".keys.cache",
+    "CachePolicy": ".keys.policy",
     "ApiToken": ".okta.credentials",
     "BearerToken": ".okta.credentials",
     "HookSigner": ".signer",
@@ -44,6 +46,7 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "HookVerifier",
     "VerifiedHook",
     "HookKeys",
+    "IssuerKeys",
     "StaticKeys",
     "PublicKey",
     "CachePolicy",

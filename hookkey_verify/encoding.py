@@ -12,7 +12,7 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import Any
 
-__all__ = ["BASE64URL", "EncodingError", "base64url_decode", "json_object"]
+__all__ = ["BASE64URL", "EncodingError", "base64url_decode", "json_list", "json_object"]
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MAX_DEPTH = 32
@@ -54,24 +54,38 @@ def json_object(octets: bytes) -> dict[str, Any]:
     duplicate member names (RFC 7515 section 4), NaN and infinities, lone surrogates, integers of
     more than 4300 digits, nesting deeper than 32.
     """
-    problem = "is not a JSON object"
+    value = _json(octets)
+    if type(value) is dict:
+        return value
+    raise EncodingError("is not a JSON object")
+
+
+def json_list(octets: bytes) -> list[Any]:
+    """Read one JSON array by the rules of ``json_object``. Raises ``EncodingError``."""
+    value = _json(octets)
+    if type(value) is list:
+        return value
+    raise EncodingError("is not a JSON array")
+
+
+def _json(octets: bytes) -> object:
     try:
         text = octets.decode("utf-8")
         if octets.count(b"{") + octets.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
             raise _RefusedError("is nested too deeply")
         value, end = _DECODER.raw_decode(text, 0 if text.startswith("{") else _after_space(text, 0))
         if end != len(text) and _after_space(text, end) != len(text):
-            raise _RefusedError("has data after the JSON object")
+            raise _RefusedError("has data after the JSON value")
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-        if type(value) is dict:
-            return value
     except _RefusedError as refusal:
         problem = str(refusal)
     except UnicodeEncodeError:
         problem = "has a lone surrogate"
     except (ValueError, RecursionError):
         problem = "is not valid JSON in UTF-8"
+    else:
+        return value
     raise EncodingError(problem)  # here, where no context with the document in it hangs on
 
 

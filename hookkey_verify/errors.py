@@ -25,9 +25,12 @@
     │   ├── InsufficientScopeError        .scopes names what was needed                403
     │   │                                 the key source's:
     │   ├── KeyUnavailableError           could not ask; .retry_after in seconds       503
+    │   │   ├── KeySourceThrottledError   the source told us to wait
+    │   │   └── KeyLookupLimitedError     too many unheard-of kids: our own limit
     │   │                                 ours:
     │   ├── KeySourceConfigurationError   credentials, permissions or URL are wrong    500
     │   └── KeyRejectedError              the key document is weak, private or malformed 500
+    │       └── KeyChangedError           other key material under a kid that we know
     └── HookKeyApiError                   the management API refused or could not be reached
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError
@@ -64,10 +67,13 @@ __all__ = [
     "InvalidClaimError",
     "IssuedInFutureError",
     "IssuerError",
+    "KeyChangedError",
     "KeyInUseError",
     "KeyLimitError",
+    "KeyLookupLimitedError",
     "KeyRejectedError",
     "KeySourceConfigurationError",
+    "KeySourceThrottledError",
     "KeyUnavailableError",
     "LifetimeError",
     "MalformedTokenError",
@@ -119,8 +125,11 @@ class Reason(StrEnum):
     REPLAYED = "replayed"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     KEY_UNAVAILABLE = "key_unavailable"
+    KEY_SOURCE_THROTTLED = "key_source_throttled"
+    KEY_LOOKUP_LIMITED = "key_lookup_limited"
     KEY_SOURCE_MISCONFIGURED = "key_source_misconfigured"
     KEY_REJECTED = "key_rejected"
+    KEY_CHANGED = "key_changed"
     CONFIGURATION = "configuration"
     API_ERROR = "api_error"
     API_AUTHENTICATION_FAILED = "api_authentication_failed"
@@ -376,6 +385,24 @@ class KeyUnavailableError(HookVerificationError):
         return {"Retry-After": str(max(1, math.ceil(self.retry_after)))}
 
 
+class KeySourceThrottledError(KeyUnavailableError):
+    """The key source told us to come back in ``retry_after`` seconds (HTTP 429, or 503)."""
+
+    reason = Reason.KEY_SOURCE_THROTTLED
+    title = "The key source asks us to wait"
+
+
+class KeyLookupLimitedError(KeyUnavailableError):
+    """Too many kids that were never seen before: the source is not asked about yet another one.
+
+    The only refusal of a well-formed token that depends on other senders' tokens. Keys that are
+    known are not affected; ``allowed_key_ids`` and ``directory`` of ``HookKeys`` prevent it.
+    """
+
+    reason = Reason.KEY_LOOKUP_LIMITED
+    title = "Too many unknown keys are being asked for"
+
+
 class KeySourceConfigurationError(HookVerificationError):
     """The key source refuses us: credentials, permissions or URL are wrong. Ours to repair."""
 
@@ -400,6 +427,17 @@ class KeyRejectedError(HookVerificationError):
     def headers(self) -> dict[str, str]:
         """None: the sender can do nothing about it."""
         return {}
+
+
+class KeyChangedError(KeyRejectedError):
+    """The source has other key material under a kid that it had before: refused, and an alarm.
+
+    Okta never changes a hook key (https://developer.okta.com/docs/api/openapi/okta-management/
+    management/tag/HookKey/), so somebody else answers. ``invalidate(kid)`` accepts the new one.
+    """
+
+    reason = Reason.KEY_CHANGED
+    title = "The key is not the one that had this kid before"
 
 
 class HookKeyApiError(HookKeyError):
@@ -490,12 +528,16 @@ class RateLimitedError(HookKeyApiError):
 
 
 class TransportError(HookKeyApiError):
-    """There was no usable answer: refused, timed out, cut off, too large or not Okta's."""
+    """There was no usable answer: refused, timed out, cut off, too large or not Okta's.
+
+    ``retry_after`` is the server's ``Retry-After`` in seconds, None without one.
+    """
 
     reason = Reason.API_UNREACHABLE
     status_code = 503
     retryable = True
     title = "The Okta management API could not be reached"
+    retry_after: float | None = None
 
 
 def _text(value: object) -> str:

@@ -33,7 +33,9 @@ from .errors import (
     MalformedTokenError,
     ReplayedTokenError,
     SignatureError,
+    UnknownKeyError,
 )
+from .issuer import is_authorization_server, refuse_org_server
 from .jwk import ALGORITHMS, PublicKey, is_kid
 
 __all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
@@ -165,7 +167,7 @@ class HookVerifier:
         replay: ReplayStore | None = None,
         clock: Clock = wall_clock,
     ) -> None:
-        """Build a verifier; prefer ``for_client_assertion`` where it fits.
+        """Build a verifier; prefer ``for_client_assertion`` or ``for_access_token`` where it fits.
 
         ``issuer`` and ``audience`` are what ``iss`` must be and ``aud`` must hold, one or several;
         they have no default, and None must be written out to leave them unchecked. ``subject`` and
@@ -249,6 +251,51 @@ class HookVerifier:
             clock=clock,
         )
 
+    @classmethod
+    def for_access_token(
+        cls,
+        keys: KeySource,
+        *,
+        audience: str | Collection[str],
+        client_id: str | None,
+        scopes: Collection[str] = (),
+        issuer: str | None = None,
+        algorithms: Collection[str] = ("RS256",),
+        max_lifetime: float | None = None,
+        leeway: float = 60,
+        clock: Clock = wall_clock,
+    ) -> HookVerifier:
+        """Verify what Okta sends to your hook, issued by an authorization server.
+
+        ``keys`` are ``IssuerKeys``, which know the ``issuer`` that ``iss`` must be; name it for any
+        other source. ``aud`` must hold ``audience``, ``cid`` must be ``client_id`` (the hook's
+        client id in Okta; None must be written out to accept any client of the server), ``scp``
+        must hold all ``scopes``. The rest is as in the general form. Claims: https://developer.okta.com/docs/reference/api/oidc/#access-token-payload.
+
+        Raises ``ConfigurationError`` naming the argument; for Okta's org authorization server too,
+        whose access tokens nobody but Okta can verify.
+        """
+        known = getattr(keys, "issuer", None)
+        if issuer is None and known is None:
+            raise ConfigurationError("issuer is needed, because these keys do not know theirs")
+        if issuer is not None and known is not None and issuer != known:
+            raise ConfigurationError("issuer is not the one whose keys these are")
+        expected = _one("issuer", known if issuer is None else issuer)
+        refuse_org_server(expected)
+        if audience is None:
+            raise ConfigurationError("audience must be named: it says whom the token is for")
+        return cls(
+            keys,
+            issuer=expected,
+            audience=audience,
+            client_id=client_id,
+            scopes=scopes,
+            algorithms=algorithms,
+            max_lifetime=max_lifetime,
+            leeway=leeway,
+            clock=clock,
+        )
+
     def __repr__(self) -> str:
         return f"HookVerifier({self._keys!r}, {self._policy!r})"
 
@@ -263,6 +310,8 @@ class HookVerifier:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = self._keys.get(kid)  # 4
+        except UnknownKeyError as error:
+            raise self._diagnosed(error, parts.claims) from None
         except Exception as error:
             raise _verdict("key source", error) from None
         hook = self._check(parts, kid, key)  # 5, 6
@@ -283,6 +332,8 @@ class HookVerifier:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = await self._keys.aget(kid)  # 4
+        except UnknownKeyError as error:
+            raise self._diagnosed(error, parts.claims) from None
         except Exception as error:
             raise _verdict("key source", error) from None
         hook = self._check(parts, kid, key)  # 5, 6
@@ -316,6 +367,19 @@ class HookVerifier:
         self._policy.check(parts.claims, self._clock())
         return VerifiedHook(
             MappingProxyType(parts.claims), MappingProxyType(parts.header), kid, key.thumbprint
+        )
+
+    def _diagnosed(self, error: UnknownKeyError, claims: Mapping[str, Any]) -> UnknownKeyError:
+        """Name the commonest mix-up. Not verified, so it may say what to try and decides nothing.
+
+        Its form is all that is told of the claim, and to the one who made the token.
+        """
+        issuer = claims.get("iss")
+        if not is_authorization_server(issuer) or issuer in (self._policy.issuers or ()):
+            return error
+        return UnknownKeyError(
+            f"{error.detail}; by its iss it is an access token of an authorization server: "
+            "verify it with HookVerifier.for_access_token(IssuerKeys(issuer), …)"
         )
 
     def _use(self, hook: VerifiedHook) -> tuple[str, str, float]:

@@ -119,8 +119,13 @@ def _received(connection: socket.socket) -> bytes:
 
 
 def answer(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> Behaviour:
-    """Answer in full; ``headers`` are lines, ``length`` is what Content-Length says instead."""
+    """Answer in full; ``headers`` are lines, ``length`` is what Content-Length says instead.
+
+    The content type is JSON unless a header says otherwise.
+    """
     length = len(body) if length is None else length
+    if not any(line.lower().startswith("content-type:") for line in headers):
+        headers = ("Content-Type: application/json", *headers)
     lines = [f"HTTP/1.1 {status} -", f"Content-Length: {length}", "Connection: close", *headers]
     octets = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
     return lambda peer: peer.send(octets)
@@ -128,7 +133,7 @@ def answer(status: int, body: bytes = b"", *headers: str, length: int | None = N
 
 def json_answer(status: int, document: object, *headers: str) -> Behaviour:
     """Answer with a JSON document."""
-    return answer(status, json.dumps(document).encode(), "Content-Type: application/json", *headers)
+    return answer(status, json.dumps(document).encode(), *headers)
 
 
 def okta_error(code: str) -> dict[str, Any]:

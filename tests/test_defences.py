@@ -34,11 +34,12 @@ from hookkey_verify.errors import (
     HookVerificationError,
     KeyRejectedError,
     KeySourceConfigurationError,
+    KeySourceThrottledError,
     KeyUnavailableError,
     UnknownKeyError,
 )
 from hookkey_verify.keys import hook_keys
-from hookkey_verify.okta import transport
+from hookkey_verify.okta import http
 from tests.conftest import CLIENT_ID, TOKEN_URL, KeyPool
 from tests.faults import FaultServer, json_answer
 
@@ -137,8 +138,8 @@ def test_5_bounded_fetch(signer: HookSigner, monkeypatch: pytest.MonkeyPatch) ->
     """A body over 16 KiB is not read to its end, however good the key in it."""
     document = {**signer.public_jwk(), "x": "y" * 20_000}
     with FaultServer(json_answer(200, document)) as server:
-        for limit, through in ((transport.MAX_BODY, False), (65_536, True)):
-            monkeypatch.setattr(transport, "MAX_BODY", limit)
+        for limit, through in ((http.MAX_BODY, False), (65_536, True)):
+            monkeypatch.setattr(http, "MAX_BODY", limit)
             with HookKeys(server.url, ApiToken("t")) as source:
                 assert _attack(lambda keys=source: keys.get(signer.kid)) is through  # type: ignore[misc]
 
@@ -179,7 +180,7 @@ def test_6_key_acceptance(
         (json_answer(404, {"errorCode": "E0000007"}), UnknownKeyError),
         (json_answer(404, {"message": "no route"}), KeySourceConfigurationError),
         (json_answer(503, {"errorCode": "E0000009"}), KeyUnavailableError),
-        (json_answer(429, {"errorCode": "E0000047"}), KeyUnavailableError),
+        (json_answer(429, {"errorCode": "E0000047"}), KeySourceThrottledError),
         (json_answer(401, {"errorCode": "E0000011"}), KeySourceConfigurationError),
         (json_answer(200, {"kty": "RSA"}), KeyRejectedError),
     ],
@@ -205,7 +206,7 @@ def test_8_claims_by_type(
 @pytest.mark.parametrize(("negative_for", "calls"), [(60, 1), (0, 20)])
 def test_9_amplification(okta: OktaEmulator, negative_for: float, calls: int) -> None:
     """Twenty tokens with one unknown kid cost one call; without the negative cache twenty."""
-    policy = CachePolicy(negative_for=negative_for)
+    policy = CachePolicy(negative_for=negative_for, first_seen_burst=20)
     with HookKeys(okta.url, ApiToken(okta.api_token), policy=policy) as source:
         for _ in range(20):
             with pytest.raises(UnknownKeyError):

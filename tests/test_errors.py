@@ -81,8 +81,11 @@ def test_status_of_each_kind_of_fault() -> None:
     assert statuses == {
         "InsufficientScopeError": 403,
         "KeyUnavailableError": 503,
+        "KeySourceThrottledError": 503,
+        "KeyLookupLimitedError": 503,
         "KeySourceConfigurationError": 500,
         "KeyRejectedError": 500,
+        "KeyChangedError": 500,
     }
 
 

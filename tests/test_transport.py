@@ -28,8 +28,9 @@ from hookkey_verify.errors import (
     TransportError,
     ValidationFailedError,
 )
-from hookkey_verify.okta import transport
-from hookkey_verify.okta.transport import Answer, OktaTransport, check_org_url
+from hookkey_verify.okta import http
+from hookkey_verify.okta.http import Answer
+from hookkey_verify.okta.transport import OktaTransport, check_org_url
 from hookkey_verify.version import __version__
 
 from .conftest import KeyPool
@@ -111,22 +112,22 @@ def test_org_url_is_reduced_to_scheme_host_and_port(given: str, taken: str) -> N
         ("http://0.0.0.0", "https://"),
         ("ftp://acme.okta.com", "https://"),
         ("//acme.okta.com", "https://"),
-        ("acme.okta.com", "just https and a host"),
-        ("", "just https and a host"),
-        ("https://", "just https and a host"),
-        ("https:///api", "just https and a host"),
-        ("https://user@acme.okta.com", "just https and a host"),
-        ("https://user:pass@acme.okta.com", "just https and a host"),
-        ("https://:pass@acme.okta.com", "just https and a host"),
-        ("https://@evil.example", "just https and a host"),
+        ("acme.okta.com", "a plain URL"),
+        ("", "a plain URL"),
+        ("https://", "a plain URL"),
+        ("https:///api", "a plain URL"),
+        ("https://user@acme.okta.com", "a plain URL"),
+        ("https://user:pass@acme.okta.com", "a plain URL"),
+        ("https://:pass@acme.okta.com", "a plain URL"),
+        ("https://@evil.example", "a plain URL"),
         ("https://acme.okta.com/oauth2/default", "just https and a host"),
         ("https://acme.okta.com//", "just https and a host"),
-        ("https://acme.okta.com?a=b", "just https and a host"),
-        ("https://acme.okta.com#top", "just https and a host"),
-        ("https://acme.okta.com:port", "just https and a host"),
-        ("https://acme.okta.com:65536", "just https and a host"),
-        ("https://[::1", "just https and a host"),
-        ("https://acme.okta.com\\@evil.example", "just https and a host"),
+        ("https://acme.okta.com?a=b", "a plain URL"),
+        ("https://acme.okta.com#top", "a plain URL"),
+        ("https://acme.okta.com:port", "a plain URL"),
+        ("https://acme.okta.com:65536", "a plain URL"),
+        ("https://[::1", "a plain URL"),
+        ("https://acme.okta.com\\@evil.example", "a plain URL"),
         ("https://{yourOktaDomain}", "character"),
         ("https://acme_x.okta.com", "character"),
         ("https://ac me.okta.com", "character"),
@@ -406,7 +407,7 @@ def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
 
 def test_silence_ends_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says nothing is given up after the read time-out, not only at the deadline."""
-    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
     with FaultServer(silence) as server:
         started = time.monotonic()
         with pytest.raises(TransportError, match="no answer in time"):

@@ -13,8 +13,8 @@ from rich.table import Table
 from ..clock import monotonic_clock
 from ..emulator import OktaEmulator
 from ..errors import HookVerificationError
-from ..keys.cache import CachePolicy
 from ..keys.hook_keys import HookKeys
+from ..keys.policy import CachePolicy
 from ..okta.credentials import ApiToken
 from ..okta.transport import OktaTransport
 from ..replay import MemoryReplayStore

@@ -1,8 +1,9 @@
-"""KeyCache: public keys by kid, for as long as the policy says. No HTTP, no Okta.
+"""KeyCache: public keys by kid, through outages, floods and slow sources. No HTTP, no Okta.
 
-The fetch is a function; whatever it raises is the verdict. Nothing is locked while it runs, so a
-slow fetch of one kid never delays the look-up of another. ``UnknownKeyError`` is remembered for a
-while in a store of its own: unknown kids are the sender's choice and must not push out good keys.
+What becomes of a look-up is decided in ``states``, under a lock and without I/O; around it stand,
+in here, threads, waiting and events. A fetch runs in a thread of its own and holds no lock, so that
+a caller who leaves, by deadline or by cancellation, takes nothing away from the others, and no slow
+kid delays another. Its result, key or error, is everybody's who waits.
 
 Okta marks its answers ``no-store`` (which would mean one API call a token) while the material under
 one keyId never changes, so the lifetime is ours to choose: it bounds how long a deleted key is
@@ -11,115 +12,285 @@ still accepted.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import suppress
 
-from cachetools import TTLCache
-
-from ..clock import Clock, monotonic_clock
-from ..errors import ConfigurationError, UnknownKeyError
+from .. import clock as clocks
+from ..clock import Clock
+from ..errors import HookVerificationError, KeyUnavailableError, UnknownKeyError
+from ..events import EventName, OnEvent, Reporter, shown
+from ..forking import renew_after_fork
 from ..jwk import PublicKey
+from .health import Health, Stats
+from .policy import CachePolicy
+from .states import DIRECTORY, Fetched, KeyStates, Outcome, Report, Step, again
 
-__all__ = ["CachePolicy", "Fetch", "KeyCache"]
+__all__ = ["Fetch", "Fetched", "KeyCache", "ListKids"]
 
-Fetch = Callable[[str, float], PublicKey]
-"""``fetch(kid, deadline)``: the key, or a ``HookVerificationError``; monotonic seconds."""
+logger = logging.getLogger("hookkey_verify")
 
-_RANGES = {
-    "fresh_for": (1, 86_400),
-    "negative_for": (0, 86_400),
-    "fetch_timeout": (0.05, 60),
-    "max_keys": (1, 10_000),
-    "max_unknown_kids": (1, 1_000_000),
-}
+Fetch = Callable[[str, float], Fetched]
+"""``fetch(kid, deadline)``, monotonic seconds: what was fetched, or a ``HookVerificationError``."""
 
+ListKids = Callable[[float], Collection[str]]
+"""``list_kids(deadline)``: every kid that exists, or a ``HookVerificationError``."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachePolicy:
-    """How long keys are kept and how long a fetch may take. Raises ``ConfigurationError``."""
-
-    fresh_for: float = 3600
-    """Seconds that a key is served without asking again: the bound on serving a deleted key."""
-    negative_for: float = 60
-    """Seconds that "there is no such key" is believed; 0 asks every time."""
-    fetch_timeout: float = 2.5
-    """Seconds for one fetch in all. Okta waits 3 seconds for a hook
-    (https://developer.okta.com/docs/concepts/inline-hooks/)."""
-    max_keys: int = 64
-    """Keys that are kept. An org has at most 50."""
-    max_unknown_kids: int = 1024
-    """Unknown kids that are remembered."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least, most = _RANGES[field.name]
-            kinds = (int,) if field.name.startswith("max_") else (int, float)
-            if type(value) not in kinds or not least <= value <= most:
-                raise ConfigurationError(f"{field.name} must be a number from {least} to {most}")
-
-
-class _Entry(NamedTuple):
-    key: PublicKey
-    fresh_until: float
+Flight = Future[Outcome]
 
 
 class KeyCache:
-    """Keys by kid behind a ``Fetch``. Thread-safe."""
+    """Keys by kid behind a ``Fetch``. For any number of threads and event loops; survives forks."""
 
     def __init__(
-        self, fetch: Fetch, policy: CachePolicy, *, clock: Clock = monotonic_clock
+        self,
+        fetch: Fetch,
+        policy: CachePolicy,
+        *,
+        source: str = "",
+        expected: Collection[str] = (),
+        list_kids: ListKids | None = None,
+        keys_may_change: bool = False,
+        on_event: OnEvent | None = None,
+        clock: Clock = clocks.monotonic_clock,
+        age_clock: Clock | None = None,
     ) -> None:
-        """``clock`` returns seconds that only grow."""
-        self._fetch = fetch
-        self._policy = policy
-        self._clock = clock
-        self._lock = threading.Lock()  # for changes; a look-up of one dict needs none
-        self._entries: dict[str, _Entry] = {}
-        self._unknown: TTLCache[str, str] = TTLCache(
-            policy.max_unknown_kids, policy.negative_for, clock
-        )
+        """``source`` is its name in events and logs.
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
-        """Return the key, fetching it if need be, or raise what the fetch raised."""
-        key = self.peek(kid)
-        return key if key is not None else self._ask(kid, deadline)
+        ``expected`` kids are known beforehand and spend no budget; ``list_kids`` tells which kids
+        exist, so that others are refused without a fetch; ``keys_may_change`` accepts other
+        material under a known kid. ``clock`` returns the seconds that deadlines are made of,
+        ``age_clock`` those of ages and waits (None: the machine's, which counts sleep).
+        """
+        self._fetch = fetch
+        self._list_kids = list_kids
+        self._timeout = policy.fetch_timeout
+        self._report = Reporter(source, on_event)
+        self._clock = clock
+        self._age_clock = clocks.age_clock if age_clock is None else age_clock
+        self._states = KeyStates(
+            policy,
+            expected=expected,
+            has_directory=list_kids is not None,
+            keys_may_change=keys_may_change,
+        )
+        self._entries = self._states.entries
+        self._hits = self._stale_hits = self._negative_hits = self._failures = 0
+        self._counts = dict.fromkeys(EventName, 0)
+        self._start_over()
+        renew_after_fork(self)
+
+    def _start_over(self) -> None:
+        self._lock = threading.Lock()  # for changes; a look-up of one dict needs none
+        self._flights: dict[str, Flight] = {}
+
+    def renew(self) -> None:
+        """In a forked child: keep the keys; the threads that fetched or held the lock are gone."""
+        self._start_over()
+        self._states.forget_refusals()
 
     def peek(self, kid: str) -> PublicKey | None:
-        """Return the key if it is here. Raises ``UnknownKeyError`` if it is known not to exist."""
+        """Return the key if it is here and need not be refreshed. No lock, no I/O."""
         entry = self._entries.get(kid)
-        if entry is not None and self._clock() < entry.fresh_until:
+        if entry is not None and self._age_clock() < entry.refresh_at:
+            self._hits += 1
+            if self._report.active:
+                self._report(EventName.HIT, kid, "fresh")
             return entry.key
-        with self._lock:
-            detail = self._unknown.get(kid)
-        if detail is not None:
-            raise UnknownKeyError(detail)
         return None
 
-    def invalidate(self, kid: str) -> None:
-        """Forget what is known of this kid; the next look-up fetches."""
-        with self._lock:
-            self._entries.pop(kid, None)
-            self._unknown.pop(kid, None)
+    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        """Return the key, fetching it if need be, or raise what the fetch raised.
 
-    def _ask(self, kid: str, deadline: float | None) -> PublicKey:
-        latest = self._clock() + self._policy.fetch_timeout
-        try:
-            key = self._fetch(kid, latest if deadline is None else min(deadline, latest))
-        except UnknownKeyError as error:
-            with self._lock:
-                self._entries.pop(kid, None)
-                self._unknown[kid] = error.detail
-            raise
-        with self._lock:
-            self._unknown.pop(kid, None)
-            self._store(kid, key)
+        ``deadline`` is when this caller leaves, in monotonic seconds; the fetch goes on.
+        """
+        key = self.peek(kid)
+        latest = self.latest(deadline)
+        while key is None:
+            step, flight = self._begin(kid, latest)
+            if flight is not None:
+                with suppress(TimeoutError):
+                    flight.result(max(0.0, latest - self._clock()))
+                step = self._end(kid, flight)
+            key = _settled(step)
         return key
 
-    def _store(self, kid: str, key: PublicKey) -> None:
-        if kid not in self._entries and len(self._entries) >= self._policy.max_keys:
-            oldest = min(self._entries, key=lambda other: self._entries[other].fresh_until)
-            del self._entries[oldest]
-        self._entries[kid] = _Entry(key, self._clock() + self._policy.fresh_for)
+    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+        """Do as ``get`` and never block the event loop; to cancel it cancels no fetch."""
+        key = self.peek(kid)
+        latest = self.latest(deadline)
+        while key is None:
+            step, flight = self._begin(kid, latest)
+            if flight is not None:
+                await _landing(flight, max(0.0, latest - self._clock()))
+                step = self._end(kid, flight)
+            key = _settled(step)
+        return key
+
+    def expect(self, kids: Collection[str]) -> None:
+        """Spend no budget on these kids: it is not senders who name them."""
+        with self._lock:
+            self._states.expected.update(kids)
+
+    def adopt(self, *keys: PublicKey) -> None:
+        """Keep keys that were fetched without being asked for by kid."""
+        with self._lock:
+            reports = self._states.adopt(keys, self._age_clock())
+            self._count(reports)
+        self._tell(reports)
+
+    def invalidate(self, kid: str) -> None:
+        """Forget this key; the next look-up fetches, and a fetch in flight is not believed."""
+        with self._lock:
+            self._flights.pop(kid, None)
+            self._states.invalidate(kid)
+
+    def health(self) -> Health:
+        """Tell how the source is doing, per kid."""
+        with self._lock:
+            return self._states.health(self._report.source, self._age_clock())
+
+    def stats(self) -> Stats:
+        """Return the counts so far."""
+        with self._lock:
+            return Stats(
+                hits=self._hits,
+                stale_hits=self._stale_hits,
+                negative_hits=self._negative_hits,
+                misses=self._counts[EventName.MISS],
+                coalesced=self._counts[EventName.COALESCED],
+                fetches=self._counts[EventName.FETCH],
+                failures=self._failures,
+                limited=self._counts[EventName.LIMITED],
+                keys=len(self._entries),
+                unknown_kids=self._states.unknown_kids,
+            )
+
+    def latest(self, deadline: float | None = None) -> float:
+        """Return when a look-up that begins now must end, in monotonic seconds."""
+        latest = self._clock() + self._timeout
+        return latest if deadline is None else min(deadline, latest)
+
+    def _begin(self, kid: str, latest: float) -> tuple[Step, Flight | None]:
+        """Decide on a look-up, begin the fetch if there is to be one, return what to wait for."""
+        flight = None
+        with self._lock:
+            step = self._states.look_up(kid, self._age_clock(), self._flights)
+            if step.join is not None:
+                flight = self._flights[step.join]
+            elif step.launch is not None:
+                if step.key is None and latest <= self._clock():
+                    raise KeyUnavailableError("the deadline has passed")
+                flight = self._flights[step.launch] = Flight()
+                flight.set_running_or_notify_cancel()  # from here on nobody can cancel it
+            self._count(step.reports)
+        self._tell(step.reports)
+        if step.launch is not None and flight is not None:
+            self._launch(step.launch, flight)
+        return step, flight if step.key is None else None
+
+    def _end(self, kid: str, flight: Flight) -> Step:
+        """Tell what the flight means for this look-up; an empty step: decide anew."""
+        if not flight.done():
+            outcome: Outcome = KeyUnavailableError("the key did not come within the deadline")
+        else:
+            outcome = flight.result()
+        if isinstance(outcome, Fetched):
+            return Step(key=outcome.key)
+        if isinstance(outcome, frozenset):
+            return Step()
+        with self._lock:
+            step = self._states.stale(kid, outcome, self._age_clock())
+            if step is not None:
+                self._count(step.reports)
+        if step is None:
+            return Step(error=again(outcome))
+        self._tell(step.reports)
+        return step
+
+    def _launch(self, kid: str, flight: Flight) -> None:
+        # A daemon, and no executor: neither may keep the interpreter from exiting.
+        fly = threading.Thread(
+            target=self._fly, args=(kid, flight), name="hookkey-fetch", daemon=True
+        )
+        try:
+            fly.start()
+        except RuntimeError:  # no more threads, or the interpreter is exiting
+            self._land(kid, flight, KeyUnavailableError("no thread could be started"), 0.0)
+
+    def _fly(self, kid: str, flight: Flight) -> None:
+        started = self._clock()
+        outcome: Outcome = KeyUnavailableError("the fetch was interrupted")
+        try:
+            deadline = started + self._timeout
+            if kid == DIRECTORY and self._list_kids is not None:
+                outcome = frozenset(self._list_kids(deadline))
+            else:
+                outcome = self._fetch(kid, deadline)
+        except HookVerificationError as error:
+            outcome = error.with_traceback(None)  # its frames would be kept as long as it is
+        except BaseException as error:  # whoever waits must be released, whatever it was
+            outcome = KeyUnavailableError(f"the fetch raised {type(error).__name__}")
+        finally:
+            self._land(kid, flight, outcome, max(0.0, self._clock() - started))
+
+    def _land(self, kid: str, flight: Flight, outcome: Outcome, seconds: float) -> None:
+        """Keep what came, release everybody who waits, then tell of it."""
+        reports: list[Report] = []
+        try:
+            with self._lock:
+                # Not there, or another one: invalidated meanwhile. Whoever waits gets the answer,
+                # but nobody after them.
+                if self._flights.get(kid) is flight:
+                    del self._flights[kid]
+                    outcome, reports = self._states.landed(kid, outcome, self._age_clock())
+                named = None if kid == DIRECTORY else kid
+                verdict = "ok"
+                if isinstance(outcome, HookVerificationError):
+                    verdict = str(outcome.reason)
+                    self._failures += not isinstance(outcome, UnknownKeyError)
+                reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
+                self._count(reports)
+        finally:
+            flight.set_result(outcome)
+        if isinstance(outcome, HookVerificationError):
+            what = "its list of keys" if named is None else f"the key {shown(named)}"
+            logger.warning("%s: fetching %s failed: %s", self._report.source, what, outcome)
+        self._tell(reports)
+
+    def _count(self, reports: Collection[Report]) -> None:
+        for report in reports:
+            self._counts[report.name] += 1
+            if report.name is EventName.HIT:
+                if report.outcome == "negative":
+                    self._negative_hits += 1
+                    continue
+                self._hits += 1
+                self._stale_hits += report.outcome == "stale"
+
+    def _tell(self, reports: Collection[Report]) -> None:
+        for report in reports:
+            self._report(*report)
+
+
+def _settled(step: Step) -> PublicKey | None:
+    if step.error is not None:
+        raise step.error
+    return step.key
+
+
+async def _landing(flight: Flight, seconds: float) -> None:
+    """Wait for a flight on this event loop, at most so long."""
+    loop = asyncio.get_running_loop()
+    landed = asyncio.Event()
+
+    def wake(_: Flight) -> None:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(landed.set)
+
+    flight.add_done_callback(wake)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(landed.wait(), seconds)

@@ -35,6 +35,10 @@ class Credentials(ABC):
         request.headers["Authorization"] = f"{self._scheme} {self._secret()}"
         return request
 
+    def renew(self) -> bool:
+        """Be told that the secret was refused; return whether the next one may be another."""
+        return False
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
@@ -59,7 +63,7 @@ class BearerToken(Credentials):
     """An OAuth 2.0 access token with the scope okta.inlineHooks.read.
 
     It is given as a string or as a function that returns one. A function is
-    called for every request, so it can renew the token.
+    called for every request, so it can renew the token, and once more after a 401.
     """
 
     _scheme = "Bearer"
@@ -67,6 +71,10 @@ class BearerToken(Credentials):
     def __init__(self, token: str | Callable[[], str]) -> None:
         """Raises ``ConfigurationError`` for anything that cannot be a token."""
         self._token = token if callable(token) else _checked("token", token)
+
+    def renew(self) -> bool:
+        """Return True for a function: it is asked again."""
+        return callable(self._token)
 
     def _secret(self) -> str:
         return (

@@ -26,6 +26,8 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
+        self.reused = False
+        """Whether the request went out on a connection that had carried another one."""
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)
@@ -60,6 +62,12 @@ class Watch:
 
 
 class _Watched(HTTPConnection):
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        watch: Watch | None = getattr(_current, "watch", None)
+        if watch is not None:
+            watch.reused = self.sock is not None
+        super().request(*args, **kwargs)
+
     def getresponse(self) -> Any:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:

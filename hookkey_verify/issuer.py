@@ -1,0 +1,38 @@
+"""Who can be the issuer of an access token that is verified here. Pure.
+
+An Okta org has one *org authorization server*, whose issuer is the org URL itself and whose access
+tokens are opaque to everybody but Okta, and any number of *custom* ones, ``…/oauth2/{id}``, whose
+tokens are for us (https://developer.okta.com/docs/concepts/auth-servers/).
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+__all__ = ["is_authorization_server", "refuse_org_server"]
+
+_OKTA_HOST = re.compile(r".+\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)")
+_CUSTOM_SERVER = re.compile(r"https?://[^/?#]+/oauth2/[A-Za-z0-9_-]+")
+
+
+def is_authorization_server(issuer: object) -> bool:
+    """Tell whether this has the form of the issuer of a custom authorization server."""
+    return isinstance(issuer, str) and _CUSTOM_SERVER.fullmatch(issuer) is not None
+
+
+def refuse_org_server(issuer: str) -> None:
+    """Raise ``ConfigurationError`` if this is the issuer of an Okta org authorization server."""
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname or ""
+    except ValueError:
+        return
+    if _OKTA_HOST.fullmatch(host) and parts.path.strip("/") in ("", "oauth2"):
+        raise ConfigurationError(
+            f"{issuer} is Okta's org authorization server, whose access tokens are opaque: only "
+            "Okta can verify them. Point the hook's token URL at a custom authorization server, "
+            "https://…/oauth2/{id}, and name that one"
+        )

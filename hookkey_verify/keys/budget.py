@@ -1,0 +1,45 @@
+"""Budget and Backoff: how often something may be tried. Pure; the time is an argument."""
+
+from __future__ import annotations
+
+import random
+
+__all__ = ["Backoff", "Budget"]
+
+
+class Budget:
+    """A token bucket: ``burst`` at once, and one more every ``interval`` seconds."""
+
+    __slots__ = ("_at", "_burst", "_interval", "_left")
+
+    def __init__(self, burst: int, interval: float) -> None:
+        self._burst = burst
+        self._interval = interval
+        self._left = float(burst)
+        self._at: float | None = None
+
+    def spend(self, now: float) -> float:
+        """Take one and return 0, or return the seconds until there is one."""
+        if self._at is not None:
+            gained = max(0.0, now - self._at) / self._interval
+            self._left = min(self._burst, self._left + gained)
+        self._at = now
+        if self._left >= 1:
+            self._left -= 1
+            return 0.0
+        return (1 - self._left) * self._interval
+
+
+class Backoff:
+    """How long to wait after the n-th failure in a row: doubling, less up to a half by chance."""
+
+    __slots__ = ("_first", "_most")
+
+    def __init__(self, first: float, most: float) -> None:
+        self._first = first
+        self._most = most
+
+    def after(self, failures: int) -> float:
+        """Return seconds; ``failures`` counts from 1."""
+        longest = min(self._most, self._first * 2.0 ** min(failures - 1, 64))
+        return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing

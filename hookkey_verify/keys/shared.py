@@ -1,0 +1,200 @@
+"""SharedFetch: one upstream fetch for all workers, through a store that they share. No network.
+
+The store holds, for ``fresh_for``, what the source answered: the key document, or that there is no
+such key. One worker at a time has the lease to ask the source; the others wait for its record. What
+is read is imported like any other document, is never older than it says, and is only as good as the
+store: ``ValkeyKeyStore`` authenticates it. A store that is down, slow or holds garbage is passed
+over: every worker then asks the source itself.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from ..clock import Clock, monotonic_clock
+from ..encoding import EncodingError, json_object
+from ..errors import HookVerificationError, KeyRejectedError, UnknownKeyError
+from ..events import EventName, OnEvent, Reporter
+from ..jwk import PublicKey
+from .policy import CachePolicy
+from .states import Fetched
+
+__all__ = ["SharedFetch", "SharedKeyStore"]
+
+PATIENCE = 0.6
+"""The part of ``fetch_timeout`` for which another worker's fetch is waited for."""
+POLL = 0.02
+"""Seconds between two looks for its record."""
+
+LONGEST = 86_400
+"""Seconds that any record may claim to be fresh for."""
+
+Fetch = Callable[[str, float], Fetched]
+
+
+class SharedKeyStore(Protocol):
+    """A store of small records with a lifetime, shared by workers.
+
+    Its methods may raise anything: the store then counts as not being there. ``namespace`` is the
+    URL of the source, so that two sources never mix.
+    """
+
+    def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
+        """Return the record and how many seconds it has left; None when there is none."""
+        ...
+
+    def write(self, namespace: str, kid: str, record: bytes, seconds: float) -> None:
+        """Keep the record for so long."""
+        ...
+
+    def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
+        """Return a token for the one that may fetch, for so long at most; None for all others."""
+        ...
+
+    def release(self, namespace: str, kid: str, token: str) -> None:
+        """Give the lease back, if it is still the token's."""
+        ...
+
+
+class SharedFetch:
+    """A ``Fetch`` that looks into a shared store before it asks the source."""
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        store: SharedKeyStore,
+        policy: CachePolicy,
+        *,
+        namespace: str,
+        unknown: str,
+        on_event: OnEvent | None = None,
+        clock: Clock = monotonic_clock,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """``unknown`` is what to say when another worker was told that there is no such key."""
+        self._fetch = fetch
+        self._store = store
+        self._policy = policy
+        self._namespace = namespace
+        self._unknown = unknown
+        self._report = Reporter(namespace, on_event)
+        self._clock = clock
+        self._sleep = sleep
+        self._distrusted: set[str] = set()
+
+    def distrust(self, kid: str) -> None:
+        """Ask the source for this kid next time, whatever the store has."""
+        self._distrusted.add(kid)
+
+    def __call__(self, kid: str, deadline: float) -> Fetched:
+        """Return what the store has, or what the source answers; store that for the others."""
+        if kid in self._distrusted:
+            return self._ask(kid, deadline)
+        found, token = self._find(kid, deadline)
+        if found is not None and token is None:
+            return found
+        try:
+            fetched = self._ask(kid, deadline)
+        except UnknownKeyError:
+            self._release(kid, token)
+            raise
+        except HookVerificationError:
+            # The lease is left to run out: that is the whole fleet's pause before the next attempt.
+            if found is not None:
+                return found
+            raise
+        self._release(kid, token)
+        return fetched
+
+    def _find(self, kid: str, deadline: float) -> tuple[Fetched | None, str | None]:
+        """Return a record that will do; or the lease, beside a record that is still good if any.
+
+        Neither: the store cannot be used, or whoever has the lease takes too long.
+        """
+        now = self._clock()
+        patience = now + PATIENCE * (deadline - now)
+        waited = False
+        try:
+            while True:
+                found = self._read(kid)
+                if self._is_young(found):
+                    self._report(EventName.SHARED, kid, "hit")
+                    return found, None
+                token = self._store.lease(self._namespace, kid, self._policy.fetch_timeout)
+                if token is not None:
+                    return self._with_lease(kid, token)
+                if patience <= self._clock():
+                    return found, None
+                if not waited:
+                    self._report(EventName.SHARED, kid, "waited")
+                    waited = True
+                self._sleep(POLL)
+        except HookVerificationError:
+            self._report(EventName.SHARED, kid, "hit")
+            raise
+        except Exception:
+            self._report(EventName.SHARED, kid, "unavailable")
+            return None, None
+
+    def _with_lease(self, kid: str, token: str) -> tuple[Fetched | None, str | None]:
+        # Whoever had it before may have written between our read and our lease.
+        found = self._read(kid)
+        if self._is_young(found):
+            self._release(kid, token)
+            self._report(EventName.SHARED, kid, "hit")
+            return found, None
+        self._report(EventName.SHARED, kid, "miss")
+        return found, token
+
+    def _is_young(self, found: Fetched | None) -> bool:
+        """Younger than any cache begins to refresh it."""
+        policy = self._policy
+        return found is not None and found.age < policy.fresh_for * (1 - policy.refresh_ahead)
+
+    def _ask(self, kid: str, deadline: float) -> Fetched:
+        try:
+            fetched = self._fetch(kid, deadline)
+        except UnknownKeyError:
+            self._write(kid, {"unknown": True}, self._policy.negative_for)
+            raise
+        record = {"fresh_for": self._policy.fresh_for, "jwk": fetched.key.as_jwk()}
+        self._write(kid, record, self._policy.fresh_for)
+        self._distrusted.discard(kid)
+        return fetched
+
+    def _read(self, kid: str) -> Fetched | None:
+        """Import the record; garbage counts as none. Raises ``UnknownKeyError`` if it says so."""
+        kept = self._store.read(self._namespace, kid)
+        if kept is None:
+            return None
+        octets, left = kept
+        with suppress(EncodingError, KeyRejectedError):
+            record = json_object(octets)
+            if record.get("unknown") is True:
+                raise UnknownKeyError(self._unknown)
+            fresh_for = record.get("fresh_for")
+            if isinstance(fresh_for, int | float) and 0 < left <= fresh_for <= LONGEST:
+                key = PublicKey.from_document(record.get("jwk"), expected_kid=kid)
+                age = fresh_for - left
+                return Fetched(key, age) if age < self._policy.fresh_for else None
+        self._report(EventName.SHARED, kid, "garbage")
+        return None
+
+    def _write(self, kid: str, record: dict[str, Any], seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            self._store.write(self._namespace, kid, json.dumps(record).encode(), seconds)
+        except Exception:
+            self._report(EventName.SHARED, kid, "unavailable")
+        else:
+            self._report(EventName.SHARED, kid, "stored")
+
+    def _release(self, kid: str, token: str | None) -> None:
+        if token is not None:
+            with suppress(Exception):  # it runs out by itself
+                self._store.release(self._namespace, kid, token)

@@ -1,0 +1,375 @@
+"""KeyStates: what is known of every kid, and what follows from it. Pure: the time is an argument.
+
+::
+
+    look-up of a kid that is        becomes
+    fresh                           the key
+    in its last part (ahead)        the key, and a fetch in background
+    past fresh_for                  a fetch that everybody waits for
+      … and that failed             the key, up to stale_if_error; then the error
+    unknown (the source said so)    UnknownKeyError for negative_for
+    absent, its fetch failed        that error until the backoff is over
+    absent                          a fetch, if the directory and the budget allow one
+    anything, breaker open          what is kept, or the error that opened it
+
+What a fetch may change: only its success stores a key; only ``UnknownKeyError`` removes one; any
+other error leaves what is there and delays the next attempt.
+
+There is no lock in here: ``KeyCache`` holds its own around every call.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Collection, Container
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, TypeVar
+
+from cachetools import LRUCache
+
+from ..errors import (
+    HookVerificationError,
+    KeyChangedError,
+    KeyLookupLimitedError,
+    KeyRejectedError,
+    KeySourceConfigurationError,
+    KeySourceThrottledError,
+    KeyUnavailableError,
+    UnknownKeyError,
+)
+from ..events import EventName
+from ..jwk import PublicKey
+from .budget import Backoff, Budget
+from .health import Health, KeyHealth, Status
+from .policy import CachePolicy
+
+__all__ = ["DIRECTORY", "Fetched", "KeyStates", "Outcome", "Report", "Step", "again"]
+
+DIRECTORY: Final = "\0"
+"""Stands where a kid would, for the list of kids; kids are printable."""
+
+LONGEST_PAUSE: Final = 30
+"""Seconds for which a source that refuses us is left alone at most; it may be repaired any time."""
+
+_NEVER: Final = float("-inf")
+_Error = TypeVar("_Error", bound=HookVerificationError)
+
+
+class Fetched(NamedTuple):
+    """What a fetch brought: the key, its age in seconds, and other keys that came along."""
+
+    key: PublicKey
+    age: float = 0.0
+    others: tuple[PublicKey, ...] = ()
+
+
+Outcome = Fetched | frozenset[str] | HookVerificationError
+"""How a fetch ended: with keys, with the directory, or with an error."""
+
+
+class Report(NamedTuple):
+    """An event in the making."""
+
+    name: EventName
+    kid: str | None = None
+    outcome: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What becomes of a look-up: a key, or an error, or a fetch to wait for.
+
+    ``launch`` names the kid whose fetch is to begin (beside a key: in background), ``join`` the one
+    whose fetch is under way; both may be ``DIRECTORY``, after which the look-up is decided anew.
+    """
+
+    reports: tuple[Report, ...] = ()
+    key: PublicKey | None = None
+    error: HookVerificationError | None = None
+    launch: str | None = None
+    join: str | None = None
+
+
+class Entry:
+    """A key that the source had; it is kept until it is revoked or pushed out."""
+
+    __slots__ = ("born", "error", "failures", "fresh_until", "key", "refresh_at", "retry_at")
+
+    def __init__(self, key: PublicKey, born: float, policy: CachePolicy) -> None:
+        ahead = policy.fresh_for * policy.refresh_ahead * random.uniform(0.5, 1)  # noqa: S311
+        self.key: PublicKey | None = key  # None: invalidated, and still a kid that is known
+        self.born = born
+        self.fresh_until = born + policy.fresh_for
+        self.refresh_at = self.fresh_until - ahead
+        self.failures = 0
+        self.retry_at = born
+        self.error: HookVerificationError | None = None
+
+
+class _Refusal(NamedTuple):
+    """What to say of a kid without a key, and until when without asking."""
+
+    error: HookVerificationError
+    until: float
+    failures: int = 0
+
+
+class KeyStates:
+    """The states of all kids of one source, its directory, its breaker and its budget."""
+
+    def __init__(
+        self,
+        policy: CachePolicy,
+        *,
+        expected: Collection[str] = (),
+        has_directory: bool = False,
+        keys_may_change: bool = False,
+    ) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._policy = policy
+        self.expected = set(expected)
+        self._has_directory = has_directory
+        self._keys_may_change = keys_may_change
+        self._backoff = Backoff(policy.backoff, policy.max_backoff)
+        self._listed: Collection[str] = ()
+        self._listed_until = self._list_again_at = _NEVER
+        self._last_success: float | None = None
+        self._problem: HookVerificationError | None = None
+        self.forget_refusals()
+
+    def forget_refusals(self) -> None:
+        """Forget everything but keys and directory."""
+        self._refusals: LRUCache[str, _Refusal] = LRUCache(self._policy.max_unknown_kids)
+        self._budget = Budget(self._policy.first_seen_burst, self._policy.first_seen_interval)
+        self._close_breaker()
+
+    def _close_breaker(self) -> None:
+        self._breaker_error: HookVerificationError | None = None
+        self._breaker_until = _NEVER
+        self._refused_in_a_row = 0
+
+    # --- a look-up
+
+    def look_up(self, kid: str, now: float, flying: Container[str]) -> Step:
+        """Decide what becomes of a look-up; ``flying`` are the fetches under way."""
+        entry = self.entries.get(kid)
+        if entry is not None and now < entry.fresh_until:
+            return self._fresh(kid, entry, now, flying)
+        if kid in flying:
+            return Step(reports=(Report(EventName.COALESCED, kid),), join=kid)
+        if entry is not None:
+            return self._expired(kid, entry, now)
+        return self._absent(kid, now, flying)
+
+    def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Step:
+        hit = Report(EventName.HIT, kid, "fresh")
+        due = max(entry.refresh_at, entry.retry_at, self._breaker_until) <= now
+        if not due or kid in flying:
+            return Step(reports=(hit,), key=entry.key)
+        return Step(reports=(hit, Report(EventName.REFRESH_AHEAD, kid)), key=entry.key, launch=kid)
+
+    def _expired(self, kid: str, entry: Entry, now: float) -> Step:
+        which, error, until = "breaker", self._breaker_error, self._breaker_until
+        if until <= now:
+            which, error, until = "refresh", entry.error, entry.retry_at
+        if error is None or until <= now:
+            return Step(reports=(Report(EventName.MISS, kid),), launch=kid)
+        limited = Report(EventName.LIMITED, kid, which, until - now)
+        kept = self.stale(kid, error, now)
+        if kept is not None:
+            return Step(reports=(limited, *kept.reports), key=kept.key)
+        return Step(reports=(limited,), error=again(error, until - now))
+
+    def _absent(self, kid: str, now: float, flying: Container[str]) -> Step:
+        refusal = self._refusals.get(kid)
+        if refusal is not None and now < refusal.until:
+            if isinstance(refusal.error, UnknownKeyError):
+                return _unknown(kid, refusal.error)
+            return _limited(kid, "refresh", refusal.error, refusal.until - now)
+        if self._breaker_error is not None and now < self._breaker_until:
+            return _limited(kid, "breaker", self._breaker_error, self._breaker_until - now)
+        if kid in self.expected:
+            return _miss(kid, kid)
+        if self._has_directory:
+            if now < self._listed_until:
+                if kid in self._listed:
+                    return _miss(kid, kid)
+                return _unknown(kid, UnknownKeyError("the org's list of hook keys lacks it"))
+            if DIRECTORY in flying:
+                return Step(reports=(Report(EventName.COALESCED, kid),), join=DIRECTORY)
+            if self._list_again_at <= now:
+                return _miss(kid, DIRECTORY)
+        wait = self._budget.spend(now)
+        if wait > 0:
+            error = KeyLookupLimitedError("the budget for kids never seen before is spent")
+            return _limited(kid, "first_seen", error, wait)
+        return _miss(kid, kid)
+
+    def stale(self, kid: str, error: HookVerificationError, now: float) -> Step | None:
+        """Return the kept key if it may be served in spite of the error that a refresh met.
+
+        Not after ``KeyRejectedError``: that is no outage but an answer which is not to be trusted.
+        """
+        entry = self.entries.get(kid)
+        if entry is None or entry.key is None or isinstance(error, KeyRejectedError):
+            return None
+        if now >= entry.fresh_until + self._policy.stale_if_error:
+            return None
+        hit = Report(EventName.HIT, kid, "stale")
+        age = Report(EventName.STALE_SERVED, kid, str(error.reason), now - entry.born)
+        return Step(reports=(hit, age), key=entry.key)
+
+    # --- the end of a fetch
+
+    def landed(self, kid: str, outcome: Outcome, now: float) -> tuple[Outcome, list[Report]]:
+        """Keep what came; return what to tell those who wait, and what happened."""
+        reports: list[Report] = []
+        if isinstance(outcome, Fetched):
+            refused = self._changed(kid, outcome.key, reports)
+            if refused is None:
+                self._answered(now, reports)
+                for key in (*outcome.others, outcome.key):
+                    self._store(key, max(0.0, outcome.age), now, reports)
+                return outcome, reports
+            outcome = refused
+        if isinstance(outcome, frozenset):
+            self._answered(now, reports)
+            self._listed = outcome
+            self._listed_until = self._list_again_at = now + self._policy.directory_for
+        elif isinstance(outcome, UnknownKeyError):
+            self._answered(now, reports)
+            if self.entries.pop(kid, None) is not None:
+                reports.append(Report(EventName.KEY_REVOKED, kid))
+            self._refusals[kid] = _Refusal(outcome, now + self._policy.negative_for)
+        else:
+            self._failed(kid, outcome, now, reports)
+        return outcome, reports
+
+    def adopt(self, keys: Collection[PublicKey], now: float) -> list[Report]:
+        """Keep keys that nobody asked for by kid."""
+        reports: list[Report] = []
+        self._answered(now, reports)
+        for key in keys:
+            self._store(key, 0.0, now, reports)
+        return reports
+
+    def invalidate(self, kid: str) -> None:
+        """Forget the key, but not that its kid is known: fetching it anew spends no budget."""
+        self._refusals.pop(kid, None)
+        entry = self.entries.get(kid)
+        if entry is not None:
+            entry.key = entry.error = None
+            entry.refresh_at = entry.fresh_until = entry.retry_at = _NEVER
+
+    def _changed(self, kid: str, key: PublicKey, reports: list[Report]) -> KeyChangedError | None:
+        entry = self.entries.get(kid)
+        if entry is None or entry.key is None or entry.key.thumbprint == key.thumbprint:
+            return None
+        verdict = "accepted" if self._keys_may_change else "refused"
+        reports.append(Report(EventName.KEY_CHANGED, kid, verdict))
+        return None if self._keys_may_change else KeyChangedError("invalidate(kid) accepts it")
+
+    def _store(self, key: PublicKey, age: float, now: float, reports: list[Report]) -> None:
+        self._refusals.pop(key.kid, None)
+        if key.kid not in self.entries and len(self.entries) >= self._policy.max_keys:
+            oldest = min(self.entries, key=lambda kid: self.entries[kid].born)
+            del self.entries[oldest]
+            reports.append(Report(EventName.EVICTED, oldest))
+        entry = self.entries[key.kid] = Entry(key, now - age, self._policy)
+        if entry.refresh_at <= now:  # another worker's, which renews it
+            entry.retry_at = now + self._backoff.after(1)
+
+    def _answered(self, now: float, reports: list[Report]) -> None:
+        self._last_success, self._problem = now, None
+        if self._breaker_error is not None:
+            self._close_breaker()
+            reports.append(Report(EventName.BREAKER, outcome="closed"))
+
+    def _failed(
+        self, kid: str, error: HookVerificationError, now: float, reports: list[Report]
+    ) -> None:
+        self._problem = error
+        entry, refusal = self.entries.get(kid), self._refusals.get(kid)
+        if kid == DIRECTORY:
+            self._list_again_at = now + self._policy.directory_for
+        elif entry is not None:
+            entry.failures += 1
+            entry.error, entry.retry_at = error, now + self._backoff.after(entry.failures)
+        else:
+            failures = 1 if refusal is None else refusal.failures + 1
+            until = now + self._backoff.after(failures)
+            self._refusals[kid] = _Refusal(error, until, failures)
+        # Being told to wait and being refused concern every kid.
+        if isinstance(error, KeySourceThrottledError):
+            self._open_breaker(error, error.retry_after, now, reports)
+        elif isinstance(error, KeySourceConfigurationError):
+            self._refused_in_a_row += 1
+            reports.append(Report(EventName.CONFIG_ERROR, outcome=str(error.reason)))
+            pause = min(LONGEST_PAUSE, self._backoff.after(self._refused_in_a_row))
+            self._open_breaker(error, pause, now, reports)
+
+    def _open_breaker(
+        self, error: HookVerificationError, pause: float, now: float, reports: list[Report]
+    ) -> None:
+        self._breaker_error, self._breaker_until = error, now + pause
+        reports.append(Report(EventName.BREAKER, outcome="open", seconds=pause))
+
+    # --- telling
+
+    @property
+    def unknown_kids(self) -> int:
+        """How many kids without a key are remembered."""
+        return len(self._refusals)
+
+    def health(self, source: str, now: float) -> Health:
+        """Tell how the source is doing, per kid."""
+        keys = {
+            kid: KeyHealth(
+                age=now - entry.born, state=self._state(entry, now), failures=entry.failures
+            )
+            for kid, entry in self.entries.items()
+            if entry.key is not None
+        }
+        served = any(key.state != "expired" for key in keys.values())
+        late = any(key.failures and key.state != "fresh" for key in keys.values())
+        status: Status = "healthy"
+        if self._problem is not None or late:
+            status = "degraded" if served else "failing"
+        return Health(
+            source=source,
+            status=status,
+            keys=keys,
+            last_success=None if self._last_success is None else now - self._last_success,
+            breaker_open_for=max(0.0, self._breaker_until - now),
+            problem="" if self._problem is None else str(self._problem),
+        )
+
+    def _state(self, entry: Entry, now: float) -> Literal["fresh", "stale", "expired"]:
+        if now < entry.fresh_until:
+            return "fresh"
+        return "stale" if now < entry.fresh_until + self._policy.stale_if_error else "expired"
+
+
+def again(error: _Error, wait: float | None = None) -> _Error:
+    """Return a copy, because a raised exception collects its raiser's frames.
+
+    ``wait`` is what is left of the time after which another attempt makes sense, in seconds.
+    """
+    twin = copy.copy(error)
+    if wait is not None and isinstance(twin, KeyUnavailableError):
+        twin.retry_after = wait
+    return twin
+
+
+def _miss(kid: str, launch: str) -> Step:
+    return Step(reports=(Report(EventName.MISS, kid),), launch=launch)
+
+
+def _unknown(kid: str, error: UnknownKeyError) -> Step:
+    return Step(reports=(Report(EventName.HIT, kid, "negative"),), error=again(error))
+
+
+def _limited(kid: str, which: str, error: HookVerificationError, wait: float) -> Step:
+    return Step(reports=(Report(EventName.LIMITED, kid, which, wait),), error=again(error, wait))

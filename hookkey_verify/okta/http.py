@@ -1,0 +1,257 @@
+"""One bounded HTTP exchange: deadline, size, no redirects, no environment.
+
+No redirect is followed (it would carry the credentials away), no environment is read (a .netrc
+replaces the Authorization header, a proxy variable reroutes it), the body is read in identity
+encoding up to a limit. Whatever goes wrong ends in a ``TransportError``; the errors of requests are
+dropped, not chained, because they hold the request with its credentials.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from ..clock import Clock, monotonic_clock
+from ..encoding import EncodingError, json_list, json_object
+from ..errors import ConfigurationError, HookKeyError, TransportError
+from ..forking import renew_after_fork
+from ..version import __version__
+from .deadline import Watch, WatchedAdapter
+
+__all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
+
+CONNECT_TIMEOUT = 1.0
+READ_TIMEOUT = 2.0
+MAX_BODY = 16 * 1024
+RETRY_NEEDS = 0.7
+"""Seconds that must be left for a second attempt to make sense."""
+
+LONGEST_WAIT = 120
+"""Seconds; what a server asks for beyond it is cut."""
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
+_JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
+_TOO_LATE = "there was no complete answer within the deadline"
+_LOST = "the connection was refused or lost"
+
+_Json = TypeVar("_Json")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json_object(self) -> dict[str, Any]:
+        """Read the body. Raises ``TransportError`` when it is not one strict JSON object."""
+        return self._read(json_object)
+
+    def json_list(self) -> list[Any]:
+        """Read the body. Raises ``TransportError`` when it is not one strict JSON array."""
+        return self._read(json_list)
+
+    def retry_after(self) -> float | None:
+        """Return ``Retry-After`` in seconds, 1 to 120; None without one that can be read.
+
+        RFC 9110 section 10.2.3: seconds, or a date, from which the answer's own date is taken.
+        """
+        value = self.headers.get("Retry-After", "").strip()
+        try:
+            if value.isascii() and value.isdigit():
+                seconds = float(value)
+            else:
+                seconds = epoch(value) - epoch(self.headers.get("Date", ""))
+        except (ValueError, TypeError, OverflowError):
+            return None
+        return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) else None
+
+    def _read(self, reader: Callable[[bytes], _Json]) -> _Json:
+        media_type = self.headers.get("Content-Type", "").partition(";")[0].strip()
+        if not _JSON_TYPE.fullmatch(media_type):
+            raise TransportError("the answer is not application/json", status=self.status)
+        try:
+            return reader(self.body)
+        except EncodingError as error:
+            problem = str(error)
+        raise TransportError(f"the answer {problem}", status=self.status)
+
+
+class BoundedHttp:
+    """Exchanges that cannot hang, grow or wander off. Thread-safe; one connection pool."""
+
+    def __init__(
+        self,
+        *,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        clock: Clock = monotonic_clock,
+    ) -> None:
+        """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``."""
+        if verify is not True and not _is_path(verify):
+            raise ConfigurationError("verify must be True or the path of an existing CA bundle")
+        if proxies is not None and not isinstance(proxies, Mapping):
+            raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
+        self._verify = verify
+        self._proxies = dict(proxies or {})
+        self._clock = clock
+        self._closed = threading.Event()
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Begin without connections; in a forked child, because the parent goes on using them."""
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", WatchedAdapter())
+        session.mount("http://", WatchedAdapter())
+        session.verify = self._verify
+        session.proxies = dict(self._proxies)
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.clear()
+        session.headers.update(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"hookkey-verify/{__version__}",
+            }
+        )
+        self._session = session
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+        json: Mapping[str, Any] | None = None,
+        max_body: int | None = None,
+    ) -> Answer:
+        """Send one request and return its complete answer, whatever its status.
+
+        ``deadline`` is in monotonic seconds, ``max_body`` in bytes (None: 16 KiB). A GET that meets
+        a kept connection which the server has closed meanwhile is sent once more.
+
+        Raises ``TransportError``, or ``ConfigurationError`` once it is closed.
+        """
+        if self._closed.is_set():
+            raise ConfigurationError("it is closed")
+        request = requests.Request(method, url, json=json, auth=auth)
+        answer, reused = self._try(request, deadline, max_body or MAX_BODY)
+        enough = deadline - self._clock() >= RETRY_NEEDS
+        if answer == _LOST and reused and method == "GET" and enough:
+            answer, _ = self._try(request, deadline, max_body or MAX_BODY)
+        if isinstance(answer, str):
+            raise TransportError(answer)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
+        self._closed.set()
+        self._session.close()
+
+    def _try(
+        self, request: requests.Request, deadline: float, max_body: int
+    ) -> tuple[Answer | str, bool]:
+        """Return the answer or the problem, and whether the connection had been used before."""
+        left = deadline - self._clock()
+        if left <= 0:
+            return _TOO_LATE, False
+        answer: Answer | str
+        with Watch(left) as watch:
+            try:
+                answer = self._exchange(request, left, max_body)
+            except HookKeyError:
+                if not watch.expired:
+                    raise
+                answer = _TOO_LATE
+            except Exception as error:  # the one seal, also for a failing token function
+                answer = _problem(error)
+        # Headers that were cut off look to http.client like headers that ended.
+        return (_TOO_LATE if watch.expired else answer), watch.reused
+
+    def _exchange(self, request: requests.Request, left: float, max_body: int) -> Answer:
+        session = self._session
+        response = session.send(
+            session.prepare_request(request),
+            allow_redirects=False,
+            stream=True,
+            timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
+        )
+        with response:
+            body = bytearray()
+            while chunk := response.raw.read1(max_body + 1, decode_content=False):
+                body += chunk
+                if len(body) > max_body:
+                    raise TransportError(f"the answer is larger than {max_body} bytes")
+        return Answer(response.status_code, response.headers, bytes(body))
+
+
+def check_url(name: str, url: object, *, example: str) -> str:
+    """Return an absolute URL without query, or raise ``ConfigurationError`` with the fix.
+
+    https only; http is accepted for this machine. The host is put into lower case.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name} must be a string such as {example}")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} must be a plain URL such as {example}")
+    # urlsplit drops white space and control characters without a word.
+    if not _HOST.fullmatch(host) or any(not "!" <= character <= "~" for character in url):
+        raise ConfigurationError(f"{name} has a character that does not belong there")
+    if port == 0:
+        raise ConfigurationError(f"{name} has the port 0")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ConfigurationError(f"{name} must begin with https:// (http is for loopback only)")
+    authority = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{authority}" + (f":{port}" if port else "") + parts.path
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def epoch(date: str) -> float:
+    """Read the date of a header field, in epoch seconds. Raises ``ValueError``."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - costs 5 ms, for rare answers
+
+    return parsedate_to_datetime(date).timestamp()
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and Path(value).exists()
+
+
+def _problem(error: Exception) -> str:
+    """Our own words for an error of requests or urllib3, whose text may hold anything."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the TLS certificate was not accepted; verify= takes the path of a CA bundle"
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+        return "there was no answer in time"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy did not answer"
+    if isinstance(error, requests.ConnectionError | ConnectionError):
+        return _LOST
+    return f"the exchange failed ({type(error).__name__})"

@@ -1,0 +1,103 @@
+"""KeySourceMetrics: a key source's events and health for Prometheus (extra prometheus).
+
+::
+
+    metrics = KeySourceMetrics()
+    keys = HookKeys(org_url, credentials, on_event=metrics)
+    metrics.watch(keys)
+
+Kids are never labels: senders choose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from weakref import WeakSet
+
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+    from prometheus_client.core import GaugeMetricFamily, Metric
+except ImportError:
+    raise ImportError(
+        "hookkey_verify.prometheus needs prometheus_client: "
+        "pip install 'hookkey_verify[prometheus]'"
+    ) from None
+
+from .events import Event, EventName
+from .keys.health import HasHealth, Health
+
+__all__ = ["KeySourceMetrics"]
+
+_STATUSES = ("healthy", "degraded", "failing")
+
+
+class KeySourceMetrics:
+    """Counts events when it is called with them, and reads the health of what it watches."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY, prefix: str = "hookkey") -> None:
+        """Register the metrics, whose names begin with ``prefix``, in ``registry``.
+
+        Raises ``ValueError`` of prometheus_client when they are registered there already.
+        """
+        self._events = Counter(
+            f"{prefix}_key_source_events",
+            "Events of a key source",
+            ["source", "event", "outcome"],
+            registry=registry,
+        )
+        self._fetches = Histogram(
+            f"{prefix}_key_fetch_seconds",
+            "Duration of a fetch of a key",
+            ["source", "outcome"],
+            registry=registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 5),
+        )
+        self._prefix = prefix
+        self._watched: WeakSet[HasHealth] = WeakSet()
+        registry.register(self)
+
+    def __call__(self, event: Event) -> None:
+        """Count an event: the ``on_event`` of a key source."""
+        self._events.labels(event.source, event.name.value, event.outcome).inc()
+        if event.name is EventName.FETCH and event.seconds is not None:
+            self._fetches.labels(event.source, event.outcome).observe(event.seconds)
+
+    def watch(self, keys: HasHealth) -> None:
+        """Report the health of this source for as long as it lives."""
+        self._watched.add(keys)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the gauges without values (the protocol of a collector)."""
+        return self._gauges(())
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the gauges (the protocol of a collector)."""
+        return self._gauges([keys.health() for keys in list(self._watched)])
+
+    def _gauges(self, healths: Iterable[Health]) -> list[GaugeMetricFamily]:
+        prefix, by_source = f"{self._prefix}_key_source", ["source"]
+        status = GaugeMetricFamily(
+            f"{prefix}_status", "1 for what it is", labels=["source", "status"]
+        )
+        keys = GaugeMetricFamily(f"{prefix}_keys", "Keys kept", labels=["source", "state"])
+        oldest = GaugeMetricFamily(
+            f"{prefix}_oldest_key_seconds", "Age of the oldest key", labels=by_source
+        )
+        silence = GaugeMetricFamily(
+            f"{prefix}_last_success_seconds", "Since the source last answered", labels=by_source
+        )
+        breaker = GaugeMetricFamily(
+            f"{prefix}_breaker_open_seconds", "For which nothing is asked", labels=by_source
+        )
+        for health in healths:
+            for each in _STATUSES:
+                status.add_metric([health.source, each], float(health.status == each))
+            states = [key.state for key in health.keys.values()]
+            for state in ("fresh", "stale", "expired"):
+                keys.add_metric([health.source, state], states.count(state))
+            ages = [key.age for key in health.keys.values()]
+            oldest.add_metric([health.source], max(ages, default=0.0))
+            if health.last_success is not None:
+                silence.add_metric([health.source], health.last_success)
+            breaker.add_metric([health.source], health.breaker_open_for)
+        return [status, keys, oldest, silence, breaker]
