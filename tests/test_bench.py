@@ -1,10 +1,12 @@
-"""The benchmark scripts run; what they measure is not judged here."""
+"""The benchmark scripts run. Times are not judged here; how often an org is called is."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.bench import verify
+from tests.bench import keysource, verify
 
 
 def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,3 +16,23 @@ def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     monkeypatch.setattr("sys.argv", ["verify"])
     verify.main()
     assert capsys.readouterr().out.count(" us   x ") == 4
+
+
+def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One call for many threads, few for a flood, one for all processes of a fleet."""
+    sizes = {"THREADS": 20, "FLOOD": 400, "WARM": 200, "HANG": 0.2, "PROCESSES": 3}
+    for name, size in sizes.items():
+        monkeypatch.setattr(keysource, name, size)
+    monkeypatch.setattr("sys.argv", ["keysource", "--json"])
+    keysource.main()
+    report = json.loads(capsys.readouterr().out)
+    assert report["cold, hookkey_verify"]["calls"] == 1
+    assert report["cold, hookkey_verify"]["answered"] == 20
+    assert report["cold and down, hookkey_verify"]["calls"] == 1
+    flood = report["flood of unknown kids, hookkey_verify"]
+    assert flood["calls"] <= flood["at most"]
+    assert flood["calls for the known key"] == 2
+    assert report["flood of 20 while down, hookkey_verify"]["calls"] == 5
+    outage = report["outage, hookkey_verify"]
+    assert (outage["then"], outage["recovered"]) == (503, True)
+    assert report["3 processes on one Valkey, cold"] == {"calls": 1, "keys": 3}

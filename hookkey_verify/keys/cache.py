@@ -258,7 +258,8 @@ class KeyCache:
             flight.set_result(outcome)
         if isinstance(outcome, HookVerificationError):
             what = "its list of keys" if named is None else f"the key {shown(named)}"
-            logger.warning("%s: fetching %s failed: %s", self._report.source, what, outcome)
+            level = logging.INFO if isinstance(outcome, UnknownKeyError) else logging.WARNING
+            logger.log(level, "%s: fetching %s: %s", self._report.source, what, outcome)
         self._tell(reports)
 
     def _count(self, reports: Collection[Report]) -> None:

@@ -174,7 +174,7 @@ class SharedFetch:
         octets, left = kept
         with suppress(EncodingError, KeyRejectedError):
             record = json_object(octets)
-            if record.get("unknown") is True:
+            if record.get("unknown") is True and 0 < left <= LONGEST:
                 raise UnknownKeyError(self._unknown)
             fresh_for = record.get("fresh_for")
             if isinstance(fresh_for, int | float) and 0 < left <= fresh_for <= LONGEST:

