@@ -280,7 +280,6 @@ def test_many_threads_on_one_cache(source: Source, clock: ManualClock) -> None:
     cache = KeyCache(
         source,
         CachePolicy(max_keys=1, max_unknown_kids=1, first_seen_burst=9_999),
-        clock=clock,
         age_clock=clock,
     )
 

@@ -39,7 +39,20 @@ Fetch = Callable[[str, float], Fetched]
 ListKids = Callable[[float], Collection[str]]
 """``list_kids(deadline)``: every kid that exists, or a ``HookVerificationError``."""
 
-Flight = Future[Outcome]
+GRACE = 0.1
+"""Seconds that a look-up waits beyond ``fetch_timeout``: the fetch has its own, better words."""
+
+
+class Flight(Future[Outcome]):
+    """A fetch under way, which nobody can cancel; nobody waits for it beyond ``until``.
+
+    It may take longer than it should: no deadline ends the resolution of a host name.
+    """
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until = until
+        self.set_running_or_notify_cancel()
 
 
 class KeyCache:
@@ -113,7 +126,7 @@ class KeyCache:
             step, flight = self._begin(kid, latest)
             if flight is not None:
                 with suppress(TimeoutError):
-                    flight.result(max(0.0, latest - self._clock()))
+                    flight.result(self._patience(flight, latest))
                 step = self._end(kid, flight)
             key = _settled(step)
         return key
@@ -125,7 +138,7 @@ class KeyCache:
         while key is None:
             step, flight = self._begin(kid, latest)
             if flight is not None:
-                await _landing(flight, max(0.0, latest - self._clock()))
+                await _landing(flight, self._patience(flight, latest))
                 step = self._end(kid, flight)
             key = _settled(step)
         return key
@@ -171,8 +184,11 @@ class KeyCache:
 
     def latest(self, deadline: float | None = None) -> float:
         """Return when a look-up that begins now must end, in monotonic seconds."""
-        latest = self._clock() + self._timeout
+        latest = self._clock() + self._timeout + GRACE
         return latest if deadline is None else min(deadline, latest)
+
+    def _patience(self, flight: Flight, latest: float) -> float:
+        return max(0.0, min(latest, flight.until) - self._clock())
 
     def _begin(self, kid: str, latest: float) -> tuple[Step, Flight | None]:
         """Decide on a look-up, begin the fetch if there is to be one, return what to wait for."""
@@ -184,8 +200,8 @@ class KeyCache:
             elif step.launch is not None:
                 if step.key is None and latest <= self._clock():
                     raise KeyUnavailableError("the deadline has passed")
-                flight = self._flights[step.launch] = Flight()
-                flight.set_running_or_notify_cancel()  # from here on nobody can cancel it
+                until = self._clock() + self._timeout + GRACE
+                flight = self._flights[step.launch] = Flight(until)
             self._count(step.reports)
         self._tell(step.reports)
         if step.launch is not None and flight is not None:
