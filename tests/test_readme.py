@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hookkey_verify import errors
+from hookkey_verify import CachePolicy, errors
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import HookKeyError, Reason
 from hookkey_verify.testing import zoo
@@ -15,10 +15,12 @@ from hookkey_verify.testing import zoo
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+GUIDES = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
+GUIDES_PYTHON = re.findall(r"```python\n(.*?)```", "\n".join(GUIDES), re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
+@pytest.mark.parametrize("code", [*PYTHON, *GUIDES_PYTHON])
 def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block runs as pasted, those that need an org against a local one."""
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
@@ -74,6 +76,15 @@ def test_claims_about_the_zoo() -> None:
 def test_links(target: str) -> None:
     """Relative links lead to files of the repository."""
     assert (ROOT / target).exists()
+
+
+def test_the_guide_names_the_defaults() -> None:
+    """What docs/keys.md says of the defaults is what they are."""
+    policy = CachePolicy()
+    assert (policy.fresh_for, policy.stale_if_error, policy.negative_for) == (3600, 3600, 60)
+    assert (policy.refresh_ahead, policy.fetch_timeout, policy.directory_for) == (0.2, 2.5, 30)
+    assert (policy.first_seen_burst, policy.first_seen_interval) == (5, 10)
+    assert (policy.backoff, policy.max_backoff) == (1, 300)
 
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])
