@@ -93,7 +93,10 @@ def _loaded_after(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich"}
+HEAVY = {
+    "requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich",
+    "redis", "prometheus_client", "opentelemetry",
+}  # fmt: skip
 
 VERIFY = """
 from hookkey_verify import HookVerifier, StaticKeys
@@ -124,14 +127,24 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
     assert loaded & HEAVY == {"cryptography"}
 
 
-def test_a_missing_extra_is_named() -> None:
-    """Whoever lacks starlette or uvicorn is told what to install."""
-    program = "import sys\nsys.modules['uvicorn'] = None\nimport hookkey_verify.emulator"
+@pytest.mark.parametrize(
+    ("missing", "room"),
+    [
+        ("uvicorn", "emulator"),
+        ("starlette", "emulator"),
+        ("redis", "valkey"),
+        ("prometheus_client", "prometheus"),
+        ("opentelemetry.metrics", "otel"),
+    ],
+)
+def test_a_missing_extra_is_named(missing: str, room: str) -> None:
+    """Whoever lacks a package of an extra is told what to install."""
+    program = f"import sys\nsys.modules[{missing!r}] = None\nimport hookkey_verify.{room}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pip install 'hookkey_verify[emulator]'" in done.stderr.splitlines()[-1]
+    assert f"pip install 'hookkey_verify[{room}]'" in done.stderr.splitlines()[-1]
 
 
 def test_public_names() -> None:

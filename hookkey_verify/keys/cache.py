@@ -178,7 +178,7 @@ class KeyCache:
                 fetches=self._counts[EventName.FETCH],
                 failures=self._failures,
                 limited=self._counts[EventName.LIMITED],
-                keys=len(self._entries),
+                keys=sum(entry.key is not None for entry in self._entries.values()),
                 unknown_kids=self._states.unknown_kids,
             )
 
