@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from .keys.issuer_keys import IssuerKeys as IssuerKeys
     from .keys.policy import CachePolicy as CachePolicy
     from .keys.static import StaticKeys as StaticKeys
+    from .okta.client import AsyncHookKeysClient as AsyncHookKeysClient
+    from .okta.client import HookKeysClient as HookKeysClient
     from .okta.credentials import ApiToken as ApiToken
     from .okta.credentials import BearerToken as BearerToken
+    from .okta.service_app import ServiceApp as ServiceApp
     from .signer import HookSigner as HookSigner
     from .verifier import HookVerifier as HookVerifier
     from .verifier import VerifiedHook as VerifiedHook
@@ -36,6 +39,9 @@ _HOMES = {
     "CachePolicy": ".keys.policy",
     "ApiToken": ".okta.credentials",
     "BearerToken": ".okta.credentials",
+    "ServiceApp": ".okta.service_app",
+    "HookKeysClient": ".okta.client",
+    "AsyncHookKeysClient": ".okta.client",
     "HookSigner": ".signer",
     "HookKeyError": ".errors",
     "HookVerificationError": ".errors",
@@ -52,6 +58,9 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "CachePolicy",
     "ApiToken",
     "BearerToken",
+    "ServiceApp",
+    "HookKeysClient",
+    "AsyncHookKeysClient",
     "HookSigner",
     "HookKeyError",
     "HookVerificationError",

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "replay": {"clock", "errors"},
     "verifier": {"bearer", "claims", "clock", "errors", "issuer", "jwk", "jws"},
     "signer": {"clock", "errors"},
-    "okta": {"clock", "encoding", "errors", "forking", "okta", "version"},
+    "okta": {"clock", "encoding", "errors", "forking", "jwk", "okta", "signer", "version"},
     "keys": {
         "clock", "encoding", "errors", "events", "forking", "issuer", "jwk", "keys", "okta",
         "verifier",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import threading
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +20,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..clock import Clock, wall_clock
+from .faults import Fault, Faults
+from .oauth import OAuthError, ServiceApps
 from .state import OktaError, Org
 
 __all__ = ["PublicShape", "RequestLine", "create_app"]
@@ -76,9 +80,13 @@ def create_app(
     rate_limit: int = 600,  # GUESS: the size of the bucket of hook keys is not documented
     clock: Clock = wall_clock,
     log: deque[RequestLine] | None = None,
+    apps: ServiceApps | None = None,
+    faults: Faults | None = None,
 ) -> Starlette:
     """Build the application. ``log`` receives a line for every request."""
     limiter = RateLimit(rate_limit, clock)
+    apps = ServiceApps(clock=clock) if apps is None else apps
+    faults = Faults() if faults is None else faults
 
     async def list_or_create(request: Request) -> Any:
         if request.method == "POST":
@@ -102,12 +110,17 @@ def create_app(
     ) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             headers, within = limiter.spend()
+            fault = faults.take(request.method, request.url.path) or Fault()
+            await asyncio.sleep(fault.delay)
             try:
-                _authenticate(request, api_token)
+                _authenticate(request, api_token, apps)
                 if not within:
-                    summary = "API call exceeded rate limit due to too many requests."
-                    raise OktaError(429, "E0000047", summary)
+                    raise _error(429)
+                if fault.status is not None and not fault.after:
+                    raise _error(fault.status)
                 result = await answer(request)
+                if fault.status is not None:
+                    raise _error(fault.status)
                 status = 204 if result is None else 200
             except OktaError as error:
                 result, status = error.body(), error.status
@@ -138,6 +151,7 @@ def create_app(
     keys = "/api/v1/hook-keys"
     app = Starlette(
         routes=[
+            Route("/oauth2/v1/token", _token_endpoint(apps, faults, _response), methods=["POST"]),
             Route(keys, endpoint(list_or_create), methods=["GET", "POST"]),
             Route(f"{keys}/public/{{key_id}}", endpoint(public_key), methods=["GET"]),
             Route(f"{keys}/{{id}}", endpoint(one), methods=["GET", "PUT", "DELETE"]),
@@ -148,6 +162,26 @@ def create_app(
     return app
 
 
+def _token_endpoint(
+    apps: ServiceApps, faults: Faults, response: Callable[..., Response]
+) -> Callable[[Request], Awaitable[Response]]:
+    async def token(request: Request) -> Response:
+        fault = faults.take(request.method, request.url.path) or Fault()
+        await asyncio.sleep(fault.delay)
+        headers: dict[str, str] = {}
+        try:
+            if fault.status is not None:
+                raise OAuthError(fault.status, "server_error", "A fault was asked for.")
+            form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+            result: Any = apps.grant(form, request.headers.get("dpop"), str(request.url))
+            status = 200
+        except OAuthError as error:
+            result, status, headers = error.body(), error.status, error.headers
+        return response(request, status, result, headers)
+
+    return token
+
+
 _HTTP_ERRORS = {
     # GUESS for an unknown path; the code is documented for unsupported methods.
     404: OktaError(404, "E0000022", "The endpoint does not support the provided HTTP method"),
@@ -155,13 +189,35 @@ _HTTP_ERRORS = {
 }
 
 
-def _authenticate(request: Request, api_token: str) -> None:
-    """Accept ``SSWS token``, ``Bearer token`` and what Okta's Python SDK sends: ``SSWStoken``."""
+_SUMMARIES = {
+    401: ("E0000011", "Invalid token provided"),
+    403: ("E0000006", "You do not have permission to perform the requested action"),
+    404: ("E0000007", "Not found: Resource not found: (HookKey)"),
+    429: ("E0000047", "API call exceeded rate limit due to too many requests."),
+}
+
+
+def _error(status: int) -> OktaError:
+    code, summary = _SUMMARIES.get(
+        status, ("E0000009", "Internal Server Error") if status >= 500 else ("E0000001", "Fault")
+    )
+    return OktaError(status, code, summary)
+
+
+def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
+    """Accept the API token, and the access tokens of service apps for what their scopes allow.
+
+    The API token comes as ``SSWS token``, ``Bearer token`` or, from Okta's Python SDK,
+    ``SSWStoken``.
+    """
     header = request.headers.get("authorization", "")
     expected = (f"SSWS {api_token}", f"SSWS{api_token}", f"Bearer {api_token}")
     given = header.encode()
-    if not any(secrets.compare_digest(given, each.encode()) for each in expected):
-        raise OktaError(401, "E0000011", "Invalid token provided")
+    if any(secrets.compare_digest(given, each.encode()) for each in expected):
+        return
+    scope = "okta.inlineHooks." + ("read" if request.method == "GET" else "manage")
+    url = str(request.url.replace(query=""))
+    apps.check(header, request.headers.get("dpop"), request.method, url, scope)
 
 
 async def _body(request: Request) -> dict[str, Any]:

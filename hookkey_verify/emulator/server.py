@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import uvicorn
@@ -17,6 +17,8 @@ from ..clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
 from .app import PublicShape, RequestLine, create_app
+from .faults import Fault, Faults
+from .oauth import ServiceApps
 from .state import Org
 
 __all__ = ["OktaEmulator"]
@@ -56,6 +58,8 @@ class OktaEmulator:
         self.api_token = secrets.token_urlsafe(32) if api_token is None else api_token
         self.requests: deque[RequestLine] = deque(maxlen=10_000)
         self.org = Org(clock=clock) if new_key is None else Org(new_key=new_key, clock=clock)
+        self._apps = ServiceApps(clock=clock)
+        self.faults = Faults()
         self.app = create_app(
             self.org,
             api_token=self.api_token,
@@ -63,6 +67,8 @@ class OktaEmulator:
             rate_limit=rate_limit,
             clock=clock,
             log=self.requests,
+            apps=self._apps,
+            faults=self.faults,
         )
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -114,6 +120,35 @@ class OktaEmulator:
     def create_key(self, name: str) -> dict[str, Any]:
         """Create a hook key without HTTP and return it as Okta would. Raises ``OktaError``."""
         return self.org.create({"name": name})
+
+    def create_service_app(
+        self,
+        public_jwk: Mapping[str, Any],
+        scopes: Collection[str] = ("okta.inlineHooks.read", "okta.inlineHooks.manage"),
+        *,
+        dpop: bool = False,
+    ) -> str:
+        """Register an API Services app with this public key; return its client id."""
+        return self._apps.register(public_jwk, scopes, dpop=dpop)
+
+    def revoke_tokens(self) -> None:
+        """Make every access token that a service app was given invalid."""
+        self._apps.revoke_all()
+
+    def fail(
+        self,
+        status: int | None = None,
+        *,
+        delay: float = 0,
+        after: bool = False,
+        method: str | None = None,
+        path: str = "/",
+        times: int = 1,
+    ) -> None:
+        """Have the next requests fail, as ``Fault`` says. Raises ``ConfigurationError``."""
+        self.faults.add(
+            Fault(status=status, delay=delay, after=after, method=method, path=path, times=times)
+        )
 
     def signer(self, key_id: str) -> HookSigner:
         """Return what signs as Okta would with the key whose ``keyId`` this is."""

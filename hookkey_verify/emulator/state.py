@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
 
-__all__ = ["OktaError", "Org"]
+__all__ = ["OktaError", "Org", "identifier"]
 
 MAX_KEYS = 50
 MAX_NAME = 255
@@ -42,7 +42,7 @@ class OktaError(Exception):
             "errorCode": self.code,
             "errorSummary": self.summary,
             "errorLink": self.code,
-            "errorId": "oae" + _identifier(22),
+            "errorId": "oae" + identifier(22),
             "errorCauses": [{"errorSummary": cause} for cause in self.causes],
         }
 
@@ -106,7 +106,7 @@ class Org:
             self._refuse_create(name)
             signer = HookSigner(private_key, str(uuid.uuid4()), clock=self._clock)
             now = self._now()
-            key = StoredKey("HKY" + _identifier(17), name, now, now, is_used=False, signer=signer)
+            key = StoredKey("HKY" + identifier(17), name, now, now, is_used=False, signer=signer)
             self._keys[key.id] = key
         return key.document(with_key=True)
 
@@ -204,5 +204,6 @@ def _not_found(identifier: str) -> OktaError:
     return OktaError(404, "E0000007", summary)
 
 
-def _identifier(length: int) -> str:
+def identifier(length: int) -> str:
+    """Return random letters and digits, as Okta's ids have."""
     return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))

@@ -304,7 +304,7 @@ async def _landing(flight: Flight, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     landed = asyncio.Event()
 
-    def wake(_: Flight) -> None:
+    def wake(_: Future[Outcome]) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(landed.set)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
@@ -35,8 +35,11 @@ class Credentials(ABC):
         request.headers["Authorization"] = f"{self._scheme} {self._secret()}"
         return request
 
-    def renew(self) -> bool:
-        """Be told that the secret was refused; return whether the next one may be another."""
+    def prepare(self, deadline: float, now: float) -> None:  # noqa: B027 - most need nothing
+        """Have what the next request needs, by ``deadline``, in the seconds of ``now``."""
+
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
+        """Be told that a request was answered with 401; return whether another may succeed."""
         return False
 
     def __repr__(self) -> str:
@@ -72,7 +75,7 @@ class BearerToken(Credentials):
         """Raises ``ConfigurationError`` for anything that cannot be a token."""
         self._token = token if callable(token) else _checked("token", token)
 
-    def renew(self) -> bool:
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
         """Return True for a function: it is asked again."""
         return callable(self._token)
 

@@ -34,13 +34,14 @@ class Watch:
         self._timer.daemon = True  # never delays the exit of the interpreter
 
     def __enter__(self) -> Watch:
+        self._outer = getattr(_current, "watch", None)
         _current.watch = self
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        _current.watch = None
+        _current.watch = self._outer
 
     def cover(self, connection: socket.socket | None) -> None:
         """Shut this socket at the deadline; http.client forgets it when the server will close."""

@@ -139,9 +139,13 @@ class BoundedHttp:
         deadline: float,
         auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
         json: Mapping[str, Any] | None = None,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         max_body: int | None = None,
     ) -> Answer:
         """Send one request and return its complete answer, whatever its status.
+
+        ``json`` is sent as such, ``data`` as a form.
 
         ``deadline`` is in monotonic seconds, ``max_body`` in bytes (None: 16 KiB). A GET that meets
         a kept connection which the server has closed meanwhile is sent once more.
@@ -150,7 +154,7 @@ class BoundedHttp:
         """
         if self._closed.is_set():
             raise ConfigurationError("it is closed")
-        request = requests.Request(method, url, json=json, auth=auth)
+        request = requests.Request(method, url, json=json, data=data, headers=headers, auth=auth)
         answer, reused = self._try(request, deadline, max_body or MAX_BODY)
         enough = deadline - self._clock() >= RETRY_NEEDS
         if answer == _LOST and reused and method == "GET" and enough:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +25,10 @@ from ..errors import (
 from .credentials import Credentials
 from .http import LONGEST_WAIT, Answer, BoundedHttp, check_url, epoch
 
-__all__ = ["OktaTransport", "check_org_url"]
+__all__ = ["OktaTransport", "check_org_url", "rate_limit"]
+
+MAX_ATTEMPTS = 5
+_IDEMPOTENT = ("GET", "PUT", "DELETE")
 
 _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
     400: ValidationFailedError,
@@ -44,13 +50,26 @@ class OktaTransport:
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
         clock: Clock = monotonic_clock,
+        max_wait: float = 0,
+        on_wait: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``."""
+        """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``.
+
+        With ``max_wait`` an idempotent request is tried again after 429, 503, 504 and a lost
+        connection, as long as all its waits together are no longer than that, in seconds.
+        """
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
-            raise ConfigurationError("credentials must be ApiToken(…) or BearerToken(…)")
+            raise ConfigurationError("credentials must be ApiToken, ServiceApp or BearerToken")
         self._credentials = credentials
+        if on_wait is not None and not callable(on_wait):
+            raise ConfigurationError("on_wait must be a function of the seconds, or None")
         self._http = BoundedHttp(verify=verify, proxies=proxies, clock=clock)
+        self._clock = clock
+        self._max_wait = max_wait
+        self._on_wait = on_wait
+        self._sleep = sleep
 
     def __repr__(self) -> str:
         return f"OktaTransport({self.org_url!r})"
@@ -71,16 +90,44 @@ class OktaTransport:
 
         Raises the ``HookKeyApiError`` that fits the status, or ``TransportError``.
         """
+        send = partial(
+            self._http.send,
+            method,
+            self.org_url + path,
+            auth=self._credentials,
+            json=json,
+            max_body=max_body,
+        )
+        timeout, waited = deadline - self._clock(), 0.0
+        headers: dict[str, str] = {}
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                again = partial(send, headers=headers, deadline=deadline)
+                return self._once(again, deadline)
+            except HookKeyApiError as error:
+                if isinstance(error, NotFoundError) and method == "DELETE" and attempt > 1:
+                    return Answer(
+                        204, {}, b""
+                    )  # the earlier attempt, whose answer was lost, did it
+                wait = _wait(error, attempt) if method in _IDEMPOTENT else None
+                if wait is None or waited + wait > self._max_wait or attempt == MAX_ATTEMPTS:
+                    raise
+                # https://developer.okta.com/docs/reference/rl-best-practices/ asks for these two.
+                headers["X-Okta-Retry-Count"] = str(attempt)
+                if error.request_id:
+                    headers.setdefault("X-Okta-Retry-For", error.request_id)
+            if self._on_wait is not None:
+                self._on_wait(wait)
+            self._sleep(wait)
+            waited += wait
+            deadline = self._clock() + timeout
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, send: Callable[[], Answer], deadline: float) -> Answer:
         for last in (False, True):
-            answer = self._http.send(
-                method,
-                self.org_url + path,
-                auth=self._credentials,
-                json=json,
-                deadline=deadline,
-                max_body=max_body,
-            )
-            if answer.status != 401 or last or not self._credentials.renew():
+            self._credentials.prepare(deadline, self._clock())
+            answer = send()
+            if answer.status != 401 or last or not self._credentials.refused(answer.headers):
                 break
         if 200 <= answer.status < 300:
             return answer
@@ -104,6 +151,17 @@ def check_org_url(org_url: object) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _wait(error: HookKeyApiError, attempt: int) -> float | None:
+    """Seconds before another attempt makes sense; None: it does not."""
+    if isinstance(error, RateLimitedError):
+        return error.retry_after
+    if not isinstance(error, TransportError) or error.status not in (None, 503, 504):
+        return None
+    if error.retry_after is not None:
+        return error.retry_after
+    return 0.5 * 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+
+
 def _api_error(answer: Answer) -> HookKeyApiError:
     status, headers = answer.status, answer.headers
     try:
@@ -120,7 +178,7 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
     made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)
     if isinstance(made, RateLimitedError):
-        made.reset_at, made.retry_after = _rate_limit(headers)
+        made.reset_at, made.retry_after = rate_limit(headers)
     elif isinstance(made, TransportError):
         made.retry_after = answer.retry_after()
     return made
@@ -132,7 +190,7 @@ _HINTS = {
 }
 
 
-def _rate_limit(headers: Mapping[str, str]) -> tuple[float, float]:
+def rate_limit(headers: Mapping[str, str]) -> tuple[float, float]:
     """Return when the bucket is refilled and how long that is from now, both by Okta's clock.
 
     ``X-Rate-Limit-Reset`` minus ``Date``, so that our clock does not matter; the earliest of

@@ -1,0 +1,198 @@
+"""The org authorization server: tokens for service apps, with or without DPoP. Pure.
+
+Assertions and proofs are judged by PyJWT, which knows nothing of how this package signs them.
+https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/
+https://developer.okta.com/docs/guides/dpop/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from ..clock import Clock, wall_clock
+from .state import OktaError, identifier
+
+__all__ = ["OAuthError", "ServiceApps"]
+
+LIFETIME = 3600
+MAX_ASSERTION_LIFETIME = 3600
+PROOF_AGE = 300  # GUESS: how old a proof may be is not documented
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class OAuthError(Exception):
+    """What the token endpoint answers instead of a token (RFC 6749 section 5.2)."""
+
+    def __init__(self, status: int, code: str, description: str, nonce: str = "") -> None:
+        super().__init__(description)
+        self.status = status
+        self.headers = {"dpop-nonce": nonce} if nonce else {}
+        self._body = {"error": code, "error_description": description}
+
+    def body(self) -> dict[str, str]:
+        """Return the error object."""
+        return dict(self._body)
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    key: jwt.PyJWK
+    scopes: frozenset[str]
+    dpop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    scopes: frozenset[str]
+    expires_at: float
+    thumbprint: str | None
+
+
+class ServiceApps:
+    """The API Services apps of one org and the tokens that they were given. Thread-safe."""
+
+    def __init__(self, *, clock: Clock = wall_clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._apps: dict[str, _App] = {}
+        self._grants: dict[str, _Grant] = {}
+        self._used: set[str] = set()
+        self.nonce = secrets.token_urlsafe(16)
+
+    def register(
+        self, public_jwk: Mapping[str, Any], scopes: Collection[str], *, dpop: bool = False
+    ) -> str:
+        """Register an app that signs in with this key; return its client id."""
+        client_id = "0oa" + identifier(17)
+        self._apps[client_id] = _App(
+            jwt.PyJWK(dict(public_jwk), algorithm="RS256"), frozenset(scopes), dpop
+        )
+        return client_id
+
+    def revoke_all(self) -> None:
+        """Forget every token that was given."""
+        self._grants.clear()
+
+    def grant(self, form: Mapping[str, str], proof: str | None, url: str) -> dict[str, Any]:
+        """Answer a token request that came to ``url``. Raises ``OAuthError``."""
+        if form.get("grant_type") != "client_credentials":
+            raise OAuthError(400, "unsupported_grant_type", "The grant type is not supported.")
+        if form.get("client_assertion_type") != _ASSERTION_TYPE:
+            raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
+        app = self._authenticated(form.get("client_assertion", ""), url)
+        wanted = frozenset(form.get("scope", "").split())
+        if not wanted or not wanted <= app.scopes:
+            raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
+        thumbprint = None
+        if app.dpop:
+            thumbprint = self._proven(proof, "POST", url, None)
+        elif proof is not None:
+            raise OAuthError(400, "invalid_dpop_proof", "The app does not use DPoP.")  # GUESS
+        token = secrets.token_urlsafe(32)
+        self._grants[token] = _Grant(wanted, self._clock() + LIFETIME, thumbprint)
+        return {
+            "token_type": "DPoP" if app.dpop else "Bearer",
+            "expires_in": LIFETIME,
+            "access_token": token,
+            "scope": " ".join(sorted(wanted)),
+        }
+
+    def check(
+        self, authorization: str, proof: str | None, method: str, url: str, scope: str
+    ) -> None:
+        """Accept an API request with one of the tokens. Raises ``OktaError``."""
+        scheme, _, token = authorization.partition(" ")
+        grant = self._grants.get(token)
+        if grant is None or grant.expires_at <= self._clock():
+            raise OktaError(401, "E0000011", "Invalid token provided")
+        if scheme != ("Bearer" if grant.thumbprint is None else "DPoP"):
+            raise OktaError(401, "E0000011", "Invalid token provided")
+        if grant.thumbprint is not None:
+            try:
+                thumbprint = self._proven(proof, method, url, token)
+            except OAuthError:
+                thumbprint = ""
+            if thumbprint != grant.thumbprint:
+                raise OktaError(401, "E0000011", "Invalid token provided")
+        if scope not in grant.scopes:
+            raise OktaError(
+                403, "E0000006", "You do not have permission to perform the requested action"
+            )
+
+    def _authenticated(self, assertion: str, url: str) -> _App:
+        """Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
+        try:
+            claimed = jwt.decode(assertion, options={"verify_signature": False})
+            app = self._apps[claimed["iss"]]
+            claims = jwt.decode(
+                assertion,
+                app.key,
+                algorithms=["RS256"],
+                options={"verify_aud": False, "require": ["exp", "sub", "iss"]},
+            )
+        except (jwt.PyJWTError, KeyError, TypeError):
+            raise OAuthError(401, "invalid_client", "The client_assertion is invalid.") from None
+        if claims.get("aud") != url:
+            raise OAuthError(
+                401,
+                "invalid_client",
+                "The audience claim for client_assertion must be the endpoint invoked for the "
+                "request.",
+            )
+        if claims["sub"] != claims["iss"]:
+            raise OAuthError(401, "invalid_client", "The sub claim must be the client id.")
+        if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
+            raise OAuthError(401, "invalid_client", "The client_assertion lives for too long.")
+        self._use(claims.get("jti"))
+        return app
+
+    def _proven(self, proof: str | None, method: str, url: str, token: str | None) -> str:
+        """Return the thumbprint of the key that signed a good proof for this request."""
+        try:
+            jwk = jwt.get_unverified_header(proof or "")["jwk"]
+            claims = jwt.decode(
+                proof or "",
+                jwt.PyJWK(jwk, algorithm="RS256"),
+                algorithms=["RS256"],
+                options={"require": ["jti", "htm", "htu", "iat"]},
+            )
+        except (jwt.PyJWTError, KeyError, TypeError):
+            raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is invalid.") from None
+        if token is None and claims.get("nonce") != self.nonce:
+            raise OAuthError(
+                400,
+                "use_dpop_nonce",
+                "Authorization server requires nonce in DPoP proof.",
+                nonce=self.nonce,
+            )
+        expected: dict[str, Any] = {"htm": method, "htu": url}
+        if token is not None:
+            expected["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
+        good = all(claims.get(name) == value for name, value in expected.items())
+        if not good or not -PROOF_AGE < self._clock() - claims["iat"] < PROOF_AGE:
+            raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
+        self._use(claims["jti"])
+        members = {name: jwk[name] for name in ("e", "kty", "n")}
+        canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+        return _base64url(hashlib.sha256(canonical).digest())
+
+    def _use(self, jti: object) -> None:
+        if jti is None:
+            return
+        with self._lock:
+            if str(jti) in self._used:
+                raise OAuthError(401, "invalid_client", "The jti has been used before.")
+            self._used.add(str(jti))
+
+
+def _base64url(octets: bytes) -> str:
+    return urlsafe_b64encode(octets).rstrip(b"=").decode()

@@ -1,0 +1,376 @@
+"""HookKeysClient: the six hook-key endpoints of Okta's management API, and rotation.
+
+https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookKey/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ..clock import Clock, monotonic_clock, wall_clock
+from ..errors import (
+    ConfigurationError,
+    HookKeyApiError,
+    KeyInUseError,
+    KeyLimitError,
+    NotFoundError,
+    TransportError,
+    ValidationFailedError,
+)
+from ..jwk import PublicKey
+from .credentials import Credentials
+from .http import Answer, epoch
+from .models import HookKey
+from .transport import OktaTransport
+
+__all__ = ["AsyncHookKeysClient", "HookKeysClient", "Rotation"]
+
+MAX_KEYS: Final = 50
+MAX_NAME: Final = 255
+MAX_LIST: Final = 64 * 1024
+_PATH: Final = "/api/v1/hook-keys"
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+HookKeyList = list[HookKey]  # in the classes below, list is a method
+_SLACK: Final = 2.0
+"""Seconds by which Okta's ``created`` and ``Date`` may differ: both are cut to whole seconds."""
+
+
+class HookKeysClient:
+    """Manages the hook keys of one org. Thread-safe; use it as a context manager, or close it.
+
+    Every method raises the ``HookKeyApiError`` that fits the answer, and ``ConfigurationError`` for
+    an argument that cannot be right, before anything is sent. Reading needs okta.inlineHooks.read,
+    changing okta.inlineHooks.manage.
+    """
+
+    def __init__(
+        self,
+        org_url: str,
+        credentials: Credentials,
+        *,
+        timeout: float = 30,
+        max_wait: float = 70,
+        on_wait: Callable[[float], object] | None = None,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        clock: Clock = monotonic_clock,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        """``timeout`` is in seconds, for one answer in all.
+
+        What does no harm when it is done twice (reading, renaming, deleting) is tried again when
+        Okta's rate limit is exhausted or Okta is down for a moment, for at most ``max_wait``
+        seconds of waiting (0: never); ``on_wait`` is called with the seconds before each wait. The
+        other arguments are those of ``HookKeys``; ``sleep`` waits.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        for name, value, least in (("timeout", timeout, 0.05), ("max_wait", max_wait, 0)):
+            if type(value) not in (int, float) or not least <= value <= 3600:
+                raise ConfigurationError(f"{name} must be a number of seconds up to 3600")
+        self._transport = OktaTransport(
+            org_url,
+            credentials,
+            verify=verify,
+            proxies=proxies,
+            clock=clock,
+            max_wait=max_wait,
+            on_wait=on_wait,
+            sleep=sleep,
+        )
+        self._timeout = timeout
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"HookKeysClient({self._transport.org_url!r})"
+
+    def __reduce__(self) -> Any:
+        raise ConfigurationError("HookKeysClient is not pickled or copied; make one where needed")
+
+    def __enter__(self) -> HookKeysClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def list(self) -> HookKeyList:
+        """Return all keys of the org, without their public halves."""
+        return self._listed()[0]
+
+    def create(self, name: str) -> HookKey:
+        """Make a key pair, of which Okta keeps the private half; return it with the public one.
+
+        When the answer is lost on its way, the org's list tells whether the key was made; nothing
+        is ever sent twice. Raises ``ValidationFailedError`` when the name is taken, and
+        ``KeyLimitError`` when the org has 50 keys.
+        """
+        began = self._clock()
+        try:
+            answer = self._exchange("POST", _PATH, {"name": _checked_name(name)})
+            return HookKey.from_document(answer.json_object())
+        except TransportError as error:
+            lost = error
+        except HookKeyApiError as error:
+            raise self._why_not_created(error, name) from None
+        return self._recovered(name, began, lost)
+
+    def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002 - Okta's name for it
+        """Return the key with this ``id`` (``HKY…``); ``expand`` asks for its public half too."""
+        path = _path(id) + ("?expand=publickey" if expand else "")
+        return HookKey.from_document(self._exchange("GET", path).json_object())
+
+    def public_key(self, key_id: str) -> PublicKey:
+        """Return the public half of the key whose ``keyId`` this is.
+
+        Raises ``KeyRejectedError`` when the document is not acceptable.
+        """
+        answer = self._exchange("GET", f"{_PATH}/public/{_segment('key_id', key_id)}")
+        return PublicKey.from_document(answer.json_object(), expected_kid=key_id)
+
+    def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
+        """Change the name, which is all that can be changed; return the key."""
+        path, body = _path(id), {"name": _checked_name(name)}
+        return HookKey.from_document(self._exchange("PUT", path, body).json_object())
+
+    def delete(self, id: str) -> None:  # noqa: A002
+        """Delete a key for good. Raises ``KeyInUseError`` when an inline hook uses it."""
+        try:
+            self._exchange("DELETE", _path(id))
+        except (NotFoundError, TransportError):
+            raise
+        except HookKeyApiError as error:
+            # Which error Okta answers with is not documented; whether the key is used is.
+            if error.status in (400, 403, 409) and self._is_used(id):
+                raise _as(KeyInUseError, error) from None
+            raise
+
+    def find(self, name: str) -> HookKey | None:
+        """Return the key with exactly this name, or None."""
+        _checked_name(name)
+        return next((key for key in self.list() if key.name == name), None)
+
+    def rotate(self, name: str, *, successor: str | None = None) -> Rotation:
+        """Begin to replace the key of this name: create its successor, unless that exists already.
+
+        ``successor`` is the new key's name; None makes it from the old one and today's date (UTC).
+        Give the successor's public key to whoever verifies, let the inline hooks use it, then call
+        ``finish`` of what is returned. Raises ``NotFoundError`` when there is no key ``name``.
+        """
+        _checked_name(name)
+        if successor is None:
+            today = datetime.fromtimestamp(wall_clock(), UTC)
+            successor = f"{name} {today:%Y-%m-%d}"
+        if _checked_name(successor) == name:
+            raise ConfigurationError("successor must be another name")
+        keys = {key.name: key for key in self.list()}
+        if name not in keys:
+            raise NotFoundError("the org has no hook key of that name")
+        new = keys.get(successor) or self.create(successor)
+        return Rotation(client=self, old=keys[name], new=self._with_public_key(new))
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the public halves of all keys as a JWK Set (RFC 7517 section 5)."""
+        keys = [self.public_key(key.key_id) for key in self.list()]
+        return {"keys": [key.as_jwk() for key in keys]}
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._transport.close()
+
+    def _exchange(self, method: str, path: str, json: Mapping[str, Any] | None = None) -> Answer:
+        return self._transport.exchange(
+            method,
+            path,
+            json=json,
+            deadline=self._clock() + self._timeout,
+            max_body=MAX_LIST if path == _PATH else None,
+        )
+
+    def _listed(self) -> tuple[HookKeyList, Answer]:
+        answer = self._exchange("GET", _PATH)
+        return [HookKey.from_document(row) for row in answer.json_list()], answer
+
+    def _is_used(self, id: str) -> bool:  # noqa: A002
+        try:
+            return self.get(id).is_used is True
+        except HookKeyApiError:
+            return False
+
+    def _why_not_created(self, error: HookKeyApiError, name: str) -> HookKeyApiError:
+        """Which errors Okta answers with is not documented; what it refuses for is in the list."""
+        if error.status not in (400, 403, 409):
+            return error
+        try:
+            keys = self.list()
+        except HookKeyApiError:
+            return error
+        if any(key.name == name for key in keys):
+            return _as(ValidationFailedError, error, "the name is in use already")
+        return _as(KeyLimitError, error) if len(keys) >= MAX_KEYS else error
+
+    def _recovered(self, name: str, began: float, lost: TransportError) -> HookKey:
+        """Find out what became of a create whose answer was lost."""
+        try:
+            keys, answer = self._listed()
+        except HookKeyApiError:
+            raise TransportError(
+                "the answer was lost, so the key may or may not exist: find it by its name before "
+                "you create it again",
+                status=lost.status,
+            ) from None
+        key = next((key for key in keys if key.name == name), None)
+        if key is None:
+            raise lost
+        if not self._is_ours(key, began, answer):
+            raise ValidationFailedError("the name is in use already", status=lost.status)
+        return self._with_public_key(key)
+
+    def _is_ours(self, key: HookKey, began: float, answer: Answer) -> bool:
+        """Whether it was created since we asked, by Okta's own clock; ours may be wrong."""
+        try:
+            now = epoch(answer.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return False
+        elapsed = self._clock() - began
+        return key.created is not None and key.created.timestamp() >= now - elapsed - _SLACK
+
+    def _with_public_key(self, key: HookKey) -> HookKey:
+        if key.raw.get("_embedded") is not None:
+            return key
+        jwk = self._exchange("GET", f"{_PATH}/public/{_segment('keyId', key.key_id)}").json_object()
+        return HookKey.from_document({**key.raw, "_embedded": jwk.get("_embedded", jwk)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """A key and its successor, which exist side by side until ``finish``."""
+
+    client: HookKeysClient
+    old: HookKey
+    new: HookKey
+    """With its public half: what verifiers need before the hooks change over."""
+
+    def is_unused(self) -> bool:
+        """Ask whether no inline hook uses the old key any more."""
+        return self.client.get(self.old.id).is_used is False
+
+    def finish(self) -> HookKey:
+        """Delete the old key and give its name to the new one; return that.
+
+        Raises ``KeyInUseError`` while an inline hook uses the old key. May be repeated.
+        """
+        try:
+            if not self.is_unused():
+                raise KeyInUseError("let the inline hooks use the successor first")
+            self.client.delete(self.old.id)
+        except NotFoundError:
+            pass  # an earlier attempt came as far as this
+        return self.client.rename(self.new.id, self.old.name)
+
+
+class AsyncHookKeysClient:
+    """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads."""
+
+    def __init__(self, org_url: str, credentials: Credentials, **options: Any) -> None:
+        """Take the arguments of ``HookKeysClient``. Raises ``ConfigurationError``."""
+        self._client = HookKeysClient(org_url, credentials, **options)
+
+    def __repr__(self) -> str:
+        return f"Async{self._client!r}"
+
+    def __reduce__(self) -> Any:
+        raise ConfigurationError("AsyncHookKeysClient is not pickled or copied")
+
+    async def __aenter__(self) -> AsyncHookKeysClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def list(self) -> HookKeyList:
+        """Return all keys of the org, without their public halves."""
+        return await asyncio.to_thread(self._client.list)
+
+    async def create(self, name: str) -> HookKey:
+        """Make a key pair; return it with its public half."""
+        return await asyncio.to_thread(self._client.create, name)
+
+    async def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002
+        """Return the key with this ``id``."""
+        return await asyncio.to_thread(self._client.get, id, expand=expand)
+
+    async def public_key(self, key_id: str) -> PublicKey:
+        """Return the public half of the key whose ``keyId`` this is."""
+        return await asyncio.to_thread(self._client.public_key, key_id)
+
+    async def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
+        """Change the name; return the key."""
+        return await asyncio.to_thread(self._client.rename, id, name)
+
+    async def delete(self, id: str) -> None:  # noqa: A002
+        """Delete a key for good."""
+        await asyncio.to_thread(self._client.delete, id)
+
+    async def find(self, name: str) -> HookKey | None:
+        """Return the key with exactly this name, or None."""
+        return await asyncio.to_thread(self._client.find, name)
+
+    async def rotate(self, name: str, *, successor: str | None = None) -> AsyncRotation:
+        """Begin to replace the key of this name."""
+        rotation = await asyncio.to_thread(self._client.rotate, name, successor=successor)
+        return AsyncRotation(rotation)
+
+    async def jwks(self) -> dict[str, Any]:
+        """Return the public halves of all keys as a JWK Set."""
+        return await asyncio.to_thread(self._client.jwks)
+
+    async def close(self) -> None:
+        """Close the connections. Idempotent."""
+        await asyncio.to_thread(self._client.close)
+
+
+class AsyncRotation:
+    """``Rotation`` for asyncio."""
+
+    def __init__(self, rotation: Rotation) -> None:
+        self._rotation = rotation
+        self.old = rotation.old
+        self.new = rotation.new
+
+    async def is_unused(self) -> bool:
+        """Ask whether no inline hook uses the old key any more."""
+        return await asyncio.to_thread(self._rotation.is_unused)
+
+    async def finish(self) -> HookKey:
+        """Delete the old key and give its name to the new one; return that."""
+        return await asyncio.to_thread(self._rotation.finish)
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise ConfigurationError(f"name must be 1 to {MAX_NAME} printable characters")
+    return name
+
+
+def _segment(what: str, value: object) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ConfigurationError(f"{what} must be 1 to 64 letters, digits, - and _")
+    return value
+
+
+def _path(id: object) -> str:  # noqa: A002
+    return f"{_PATH}/{_segment('id', id)}"
+
+
+def _as(kind: type[HookKeyApiError], error: HookKeyApiError, detail: str = "") -> HookKeyApiError:
+    """The same answer, read with what is known besides."""
+    made = kind(detail or error.detail, status=error.status)
+    for name in ("error_code", "error_summary", "error_id", "causes", "request_id"):
+        setattr(made, name, getattr(error, name))
+    return made

@@ -1,0 +1,73 @@
+"""HookKey: what Okta's management API says of a hook key, read with tolerance. Pure.
+
+Okta's specification and its servers differ (isUsed is a string in one and a boolean in the other,
+the public half comes or does not), so only ``id`` and ``keyId`` must be there; what is not
+understood is kept in ``raw``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import TransportError
+from ..jwk import PublicKey
+
+__all__ = ["HookKey"]
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookKey:
+    """A hook key of an org. ``raw`` is the document as it came."""
+
+    id: str
+    """What Okta's management API and an inline hook's ``hookKeyId`` call it: ``HKY…``."""
+    key_id: str
+    """The ``kid`` of what it signs."""
+    name: str
+    created: datetime | None = None
+    last_updated: datetime | None = None
+    is_used: bool | None = None
+    """Whether an inline hook uses it; such a key cannot be deleted. None: Okta did not say."""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: object) -> HookKey:
+        """Read a hook key. Raises ``TransportError`` when it has no ``id`` or no ``keyId``."""
+        raw = document if isinstance(document, Mapping) else {}
+        ids = raw.get("id"), raw.get("keyId")
+        if not all(isinstance(each, str) and each for each in ids):
+            raise TransportError("the answer is not a hook key: it lacks id or keyId", status=200)
+        used = raw.get("isUsed")
+        name = raw.get("name")
+        return cls(
+            id=str(ids[0]),
+            key_id=str(ids[1]),
+            name=name if isinstance(name, str) else "",
+            created=_time(raw.get("created")),
+            last_updated=_time(raw.get("lastUpdated")),
+            is_used=used if isinstance(used, bool) else _BOOLEANS.get(str(used).lower()),
+            raw=MappingProxyType(dict(raw)),
+        )
+
+    @property
+    def public_key(self) -> PublicKey | None:
+        """The public half, None when the answer did not hold it.
+
+        Raises ``KeyRejectedError`` when it is there and not acceptable.
+        """
+        if self.raw.get("_embedded") is None:
+            return None
+        return PublicKey.from_document(self.raw, expected_kid=self.key_id)
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,267 @@
+"""ServiceApp: signing in to Okta's API as an API Services app (client credentials, RFC 6749 4.4).
+
+The app proves itself with a private key (private_key_jwt, RFC 7523), at the org authorization
+server: custom ones do not issue Okta's own scopes. With DPoP (RFC 9449) every request proves that a
+second key is at hand, so that a stolen token is of no use.
+https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/
+https://developer.okta.com/docs/guides/dpop/
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..clock import Clock, wall_clock
+from ..errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ForbiddenError,
+    HookKeyApiError,
+    RateLimitedError,
+    TransportError,
+)
+from ..forking import renew_after_fork
+from ..signer import HookSigner
+from .credentials import Credentials
+from .http import Answer, BoundedHttp
+from .transport import check_org_url, rate_limit
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from requests import PreparedRequest
+
+__all__ = ["ServiceApp"]
+
+RENEW_BEFORE: Final = 300
+"""Seconds before its end from which a token is replaced; Okta's default lifetime is 3600."""
+ASSERTION_LIFETIME: Final = 300
+
+_PATH: Final = "/oauth2/v1/token"
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+class _Token(NamedTuple):
+    value: str
+    renew_at: float
+    expires_at: float
+
+
+class ServiceApp(Credentials):
+    """Credentials of an API Services app: fetches an access token, keeps it and renews it early.
+
+    Thread-safe; one fetch at a time, in this process.
+    """
+
+    def __init__(
+        self,
+        org_url: str,
+        client_id: str,
+        private_key: RSAPrivateKey | str | bytes,
+        *,
+        key_id: str | None = None,
+        scopes: Collection[str] = ("okta.inlineHooks.read",),
+        dpop: bool = False,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """``client_id`` is the app's, ``private_key`` the RSA key whose public half it has.
+
+        The key is an object or an unencrypted PEM; ``key_id`` its kid in Okta, needed when the app
+        has several. ``scopes`` must be granted to the app, which also needs an admin role; changing
+        keys takes okta.inlineHooks.manage. ``dpop`` is what "Require Demonstrating Proof of
+        Possession" says in the app's settings. ``clock`` returns epoch seconds.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(client_id, str) or not _TOKEN.fullmatch(client_id):
+            raise ConfigurationError("client_id must be a non-empty string")
+        if isinstance(scopes, str) or not isinstance(scopes, Collection) or not scopes:
+            raise ConfigurationError("scopes must be a list of scope names with at least one")
+        if not all(isinstance(each, str) and _SCOPE.fullmatch(each) for each in scopes):
+            raise ConfigurationError("scopes must be single scope names (RFC 6749 section 3.3)")
+        if type(dpop) is not bool:
+            raise ConfigurationError("dpop must be True or False")
+        self._url = check_org_url(org_url) + _PATH
+        self._client_id = client_id
+        self._signer = HookSigner(private_key, key_id or "-", clock=clock)
+        self._header = {} if key_id else {"kid": None}
+        self._scope = " ".join(scopes)
+        self._clock = clock
+        self._http = BoundedHttp(verify=verify, proxies=proxies)
+        self._proof = _Proof(clock) if dpop else None
+        self._token: _Token | None = None
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """In a forked child: keep the token; whoever fetched one is gone."""
+        self._lock = threading.Lock()
+
+    def prepare(self, deadline: float, now: float) -> None:
+        """Have a token, by ``deadline`` (in the seconds of ``now``), or raise what prevents it."""
+        token, wall = self._token, self._clock()
+        if token is not None and wall < token.renew_at:
+            return
+        # A token that is only due is good enough for whoever does not get to renew it.
+        patience = 0.0 if token is not None and wall < token.expires_at else deadline - now
+        if not self._lock.acquire(timeout=max(0.0, patience)):
+            if self._token is None or self._clock() >= self._token.expires_at:
+                raise TransportError("there was no access token in time")
+            return
+        try:
+            if self._token is token:
+                self._token = self._fetch(deadline)
+        finally:
+            self._lock.release()
+
+    def refused(self, headers: Mapping[str, str]) -> bool:
+        """Drop the token, unless all that Okta asks for is a proof with its nonce."""
+        if self._proof is None or not self._proof.take_nonce(headers):
+            self._token = None
+        return True
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Set ``Authorization``, and with DPoP the proof for this request."""
+        token = self._secret()
+        scheme = "Bearer" if self._proof is None else "DPoP"
+        request.headers["Authorization"] = f"{scheme} {token}"
+        if self._proof is not None:
+            method, url = request.method or "", request.url or ""
+            request.headers["DPoP"] = self._proof.make(method, url, token)
+        return request
+
+    def _secret(self) -> str:
+        if self._token is None:
+            raise TransportError("there is no access token")
+        return self._token.value
+
+    def _fetch(self, deadline: float) -> _Token:
+        now = self._clock()
+        answer = self._ask(deadline)
+        proof = self._proof
+        if answer.status == 400 and proof is not None and proof.take_nonce(answer.headers):
+            answer = self._ask(deadline)
+        if answer.status != 200:
+            raise _refusal(answer, dpop=self._proof is not None)
+        document = answer.json_object()
+        value, lifetime = document.get("access_token"), document.get("expires_in")
+        kind = str(document.get("token_type")).lower()
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+            raise TransportError("the token answer has no access_token", status=200)
+        if kind != ("bearer" if self._proof is None else "dpop"):
+            raise ConfigurationError(
+                "the app's tokens are bound by DPoP; pass dpop=True"
+                if kind == "dpop"
+                else "the app's tokens are not bound by DPoP; leave dpop out"
+            )
+        if type(lifetime) not in (int, float) or not 0 < float(str(lifetime)) <= 86_400:
+            raise TransportError("the token answer has no usable expires_in", status=200)
+        seconds = float(str(lifetime))
+        return _Token(value, now + seconds - min(RENEW_BEFORE, seconds / 2), now + seconds)
+
+    def _ask(self, deadline: float) -> Answer:
+        now = int(self._clock())
+        assertion = self._signer.sign(
+            {
+                "iss": self._client_id,
+                "sub": self._client_id,
+                "aud": self._url,
+                "iat": now,
+                "exp": now + ASSERTION_LIFETIME,
+                "jti": str(uuid.uuid4()),
+            },
+            headers=self._header,
+        )
+        proof = {} if self._proof is None else {"DPoP": self._proof.make("POST", self._url, None)}
+        return self._http.send(
+            "POST",
+            self._url,
+            deadline=deadline,
+            headers=proof,
+            data={
+                "grant_type": "client_credentials",
+                "scope": self._scope,
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                "client_assertion": assertion,
+            },
+        )
+
+
+class _Proof:
+    """DPoP proofs with a key of their own, and the nonce that Okta last gave (RFC 9449)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._signer = HookSigner.generate(clock=clock)
+        self._clock = clock
+        self._nonce: str | None = None
+        jwk = self._signer.public_jwk()
+        self._header = {
+            "typ": "dpop+jwt",
+            "kid": None,
+            "jwk": {name: jwk[name] for name in ("kty", "n", "e")},
+        }
+
+    def make(self, method: str, url: str, token: str | None) -> str:
+        """Sign a proof for one request; ``token`` is the access token that goes with it."""
+        claims: dict[str, Any] = {
+            "jti": str(uuid.uuid4()),
+            "htm": method,
+            "htu": url.partition("?")[0],
+            "iat": int(self._clock()),
+        }
+        if self._nonce is not None:
+            claims["nonce"] = self._nonce
+        if token is not None:
+            digest = sha256(token.encode()).digest()
+            claims["ath"] = urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return self._signer.sign(claims, headers=self._header)
+
+    def take_nonce(self, headers: Mapping[str, str]) -> bool:
+        """Keep the nonce of an answer; return whether it is a new one."""
+        nonce = headers.get("DPoP-Nonce")
+        if not nonce or not _TOKEN.fullmatch(nonce) or nonce == self._nonce:
+            return False
+        self._nonce = nonce
+        return True
+
+
+# RFC 6749 section 5.2 and RFC 9449: the words are the specification's, so they may be shown.
+_CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
+    "invalid_client": (
+        AuthenticationError,
+        "client_id, private_key or key_id is not what the app has (invalid_client)",
+    ),
+    "invalid_scope": (ForbiddenError, "the app is not granted these scopes (invalid_scope)"),
+    "access_denied": (ForbiddenError, "a policy denies the app a token (access_denied)"),
+    "unauthorized_client": (ForbiddenError, "it is no API Services app (unauthorized_client)"),
+    "invalid_dpop_proof": (AuthenticationError, "the app requires DPoP; pass dpop=True"),
+    "use_dpop_nonce": (AuthenticationError, "Okta does not accept its own nonce (use_dpop_nonce)"),
+}
+
+
+def _refusal(answer: Answer, *, dpop: bool) -> HookKeyApiError:
+    if answer.status == 429:
+        limited = RateLimitedError("", status=429, headers=answer.headers)
+        limited.reset_at, limited.retry_after = rate_limit(answer.headers)
+        return limited
+    try:
+        code = answer.json_object().get("error")
+    except TransportError:
+        code = None
+    kind, detail = _CODES.get(str(code), (TransportError, "the token endpoint refused the app"))
+    if code == "invalid_dpop_proof" and dpop:
+        detail = "Okta does not accept the DPoP proof; is this machine's clock right?"
+    if kind is TransportError and answer.status in (400, 401, 403):
+        kind = AuthenticationError
+    made = kind(detail, status=answer.status, headers=answer.headers)
+    if isinstance(made, TransportError):
+        made.retry_after = answer.retry_after()
+    return made
