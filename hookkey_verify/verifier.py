@@ -37,6 +37,7 @@ from .errors import (
 )
 from .issuer import is_authorization_server, refuse_org_server
 from .jwk import ALGORITHMS, PublicKey, is_kid
+from .settings import Settings
 
 __all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
 
@@ -295,6 +296,27 @@ class HookVerifier:
             leeway=leeway,
             clock=clock,
         )
+
+    @classmethod
+    def from_env(cls, keys: KeySource, **options: Any) -> HookVerifier:
+        """Make the verifier that fits these keys, of what ``HOOKKEY_*`` says.
+
+        For ``IssuerKeys``: ``for_access_token`` with ``HOOKKEY_AUDIENCE``, ``HOOKKEY_CLIENT_ID``
+        and ``HOOKKEY_SCOPES`` (may be missing). For others: ``for_client_assertion`` with
+        ``HOOKKEY_CLIENT_ID`` and ``HOOKKEY_TOKEN_URL``. ``options`` are arguments of those, and
+        come first. Raises ``ConfigurationError`` naming what is missing and where to put it.
+        """
+        settings = Settings()
+        if "client_id" not in options:
+            options["client_id"] = settings.need("hook_client_id")
+        if hasattr(keys, "issuer"):
+            options.setdefault("scopes", settings.words("hook_scopes"))
+            if "audience" not in options:
+                options["audience"] = settings.need("audience")
+            return cls.for_access_token(keys, **options)
+        if "token_url" not in options:
+            options["token_url"] = settings.need("token_url")
+        return cls.for_client_assertion(keys, **options)
 
     def __repr__(self) -> str:
         return f"HookVerifier({self._keys!r}, {self._policy!r})"

@@ -23,17 +23,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"errors"},
     "forking": set(),
     "issuer": {"errors"},
+    "settings": {"errors"},
     "jwk": {"encoding", "errors"},
     "jws": {"encoding", "errors", "jwk"},
     "bearer": {"errors"},
     "claims": {"errors"},
     "replay": {"clock", "errors"},
-    "verifier": {"bearer", "claims", "clock", "errors", "issuer", "jwk", "jws"},
+    "verifier": {
+        "bearer", "claims", "clock", "errors", "issuer", "jwk", "jws", "settings",
+    },
     "signer": {"clock", "errors"},
-    "okta": {"clock", "encoding", "errors", "forking", "jwk", "okta", "signer", "version"},
+    "okta": {
+        "clock", "encoding", "errors", "forking", "jwk", "okta", "settings", "signer", "version",
+    },
     "keys": {
         "clock", "encoding", "errors", "events", "forking", "issuer", "jwk", "keys", "okta",
-        "verifier",
+        "settings", "verifier",
     },
     "valkey": {"errors", "forking"},
     "otel": {"events", "keys", "version"},
@@ -95,7 +100,7 @@ def _loaded_after(code: str) -> set[str]:
 
 HEAVY = {
     "requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich",
-    "redis", "prometheus_client", "opentelemetry",
+    "redis", "prometheus_client", "opentelemetry", "yaml",
 }  # fmt: skip
 
 VERIFY = """

@@ -123,6 +123,17 @@ class HookKeys:
             age_clock=clock,
         )
 
+    @classmethod
+    def from_env(cls, **options: Any) -> HookKeys:
+        """Make a source of what ``OKTA_CLIENT_*`` and okta.yaml say (``hookkey_verify.settings``).
+
+        ``options`` are arguments of the source, or settings by name; they come first. Raises
+        ``ConfigurationError`` naming what is missing and where to put it.
+        """
+        from ..okta.sign_in import arguments_from_env  # noqa: PLC0415 - imports requests
+
+        return cls(**arguments_from_env(options))
+
     def __repr__(self) -> str:
         return f"HookKeys({self._transport.org_url!r})"
 

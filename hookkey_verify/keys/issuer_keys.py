@@ -24,6 +24,7 @@ from ..errors import (
 from ..events import OnEvent
 from ..issuer import refuse_org_server
 from ..jwk import ALGORITHMS, PublicKey, is_kid
+from ..settings import Settings
 from .cache import KeyCache
 from .health import Health, Stats
 from .policy import CachePolicy, checked_policy
@@ -106,6 +107,17 @@ class IssuerKeys:
             clock=monotonic_clock if clock is None else clock,
             age_clock=clock,
         )
+
+    @classmethod
+    def from_env(cls, **options: Any) -> IssuerKeys:
+        """Make a source for ``HOOKKEY_ISSUER``; ``options`` come first.
+
+        Raises ``ConfigurationError`` naming what is missing.
+        """
+        from ..okta.sign_in import connection  # noqa: PLC0415 - imports requests
+
+        settings = Settings({"issuer": options.pop("issuer", None)})
+        return cls(settings.need("issuer"), **{**connection(settings), **options})
 
     def __repr__(self) -> str:
         return f"IssuerKeys({self.issuer!r})"

@@ -27,6 +27,7 @@ from ..jwk import PublicKey
 from .credentials import Credentials
 from .http import Answer, epoch
 from .models import HookKey
+from .sign_in import arguments_from_env
 from .transport import OktaTransport
 
 __all__ = ["AsyncHookKeysClient", "HookKeysClient", "Rotation"]
@@ -86,6 +87,15 @@ class HookKeysClient:
         )
         self._timeout = timeout
         self._clock = clock
+
+    @classmethod
+    def from_env(cls, **options: Any) -> HookKeysClient:
+        """Make a client of what ``OKTA_CLIENT_*`` and okta.yaml say (``hookkey_verify.settings``).
+
+        ``options`` are arguments of the client, or settings by name; they come first. Raises
+        ``ConfigurationError`` naming what is missing and where to put it.
+        """
+        return cls(**arguments_from_env(options))
 
     def __repr__(self) -> str:
         return f"HookKeysClient({self._transport.org_url!r})"
@@ -280,6 +290,11 @@ class AsyncHookKeysClient:
     def __init__(self, org_url: str, credentials: Credentials, **options: Any) -> None:
         """Take the arguments of ``HookKeysClient``. Raises ``ConfigurationError``."""
         self._client = HookKeysClient(org_url, credentials, **options)
+
+    @classmethod
+    def from_env(cls, **options: Any) -> AsyncHookKeysClient:
+        """Make a client as ``HookKeysClient.from_env`` does."""
+        return cls(**arguments_from_env(options))
 
     def __repr__(self) -> str:
         return f"Async{self._client!r}"

@@ -1,0 +1,84 @@
+"""From settings to credentials: which of the three ways to sign in to Okta is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..settings import NAMES, Settings
+from .credentials import ApiToken, BearerToken, Credentials
+from .service_app import ServiceApp
+
+__all__ = ["arguments_from_env", "connection", "credentials"]
+
+READ = "okta.inlineHooks.read"
+
+
+def credentials(settings: Settings) -> Credentials:
+    """Return the credentials that are configured, by Okta's ``authorizationMode``.
+
+    ``SSWS`` (the default with a token): an API token. ``Bearer``: an access token. ``PrivateKey``
+    (the default without a token): a service app. Raises ``ConfigurationError`` naming what is
+    missing.
+    """
+    mode = settings.text("authorization_mode")
+    if mode is None:
+        service_app = settings.text("token") is None and settings.text("private_key") is not None
+        mode = "PrivateKey" if service_app else "SSWS"
+    match mode.lower():
+        case "ssws":
+            return ApiToken(settings.need("token"))
+        case "bearer":
+            return BearerToken(settings.need("token"))
+        case "privatekey":
+            return ServiceApp(
+                settings.need("org_url"),
+                settings.need("client_id"),
+                _private_key(settings.need("private_key")),
+                key_id=settings.text("key_id"),
+                scopes=settings.words("scopes") or (READ,),
+                dpop=settings.flag("dpop"),
+                **connection(settings),
+            )
+    raise ConfigurationError(
+        f"{settings.origin('authorization_mode')} must be SSWS, Bearer or PrivateKey"
+    )
+
+
+def arguments_from_env(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return org_url, credentials, verify and proxies as configured, beside the other options.
+
+    What is among the options comes first, also a setting by its name. Raises
+    ``ConfigurationError``.
+    """
+    settings = Settings({name: options[name] for name in options if name in NAMES})
+    arguments = {name: value for name, value in options.items() if name not in NAMES}
+    return {
+        "org_url": settings.need("org_url"),
+        **connection(settings),
+        **({} if "credentials" in arguments else {"credentials": credentials(settings)}),
+        **arguments,
+    }
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Return the arguments ``verify`` and ``proxies`` that are configured."""
+    proxy = settings.text("proxy")
+    return {
+        "verify": settings.text("ca_bundle") or True,
+        "proxies": None if proxy is None else {"https": proxy, "http": proxy},
+    }
+
+
+def _private_key(value: str) -> str:
+    """A PEM, or the path of a file that holds one, as Okta's SDKs take it."""
+    if "-----BEGIN" in value:
+        return value.replace("\\n", "\n")  # how a PEM fits into one line of an env file
+    try:
+        return Path(value).read_text()
+    except (OSError, ValueError):
+        raise ConfigurationError(
+            "private_key must be a PEM or the path of a file that can be read"
+        ) from None
