@@ -42,6 +42,9 @@ ListKids = Callable[[float], Collection[str]]
 GRACE = 0.1
 """Seconds that a look-up waits beyond ``fetch_timeout``: the fetch has its own, better words."""
 
+ABANDONED = 60
+"""Seconds after which a fetch that is overdue is not believed to end, and another one may begin."""
+
 
 class Flight(Future[Outcome]):
     """A fetch under way, which nobody can cancel; nobody waits for it beyond ``until``.
@@ -49,9 +52,11 @@ class Flight(Future[Outcome]):
     It may take longer than it should: no deadline ends the resolution of a host name.
     """
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, number: int, until: float) -> None:
         super().__init__()
+        self.number = number
         self.until = until
+        self.landed = False
         self.set_running_or_notify_cancel()
 
 
@@ -109,10 +114,12 @@ class KeyCache:
         """Return the key if it is here and need not be refreshed. No lock, no I/O."""
         entry = self._entries.get(kid)
         if entry is not None and self._age_clock() < entry.refresh_at:
-            self._hits += 1
-            if self._report.active:
-                self._report(EventName.HIT, kid, "fresh")
-            return entry.key
+            key = entry.key
+            if key is not None:  # else it was invalidated this very moment
+                self._hits += 1
+                if self._report.active:
+                    self._report(EventName.HIT, kid, "fresh")
+            return key
         return None
 
     def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
@@ -192,21 +199,37 @@ class KeyCache:
 
     def _begin(self, kid: str, latest: float) -> tuple[Step, Flight | None]:
         """Decide on a look-up, begin the fetch if there is to be one, return what to wait for."""
-        flight = None
-        with self._lock:
-            step = self._states.look_up(kid, self._age_clock(), self._flights)
-            if step.join is not None:
-                flight = self._flights[step.join]
-            elif step.launch is not None:
-                if step.key is None and latest <= self._clock():
-                    raise KeyUnavailableError("the deadline has passed")
-                until = self._clock() + self._timeout + GRACE
-                flight = self._flights[step.launch] = Flight(until)
-            self._count(step.reports)
+        flight = launching = None
+        try:
+            with self._lock:
+                now = self._clock()
+                if latest <= now:
+                    step = self._states.at_hand(kid, self._age_clock())
+                else:
+                    self._abandon(kid, now)
+                    step = self._states.look_up(kid, self._age_clock(), self._flights)
+                if step.join is not None:
+                    flight = self._flights[step.join]
+                elif step.launch is not None:
+                    flight = Flight(self._states.begin(), now + self._timeout + GRACE)
+                    self._flights[step.launch] = launching = flight
+                self._count(step.reports)
+            if launching is not None and step.launch is not None:
+                self._launch(step.launch, launching)
+        except BaseException:  # a signal's, say: others may have joined what will never fly
+            if launching is not None and step.launch is not None:
+                late = KeyUnavailableError("the look-up that began the fetch was interrupted")
+                self._land(step.launch, launching, late, 0.0)
+            raise
         self._tell(step.reports)
-        if step.launch is not None and flight is not None:
-            self._launch(step.launch, flight)
         return step, flight if step.key is None else None
+
+    def _abandon(self, kid: str, now: float) -> None:
+        """Forget a fetch that is so late that it may never come back."""
+        for name in (kid, DIRECTORY):
+            flight = self._flights.get(name)
+            if flight is not None and flight.until + ABANDONED < now:
+                del self._flights[name]
 
     def _end(self, kid: str, flight: Flight) -> Step:
         """Tell what the flight means for this look-up; an empty step: decide anew."""
@@ -258,11 +281,15 @@ class KeyCache:
         reports: list[Report] = []
         try:
             with self._lock:
+                if flight.landed:
+                    return
+                flight.landed = True
                 # Not there, or another one: invalidated meanwhile. Whoever waits gets the answer,
                 # but nobody after them.
                 if self._flights.get(kid) is flight:
                     del self._flights[kid]
-                    outcome, reports = self._states.landed(kid, outcome, self._age_clock())
+                    now = self._age_clock()
+                    outcome, reports = self._states.landed(kid, outcome, now, flight.number)
                 named = None if kid == DIRECTORY else kid
                 verdict = "ok"
                 if isinstance(outcome, HookVerificationError):
@@ -271,7 +298,8 @@ class KeyCache:
                 reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
                 self._count(reports)
         finally:
-            flight.set_result(outcome)
+            if not flight.done():
+                flight.set_result(outcome)
         if isinstance(outcome, HookVerificationError):
             what = "its list of keys" if named is None else f"the key {shown(named)}"
             level = logging.INFO if isinstance(outcome, UnknownKeyError) else logging.WARNING

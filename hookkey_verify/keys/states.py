@@ -95,11 +95,14 @@ class Step:
 class Entry:
     """A key that the source had; it is kept until it is revoked or pushed out."""
 
-    __slots__ = ("born", "error", "failures", "fresh_until", "key", "refresh_at", "retry_at")
+    __slots__ = (
+        "as_of", "born", "error", "failures", "fresh_until", "key", "refresh_at", "retry_at",
+    )  # fmt: skip
 
-    def __init__(self, key: PublicKey, born: float, policy: CachePolicy) -> None:
+    def __init__(self, key: PublicKey, as_of: int, born: float, policy: CachePolicy) -> None:
         ahead = policy.fresh_for * policy.refresh_ahead * random.uniform(0.5, 1)  # noqa: S311
         self.key: PublicKey | None = key  # None: invalidated, and still a kid that is known
+        self.as_of = as_of  # the number of the fetch that brought it
         self.born = born
         self.fresh_until = born + policy.fresh_for
         self.refresh_at = self.fresh_until - ahead
@@ -137,6 +140,8 @@ class KeyStates:
         self._listed_until = self._list_again_at = _NEVER
         self._last_success: float | None = None
         self._problem: HookVerificationError | None = None
+        self._fetches = 0
+        self._others_since = 0
         self.forget_refusals()
 
     def forget_refusals(self) -> None:
@@ -163,6 +168,16 @@ class KeyStates:
             return self._expired(kid, entry, now)
         return self._absent(kid, now, flying)
 
+    def at_hand(self, kid: str, now: float) -> Step:
+        """Decide on a look-up that has no time for a fetch."""
+        entry, refusal = self.entries.get(kid), self._refusals.get(kid)
+        if entry is not None and now < entry.fresh_until:
+            return Step(reports=(Report(EventName.HIT, kid, "fresh"),), key=entry.key)
+        if entry is None and refusal is not None and now < refusal.until:
+            return self._refused(kid, refusal, now)
+        late = KeyUnavailableError("the deadline has passed")
+        return self.stale(kid, late, now) or Step(error=late)
+
     def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Step:
         hit = Report(EventName.HIT, kid, "fresh")
         due = max(entry.refresh_at, entry.retry_at, self._breaker_until) <= now
@@ -185,9 +200,7 @@ class KeyStates:
     def _absent(self, kid: str, now: float, flying: Container[str]) -> Step:
         refusal = self._refusals.get(kid)
         if refusal is not None and now < refusal.until:
-            if isinstance(refusal.error, UnknownKeyError):
-                return _unknown(kid, refusal.error)
-            return _limited(kid, "refresh", refusal.error, refusal.until - now)
+            return self._refused(kid, refusal, now)
         if self._breaker_error is not None and now < self._breaker_until:
             return _limited(kid, "breaker", self._breaker_error, self._breaker_until - now)
         if kid in self.expected:
@@ -207,6 +220,11 @@ class KeyStates:
             return _limited(kid, "first_seen", error, wait)
         return _miss(kid, kid)
 
+    def _refused(self, kid: str, refusal: _Refusal, now: float) -> Step:
+        if isinstance(refusal.error, UnknownKeyError):
+            return _unknown(kid, refusal.error)
+        return _limited(kid, "refresh", refusal.error, refusal.until - now)
+
     def stale(self, kid: str, error: HookVerificationError, now: float) -> Step | None:
         """Return the kept key if it may be served in spite of the error that a refresh met.
 
@@ -223,15 +241,26 @@ class KeyStates:
 
     # --- the end of a fetch
 
-    def landed(self, kid: str, outcome: Outcome, now: float) -> tuple[Outcome, list[Report]]:
-        """Keep what came; return what to tell those who wait, and what happened."""
+    def begin(self) -> int:
+        """Number a fetch that begins."""
+        self._fetches += 1
+        return self._fetches
+
+    def landed(
+        self, kid: str, outcome: Outcome, now: float, number: int
+    ) -> tuple[Outcome, list[Report]]:
+        """Keep what fetch ``number`` brought; return what to tell who waits, and what happened.
+
+        The caller sees to it that the fetch is still the one for this kid.
+        """
         reports: list[Report] = []
         if isinstance(outcome, Fetched):
             refused = self._changed(kid, outcome.key, reports)
             if refused is None:
                 self._answered(now, reports)
-                for key in (*outcome.others, outcome.key):
-                    self._store(key, max(0.0, outcome.age), now, reports)
+                if number > self._others_since:
+                    self._store_others(outcome.others, number, now, reports)
+                self._store(outcome.key, number, max(0.0, outcome.age), now, reports)
                 return outcome, reports
             outcome = refused
         if isinstance(outcome, frozenset):
@@ -243,6 +272,7 @@ class KeyStates:
             if self.entries.pop(kid, None) is not None:
                 reports.append(Report(EventName.KEY_REVOKED, kid))
             self._refusals[kid] = _Refusal(outcome, now + self._policy.negative_for)
+            self._others_since = self._fetches
         else:
             self._failed(kid, outcome, now, reports)
         return outcome, reports
@@ -251,13 +281,13 @@ class KeyStates:
         """Keep keys that nobody asked for by kid."""
         reports: list[Report] = []
         self._answered(now, reports)
-        for key in keys:
-            self._store(key, 0.0, now, reports)
+        self._store_others(keys, self.begin(), now, reports)
         return reports
 
     def invalidate(self, kid: str) -> None:
         """Forget the key, but not that its kid is known: fetching it anew spends no budget."""
         self._refusals.pop(kid, None)
+        self._others_since = self._fetches  # it may be coming along with another kid's fetch
         entry = self.entries.get(kid)
         if entry is not None:
             entry.key = entry.error = None
@@ -271,13 +301,24 @@ class KeyStates:
         reports.append(Report(EventName.KEY_CHANGED, kid, verdict))
         return None if self._keys_may_change else KeyChangedError("invalidate(kid) accepts it")
 
-    def _store(self, key: PublicKey, age: float, now: float, reports: list[Report]) -> None:
+    def _store_others(
+        self, keys: Collection[PublicKey], number: int, now: float, reports: list[Report]
+    ) -> None:
+        for key in keys:
+            entry = self.entries.get(key.kid)
+            newer = entry is not None and entry.as_of > number
+            if not newer and self._changed(key.kid, key, reports) is None:
+                self._store(key, number, 0.0, now, reports)
+
+    def _store(
+        self, key: PublicKey, number: int, age: float, now: float, reports: list[Report]
+    ) -> None:
         self._refusals.pop(key.kid, None)
         if key.kid not in self.entries and len(self.entries) >= self._policy.max_keys:
             oldest = min(self.entries, key=lambda kid: self.entries[kid].born)
             del self.entries[oldest]
             reports.append(Report(EventName.EVICTED, oldest))
-        entry = self.entries[key.kid] = Entry(key, now - age, self._policy)
+        entry = self.entries[key.kid] = Entry(key, number, now - age, self._policy)
         if entry.refresh_at <= now:  # another worker's, which renews it
             entry.retry_at = now + self._backoff.after(1)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -108,7 +107,7 @@ class BoundedHttp:
         self._verify = verify
         self._proxies = dict(proxies or {})
         self._clock = clock
-        self._closed = threading.Event()
+        self._closed = False
         self.renew()
         renew_after_fork(self)
 
@@ -152,7 +151,7 @@ class BoundedHttp:
 
         Raises ``TransportError``, or ``ConfigurationError`` once it is closed.
         """
-        if self._closed.is_set():
+        if self._closed:
             raise ConfigurationError("it is closed")
         request = requests.Request(method, url, json=json, data=data, headers=headers, auth=auth)
         answer, reused = self._try(request, deadline, max_body or MAX_BODY)
@@ -165,7 +164,7 @@ class BoundedHttp:
 
     def close(self) -> None:
         """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
-        self._closed.set()
+        self._closed = True
         self._session.close()
 
     def _try(
@@ -176,15 +175,16 @@ class BoundedHttp:
         if left <= 0:
             return _TOO_LATE, False
         answer: Answer | str
-        with Watch(left) as watch:
-            try:
+        watch = Watch(left)
+        try:
+            with watch:
                 answer = self._exchange(request, left, max_body)
-            except HookKeyError:
-                if not watch.expired:
-                    raise
-                answer = _TOO_LATE
-            except Exception as error:  # the one seal, also for a failing token function
-                answer = _problem(error)
+        except HookKeyError:
+            if not watch.expired:
+                raise
+            answer = _TOO_LATE
+        except Exception as error:  # the one seal, also for a failing token function
+            answer = _problem(error)
         # Headers that were cut off look to http.client like headers that ended.
         return (_TOO_LATE if watch.expired else answer), watch.reused
 

@@ -1,0 +1,427 @@
+"""Events: what a cache tells, to whom, and what a bad listener can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from hookkey_verify import CachePolicy, ConfigurationError, HookSigner, PublicKey
+from hookkey_verify.errors import (
+    HookVerificationError,
+    KeySourceConfigurationError,
+    KeySourceThrottledError,
+    KeyUnavailableError,
+    UnknownKeyError,
+)
+from hookkey_verify.events import Event, EventName, Reporter, shown
+from hookkey_verify.keys.cache import Fetched, KeyCache
+
+from .faults import ManualClock
+
+URL = "https://acme.okta.com"
+FETCH_TIMEOUT = 20
+POLICY = CachePolicy(
+    fresh_for=100,
+    refresh_ahead=0.2,
+    first_seen_burst=3,
+    max_keys=2,
+    fetch_timeout=FETCH_TIMEOUT,
+)
+HIT, FETCH, MISS = EventName.HIT, EventName.FETCH, EventName.MISS
+
+
+class Scene:
+    """A source that can be told what to answer, a clock, and the events of the cache on top."""
+
+    def __init__(self, jwk: dict[str, str], other_jwk: dict[str, str]) -> None:
+        self._jwk = jwk
+        self._other_jwk = other_jwk
+        self.error: HookVerificationError | None = None
+        self.clock = ManualClock()
+        self.events: list[Event] = []
+        self._changed = threading.Condition()
+        self._joiners = 0
+        self.listener: Callable[[Event], object] = id
+        self.cache = self.make()
+
+    def make(self, **arguments: Any) -> KeyCache:
+        self.cache = KeyCache(
+            self._fetch,
+            POLICY,
+            source=URL,
+            on_event=self._on_event,
+            clock=self.clock,
+            age_clock=self.clock,
+            **arguments,
+        )
+        return self.cache
+
+    def _on_event(self, event: Event) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+        self.listener(event)
+
+    def _fetch(self, kid: str, deadline: float) -> Fetched:
+        self.wait_for(EventName.COALESCED, self._joiners)
+        self.clock.now += 0.25
+        if self.error is not None:
+            raise self.error
+        return Fetched(PublicKey.from_document({**self._jwk, "kid": kid}, expected_kid=kid))
+
+    def wait_for(self, name: EventName, times: int) -> None:
+        with self._changed:
+            seen = self.named
+            assert self._changed.wait_for(lambda: len(seen(name)) >= times, FETCH_TIMEOUT)
+
+    def wait_for_all(self) -> None:
+        """Wait until every fetch has been told of; that is the last of what happens."""
+        deadline = time.monotonic() + FETCH_TIMEOUT
+        for thread in threading.enumerate():
+            if thread.name == "hookkey-fetch":
+                thread.join(deadline - time.monotonic())
+
+    def named(self, name: EventName) -> list[Event]:
+        return [event for event in self.events if event.name is name]
+
+    def get(self, *kids: str) -> None:
+        for kid in kids:
+            try:
+                self.cache.get(kid)
+            except HookVerificationError as error:
+                assert self.error is None or type(error) is type(self.error)
+
+    def change_the_material(self) -> None:
+        self._jwk = self._other_jwk
+
+    def get_twice_at_once(self, kid: str) -> None:
+        async def both() -> None:
+            await asyncio.gather(self.cache.aget(kid), self.cache.aget(kid))
+
+        self._joiners = 1
+        asyncio.run(both())
+
+
+@pytest.fixture
+def scene(signer: HookSigner, stranger: HookSigner) -> Scene:
+    return Scene(signer.public_jwk(), stranger.public_jwk())
+
+
+def _a_fresh_key(scene: Scene) -> None:
+    scene.get("a", "a")
+
+
+def _a_late_key(scene: Scene) -> None:
+    scene.get("a")
+    scene.clock.now += 95
+    scene.get("a")
+    scene.wait_for(FETCH, 2)
+
+
+def _two_at_once(scene: Scene) -> None:
+    scene.get_twice_at_once("a")
+
+
+def _an_unknown_kid(scene: Scene) -> None:
+    scene.error = UnknownKeyError("not here")
+    scene.get("a", "a")
+
+
+def _an_outage(scene: Scene) -> None:
+    scene.get("a")
+    scene.clock.now += 100
+    scene.error = KeyUnavailableError("broken")
+    scene.get("a")
+    scene.get("a")
+
+
+def _made_up_kids(scene: Scene) -> None:
+    scene.error = UnknownKeyError("not here")
+    scene.get("x", "y", "z")
+    scene.error = None
+    scene.get("a")
+
+
+def _told_to_wait(scene: Scene) -> None:
+    scene.error = KeySourceThrottledError("busy", retry_after=37)
+    scene.get("a")
+    scene.error = KeyUnavailableError("busy")
+    with pytest.raises(KeySourceThrottledError):
+        scene.cache.get("b")
+    scene.error = None
+    scene.clock.now += 38
+    scene.get("a")
+
+
+def _refused(scene: Scene) -> None:
+    scene.error = KeySourceConfigurationError("the token is wrong")
+    scene.get("a")
+
+
+def _a_deleted_key(scene: Scene) -> None:
+    scene.get("a")
+    scene.clock.now += 100
+    scene.error = UnknownKeyError("not here")
+    scene.get("a")
+
+
+def _a_changed_key(scene: Scene) -> None:
+    scene.get("a")
+    scene.clock.now += 100
+    scene.change_the_material()
+    with pytest.raises(HookVerificationError):
+        scene.cache.get("a")
+
+
+def _a_changed_key_that_may_change(scene: Scene) -> None:
+    scene.make(keys_may_change=True)
+    scene.get("a")
+    scene.clock.now += 100
+    scene.change_the_material()
+    scene.get("a")
+
+
+def _too_many_keys(scene: Scene) -> None:
+    scene.get("a", "b", "c")
+
+
+def _a_directory(scene: Scene) -> None:
+    scene.make(list_kids=lambda deadline: {"a"})
+    scene.get("a", "x")
+
+
+Told = tuple[EventName, str | None, str]
+
+FETCHED: list[Told] = [(MISS, "a", ""), (FETCH, "a", "ok")]
+STALE: list[Told] = [
+    (HIT, "a", "stale"),
+    (EventName.STALE_SERVED, "a", "key_unavailable"),
+]
+UNKNOWN = [(name, kid, why) for kid in "xyz" for name, why in ((MISS, ""), (FETCH, "unknown_key"))]
+
+SCENES: list[tuple[Callable[[Scene], None], list[Told]]] = [
+    (_a_fresh_key, [*FETCHED, (HIT, "a", "fresh")]),
+    (
+        _a_late_key,
+        [*FETCHED, (HIT, "a", "fresh"), (EventName.REFRESH_AHEAD, "a", ""), (FETCH, "a", "ok")],
+    ),
+    (_two_at_once, [*FETCHED, (EventName.COALESCED, "a", "")]),
+    (_an_unknown_kid, [(MISS, "a", ""), (FETCH, "a", "unknown_key"), (HIT, "a", "negative")]),
+    (
+        _an_outage,
+        [
+            *FETCHED,
+            (MISS, "a", ""),
+            (FETCH, "a", "key_unavailable"),
+            *STALE,
+            (EventName.LIMITED, "a", "refresh"),
+            *STALE,
+        ],
+    ),
+    (_made_up_kids, [*UNKNOWN, (EventName.LIMITED, "a", "first_seen")]),
+    (
+        _told_to_wait,
+        [
+            (MISS, "a", ""),
+            (FETCH, "a", "key_source_throttled"),
+            (EventName.BREAKER, None, "open"),
+            (EventName.LIMITED, "b", "breaker"),
+            *FETCHED,
+            (EventName.BREAKER, None, "closed"),
+        ],
+    ),
+    (
+        _refused,
+        [
+            (MISS, "a", ""),
+            (FETCH, "a", "key_source_misconfigured"),
+            (EventName.CONFIG_ERROR, None, "key_source_misconfigured"),
+            (EventName.BREAKER, None, "open"),
+        ],
+    ),
+    (
+        _a_deleted_key,
+        [
+            *FETCHED,
+            (MISS, "a", ""),
+            (FETCH, "a", "unknown_key"),
+            (EventName.KEY_REVOKED, "a", ""),
+        ],
+    ),
+    (
+        _a_changed_key,
+        [
+            *FETCHED,
+            (MISS, "a", ""),
+            (FETCH, "a", "key_changed"),
+            (EventName.KEY_CHANGED, "a", "refused"),
+        ],
+    ),
+    (
+        _a_changed_key_that_may_change,
+        [*FETCHED, *FETCHED, (EventName.KEY_CHANGED, "a", "accepted")],
+    ),
+    (
+        _too_many_keys,
+        [
+            *[(name, kid, why) for kid in "abc" for name, why in ((MISS, ""), (FETCH, "ok"))],
+            (EventName.EVICTED, "a", ""),
+        ],
+    ),
+    (
+        _a_directory,
+        [(MISS, "a", ""), (FETCH, None, "ok"), *FETCHED, (HIT, "x", "negative")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("play", "told"), SCENES, ids=lambda each: getattr(each, "__name__", ""))
+def test_what_is_told(scene: Scene, play: Callable[[Scene], None], told: list[Told]) -> None:
+    """Every scene tells its events, each as often as it happens; all of them name the source.
+
+    Their order is that of each thread; the end of a fetch may be told after the key is used.
+    """
+    play(scene)
+    scene.wait_for_all()
+    assert sorted(map(_told, scene.events)) == sorted((n, k or "", why) for n, k, why in told)
+    assert {event.source for event in scene.events} == {URL}
+
+
+def _told(event: Event) -> tuple[EventName, str, str]:
+    return event.name, event.kid or "", event.outcome
+
+
+def test_every_event_is_in_a_scene() -> None:
+    """But the one that is told by the store which workers share."""
+    assert {name for _, told in SCENES for name, *_ in told} == {*EventName} - {EventName.SHARED}
+
+
+@pytest.mark.parametrize(
+    ("play", "name", "outcome", "seconds"),
+    [
+        (_a_fresh_key, FETCH, "ok", [0.25]),
+        (_a_fresh_key, HIT, "fresh", [None]),
+        (_an_outage, EventName.STALE_SERVED, "key_unavailable", [100.25, 100.25]),
+        (_told_to_wait, EventName.BREAKER, "open", [37]),
+        (_told_to_wait, EventName.BREAKER, "closed", [None]),
+        (_told_to_wait, EventName.LIMITED, "breaker", [37]),
+        (_made_up_kids, EventName.LIMITED, "first_seen", [pytest.approx(9.25)]),
+    ],
+)
+def test_seconds(
+    scene: Scene,
+    play: Callable[[Scene], None],
+    name: EventName,
+    outcome: str,
+    seconds: list[float | None],
+) -> None:
+    """How long a fetch took, how old a key is, how long there will be no fetch."""
+    play(scene)
+    scene.wait_for_all()
+    assert [each.seconds for each in scene.named(name) if each.outcome == outcome] == seconds
+
+
+@pytest.mark.parametrize("play", [play for play, _ in SCENES], ids=lambda play: str(play.__name__))
+def test_no_lock_is_held(scene: Scene, play: Callable[[Scene], None]) -> None:
+    """The listener may ask the cache how it is doing: at no event does that wait for itself."""
+    asked: list[str] = []
+
+    def listener(event: Event) -> None:
+        lock = scene.cache._lock
+        assert lock.acquire(timeout=5)  # so that the test would fail instead of hanging
+        lock.release()
+        asked.append(f"{scene.cache.health().source} {scene.cache.stats().keys}")
+
+    scene.listener = listener
+    play(scene)
+    scene.wait_for_all()
+    assert len(asked) == len(scene.events)
+
+
+@pytest.mark.parametrize("play", [play for play, _ in SCENES], ids=lambda play: str(play.__name__))
+def test_a_listener_that_raises(
+    scene: Scene, play: Callable[[Scene], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Look-ups and fetches end as without it; the log has the type of the error and no more."""
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError(event.kid, "a secret")
+
+    scene.listener = listener
+    play(scene)
+    scene.wait_for_all()
+    raised = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert raised == ["on_event raised ZeroDivisionError"] * len(scene.events)
+    assert "a secret" not in caplog.text
+
+
+def test_a_listener_that_forgets_the_key(scene: Scene) -> None:
+    """The look-up that has just been told as a hit gets its key and is no second one."""
+    scene.get("a")
+    scene.wait_for_all()
+    scene.listener = lambda event: scene.cache.invalidate("a")
+    scene.get("a")
+    assert (scene.cache.stats().hits, scene.cache.stats().misses) == (1, 1)
+
+
+def test_a_reporter_without_a_listener() -> None:
+    """Nothing is made and nothing is called."""
+    reporter = Reporter(URL, None)
+    assert not reporter.active
+    reporter(HIT, "a", "fresh")
+
+
+@pytest.mark.parametrize("wrong", ["print", 5, [], object()], ids=repr)
+def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
+    """At construction, not at the first event."""
+    with pytest.raises(ConfigurationError, match="on_event must be a function of one Event"):
+        Reporter(URL, wrong)
+
+
+def test_an_event_cannot_be_changed() -> None:
+    """Several listeners may be given the same one; its fields are named."""
+    event = Event(name=HIT, source=URL)
+    assert (event.kid, event.outcome, event.seconds) == (None, "", None)
+    with pytest.raises(FrozenInstanceError):
+        event.kid = "a"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Event(HIT, URL)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("kid", "text"),
+    [
+        ("a", "'a'"),
+        ("x" * 40, "'" + "x" * 40 + "'"),
+        ("x" * 41, "'" + "x" * 40 + "…'"),
+        ("a\r\nWARNING all is well", r"'a\r\nWARNING all is well'"),
+        ("\x1b[31m\x00", r"'\x1b[31m\x00'"),
+        ("\u202e\u2028", r"'\u202e\u2028'"),
+        ("\ud800", r"'\ud800'"),
+        ("it's", '"it\'s"'),
+    ],
+)
+def test_a_kid_in_a_log_line(kid: str, text: str) -> None:
+    """59. Escaped, and cut after 40 characters."""
+    assert shown(kid) == text
+
+
+@pytest.mark.parametrize("kid", ["\n" * 10_240, "x\r\n\x1b[2J" * 1_000], ids=["LF", "terminal"])
+def test_a_failed_fetch_is_logged_in_one_short_line(
+    scene: Scene, kid: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """59. Who makes kids up can neither forge a line nor fill the disk."""
+    caplog.set_level(logging.INFO)
+    scene.error = UnknownKeyError("not here")
+    scene.get(kid)
+    scene.wait_for_all()
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.isprintable()
+    assert len(line) < 500
