@@ -46,8 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "emulator": {"clock", "emulator", "errors", "signer"},
     "testing": {"clock", "errors", "signer", "testing"},
     "cli": {
-        "cli", "clock", "emulator", "errors", "keys", "okta", "replay", "testing", "verifier",
-        "version",
+        "cli", "clock", "emulator", "encoding", "errors", "issuer", "keys", "okta", "replay",
+        "settings", "signer", "testing", "verifier", "version",
     },
     "__main__": {"cli"},
 }  # fmt: skip

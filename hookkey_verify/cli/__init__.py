@@ -1,6 +1,7 @@
 """The ``hookkey`` command. Thin: every command is a call of a public name.
 
-Exit codes: 0 everything as it should be, 1 a check failed, 2 wrong usage or a missing extra.
+Exit codes: 0 everything as it should be, 1 a check failed or a request was refused, 2 wrong usage,
+wrong configuration or a missing extra, 3 unavailable, 4 not found, 5 forbidden.
 """
 
 from __future__ import annotations

@@ -6,8 +6,13 @@ import json
 from importlib.util import find_spec
 
 import click
+from click.shell_completion import get_completion_class
 
 from ..version import __version__
+from .doctor import doctor
+from .emulate import emulate
+from .keys import keys
+from .tokens import inspect, sign, verify
 
 __all__ = ["hookkey"]
 
@@ -15,7 +20,28 @@ __all__ = ["hookkey"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hookkey")
 def hookkey() -> None:
-    """Verify what Okta hook keys sign."""
+    """Verify what Okta hook keys sign, and manage the keys.
+
+    Exit codes: 0 ok, 1 verification failed or refused, 2 usage or configuration, 3 unavailable,
+    4 not found, 5 forbidden.
+    """
+
+
+for _command in (keys, sign, verify, inspect, doctor, emulate):
+    hookkey.add_command(_command)
+
+
+@hookkey.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes your shell complete the commands and options of hookkey.
+
+    Example: hookkey completion bash >> ~/.bashrc
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"click has no completion for {shell}")
+    click.echo(kind(hookkey, {}, "hookkey", "_HOOKKEY_COMPLETE").source())
 
 
 @hookkey.command()

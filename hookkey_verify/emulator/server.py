@@ -39,13 +39,15 @@ class OktaEmulator:
         api_token: str | None = None,
         public_shape: PublicShape = "bare",
         rate_limit: int = 600,
+        port: int = 0,
         new_key: Callable[[], RSAPrivateKey] | None = None,
         clock: Clock = wall_clock,
     ) -> None:
         """Prepare the org; ``start`` serves it.
 
         ``api_token`` None makes one; ``public_shape`` is "bare" or "wrapped"; ``rate_limit`` is in
-        calls a minute; ``new_key`` makes the RSA keys; ``clock`` returns epoch seconds.
+        calls a minute; ``port`` 0 lets the system choose; ``new_key`` makes the RSA keys; ``clock``
+        returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -53,6 +55,8 @@ class OktaEmulator:
             raise ConfigurationError('public_shape must be "bare" or "wrapped"')
         if type(rate_limit) is not int or rate_limit < 1:
             raise ConfigurationError("rate_limit must be a positive number of calls a minute")
+        if type(port) is not int or not 0 <= port <= 65_535:
+            raise ConfigurationError("port must be a number from 0 to 65535")
         if api_token is not None and not _is_token(api_token):
             raise ConfigurationError("api_token must be printable ASCII without white space")
         self.api_token = secrets.token_urlsafe(32) if api_token is None else api_token
@@ -70,6 +74,7 @@ class OktaEmulator:
             apps=self._apps,
             faults=self.faults,
         )
+        self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._url = ""
@@ -90,7 +95,12 @@ class OktaEmulator:
             raise ConfigurationError("the emulator is running already")
         # asyncio sets TCP_NODELAY only where the protocol is named; without, answers wait 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", self._port))
+        except OSError:
+            listener.close()
+            raise ConfigurationError(f"port {self._port} is not free") from None
         ready = threading.Event()
         server = _Server(ready, self.app)
         thread = threading.Thread(

@@ -1,0 +1,160 @@
+"""``hookkey doctor``: what is configured, whether it works, and which set-up a token belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import BinaryIO, Literal
+
+import click
+
+from ..clock import monotonic_clock, wall_clock
+from ..encoding import EncodingError, base64url_decode, json_object
+from ..errors import HookKeyError
+from ..issuer import is_authorization_server
+from ..okta.http import Answer, epoch
+from ..okta.models import HookKey
+from ..okta.sign_in import connection, credentials
+from ..okta.transport import OktaTransport
+from ..settings import NAMES, Settings
+from .output import as_json, command, exit_code, print_json, print_rows
+
+__all__ = ["doctor"]
+
+SKEW_TO_WARN = 30
+"""Seconds of difference to Okta's clock; the verifier's leeway is 60."""
+MAX_BODY = 64 * 1024
+MAX_TOKEN = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    result: Literal["ok", "warning", "failed", "skipped"]
+    detail: str
+
+
+@click.command()
+@click.argument("token", type=click.File("rb"), required=False, metavar="[FILE]")
+@as_json
+@command
+def doctor(token: BinaryIO | None, as_json: bool) -> None:
+    """Check settings, connection, permissions, clock, rate limit and keys; and a token, if given.
+
+    Nothing is changed in the org. Exits with 0 if nothing failed.
+
+    Example: hookkey doctor token.txt
+    """
+    settings = Settings()
+    findings = [*_settings(settings)]
+    code, keys = 0, list[HookKey]()
+    try:
+        transport = OktaTransport(
+            settings.need("org_url"), credentials(settings), **connection(settings)
+        )
+        answer = transport.exchange(
+            "GET", "/api/v1/hook-keys", deadline=monotonic_clock() + 10, max_body=MAX_BODY
+        )
+        transport.close()
+        keys = [HookKey.from_document(row) for row in answer.json_list()]
+    except HookKeyError as error:
+        findings.append(Finding("org", "failed", str(error)))
+        code = exit_code(error)
+    else:
+        findings += [
+            Finding("org", "ok", f"{transport.org_url} answers, okta.inlineHooks.read is granted"),
+            _clock(answer),
+            _rate_limit(answer),
+            *_keys(keys),
+        ]
+    if token is not None:
+        findings.append(_token(token.read(MAX_TOKEN), keys))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings], "ok": code == 0})
+    else:
+        rows = [(finding.check, finding.result, finding.detail) for finding in findings]
+        print_rows(("check", "result", "detail"), rows)
+    if code:
+        raise SystemExit(code)
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    findings = []
+    for name, where in NAMES.items():
+        origin = settings.origin(name)
+        if origin is not None:
+            value = "(secret)" if where.secret else " ".join(settings.words(name))
+            findings.append(Finding(f"setting {name}", "ok", f"{value}, from {origin}"))
+    return findings or [
+        Finding("settings", "failed", "none found: set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN")
+    ]
+
+
+def _clock(answer: Answer) -> Finding:
+    try:
+        skew = wall_clock() - epoch(answer.headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return Finding("clock", "skipped", "the answer has no Date")
+    if abs(skew) > SKEW_TO_WARN:
+        ahead = "ahead of" if skew > 0 else "behind"
+        return Finding("clock", "warning", f"{abs(skew):.0f} s {ahead} Okta's: set this machine's")
+    return Finding("clock", "ok", "agrees with Okta's")
+
+
+def _rate_limit(answer: Answer) -> Finding:
+    left = answer.headers.get("X-Rate-Limit-Remaining", "")
+    limit = answer.headers.get("X-Rate-Limit-Limit", "")
+    if not (left.isascii() and left.isdigit() and limit.isascii() and limit.isdigit()):
+        return Finding("rate limit", "skipped", "the answer does not say")
+    low = int(left) * 5 < int(limit)
+    return Finding("rate limit", "warning" if low else "ok", f"{left} of {limit} calls left")
+
+
+def _keys(keys: list[HookKey]) -> list[Finding]:
+    if not keys:
+        return [Finding("keys", "warning", "the org has none: hookkey keys create NAME")]
+    findings = []
+    for key in keys:
+        days = "" if key.created is None else _age(key)
+        used = {True: "used", False: "not used", None: "use unknown"}[key.is_used]
+        findings.append(Finding(f"key {key.name}", "ok", f"{key.key_id}, {used}{days}"))
+    if len(keys) > 40:
+        findings.append(
+            Finding("keys", "warning", f"{len(keys)} of at most 50; delete unused ones")
+        )
+    return findings
+
+
+def _age(key: HookKey) -> str:
+    assert key.created is not None  # noqa: S101 - the caller has looked
+    return f", {max(0, int((wall_clock() - key.created.timestamp()) // 86_400))} days old"
+
+
+def _token(octets: bytes, keys: list[HookKey]) -> Finding:
+    """Tell the set-up by the unverified header and claims: a hint, no verdict."""
+    try:
+        header, claims = (
+            json_object(base64url_decode(part)) for part in octets.strip().split(b".")[:2]
+        )
+    except (EncodingError, ValueError):
+        return Finding("token", "failed", "it is no JWT; hookkey inspect says more")
+    if header.get("kid") in [key.key_id for key in keys]:
+        return Finding(
+            "token",
+            "ok",
+            "a client assertion: verify it at your token URL, "
+            "HookVerifier.for_client_assertion(HookKeys(…), …)",
+        )
+    if is_authorization_server(claims.get("iss")):
+        return Finding(
+            "token",
+            "ok",
+            "an access token of an authorization server: verify it at the hook, "
+            "HookVerifier.for_access_token(IssuerKeys(issuer), …)",
+        )
+    return Finding(
+        "token",
+        "warning",
+        "its kid is none of the org's hook keys and its issuer no Okta authorization server",
+    )

@@ -1,0 +1,227 @@
+"""``hookkey keys``: the hook keys of an org."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError, NotFoundError
+from ..okta.client import HookKeysClient
+from ..okta.models import HookKey
+from .output import as_json, command, print_json, print_rows
+
+__all__ = ["keys"]
+
+
+@click.group()
+def keys() -> None:
+    """Manage the hook keys of an Okta org.
+
+    The org and the credentials come from OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, from the other
+    OKTA_CLIENT_* variables, or from okta.yaml; `hookkey doctor` shows which. KEY is a key's id
+    (HKY…), its keyId or its name.
+    """
+
+
+def _client() -> HookKeysClient:
+    return HookKeysClient.from_env(on_wait=_announce)
+
+
+def _announce(seconds: float) -> None:
+    click.echo(f"hookkey: waiting {seconds:.0f} s for Okta …", err=True)
+
+
+def _find(client: HookKeysClient, key: str) -> HookKey:
+    matches = [each for each in client.list() if key in (each.id, each.key_id, each.name)]
+    if not matches:
+        raise NotFoundError(f"the org has no hook key {key!r}; hookkey keys list shows all")
+    if len(matches) > 1:
+        raise ConfigurationError(f"{key!r} is the name of one key and the id of another")
+    return matches[0]
+
+
+def _document(key: HookKey) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "id": key.id,
+        "keyId": key.key_id,
+        "name": key.name,
+        "isUsed": key.is_used,
+        "created": None if key.created is None else key.created.isoformat(),
+        "lastUpdated": None if key.last_updated is None else key.last_updated.isoformat(),
+    }
+    if key.public_key is not None:
+        document["jwk"] = key.public_key.as_jwk()
+    return document
+
+
+def _show(key: HookKey, *, json: bool) -> None:
+    if json:
+        print_json(_document(key))
+        return
+    used = {True: "yes", False: "no", None: "unknown"}[key.is_used]
+    for title, value in (
+        ("id", key.id),
+        ("keyId", key.key_id),
+        ("name", key.name),
+        ("used", used),
+        ("created", "" if key.created is None else f"{key.created:%Y-%m-%d %H:%M:%S} UTC"),
+    ):
+        click.echo(f"{title:8} {value}")
+    if key.public_key is not None:
+        click.echo()
+        print_json(key.public_key.as_jwk())
+
+
+def _argument(name: str) -> Callable[[Any], Any]:
+    return click.argument(name, metavar=name.upper().replace("_", "-"))
+
+
+@keys.command("list")
+@as_json
+@command
+def list_(as_json: bool) -> None:
+    """List all keys: id, keyId, name, whether an inline hook uses it, when it was created.
+
+    Example: hookkey keys list --json
+    """
+    with _client() as client:
+        found = client.list()
+    if as_json:
+        print_json([_document(key) for key in found])
+        return
+    used = {True: "yes", False: "no", None: "?"}
+    rows = [
+        (
+            key.id,
+            key.key_id,
+            key.name,
+            used[key.is_used],
+            "" if key.created is None else f"{key.created:%Y-%m-%d}",
+        )
+        for key in found
+    ]
+    print_rows(("id", "keyId", "name", "used", "created"), rows)
+
+
+@keys.command()
+@_argument("name")
+@as_json
+@command
+def create(name: str, as_json: bool) -> None:
+    """Create a key and print it with its public half, which verifiers need.
+
+    Example: hookkey keys create "Token hook 2026"
+    """
+    with _client() as client:
+        _show(client.create(name), json=as_json)
+
+
+@keys.command()
+@_argument("key")
+@as_json
+@command
+def get(key: str, as_json: bool) -> None:
+    """Print one key.
+
+    Example: hookkey keys get "Token hook 2026"
+    """
+    with _client() as client:
+        _show(_find(client, key), json=as_json)
+
+
+@keys.command()
+@_argument("key")
+@command
+def public(key: str) -> None:
+    """Print a key's public half as a JWK that JOSE libraries read.
+
+    Example: hookkey keys public "Token hook 2026" > hook-key.json
+    """
+    with _client() as client:
+        print_json(client.public_key(_find(client, key).key_id).as_jwk())
+
+
+@keys.command()
+@_argument("key")
+@_argument("new_name")
+@as_json
+@command
+def rename(key: str, new_name: str, as_json: bool) -> None:
+    """Give a key another name; nothing else of it can be changed.
+
+    Example: hookkey keys rename "Token hook 2026" "Token hook"
+    """
+    with _client() as client:
+        _show(client.rename(_find(client, key).id, new_name), json=as_json)
+
+
+@keys.command()
+@_argument("key")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command
+def delete(key: str, yes: bool) -> None:
+    """Delete a key for good. A key that an inline hook uses is not deleted.
+
+    Example: hookkey keys delete "Token hook 2025" --yes
+    """
+    with _client() as client:
+        found = _find(client, key)
+        _confirm(f"Delete {found.name!r} ({found.id}) for good?", yes=yes)
+        client.delete(found.id)
+    click.echo(f"deleted {found.id}", err=True)
+
+
+@keys.command()
+@_argument("name")
+@click.option("--successor", help="The new key's name. Default: the old one's and today's date.")
+@click.option("--finish", is_flag=True, help="Delete the old key; the new one takes its name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@command
+def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
+    """Replace a key without a gap, in two steps.
+
+    First a successor is created and its public half printed: give it to whoever verifies, then
+    let the inline hooks use it. Then --finish deletes the old key, if no inline hook uses it any
+    more, and gives its name to the new one.
+
+    Example: hookkey keys rotate "Token hook"
+    """
+    if finish and successor is None:
+        raise click.UsageError("--finish needs --successor: the name that the first step printed")
+    with _client() as client:
+        if finish and successor is not None and client.find(successor) is None:
+            raise NotFoundError(f"there is no key {successor!r}; begin without --finish")
+        rotation = client.rotate(name, successor=successor)
+        if finish:
+            _confirm(f"Delete the old key {rotation.old.id} for good?", yes=yes)
+            _show(rotation.finish(), json=as_json)
+            return
+    _show(rotation.new, json=as_json)
+    click.echo(
+        "\nGive this key to whoever verifies, choose it in the inline hooks, then:\n"
+        f'  hookkey keys rotate "{name}" --successor "{rotation.new.name}" --finish',
+        err=True,
+    )
+
+
+@keys.command()
+@command
+def jwks() -> None:
+    """Print the public halves of all keys as a JWK Set.
+
+    Example: hookkey keys jwks > jwks.json
+    """
+    with _client() as client:
+        print_json(client.jwks())
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; --yes does it without asking")
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,365 @@
+"""``hookkey keys``, ``doctor`` and ``emulate`` against the local org, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from hookkey_verify import ApiToken, HookKeysClient
+from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.settings import NAMES
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from ..faults import FaultServer, answer, hang_up, json_answer
+
+
+class Shell:
+    """The command in this process, with the settings of a local org in the environment."""
+
+    def __init__(self, okta: OktaEmulator) -> None:
+        self.env: dict[str, str | None] = dict.fromkeys(
+            (name.variable for name in NAMES.values()), None
+        )
+        self.env |= {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
+        self.okta = okta
+
+    def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(hookkey, arguments, input=stdin, env=self.env)
+
+    def json(self, *arguments: str, stdin: str | None = None) -> Any:
+        done = self(*arguments, stdin=stdin)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(okta: OktaEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    return Shell(okta)
+
+
+def test_an_administrators_afternoon(shell: Shell) -> None:
+    """Create a key, hand out its JWK, rotate it, delete the old one: from --help alone."""
+    made = shell.json("keys", "create", "Token hook", "--json")
+    assert set(made) == {"id", "keyId", "name", "isUsed", "created", "lastUpdated", "jwk"}
+    for key in (made["id"], made["keyId"], "Token hook"):
+        assert shell.json("keys", "get", key, "--json")["id"] == made["id"]
+        assert shell.json("keys", "public", key) == made["jwk"]
+    assert shell.json("keys", "jwks") == {"keys": [made["jwk"]]}
+    listed = shell("keys", "list")
+    day = made["created"][:10]
+    assert listed.stdout == f"{made['id']}\t{made['keyId']}\tToken hook\tno\t{day}\n"
+    rotated = shell("keys", "rotate", "Token hook", "--json")
+    assert rotated.exit_code == 0
+    successor = json.loads(rotated.stdout)
+    assert f'--successor "{successor["name"]}" --finish' in rotated.stderr
+    finished = shell.json(
+        "keys", "rotate", "Token hook", "--successor", successor["name"], "--finish", "--yes",
+        "--json",
+    )  # fmt: skip
+    assert (finished["name"], finished["keyId"]) == ("Token hook", successor["keyId"])
+    renamed = shell.json("keys", "rename", "Token hook", "Hook", "--json")
+    assert renamed["name"] == "Hook"
+    assert shell("keys", "delete", "Hook", "--yes").exit_code == 0
+    assert shell.json("keys", "list", "--json") == []
+
+
+def test_texts_for_people(shell: Shell) -> None:
+    """Without --json: fields by name and the JWK below, to be copied."""
+    done = shell("keys", "create", "Token hook")
+    head, _, jwk = done.stdout.partition("\n\n")
+    assert [line.split()[0] for line in head.splitlines()] == [
+        "id",
+        "keyId",
+        "name",
+        "used",
+        "created",
+    ]
+    assert json.loads(jwk)["alg"] == "RS256"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (("keys", "get", "nothing"), 4, "no hook key 'nothing'"),
+        (("keys", "public", "nothing"), 4, "keys list"),
+        (("keys", "delete", "nothing", "--yes"), 4, "no hook key"),
+        (("keys", "rotate", "nothing"), 4, "no hook key of that name"),
+        (("keys", "rotate", "a", "--finish"), 2, "--finish needs --successor"),
+        (("keys", "rotate", "a", "--finish", "--successor", "b"), 4, "begin without --finish"),
+        (("keys", "create", ""), 2, "name must be"),
+        (("keys", "create"), 2, "Missing argument"),
+        (("keys", "create", "taken"), 1, "in use already"),
+        (("keys", "delete", "taken"), 2, "--yes"),
+        (("keys", "delete", "used", "--yes"), 1, "still uses"),
+        (("no-such-command",), 2, "No such command"),
+    ],
+)
+def test_exit_codes(shell: Shell, arguments: tuple[str, ...], code: int, problem: str) -> None:
+    """Each with a text that says what to do, on stderr."""
+    shell.okta.create_key("taken")
+    shell.okta.org.set_used(shell.okta.create_key("used")["id"])
+    done = shell(*arguments)
+    assert done.exit_code == code
+    assert problem in done.stderr
+    assert done.stdout == ""
+    assert len(shell.okta.org.list()) == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "reason"),
+    [
+        (json_answer(401, {"errorCode": "E0000011"}), 5, "api_authentication_failed"),
+        (json_answer(403, {"errorCode": "E0000006"}), 5, "api_forbidden"),
+        (answer(200, b"<html>", "Content-Type: text/html"), 3, "api_unreachable"),
+    ],
+)
+def test_errors_as_json(shell: Shell, behaviour: Any, code: int, reason: str) -> None:
+    """One document with the stable reason, beside the text on stderr."""
+    with FaultServer(behaviour) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("keys", "list", "--json")
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["error"]["reason"] == reason
+    assert done.stderr.startswith("hookkey: ")
+    assert shell.okta.api_token not in done.output
+
+
+def test_nothing_is_configured(shell: Shell) -> None:
+    """The text says which variable, or where in which file."""
+    shell.env["OKTA_CLIENT_ORGURL"] = None
+    done = shell("keys", "list")
+    assert done.exit_code == 2
+    assert "set OKTA_CLIENT_ORGURL, or okta.client.orgUrl in okta.yaml" in done.stderr
+
+
+def test_waits_are_announced(shell: Shell) -> None:
+    """On stderr, so that a pipe gets the data only."""
+    busy = ("X-Rate-Limit-Limit: 0", "X-Rate-Limit-Remaining: 0")
+    limited = json_answer(429, {"errorCode": "E0000047"}, *busy)
+    with FaultServer(limited, json_answer(200, [])) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("keys", "list", "--json")
+    assert (done.exit_code, done.stdout) == (0, "[]\n")
+    assert "waiting 1 s for Okta" in done.stderr
+
+
+def _on_a_terminal(shell: Shell, *arguments: str, **env: str) -> str:
+    """What a person sees: the process's stdout is a terminal."""
+    leader, follower = pty.openpty()
+    variables = {name: value for name, value in shell.env.items() if value is not None}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hookkey_verify", *arguments],
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **variables, "TERM": "xterm", "COLUMNS": "120", **env},
+    )
+    os.close(follower)
+    octets = b""
+    while True:
+        try:
+            chunk = os.read(leader, 65_536)
+        except OSError:  # the other side is gone
+            break
+        if not chunk:
+            break
+        octets += chunk
+    os.close(leader)
+    process.wait(30)
+    return octets.decode()
+
+
+def test_tables_are_for_terminals(shell: Shell) -> None:
+    """With a heading there, without colours where NO_COLOR asks for none, without tabs."""
+    key = shell.okta.create_key("Token hook")
+    seen = _on_a_terminal(shell, "keys", "list", NO_COLOR="1")
+    assert "keyId" in seen
+    assert key["keyId"] in seen
+    assert "\t" not in seen
+    assert "\x1b[3" not in seen
+
+
+def test_a_deletion_is_asked_about(shell: Shell) -> None:
+    """On a terminal; no is no."""
+    shell.okta.create_key("Token hook")
+    leader, follower = pty.openpty()
+    variables = {name: value for name, value in shell.env.items() if value is not None}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hookkey_verify", "keys", "delete", "Token hook"],
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **variables},
+        text=True,
+    )
+    os.write(leader, b"n\n")
+    _, asked = process.communicate(timeout=30)
+    os.close(leader)
+    os.close(follower)
+    assert "Delete 'Token hook'" in asked
+    assert process.returncode == 1
+    assert len(shell.okta.org.list()) == 1
+
+
+# --- doctor
+
+
+def _findings(done: Result) -> dict[str, tuple[str, str]]:
+    findings = json.loads(done.stdout)["findings"]
+    return {each["check"]: (each["result"], each["detail"]) for each in findings}
+
+
+def test_doctor_on_a_healthy_org(shell: Shell, tmp_path: Path) -> None:
+    """Settings and their origins, connection, clock, rate limit, keys and the token's set-up."""
+    key = shell.okta.create_key("Token hook")
+    token = shell.okta.signer(key["keyId"]).client_assertion(
+        client_id=CLIENT_ID, token_url=TOKEN_URL
+    )
+    (tmp_path / "token").write_text(token)
+    done = shell("doctor", "token", "--json")
+    assert done.exit_code == 0
+    found = _findings(done)
+    assert found["setting org_url"] == ("ok", f"{shell.okta.url}, from OKTA_CLIENT_ORGURL")
+    assert found["setting token"] == ("ok", "(secret), from OKTA_CLIENT_TOKEN")
+    assert found["org"][0] == "ok"
+    assert found["clock"] == ("ok", "agrees with Okta's")
+    assert found["rate limit"] == ("ok", "599 of 600 calls left")
+    assert found["key Token hook"] == ("ok", f"{key['keyId']}, not used, 0 days old")
+    assert "a client assertion" in found["token"][1]
+    assert shell.okta.api_token not in done.output
+    text = shell("doctor")
+    assert "clock\tok\tagrees with Okta's" in text.stdout
+
+
+def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
+    """An access token, somebody else's token, and what is no token at all."""
+    signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
+    foreign = {"kid": "other"}
+    issuer = "https://acme.okta.com/oauth2/aus1"
+    for content, result, hint in (
+        (signer.sign({"iss": issuer}, headers=foreign), "ok", "an access token"),
+        (signer.sign({"iss": "me"}, headers=foreign), "warning", "none of the org's hook keys"),
+        ("rubbish", "failed", "no JWT"),
+    ):
+        (tmp_path / "token").write_text(content)
+        found = _findings(shell("doctor", "token", "--json"))["token"]
+        assert found[0] == result
+        assert hint in found[1]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "problem"),
+    [
+        (json_answer(401, {"errorCode": "E0000011"}), 5, "wrong, expired or revoked"),
+        (json_answer(403, {"errorCode": "E0000006"}), 5, "okta.inlineHooks.read"),
+        (hang_up, 3, "refused or lost"),
+        (answer(200, b"<html>", "Content-Type: text/html"), 3, "not application/json"),
+    ],
+)
+def test_doctor_on_a_sick_org(shell: Shell, behaviour: Any, code: int, problem: str) -> None:
+    """What failed and what to do about it; the exit code tells it too."""
+    with FaultServer(behaviour) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("doctor", "--json")
+    assert done.exit_code == code
+    assert _findings(done)["org"][0] == "failed"
+    assert problem in _findings(done)["org"][1]
+
+
+def test_doctor_warns(shell: Shell) -> None:
+    """Of a clock that is off, a rate limit that is nearly used up, an org without keys."""
+    headers = (
+        "Date: Tue, 14 Nov 2023 22:13:20 GMT",
+        "X-Rate-Limit-Limit: 50",
+        "X-Rate-Limit-Remaining: 3",
+    )
+    with FaultServer(json_answer(200, [], *headers)) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("doctor", "--json")
+    found = _findings(done)
+    assert done.exit_code == 0
+    assert found["clock"][0] == "warning"
+    assert "ahead of Okta's" in found["clock"][1]
+    assert found["rate limit"] == ("warning", "3 of 50 calls left")
+    assert found["keys"][0] == "warning"
+
+
+def test_doctor_without_settings(shell: Shell) -> None:
+    """It says what to set."""
+    shell.env["OKTA_CLIENT_ORGURL"] = shell.env["OKTA_CLIENT_TOKEN"] = None
+    done = shell("doctor", "--json")
+    assert done.exit_code == 2
+    assert _findings(done)["settings"][0] == "failed"
+
+
+# --- emulate
+
+
+def test_emulate_serves_until_it_is_interrupted() -> None:
+    """It prints what to export, then every request, and ends cleanly."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "hookkey_verify", "emulate", "--key", "Token hook", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    octets = ""
+    while not octets.endswith("}\n") or octets.count("{") != octets.count("}"):
+        octets += process.stdout.readline()
+    report = json.loads(octets)
+    with HookKeysClient(report["orgUrl"], ApiToken(report["token"])) as client:
+        assert [key.key_id for key in client.list()] == [report["keys"][0]["keyId"]]
+    requests.get(report["orgUrl"] + "/api/v1/hook-keys", timeout=5)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert errors == "200 GET /api/v1/hook-keys\n401 GET /api/v1/hook-keys\n"
+
+
+def test_a_port_that_is_taken(okta: OktaEmulator) -> None:
+    """Exit code 2 and the port's number."""
+    port = okta.url.rpartition(":")[2]
+    done = CliRunner().invoke(hookkey, ["emulate", "--port", port])
+    assert done.exit_code == 2
+    assert f"port {port} is not free" in done.stderr
+
+
+def test_completion() -> None:
+    """A script for each shell."""
+    for shell_name in ("bash", "zsh", "fish"):
+        done = CliRunner().invoke(hookkey, ["completion", shell_name])
+        assert done.exit_code == 0
+        assert "_HOOKKEY_COMPLETE" in done.stdout
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, each in group.commands.items():
+        if hasattr(each, "commands"):
+            yield from _commands(each, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", list(_commands(hookkey)), ids=" ".join)
+def test_every_help_has_an_example(path: tuple[str, ...]) -> None:
+    """One line that can be copied and begins with the command itself."""
+    done = CliRunner().invoke(hookkey, [*path, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: hookkey {' '.join(path)}" in " ".join(done.output.split())

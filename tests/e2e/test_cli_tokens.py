@@ -1,0 +1,199 @@
+"""``hookkey sign``, ``verify`` and ``inspect``: tokens from files and stdin."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+
+from hookkey_verify import HookSigner
+from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.settings import NAMES
+from hookkey_verify.testing import bad_tokens
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from ..faults import FaultServer, json_answer
+
+ASSERTION = ("--client-id", CLIENT_ID, "--token-url", TOKEN_URL)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name in NAMES.values():
+        monkeypatch.delenv(name.variable, raising=False)
+
+
+@pytest.fixture
+def jwk(signer: HookSigner) -> str:
+    """The public key in a file, for --keys."""
+    Path("jwk.json").write_text(json.dumps(signer.public_jwk()))
+    return "jwk.json"
+
+
+@pytest.fixture
+def token(signer: HookSigner) -> str:
+    return signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(hookkey, arguments, input=stdin)
+
+
+def _pem(signer: HookSigner) -> str:
+    octets = signer._key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    Path("private.pem").write_bytes(octets)
+    return "private.pem"
+
+
+def test_sign_then_verify(signer: HookSigner, jwk: str) -> None:
+    """What one prints the other takes from a pipe, with or without the word Bearer."""
+    signed = run("sign", "--private-key", _pem(signer), "--kid", signer.kid, *ASSERTION)
+    assert signed.exit_code == 0
+    for text in (signed.stdout, f"Bearer {signed.stdout}", f"  {signed.stdout}\n\n"):
+        done = run("verify", "--keys", jwk, *ASSERTION, stdin=text)
+        assert (done.exit_code, done.stderr) == (0, "verified\n")
+        assert json.loads(done.stdout)["sub"] == CLIENT_ID
+
+
+def test_sign_any_claims(signer: HookSigner) -> None:
+    """From a file; of the claims nothing is changed."""
+    Path("claims.json").write_text('{"iss": "me", "n": 1}')
+    key = ("--private-key", _pem(signer), "--kid", "k1")
+    done = run("sign", *key, "--claims", "claims.json")
+    assert done.exit_code == 0
+    shown = json.loads(run("inspect", "--json", stdin=done.stdout).stdout)["unverified"]
+    assert shown["claims"] == {"iss": "me", "n": 1}
+    assert shown["header"]["kid"] == "k1"
+    for arguments, problem in (
+        ((), "--client-id and --token-url, or --claims"),
+        (("--claims", "private.pem"), "claims file is not"),
+    ):
+        failed = run("sign", *key, *arguments)
+        assert failed.exit_code == 2
+        assert problem in failed.stderr
+    assert run("sign", "--private-key", "claims.json", "--kid", "k").exit_code == 2
+
+
+def test_verify_from_a_file_as_json(jwk: str, token: str, signer: HookSigner) -> None:
+    """A document with stable members."""
+    Path("token").write_text(token)
+    report = json.loads(run("verify", "token", "--keys", jwk, *ASSERTION, "--json").stdout)
+    assert set(report) == {"verified", "kid", "keyThumbprint", "header", "claims"}
+    assert (report["verified"], report["kid"]) == (True, signer.kid)
+
+
+def test_verify_with_the_orgs_keys(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything from the environment."""
+    signer = okta.signer(okta.create_key("one")["keyId"])
+    for name, value in (
+        ("OKTA_CLIENT_ORGURL", okta.url),
+        ("OKTA_CLIENT_TOKEN", okta.api_token),
+        ("HOOKKEY_CLIENT_ID", CLIENT_ID),
+        ("HOOKKEY_TOKEN_URL", TOKEN_URL),
+    ):
+        monkeypatch.setenv(name, value)
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    assert run("verify", stdin=token).exit_code == 0
+
+
+def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
+    """With the issuer's own keys, or with a file."""
+    now = int(time.time())
+    claims = {"aud": "api://h", "cid": CLIENT_ID, "scp": ["hooks"], "exp": now + 300}
+    policy = ("--audience", "api://h", "--client-id", CLIENT_ID, "--scope", "hooks")
+    with FaultServer(json_answer(200, {"keys": [signer.public_jwk()]})) as server:
+        issuer = f"{server.url}/oauth2/aus1"
+        token = signer.sign({"iss": issuer, **claims})
+        assert run("verify", "--issuer", issuer, *policy, stdin=token).exit_code == 0
+    assert run("verify", "--issuer", issuer, *policy, "--keys", jwk, stdin=token).exit_code == 0
+    other = run("verify", "--issuer", issuer, *policy[:-1], "more", "--keys", jwk, stdin=token)
+    assert other.exit_code == 1
+    assert "needs more" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "OKTA_CLIENT_ORGURL"),
+        (("--keys", "jwk.json"), "HOOKKEY_CLIENT_ID"),
+        (("--keys", "jwk.json", "--issuer", "i"), "needs --issuer, --audience, --client-id"),
+        (("--issuer", "https://acme.okta.com", "--audience", "a"), "opaque"),
+        (("--issuer", "i", "--token-url", "t"), "--token-url is for assertions"),
+        (("--keys", "nothing.json"), "does not exist"),
+    ],
+)
+def test_what_is_missing(jwk: str, token: str, arguments: tuple[str, ...], problem: str) -> None:
+    """Exit code 2, and what to add."""
+    done = run("verify", *arguments, stdin=token)
+    assert done.exit_code == 2
+    assert problem in done.stderr
+    assert token not in done.output
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "x" * 70_000])
+def test_no_token(jwk: str, text: str) -> None:
+    """Nothing on stdin, or far too much."""
+    done = run("verify", "--keys", jwk, *ASSERTION, stdin=text)
+    assert done.exit_code == 2
+    assert "1 to 65536 bytes" in done.stderr
+
+
+def test_the_zoo(signer: HookSigner, jwk: str) -> None:
+    """Every bad token is refused with its reason, and inspect names the step."""
+    steps = {
+        "invalid_signature": "signature",
+        "unknown_key": "key",
+        "malformed_token": "octets, header, payload",
+        "algorithm_not_allowed": "octets, header, payload",
+        "expired": "claims",
+        "wrong_audience": "claims",
+    }
+    for bad in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL):
+        if not isinstance(bad.token, str) or bad.token != bad.token.strip() or not bad.token:
+            continue
+        policy = ("--keys", jwk, *ASSERTION, "--json")
+        refused = run("verify", *policy, stdin=bad.token)
+        if refused.exit_code == 2:
+            continue  # larger than the command reads
+        assert refused.exit_code == 1, bad.name
+        assert json.loads(refused.stdout)["error"]["reason"] == bad.reason, bad.name
+        shown = run("inspect", *policy, stdin=bad.token)
+        assert shown.exit_code == 1, bad.name
+        [failed] = [c for c in json.loads(shown.stdout)["checks"] if c["result"] == "failed"]
+        assert failed["hint"].startswith(f"{bad.reason}: "), bad.name
+        assert failed["check"] == steps.get(bad.reason, failed["check"]), bad.name
+
+
+def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
+    """First of all; then header, claims and every check."""
+    done = run("inspect", "--keys", jwk, *ASSERTION, stdin=token)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("UNVERIFIED")
+    rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    assert [row[:2] for row in rows] == [
+        ["octets, header, payload", "passed"],
+        ["key", "passed"],
+        ["signature", "passed"],
+        ["claims", "passed"],
+    ]
+    without = json.loads(run("inspect", "--json", stdin=token).stdout)
+    assert {check["result"] for check in without["checks"]} == {"not made"}
+    assert "OKTA_CLIENT_ORGURL" in without["checks"][0]["hint"]
+
+
+def test_inspect_what_cannot_be_read() -> None:
+    """It says why instead."""
+    shown: Any = json.loads(run("inspect", "--json", stdin="rubbish.!!").stdout)
+    assert shown["unverified"]["header"].startswith("cannot be read")
