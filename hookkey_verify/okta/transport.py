@@ -28,6 +28,8 @@ from .http import LONGEST_WAIT, Answer, BoundedHttp, check_url, epoch
 __all__ = ["OktaTransport", "check_org_url", "rate_limit"]
 
 MAX_ATTEMPTS = 5
+MAX_CONNECTIONS = 3
+"""Attempts to reach a server that cannot be: it is more often a wrong URL than a moment's outage."""
 _IDEMPOTENT = ("GET", "PUT", "DELETE")
 
 _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
@@ -159,6 +161,8 @@ def _wait(error: HookKeyApiError, attempt: int) -> float | None:
         return None
     if error.retry_after is not None:
         return error.retry_after
+    if error.status is None and attempt >= MAX_CONNECTIONS:
+        return None
     return 0.5 * 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
 
 

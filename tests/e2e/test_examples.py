@@ -75,3 +75,19 @@ def test_every_example_is_run() -> None:
     """A new example must get a test."""
     tested = Path(__file__).read_text()
     assert all(f'"{file.name}"' in tested for file in EXAMPLES.glob("*.py"))
+
+
+def test_manage_keys() -> None:
+    """The life of a key, and a refusal with its reason."""
+    done = _run("manage_keys.py")
+    assert done.returncode == 0, done.stderr
+    assert "refused: Okta refused a value of the request: the name is in use already" in done.stdout
+    assert done.stdout.splitlines()[-1] == "left: 0"
+
+
+def test_rotate_key() -> None:
+    """Nothing is deleted before the change-over; then one key of the same name is left."""
+    done = _run("rotate_key.py")
+    assert done.returncode == 0, done.stderr
+    assert [line[:2] for line in done.stdout.splitlines()] == ["1.", "2.", "3."]
+    assert "['Token hook']" in done.stdout
