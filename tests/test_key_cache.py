@@ -11,14 +11,13 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from freezegun import freeze_time
 
-from hookkey_verify import CachePolicy, ConfigurationError, HookSigner, PublicKey
+from hookkey_verify import CachePolicy, HookSigner, PublicKey
 from hookkey_verify.errors import (
     HookVerificationError,
     KeyRejectedError,
@@ -987,65 +986,3 @@ def test_a_loop_that_is_closed_early(
     assert (raised, caplog.records) == ([], [])
     for task in pending:  # that the loop was closed too early is the test's own doing
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-
-
-# --- the policy
-
-
-@pytest.mark.parametrize(
-    ("field", "least", "most"),
-    [
-        ("fresh_for", 1, 86_400),
-        ("negative_for", 0, 86_400),
-        ("fetch_timeout", 0.05, 60),
-        ("max_keys", 1, 10_000),
-        ("max_unknown_kids", 1, 1_000_000),
-    ],
-)
-def test_ranges_of_the_policy(field: str, least: float, most: float) -> None:
-    """Both ends are accepted, what lies beyond is refused by name."""
-    for value in (least, most):
-        assert getattr(_policy(field, value), field) == value
-    for value in (least - 0.01, most + 0.01, int(least) - 1, int(most) + 1, -1):
-        with pytest.raises(ConfigurationError, match=f"{field} must be a number from"):
-            _policy(field, value)
-
-
-@pytest.mark.parametrize(
-    "field", ["fresh_for", "negative_for", "fetch_timeout", "max_keys", "max_unknown_kids"]
-)
-@pytest.mark.parametrize(
-    "value",
-    [True, False, None, "60", b"60", [60], 60j, float("nan"), float("inf"), float("-inf")],
-    ids=repr,
-)
-def test_wrong_types_in_the_policy(field: str, value: object) -> None:
-    """A bool is not a number here, and neither is a NaN."""
-    with pytest.raises(ConfigurationError, match=f"{field} must be a number from"):
-        _policy(field, value)
-
-
-@pytest.mark.parametrize("field", ["max_keys", "max_unknown_kids"])
-def test_counts_are_whole(field: str) -> None:
-    """A cache holds no half keys."""
-    with pytest.raises(ConfigurationError, match=field):
-        _policy(field, 5.0)
-
-
-def _policy(field: str, value: Any) -> CachePolicy:
-    return CachePolicy(**{field: value})
-
-
-def test_the_policy_is_frozen_and_named() -> None:
-    """It cannot be changed behind a cache's back, and its numbers are never positional."""
-    with pytest.raises(FrozenInstanceError):
-        POLICY.fresh_for = 5  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        CachePolicy(60)  # type: ignore[call-arg]
-
-
-def test_defaults_of_the_policy() -> None:
-    """One hour, one minute, less than the 3 seconds that Okta waits, more keys than an org has."""
-    policy = CachePolicy()
-    assert (policy.fresh_for, policy.negative_for, policy.fetch_timeout) == (3600, 60, 2.5)
-    assert (policy.max_keys, policy.max_unknown_kids) == (64, 1024)

@@ -29,7 +29,7 @@ __all__ = ["OktaTransport", "check_org_url", "rate_limit"]
 
 MAX_ATTEMPTS = 5
 MAX_CONNECTIONS = 3
-"""Attempts to reach a server that cannot be: it is more often a wrong URL than a moment's outage."""
+"""Attempts to reach a server: that it cannot be is more often a wrong URL than an outage."""
 _IDEMPOTENT = ("GET", "PUT", "DELETE")
 
 _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
