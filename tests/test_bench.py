@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.bench import keysource, verify
+from tests.bench import keysource, start, verify
 
 
 def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,3 +36,11 @@ def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     outage = report["outage, hookkey_verify"]
     assert (outage["then"], outage["recovered"]) == (503, True)
     assert report["3 processes on one Valkey, cold"] == {"calls": 1, "keys": 3}
+
+
+def test_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command is timed, and what is missing is named."""
+    monkeypatch.setattr(start, "ROUNDS", 1)
+    monkeypatch.delenv("OKTA_SDK_PYTHON", raising=False)
+    start.main()
+    assert capsys.readouterr().out.startswith("OKTA_SDK_PYTHON is not set")

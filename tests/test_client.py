@@ -155,6 +155,9 @@ def test_a_weak_key_shows_when_it_is_used() -> None:
     ("behaviour", "kind"),
     [
         (json_answer(400, okta_error("E0000001")), ValidationFailedError),
+        (json_answer(400, okta_error("E0000003")), ValidationFailedError),
+        (json_answer(400, okta_error("E0000021")), ValidationFailedError),
+        (json_answer(401, okta_error("E0000004")), AuthenticationError),
         (json_answer(401, okta_error("E0000011")), AuthenticationError),
         (json_answer(401, okta_error("E0000015")), AuthenticationError),
         (json_answer(403, okta_error("E0000005")), ForbiddenError),
