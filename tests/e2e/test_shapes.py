@@ -81,7 +81,7 @@ def test_answers_of_the_emulator(okta: OktaEmulator) -> None:
         ("PATCH", path, {}, 405),
         ("GET", "", {"headers": {"Authorization": "SSWS wrong"}}, 401),
     ):
-        status, body = call(method, wrong, **arguments)  # type: ignore[arg-type]
+        status, body = call(method, wrong, **arguments)
         assert status == expected
         assert _matches(body, ERROR)
     assert call("DELETE", path) == (204, None)
