@@ -22,6 +22,9 @@ from ..signer import HookSigner
 
 __all__ = ["BadToken", "bad_tokens"]
 
+LIFETIME = 3000
+"""Seconds: a zoo that is made at import, for parametrize, must last for a long run of tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class BadToken:
@@ -40,7 +43,7 @@ def bad_tokens(
     """Make one of each, for the client assertion that ``signer`` would sign.
 
     ``clock`` returns epoch seconds. Every expiry is off by more than the default leeway of 60
-    seconds. Raises ``ConfigurationError`` as ``HookSigner`` does.
+    seconds, and the zoo lasts for 40 minutes. Raises ``ConfigurationError`` as ``HookSigner`` does.
     """
     zoo = _Zoo(signer, client_id, token_url, int(clock()))
     return (*zoo.forged(), *zoo.stale(), *zoo.misdirected(), *zoo.malformed())
@@ -55,7 +58,7 @@ class _Zoo:
             "sub": client_id,
             "aud": token_url,
             "iat": now,
-            "exp": now + 300,
+            "exp": now + LIFETIME,
             "jti": str(uuid.uuid4()),
         }
         self.header = {"alg": "RS256", "typ": "JWT", "kid": signer.kid}
@@ -95,13 +98,13 @@ class _Zoo:
         yield _bad("brings its own key in jwk", "invalid_signature", embedded)
 
     def stale(self) -> Iterator[BadToken]:
-        now = self.now
+        now, later = self.now, self.now + LIFETIME - 300
         yield _bad("expired", "expired", self.with_claims(iat=now - 400, exp=now - 100))
-        yield _bad("not yet valid", "not_yet_valid", self.with_claims(nbf=now + 200))
-        yield _bad("issued in the future", "issued_in_future", self.with_claims(iat=now + 200))
+        yield _bad("not yet valid", "not_yet_valid", self.with_claims(nbf=later))
+        yield _bad("issued in the future", "issued_in_future", self.with_claims(iat=later))
         yield _bad("valid for a day", "lifetime_too_long", self.with_claims(exp=now + 86_400))
         yield _bad("no exp", "missing_claim", self.with_claims(exp=_ABSENT))
-        yield _bad("exp is a string", "invalid_claim", self.with_claims(exp=str(now + 300)))
+        yield _bad("exp is a string", "invalid_claim", self.with_claims(exp=str(now + LIFETIME)))
         yield _bad("exp is true", "invalid_claim", self.with_claims(exp=True))
         yield _bad("exp is null", "invalid_claim", self.with_claims(exp=None))
 
@@ -137,7 +140,7 @@ class _Zoo:
 
     def malformed(self) -> Iterator[BadToken]:
         header, payload, signature = self.good.split(".")
-        crit = self.with_header(crit=["exp"], exp=self.now + 300)
+        crit = self.with_header(crit=["exp"], exp=self.now + LIFETIME)
         yield _bad("crit in the header", "unsupported_header", crit)
         yield _bad("b64 in the header", "unsupported_header", self.with_header(b64=False))
         yield _bad("zip in the header", "unsupported_header", self.with_header(zip="DEF"))

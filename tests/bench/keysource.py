@@ -296,7 +296,6 @@ def fleet() -> Iterator[tuple[str, Figures]]:
 
 def main() -> None:
     """Print a table, or JSON."""
-    logging.getLogger("hookkey_verify").setLevel(logging.CRITICAL)
     report: dict[str, Figures] = {}
     for scene in (cold, flood, beside_a_hanging_fetch, outage, warm, fleet):
         for name, figures in scene():
@@ -310,4 +309,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("hookkey_verify").setLevel(logging.CRITICAL)
     main()
