@@ -243,8 +243,12 @@ class AlgorithmError(HookVerificationError):
 
 
 class UnknownKeyError(HookVerificationError):
-    """The key source was asked, or did not need to be, and there is no key with this ``kid``."""
+    """The key source was asked, or did not need to be, and there is no key with this ``kid``.
 
+    ``age`` is how many seconds ago the source said so, to another worker.
+    """
+
+    age: float = 0.0
     reason = Reason.UNKNOWN_KEY
     title = "The token names a key that is not known"
 

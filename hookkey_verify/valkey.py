@@ -59,7 +59,7 @@ class ValkeyKeyStore:
         if not isinstance(url, str):
             raise ConfigurationError("url must be a string such as rediss://cache.acme.com:6379/0")
         if isinstance(secret, str):
-            secret = secret.encode()
+            secret = secret.encode("utf-8", "surrogatepass")  # an error would hold it
         if secret is not None and (not isinstance(secret, bytes) or len(secret) < MIN_SECRET):
             raise ConfigurationError(f"secret must have at least {MIN_SECRET} octets, or be None")
         if not isinstance(prefix, str) or not prefix.isascii() or not prefix.isprintable():

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import CachePolicy, HookSigner, PublicKey
+from hookkey_verify import CachePolicy, ConfigurationError, HookSigner, PublicKey
 from hookkey_verify.errors import (
     HookVerificationError,
+    KeyRejectedError,
     KeySourceConfigurationError,
     KeyUnavailableError,
     UnknownKeyError,
@@ -78,6 +79,7 @@ class Worker:
             unknown="not in the org",
             on_event=self._note,
             clock=store.clock,
+            wall_clock=lambda: NOW + store.clock.now - 1_000,
             sleep=self._nap,
         )
 
@@ -205,9 +207,33 @@ def test_a_failed_renewal_leaves_the_record(store: Store, worker: Worker, other:
     worker()
     store.clock.now += 90
     other.error = KeyUnavailableError("down")
-    assert other().age == pytest.approx(90)
+    found = other()
+    assert found.age == pytest.approx(90)
+    assert isinstance(found.problem, KeyUnavailableError)
     assert worker().age == pytest.approx(91.2, abs=0.1)
     assert (other.calls, worker.calls) == (1, 1)
+
+
+def test_an_unacceptable_answer_is_no_outage(store: Store, worker: Worker, other: Worker) -> None:
+    """47. The record is not served in its place."""
+    worker()
+    store.clock.now += 90
+    other.error = KeyRejectedError("weak")
+    with pytest.raises(KeyRejectedError):
+        other()
+
+
+def test_how_old_the_news_is_that_there_is_no_key(
+    store: Store, worker: Worker, other: Worker
+) -> None:
+    """Whoever reads it does not believe it for longer than the one who was told."""
+    worker.error = UnknownKeyError("gone")
+    with pytest.raises(UnknownKeyError):
+        worker()
+    store.clock.now += 7
+    with pytest.raises(UnknownKeyError) as caught:
+        other()
+    assert caught.value.age == pytest.approx(7)
 
 
 def test_a_failed_fetch_is_the_callers(store: Store, worker: Worker) -> None:
@@ -263,52 +289,46 @@ def test_a_broken_store_is_passed_over(store: Store, worker: Worker, broken: str
         assert "unavailable" in worker.events
 
 
-def _record(**members: Any) -> bytes:
-    return json.dumps(members).encode()
+NOW = 1_700_000_000.0  # by the wall clock, while the test's other clock shows 1000
+
+GARBAGE: dict[str, tuple[dict[str, Any] | bytes, float]] = {
+    "empty": (b"", 50),
+    "text": (b"garbage", 50),
+    "no UTF-8": (b"\xff\xfe", 50),
+    "a list": (b"[]", 50),
+    "nothing in it": (b"{}", 50),
+    "two members": (b'{"lifetime": 100, "lifetime": 100}', 50),
+    "unknown as text": ({"unknown": "true", "jwk": None}, 50),
+    "unknown as a number": ({"unknown": 1, "jwk": None}, 50),
+    "no key": ({"jwk": None}, 50),
+    "another kid's key": ({"kid": "b"}, 50),
+    "a weak key": ({"n": "AQAB"}, 50),
+    "a private member": ({"d": "AQAB"}, 50),
+    "more time left than it has": ({"lifetime": 20}, 50),
+    "a century": ({"lifetime": 3.1e9}, 3e9),
+    "less than nothing": ({"lifetime": -1}, 50),
+    "a lifetime as text": ({"lifetime": "100"}, 50),
+    "no lifetime": ({"lifetime": None}, 50),
+    "no date": ({"stored_at": None}, 50),
+    "no end": ({}, -0.001),
+    "unknown without an end": ({"unknown": True}, -0.001),
+    "prolonged by somebody": ({"stored_at": NOW - 161}, 50),
+    "unknown, prolonged by somebody": ({"unknown": True, "stored_at": NOW - 161}, 50),
+}
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        b"",
-        b"garbage",
-        b"\xff\xfe",
-        b"[]",
-        b"{}",
-        b'{"unknown": "true"}',
-        b'{"unknown": 1}',
-        b'{"fresh_for": 100}',
-        b'{"fresh_for": 100, "jwk": null}',
-        b'{"fresh_for": "100", "jwk": {}}',
-        b'{"fresh_for": NaN, "jwk": {}}',
-        b'{"a": 1, "a": 2}',
-        pytest.param("other kid", id="another kid's key"),
-        pytest.param("weak", id="a weak key"),
-        pytest.param("private", id="a private member"),
-        pytest.param("older", id="more time left than it says"),
-        pytest.param("century", id="fresh for a century"),
-        pytest.param("negative", id="fresh for less than nothing"),
-        pytest.param("no end", id="no end"),
-    ],
-)
+@pytest.mark.parametrize("name", GARBAGE)
 def test_garbage_is_not_believed(
-    store: Store, worker: Worker, signer: HookSigner, record: bytes | str
+    store: Store, worker: Worker, signer: HookSigner, name: str
 ) -> None:
     """41. It is reported, the source is asked, and a good record takes its place."""
-    good = {**signer.public_jwk(), "kid": KID}
-    left = 50.0
-    if isinstance(record, str):
-        left = {"century": 3e9, "no end": -0.001}.get(record, left)
-        record = {
-            "other kid": _record(fresh_for=100, jwk={**good, "kid": "b"}),
-            "weak": _record(fresh_for=100, jwk={**good, "n": "AQAB"}),
-            "private": _record(fresh_for=100, jwk={**good, "d": "AQAB"}),
-            "older": _record(fresh_for=20, jwk=good),
-            "century": _record(fresh_for=3.1e9, jwk=good),
-            "negative": _record(fresh_for=-1, jwk=good),
-            "no end": _record(fresh_for=100, jwk=good),
-        }[record]
-    kept = iter([(record, left)] * 2)
+    content, left = GARBAGE[name]
+    if isinstance(content, dict):
+        jwk = {**signer.public_jwk(), "kid": KID}
+        jwk |= {member: content[member] for member in ("kid", "n", "d") if member in content}
+        good = {"lifetime": 100, "stored_at": NOW - 50, "jwk": jwk}
+        content = json.dumps({**good, **content}).encode()
+    kept = iter([(content, left)] * 2)
     read = store.read
 
     def unclean(namespace: str, kid: str) -> tuple[bytes, float] | None:
@@ -320,6 +340,60 @@ def test_garbage_is_not_believed(
     assert worker.events == ["garbage", "garbage", "miss", "stored"]
     assert worker().age == 0
     assert worker.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "left", "age"),
+    [(0, 100, 0), (50, 50, 50), (90, 70, 30), (110, 100, 50), (130, 100, 70), (-3600, 70, 30)],
+)
+def test_how_old_a_record_is(
+    worker: Worker, store: Store, signer: HookSigner, *, stored: float, left: float, age: float
+) -> None:
+    """By the store's clock; by its date, if that says more than the clocks of hosts may differ."""
+    jwk = {**signer.public_jwk(), "kid": KID}
+    record = {"lifetime": 100, "stored_at": NOW - stored, "jwk": jwk}
+    store.kept[ORG, KID] = json.dumps(record).encode(), store.clock.now + left
+    assert worker().age == pytest.approx(age)
+    assert worker.calls == 0
+
+
+def test_a_distrusted_kid_is_not_stored_by_an_older_answer(
+    store: Store, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7. Invalidated while an answer is on its way: it is not stored, and the next one is asked."""
+    source = worker.fetch._fetch
+
+    def slow(kid: str, deadline: float) -> Fetched:
+        fetched = source(kid, deadline)
+        if worker.calls == 1:
+            worker.fetch.distrust(kid)
+        return fetched
+
+    monkeypatch.setattr(worker.fetch, "_fetch", slow)
+    worker()
+    assert store.kept == {}
+    worker()
+    assert (worker.calls, len(store.kept)) == (2, 1)
+    worker()
+    assert worker.calls == 2
+
+
+def test_distrust_is_over_when_the_key_is_gone(store: Store, worker: Worker) -> None:
+    """Nothing is left of it, however many kids are invalidated."""
+    worker.error = UnknownKeyError("gone")
+    worker.fetch.distrust(KID)
+    with pytest.raises(UnknownKeyError, match="gone"):
+        worker()
+    with pytest.raises(UnknownKeyError, match="not in the org"):
+        worker()
+    assert worker.calls == 1
+    assert worker.fetch._distrusted == {}
+
+
+def test_what_is_no_store(signer: HookSigner) -> None:
+    """It is refused at construction."""
+    with pytest.raises(ConfigurationError, match="shared"):
+        SharedFetch(lambda kid, deadline: None, 5, POLICY, namespace=ORG, unknown="")  # type: ignore[arg-type, return-value]
 
 
 def test_each_worker_keeps_its_own_policy(store: Store, worker: Worker, signer: HookSigner) -> None:

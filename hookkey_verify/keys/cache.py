@@ -108,7 +108,7 @@ class KeyCache:
     def renew(self) -> None:
         """In a forked child: keep the keys; the threads that fetched or held the lock are gone."""
         self._start_over()
-        self._states.forget_refusals()
+        self._states.part_from_parent()
 
     def peek(self, kid: str) -> PublicKey | None:
         """Return the key if it is here and need not be refreshed. No lock, no I/O."""
@@ -192,7 +192,11 @@ class KeyCache:
     def latest(self, deadline: float | None = None) -> float:
         """Return when a look-up that begins now must end, in monotonic seconds."""
         latest = self._clock() + self._timeout + GRACE
-        return latest if deadline is None else min(deadline, latest)
+        if deadline is None:
+            return latest
+        if not isinstance(deadline, int | float):
+            raise KeyUnavailableError("deadline must be a reading of time.monotonic")
+        return min(deadline, latest)
 
     def _patience(self, flight: Flight, latest: float) -> float:
         return max(0.0, min(latest, flight.until) - self._clock())
@@ -204,7 +208,7 @@ class KeyCache:
             with self._lock:
                 now = self._clock()
                 if latest <= now:
-                    step = self._states.at_hand(kid, self._age_clock())
+                    step = self._states.at_hand(kid, self._age_clock(), self._flights)
                 else:
                     self._abandon(kid, now)
                     step = self._states.look_up(kid, self._age_clock(), self._flights)

@@ -49,6 +49,8 @@ class _FirstOf:
             raise ConfigurationError("first_of takes key sources, at least one")
         if type(timeout) not in (int, float) or not 0 < timeout <= 60:
             raise ConfigurationError("timeout must be a number of seconds up to 60")
+        if not callable(clock):
+            raise ConfigurationError("clock must be a function that returns monotonic seconds")
         self._sources = sources
         self._timeout = timeout
         self._clock = clock
@@ -86,7 +88,7 @@ class _FirstOf:
 
     def _in_order(self, kid: str) -> Iterator[KeySource]:
         # Else every key of the second source would cost the first one a call a minute.
-        home = self._homes.get(kid)
+        home = self._homes.get(kid) if isinstance(kid, str) else None
         if home is not None:
             yield home
         for source in self._sources:

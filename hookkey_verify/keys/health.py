@@ -27,9 +27,9 @@ class KeyHealth:
 class Health:
     """How a source is doing.
 
-    ``healthy``: the last attempt succeeded, or nothing was asked yet. ``degraded``: it failed, or a
-    key could not be refreshed, but keys are being served. ``failing``: it failed and there is no
-    key to serve.
+    ``healthy``: the last attempt succeeded, or nobody has tried since another one was possible.
+    ``degraded``: it failed, or a key could not be refreshed, but keys are being served.
+    ``failing``: it failed and there is no key to serve.
     """
 
     source: str

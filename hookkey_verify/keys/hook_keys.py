@@ -111,6 +111,7 @@ class HookKeys:
                 namespace=self._transport.org_url,
                 unknown=_NOT_IN_ORG,
                 on_event=on_event,
+                clock=monotonic_clock if clock is None else clock,
             )
         self._cache = KeyCache(
             self._shared or self._fetch,

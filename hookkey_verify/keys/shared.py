@@ -13,11 +13,17 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from .. import clock as clocks
 from ..clock import Clock, monotonic_clock
 from ..encoding import EncodingError, json_object
-from ..errors import HookVerificationError, KeyRejectedError, UnknownKeyError
+from ..errors import (
+    ConfigurationError,
+    HookVerificationError,
+    KeyRejectedError,
+    UnknownKeyError,
+)
 from ..events import EventName, OnEvent, Reporter
 from ..jwk import PublicKey
 from .policy import CachePolicy
@@ -30,12 +36,15 @@ PATIENCE = 0.6
 POLL = 0.02
 """Seconds between two looks for its record."""
 
+SKEW = 60
+"""Seconds by which the clocks of two hosts may differ."""
 LONGEST = 86_400
 """Seconds that any record may claim to be fresh for."""
 
 Fetch = Callable[[str, float], Fetched]
 
 
+@runtime_checkable
 class SharedKeyStore(Protocol):
     """A store of small records with a lifetime, shared by workers.
 
@@ -73,9 +82,15 @@ class SharedFetch:
         unknown: str,
         on_event: OnEvent | None = None,
         clock: Clock = monotonic_clock,
+        wall_clock: Clock = clocks.wall_clock,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """``unknown`` is what to say when another worker was told that there is no such key."""
+        """``unknown`` is what to say when another worker was told that there is no such key.
+
+        Raises ``ConfigurationError`` when ``store`` is no store.
+        """
+        if not isinstance(store, SharedKeyStore):
+            raise ConfigurationError("shared must be a store such as ValkeyKeyStore")
         self._fetch = fetch
         self._store = store
         self._policy = policy
@@ -84,11 +99,12 @@ class SharedFetch:
         self._report = Reporter(namespace, on_event)
         self._clock = clock
         self._sleep = sleep
-        self._distrusted: set[str] = set()
+        self._wall_clock = wall_clock
+        self._distrusted: dict[str, object] = {}
 
     def distrust(self, kid: str) -> None:
         """Ask the source for this kid next time, whatever the store has."""
-        self._distrusted.add(kid)
+        self._distrusted[kid] = object()
 
     def __call__(self, kid: str, deadline: float) -> Fetched:
         """Return what the store has, or what the source answers; store that for the others."""
@@ -102,10 +118,12 @@ class SharedFetch:
         except UnknownKeyError:
             self._release(kid, token)
             raise
-        except HookVerificationError:
+        except KeyRejectedError:  # no outage: nothing old is served instead
+            raise
+        except HookVerificationError as error:
             # The lease is left to run out: that is the whole fleet's pause before the next attempt.
             if found is not None:
-                return found
+                return found._replace(problem=error.with_traceback(None))
             raise
         self._release(kid, token)
         return fetched
@@ -156,14 +174,13 @@ class SharedFetch:
         return found is not None and found.age < policy.fresh_for * (1 - policy.refresh_ahead)
 
     def _ask(self, kid: str, deadline: float) -> Fetched:
+        distrusted = self._distrusted.get(kid)
         try:
             fetched = self._fetch(kid, deadline)
         except UnknownKeyError:
-            self._write(kid, {"unknown": True}, self._policy.negative_for)
+            self._write(kid, {"unknown": True}, self._policy.negative_for, distrusted)
             raise
-        record = {"fresh_for": self._policy.fresh_for, "jwk": fetched.key.as_jwk()}
-        self._write(kid, record, self._policy.fresh_for)
-        self._distrusted.discard(kid)
+        self._write(kid, {"jwk": fetched.key.as_jwk()}, self._policy.fresh_for, distrusted)
         return fetched
 
     def _read(self, kid: str) -> Fetched | None:
@@ -174,19 +191,39 @@ class SharedFetch:
         octets, left = kept
         with suppress(EncodingError, KeyRejectedError):
             record = json_object(octets)
-            if record.get("unknown") is True and 0 < left <= LONGEST:
-                raise UnknownKeyError(self._unknown)
-            fresh_for = record.get("fresh_for")
-            if isinstance(fresh_for, int | float) and 0 < left <= fresh_for <= LONGEST:
+            age = self._age(record, left)
+            if age is not None and record.get("unknown") is True:
+                told = UnknownKeyError(self._unknown)
+                told.age = age
+                raise told
+            if age is not None:
                 key = PublicKey.from_document(record.get("jwk"), expected_kid=kid)
-                age = fresh_for - left
                 return Fetched(key, age) if age < self._policy.fresh_for else None
         self._report(EventName.SHARED, kid, "garbage")
         return None
 
-    def _write(self, kid: str, record: dict[str, Any], seconds: float) -> None:
+    def _age(self, record: dict[str, Any], left: float) -> float | None:
+        """How old a record is; None: it is none of ours, or has outlived itself.
+
+        By the store's clock; and by the time that is written in it, because whoever can write into
+        the store can prolong a record's life without knowing the secret. Clocks of hosts differ, so
+        that time is believed with some tolerance.
+        """
+        lifetime, stored_at = record.get("lifetime"), record.get("stored_at")
+        if not isinstance(lifetime, int | float) or not isinstance(stored_at, int | float):
+            return None
+        by_date = self._wall_clock() - stored_at
+        if not 0 < left <= lifetime <= LONGEST or by_date > lifetime + SKEW:
+            return None
+        return max(lifetime - left, by_date - SKEW)
+
+    def _write(self, kid: str, record: dict[str, Any], seconds: float, distrusted: object) -> None:
+        if self._distrusted.get(kid) is not distrusted:
+            return  # distrusted anew while this answer was on its way
+        self._distrusted.pop(kid, None)
         if seconds <= 0:
             return
+        record = {**record, "lifetime": seconds, "stored_at": self._wall_clock()}
         try:
             self._store.write(self._namespace, kid, json.dumps(record).encode(), seconds)
         except Exception:

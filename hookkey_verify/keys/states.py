@@ -23,7 +23,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Collection, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from cachetools import LRUCache
@@ -57,11 +57,15 @@ _Error = TypeVar("_Error", bound=HookVerificationError)
 
 
 class Fetched(NamedTuple):
-    """What a fetch brought: the key, its age in seconds, and other keys that came along."""
+    """What a fetch brought: the key, its age in seconds, and other keys that came along.
+
+    ``problem`` is why there is no younger one, when that was tried.
+    """
 
     key: PublicKey
     age: float = 0.0
     others: tuple[PublicKey, ...] = ()
+    problem: HookVerificationError | None = None
 
 
 Outcome = Fetched | frozenset[str] | HookVerificationError
@@ -96,19 +100,25 @@ class Entry:
     """A key that the source had; it is kept until it is revoked or pushed out."""
 
     __slots__ = (
-        "as_of", "born", "error", "failures", "fresh_until", "key", "refresh_at", "retry_at",
+        "as_of", "born", "contested", "error", "failures", "fresh_until", "key", "refresh_at",
+        "retry_at",
     )  # fmt: skip
 
     def __init__(self, key: PublicKey, as_of: int, born: float, policy: CachePolicy) -> None:
-        ahead = policy.fresh_for * policy.refresh_ahead * random.uniform(0.5, 1)  # noqa: S311
         self.key: PublicKey | None = key  # None: invalidated, and still a kid that is known
         self.as_of = as_of  # the number of the fetch that brought it
         self.born = born
         self.fresh_until = born + policy.fresh_for
-        self.refresh_at = self.fresh_until - ahead
+        self.contested = False  # the source has since said something that is not acceptable
         self.failures = 0
+        self.spread(policy)
         self.retry_at = born
         self.error: HookVerificationError | None = None
+
+    def spread(self, policy: CachePolicy) -> None:
+        """Choose by chance when the refresh begins, apart from other processes."""
+        ahead = policy.fresh_for * policy.refresh_ahead * random.uniform(0.5, 1)  # noqa: S311
+        self.refresh_at = self.fresh_until - ahead
 
 
 class _Refusal(NamedTuple):
@@ -140,6 +150,7 @@ class KeyStates:
         self._listed_until = self._list_again_at = _NEVER
         self._last_success: float | None = None
         self._problem: HookVerificationError | None = None
+        self._problem_until = _NEVER
         self._fetches = 0
         self._others_since = 0
         self.forget_refusals()
@@ -150,9 +161,17 @@ class KeyStates:
         self._budget = Budget(self._policy.first_seen_burst, self._policy.first_seen_interval)
         self._close_breaker()
 
+    def part_from_parent(self) -> None:
+        """In a forked child: whatever was under way is not, and refreshes are spread anew."""
+        self.forget_refusals()
+        for entry in self.entries.values():
+            if entry.key is not None:
+                entry.spread(self._policy)
+
     def _close_breaker(self) -> None:
         self._breaker_error: HookVerificationError | None = None
         self._breaker_until = _NEVER
+        self._breaker_since = 0
         self._refused_in_a_row = 0
 
     # --- a look-up
@@ -168,15 +187,19 @@ class KeyStates:
             return self._expired(kid, entry, now)
         return self._absent(kid, now, flying)
 
-    def at_hand(self, kid: str, now: float) -> Step:
-        """Decide on a look-up that has no time for a fetch."""
+    def at_hand(self, kid: str, now: float, flying: Container[str] = ()) -> Step:
+        """Decide on a look-up that has no time to wait; a stale key is renewed behind its back."""
         entry, refusal = self.entries.get(kid), self._refusals.get(kid)
         if entry is not None and now < entry.fresh_until:
             return Step(reports=(Report(EventName.HIT, kid, "fresh"),), key=entry.key)
         if entry is None and refusal is not None and now < refusal.until:
             return self._refused(kid, refusal, now)
         late = KeyUnavailableError("the deadline has passed")
-        return self.stale(kid, late, now) or Step(error=late)
+        kept = self.stale(kid, late, now)
+        if entry is None or kept is None:
+            return Step(error=late)
+        due = max(entry.retry_at, self._breaker_until) <= now and kid not in flying
+        return replace(kept, launch=kid) if due else kept
 
     def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Step:
         hit = Report(EventName.HIT, kid, "fresh")
@@ -231,7 +254,9 @@ class KeyStates:
         Not after ``KeyRejectedError``: that is no outage but an answer which is not to be trusted.
         """
         entry = self.entries.get(kid)
-        if entry is None or entry.key is None or isinstance(error, KeyRejectedError):
+        if entry is None or entry.key is None or entry.contested:
+            return None
+        if isinstance(error, KeyRejectedError):
             return None
         if now >= entry.fresh_until + self._policy.stale_if_error:
             return None
@@ -254,34 +279,52 @@ class KeyStates:
         The caller sees to it that the fetch is still the one for this kid.
         """
         reports: list[Report] = []
+        entry = self.entries.get(kid)
+        if entry is not None and entry.key is not None and entry.as_of > number:
+            # It came along with another kid's fetch, which began later.
+            return Fetched(entry.key), reports
         if isinstance(outcome, Fetched):
             refused = self._changed(kid, outcome.key, reports)
             if refused is None:
-                self._answered(now, reports)
-                if number > self._others_since:
-                    self._store_others(outcome.others, number, now, reports)
-                self._store(outcome.key, number, max(0.0, outcome.age), now, reports)
+                self._fetched(kid, outcome, number, now, reports)
                 return outcome, reports
             outcome = refused
         if isinstance(outcome, frozenset):
-            self._answered(now, reports)
+            self._answered(number, now, reports)
             self._listed = outcome
             self._listed_until = self._list_again_at = now + self._policy.directory_for
         elif isinstance(outcome, UnknownKeyError):
-            self._answered(now, reports)
+            self._answered(number, now, reports)
             if self.entries.pop(kid, None) is not None:
                 reports.append(Report(EventName.KEY_REVOKED, kid))
-            self._refusals[kid] = _Refusal(outcome, now + self._policy.negative_for)
+            until = now + self._policy.negative_for - max(0.0, outcome.age)
+            self._refusals[kid] = _Refusal(outcome, until)
             self._others_since = self._fetches
         else:
             self._failed(kid, outcome, now, reports)
         return outcome, reports
 
+    def _fetched(
+        self, kid: str, fetched: Fetched, number: int, now: float, reports: list[Report]
+    ) -> None:
+        if number > self._others_since:
+            others = [key for key in fetched.others if key.kid != kid]
+            self._store_others(others, number, now, reports)
+        earlier = self.entries.get(kid)
+        self._store(fetched.key, number, max(0.0, fetched.age), now, reports)
+        if fetched.problem is None:
+            self._answered(number, now, reports)
+            return
+        if earlier is not None:
+            self.entries[kid].failures = earlier.failures
+        self._failed(kid, fetched.problem, now, reports)
+
     def adopt(self, keys: Collection[PublicKey], now: float) -> list[Report]:
         """Keep keys that nobody asked for by kid."""
         reports: list[Report] = []
-        self._answered(now, reports)
-        self._store_others(keys, self.begin(), now, reports)
+        number = self.begin()
+        self._answered(number, now, reports)
+        self._store_others(keys, number, now, reports)
         return reports
 
     def invalidate(self, kid: str) -> None:
@@ -322,9 +365,10 @@ class KeyStates:
         if entry.refresh_at <= now:  # another worker's, which renews it
             entry.retry_at = now + self._backoff.after(1)
 
-    def _answered(self, now: float, reports: list[Report]) -> None:
+    def _answered(self, number: int, now: float, reports: list[Report]) -> None:
         self._last_success, self._problem = now, None
-        if self._breaker_error is not None:
+        # What was asked before the breaker opened says nothing about the time since.
+        if self._breaker_error is not None and number > self._breaker_since:
             self._close_breaker()
             reports.append(Report(EventName.BREAKER, outcome="closed"))
 
@@ -334,14 +378,16 @@ class KeyStates:
         self._problem = error
         entry, refusal = self.entries.get(kid), self._refusals.get(kid)
         if kid == DIRECTORY:
-            self._list_again_at = now + self._policy.directory_for
+            again_at = self._list_again_at = now + self._policy.directory_for
         elif entry is not None:
             entry.failures += 1
-            entry.error, entry.retry_at = error, now + self._backoff.after(entry.failures)
+            entry.contested = entry.contested or isinstance(error, KeyRejectedError)
+            again_at = now + self._backoff.after(entry.failures)
+            entry.error, entry.retry_at = error, again_at
         else:
             failures = 1 if refusal is None else refusal.failures + 1
-            until = now + self._backoff.after(failures)
-            self._refusals[kid] = _Refusal(error, until, failures)
+            again_at = now + self._backoff.after(failures)
+            self._refusals[kid] = _Refusal(error, again_at, failures)
         # Being told to wait and being refused concern every kid.
         if isinstance(error, KeySourceThrottledError):
             self._open_breaker(error, error.retry_after, now, reports)
@@ -350,10 +396,14 @@ class KeyStates:
             reports.append(Report(EventName.CONFIG_ERROR, outcome=str(error.reason)))
             pause = min(LONGEST_PAUSE, self._backoff.after(self._refused_in_a_row))
             self._open_breaker(error, pause, now, reports)
+        self._problem_until = max(again_at, self._breaker_until) + self._policy.fetch_timeout
 
     def _open_breaker(
         self, error: HookVerificationError, pause: float, now: float, reports: list[Report]
     ) -> None:
+        self._breaker_since = self._fetches
+        if now + pause <= self._breaker_until:  # a shorter pause does not end a longer one
+            return
         self._breaker_error, self._breaker_until = error, now + pause
         reports.append(Report(EventName.BREAKER, outcome="open", seconds=pause))
 
@@ -373,10 +423,17 @@ class KeyStates:
             for kid, entry in self.entries.items()
             if entry.key is not None
         }
+        # A problem is believed until the next attempt could have ended: a probe that says
+        # "failing" keeps the traffic away that would find out that it is over.
+        problem = self._problem if now < self._problem_until else None
         served = any(key.state != "expired" for key in keys.values())
-        late = any(key.failures and key.state != "fresh" for key in keys.values())
+        late = any(
+            entry.failures
+            and entry.fresh_until <= now < entry.retry_at + self._policy.fetch_timeout
+            for entry in self.entries.values()
+        )
         status: Status = "healthy"
-        if self._problem is not None or late:
+        if problem is not None or late:
             status = "degraded" if served else "failing"
         return Health(
             source=source,
@@ -384,7 +441,7 @@ class KeyStates:
             keys=keys,
             last_success=None if self._last_success is None else now - self._last_success,
             breaker_open_for=max(0.0, self._breaker_until - now),
-            problem="" if self._problem is None else str(self._problem),
+            problem="" if problem is None else str(problem),
         )
 
     def _state(self, entry: Entry, now: float) -> Literal["fresh", "stale", "expired"]:

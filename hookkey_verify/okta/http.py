@@ -104,6 +104,10 @@ class BoundedHttp:
             raise ConfigurationError("verify must be True or the path of an existing CA bundle")
         if proxies is not None and not isinstance(proxies, Mapping):
             raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
+        if not all(isinstance(each, str) for pair in (proxies or {}).items() for each in pair):
+            raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
+        if not callable(clock):
+            raise ConfigurationError("clock must be a function that returns monotonic seconds")
         self._verify = verify
         self._proxies = dict(proxies or {})
         self._clock = clock
@@ -245,7 +249,10 @@ def epoch(date: str) -> float:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str) and value != "" and Path(value).exists()
+    try:
+        return isinstance(value, str) and value != "" and Path(value).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _problem(error: Exception) -> str:
