@@ -1,7 +1,8 @@
 """What key sources tell: one frozen ``Event`` at a time, to one callable. Pure.
 
 The callable is called by whichever thread caused the event, also by that of an event loop, and no
-lock is held: it should count and return. What it raises is logged and goes no further.
+lock is held: it should count and return, and look up no key. What it raises is logged and goes no
+further.
 """
 
 from __future__ import annotations

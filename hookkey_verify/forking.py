@@ -6,6 +6,7 @@ A fork copies a lock in whatever state it is, none of the threads, and the very 
 from __future__ import annotations
 
 import os
+import random  # noqa: F401 - it reseeds itself in a child, and must have done so before us
 from typing import Protocol
 from weakref import WeakSet
 

@@ -21,8 +21,9 @@ except ImportError:
         "hookkey_verify.otel needs opentelemetry-api: pip install 'hookkey_verify[otel]'"
     ) from None
 
+from .errors import ConfigurationError
 from .events import Event, EventName
-from .keys.health import HasHealth, Health
+from .keys.health import HasHealth, Health, healths
 from .version import __version__
 
 __all__ = ["KeySourceMetrics"]
@@ -63,12 +64,17 @@ class KeySourceMetrics:
             self._fetches.record(event.seconds, attributes)
 
     def watch(self, keys: HasHealth) -> None:
-        """Report the health of this source for as long as it lives."""
+        """Report the health of this source for as long as it lives.
+
+        Raises ``ConfigurationError`` for a source that has none: watch the parts of ``first_of``.
+        """
+        if not isinstance(keys, HasHealth):
+            raise ConfigurationError("watch takes HookKeys or IssuerKeys")
         self._watched.add(keys)
 
     def _observer(self, read: _Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_: CallbackOptions) -> Iterable[Observation]:
-            for health in [keys.health() for keys in list(self._watched)]:
+            for health in healths(list(self._watched)):
                 for value, attributes in read(health):
                     yield Observation(value, {"source": health.source, **attributes})
 

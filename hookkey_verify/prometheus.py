@@ -23,8 +23,9 @@ except ImportError:
         "pip install 'hookkey_verify[prometheus]'"
     ) from None
 
+from .errors import ConfigurationError
 from .events import Event, EventName
-from .keys.health import HasHealth, Health
+from .keys.health import HasHealth, Health, healths
 
 __all__ = ["KeySourceMetrics"]
 
@@ -63,7 +64,12 @@ class KeySourceMetrics:
             self._fetches.labels(event.source, event.outcome).observe(event.seconds)
 
     def watch(self, keys: HasHealth) -> None:
-        """Report the health of this source for as long as it lives."""
+        """Report the health of this source for as long as it lives.
+
+        Raises ``ConfigurationError`` for a source that has none: watch the parts of ``first_of``.
+        """
+        if not isinstance(keys, HasHealth):
+            raise ConfigurationError("watch takes HookKeys or IssuerKeys")
         self._watched.add(keys)
 
     def describe(self) -> Iterable[Metric]:
@@ -72,7 +78,7 @@ class KeySourceMetrics:
 
     def collect(self) -> Iterable[Metric]:
         """Return the gauges (the protocol of a collector)."""
-        return self._gauges([keys.health() for keys in list(self._watched)])
+        return self._gauges(healths(list(self._watched)))
 
     def _gauges(self, healths: Iterable[Health]) -> list[GaugeMetricFamily]:
         prefix, by_source = f"{self._prefix}_key_source", ["source"]

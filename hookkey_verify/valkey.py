@@ -136,5 +136,8 @@ class ValkeyKeyStore:
 
 def _client(url: str, options: dict[str, Any]) -> redis.Redis:
     with suppress(Exception):  # whose text may hold the password in the URL
-        return redis.Redis.from_url(url, **options)
+        client = redis.Redis.from_url(url, **options)
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # looks at the options, connects to nothing
+        return client
     raise ConfigurationError("url or options are not what redis.Redis.from_url takes")

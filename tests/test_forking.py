@@ -33,7 +33,7 @@ from hookkey_verify import (
 )
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import KeySourceConfigurationError
-from hookkey_verify.keys.cache import KeyCache
+from hookkey_verify.keys.cache import Fetched, KeyCache
 
 PATIENCE = 60
 """Seconds after which a script counts as hanging; each is done in one or two."""
@@ -99,7 +99,7 @@ def test_a_renewed_cache_keeps_its_keys(signer: HookSigner) -> None:
     cache = KeyCache(lambda kid, deadline: pytest.fail("fetched"), CachePolicy())
     with HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")) as keys:
         key = PublicKey.from_document(signer.public_jwk(), expected_kid=signer.kid)
-        cache.adopt(key)
+        cache.adopt(Fetched(None, others=(key,)), cache.begin())
         cache._lock.acquire()
         session = keys._transport._http._session
         forking._renew_all()

@@ -35,6 +35,7 @@ from hookkey_verify.errors import (
     UnknownKeyError,
 )
 from hookkey_verify.events import Event
+from hookkey_verify.okta.http import Answer
 
 from .conftest import KeyPool
 from .faults import (
@@ -109,6 +110,21 @@ def test_rotation(two: list[HookSigner]) -> None:
             keys.get("first")
         assert keys.get("second").kid == "second"
         keys.close()
+
+
+def test_a_key_that_left_the_set(two: list[HookSigner]) -> None:
+    """19. It is refused as soon as anybody has fetched the set, also in an outage after that."""
+    clock = ManualClock()
+    old, new = (each.public_jwk() for each in two)
+    with FaultServer(jwks(old), jwks(new), jwks(new), hang_up) as server:
+        with issuer_keys(server, clock=clock) as keys:
+            keys.get("first")
+            keys.get("second")
+            for _ in range(2):
+                with pytest.raises((UnknownKeyError, KeyUnavailableError)):
+                    keys.get("first")
+                clock.now += 110
+            assert keys.get("second").kid == "second"
 
 
 def test_made_up_kids_are_held_to_the_budget(two: list[HookSigner]) -> None:
@@ -283,6 +299,27 @@ class Discovering(FaultServer):
         super().__init__(discovery, *script)
 
 
+def test_an_https_issuer_has_https_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its discovery document cannot send us to a port of this machine."""
+    keys = IssuerKeys("https://sso.acme.com", discover=True)
+    document = {"issuer": "https://sso.acme.com", "jwks_uri": "http://127.0.0.1:6379/keys"}
+    body = json.dumps(document).encode()
+    found = Answer(200, {"Content-Type": "application/json"}, body)
+    monkeypatch.setattr(keys._http, "send", lambda *_, **__: found)
+    with pytest.raises(KeySourceConfigurationError, match="as the issuer does"):
+        keys.get("k")
+    keys.close()
+
+
+def test_a_url_with_a_query(signer: HookSigner) -> None:
+    """Some servers have one key set for each of their policies."""
+    with FaultServer(jwks(signer.public_jwk())) as server:
+        url = f"{server.url}/keys?p=hooks"
+        with IssuerKeys("https://sso.acme.com", jwks_url=url) as keys:
+            keys.get(signer.kid)
+    assert server.requests[0].line == "GET /keys?p=hooks HTTP/1.1"
+
+
 def test_discovery(signer: HookSigner) -> None:
     """The document is read once, and again when the set is no longer where it said."""
     clock = ManualClock()
@@ -311,6 +348,7 @@ def test_discovery(signer: HookSigner) -> None:
         ({"issuer": "URL", "jwks_uri": "http://evil.example/keys"}, "jwks_uri"),
         ({"issuer": "URL", "jwks_uri": "file:///etc/passwd"}, "jwks_uri"),
         ({"issuer": "URL", "jwks_uri": 5}, "jwks_uri"),
+        ({"issuer": "URL", "jwks_uri": "https://u:p@evil.example/keys"}, "jwks_uri"),
     ],
 )
 def test_a_discovery_document_that_is_not_believed(document: dict[str, Any], problem: str) -> None:

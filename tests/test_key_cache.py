@@ -591,7 +591,8 @@ def _set_of_a_and_b(source: Source) -> Callable[[str, float], Fetched]:
 
     def fetch(kid: str, deadline: float) -> Fetched:
         key = source(kid, deadline).key
-        return Fetched(key, others=tuple(source(each, deadline).key for each in source.known))
+        others = (source(each, deadline).key for each in source.known)
+        return Fetched(key, others=tuple(each for each in others if each is not None))
 
     return fetch
 
@@ -986,3 +987,54 @@ def test_a_loop_that_is_closed_early(
     assert (raised, caplog.records) == ([], [])
     for task in pending:  # that the loop was closed too early is the test's own doing
         task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_waiters_leave_nothing_on_a_hanging_flight(source: Source, clock: ManualClock) -> None:
+    """54. However many come and go, and also when its time is over."""
+    hanging = threading.Event()
+
+    def fetch(kid: str, deadline: float) -> Fetched:
+        hanging.wait(10)
+        return source(kid, deadline)
+
+    cache = KeyCache(fetch, POLICY, clock=clock, age_clock=clock)
+
+    async def main() -> None:
+        for later in (0, 5):
+            clock.now += later
+            for _ in range(20):
+                with pytest.raises(KeyUnavailableError):
+                    await cache.aget("a", deadline=clock.now + 0.001)
+        [flight] = cache._flights.values()
+        assert flight.wakers == set()
+
+    asyncio.run(main())
+    hanging.set()
+
+
+def test_a_cancellation_is_never_swallowed(source: Source, clock: ManualClock) -> None:
+    """54. Not even when it comes between the landing and the waiter's next turn."""
+    proceed = threading.Event()
+
+    def fetch(kid: str, deadline: float) -> Fetched:
+        proceed.wait(10)
+        return source(kid, deadline)
+
+    cache = KeyCache(fetch, POLICY, clock=clock, age_clock=clock)
+
+    async def main(turns: int) -> bool:
+        task = asyncio.ensure_future(cache.aget("a"))
+        await asyncio.sleep(0)
+        proceed.set()
+        while cache._flights:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled() if asked else True
+
+    for turns in range(5):
+        proceed.clear()
+        cache.invalidate("a")
+        assert asyncio.run(main(turns)), turns

@@ -41,8 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings", "verifier",
     },
     "valkey": {"errors", "forking"},
-    "otel": {"events", "keys", "version"},
-    "prometheus": {"events", "keys"},
+    "otel": {"errors", "events", "keys", "version"},
+    "prometheus": {"errors", "events", "keys"},
     "emulator": {"clock", "emulator", "errors", "signer"},
     "testing": {"clock", "errors", "signer", "testing"},
     "cli": {

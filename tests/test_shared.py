@@ -86,6 +86,12 @@ class Worker:
     def __call__(self, kid: str = KID) -> Fetched:
         return self.fetch(kid, self._clock.now + 2)
 
+    def kid(self) -> str:
+        """The kid of the key that a fetch brings."""
+        key = self().key
+        assert key is not None
+        return key.kid
+
     def _note(self, event: Event) -> None:
         assert (event.name, event.source, event.kid) == ("shared", ORG, KID)
         self.events.append(event.outcome)
@@ -150,7 +156,7 @@ def test_that_there_is_no_key_is_shared_too(store: Store, worker: Worker, other:
         other()
     assert (other.calls, other.events) == (0, ["hit"])
     store.clock.now += 10
-    assert other().key.kid == KID
+    assert other.kid() == KID
     assert store.leases == {}
 
 
@@ -176,30 +182,30 @@ def test_others_wait_for_the_one_that_has_the_lease(
             worker()
 
     other.during = store_it
-    assert other().key.kid == KID
+    assert other.kid() == KID
     assert (other.calls, len(other.naps)) == (0, 5)
     assert other.events == ["waited", "hit"]
 
 
 def test_nobody_waits_for_ever(store: Store, worker: Worker) -> None:
-    """After 60 % of the time a worker asks the source itself: the other one may be dead."""
+    """After 40 % of the time a worker asks the source itself: the other one may be dead."""
     store.leases[ORG, KID] = "dead", store.clock.now + 60
     began = store.clock.now
-    assert worker().key.kid == KID
+    assert worker.kid() == KID
     assert worker.calls == 1
-    assert 1.2 <= store.clock.now - began <= 1.25
+    assert 0.8 <= store.clock.now - began <= 0.85
     assert store.leases[ORG, KID][0] == "dead"
 
 
 def test_a_record_that_is_being_renewed_is_good_enough(
     store: Store, worker: Worker, other: Worker
 ) -> None:
-    """Whoever waits in vain for a younger one takes the old one while it is fresh."""
+    """Nobody waits for a younger one: the old one is taken while it is fresh."""
     worker()
     store.clock.now += 90
     store.leases[ORG, KID] = "slow", store.clock.now + 60
-    assert other().age == pytest.approx(91.2, abs=0.1)
-    assert other.calls == 0
+    assert other().age == pytest.approx(90)
+    assert (other.calls, other.naps) == (0, [])
 
 
 def test_a_failed_renewal_leaves_the_record(store: Store, worker: Worker, other: Worker) -> None:
@@ -210,7 +216,7 @@ def test_a_failed_renewal_leaves_the_record(store: Store, worker: Worker, other:
     found = other()
     assert found.age == pytest.approx(90)
     assert isinstance(found.problem, KeyUnavailableError)
-    assert worker().age == pytest.approx(91.2, abs=0.1)
+    assert worker().age == pytest.approx(90)
     assert (other.calls, worker.calls) == (1, 1)
 
 
@@ -256,7 +262,7 @@ def test_whoever_gets_the_lease_looks_once_more(
         return store.lease(namespace, kid, seconds)
 
     monkeypatch.setattr(store, "lease", late)
-    assert other().key.kid == KID
+    assert other.kid() == KID
     assert (worker.calls, other.calls, store.leases) == (1, 0, {})
 
 
@@ -283,7 +289,7 @@ def test_distrust_goes_past_the_store_until_it_is_renewed(
 def test_a_broken_store_is_passed_over(store: Store, worker: Worker, broken: str) -> None:
     """The source is asked; a lease that cannot be given back runs out."""
     store.broken.add(broken)
-    assert worker().key.kid == KID
+    assert worker.kid() == KID
     assert worker.calls == 1
     if broken != "release":
         assert "unavailable" in worker.events
@@ -313,6 +319,7 @@ GARBAGE: dict[str, tuple[dict[str, Any] | bytes, float]] = {
     "no end": ({}, -0.001),
     "unknown without an end": ({"unknown": True}, -0.001),
     "prolonged by somebody": ({"stored_at": NOW - 161}, 50),
+    "from a clock that is ahead": ({"stored_at": NOW + 61}, 50),
     "unknown, prolonged by somebody": ({"unknown": True, "stored_at": NOW - 161}, 50),
 }
 
@@ -335,7 +342,7 @@ def test_garbage_is_not_believed(
         return next(kept, None) or read(namespace, kid)
 
     store.read = unclean  # type: ignore[method-assign]
-    assert worker().key.kid == KID
+    assert worker.kid() == KID
     assert worker.calls == 1
     assert worker.events == ["garbage", "garbage", "miss", "stored"]
     assert worker().age == 0
@@ -344,7 +351,7 @@ def test_garbage_is_not_believed(
 
 @pytest.mark.parametrize(
     ("stored", "left", "age"),
-    [(0, 100, 0), (50, 50, 50), (90, 70, 30), (110, 100, 50), (130, 100, 70), (-3600, 70, 30)],
+    [(0, 100, 0), (50, 50, 50), (90, 70, 30), (110, 100, 50), (130, 100, 70), (-60, 70, 30)],
 )
 def test_how_old_a_record_is(
     worker: Worker, store: Store, signer: HookSigner, *, stored: float, left: float, age: float

@@ -57,6 +57,8 @@ class Flight(Future[Outcome]):
         self.number = number
         self.until = until
         self.landed = False
+        self.wakers: set[Callable[[], object]] = set()
+        """What to call when it lands, for those who wait on an event loop."""
         self.set_running_or_notify_cancel()
 
 
@@ -155,10 +157,15 @@ class KeyCache:
         with self._lock:
             self._states.expected.update(kids)
 
-    def adopt(self, *keys: PublicKey) -> None:
+    def begin(self) -> int:
+        """Number a fetch that the caller makes, before it begins; ``adopt`` takes its result."""
+        with self._lock:
+            return self._states.begin()
+
+    def adopt(self, fetched: Fetched, number: int) -> None:
         """Keep keys that were fetched without being asked for by kid."""
         with self._lock:
-            reports = self._states.adopt(keys, self._age_clock())
+            reports = self._states.adopt(fetched, self._age_clock(), number)
             self._count(reports)
         self._tell(reports)
 
@@ -207,10 +214,10 @@ class KeyCache:
         try:
             with self._lock:
                 now = self._clock()
+                self._abandon(kid, now)
                 if latest <= now:
                     step = self._states.at_hand(kid, self._age_clock(), self._flights)
                 else:
-                    self._abandon(kid, now)
                     step = self._states.look_up(kid, self._age_clock(), self._flights)
                 if step.join is not None:
                     flight = self._flights[step.join]
@@ -242,7 +249,9 @@ class KeyCache:
         else:
             outcome = flight.result()
         if isinstance(outcome, Fetched):
-            return Step(key=outcome.key)
+            if outcome.key is not None:
+                return Step(key=outcome.key)
+            outcome = outcome.problem or KeyUnavailableError("the fetch brought no key")
         if isinstance(outcome, frozenset):
             return Step()
         with self._lock:
@@ -295,19 +304,22 @@ class KeyCache:
                     now = self._age_clock()
                     outcome, reports = self._states.landed(kid, outcome, now, flight.number)
                 named = None if kid == DIRECTORY else kid
+                problem = outcome.problem if isinstance(outcome, Fetched) else outcome
                 verdict = "ok"
-                if isinstance(outcome, HookVerificationError):
-                    verdict = str(outcome.reason)
-                    self._failures += not isinstance(outcome, UnknownKeyError)
+                if isinstance(problem, HookVerificationError):
+                    verdict = str(problem.reason)
+                    self._failures += not isinstance(problem, UnknownKeyError)
                 reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
                 self._count(reports)
         finally:
             if not flight.done():
                 flight.set_result(outcome)
-        if isinstance(outcome, HookVerificationError):
+                for wake in list(flight.wakers):
+                    wake()
+        if isinstance(problem, HookVerificationError):
             what = "its list of keys" if named is None else f"the key {shown(named)}"
-            level = logging.INFO if isinstance(outcome, UnknownKeyError) else logging.WARNING
-            logger.log(level, "%s: fetching %s: %s", self._report.source, what, outcome)
+            level = logging.INFO if isinstance(problem, UnknownKeyError) else logging.WARNING
+            logger.log(level, "%s: fetching %s: %s", self._report.source, what, problem)
         self._tell(reports)
 
     def _count(self, reports: Collection[Report]) -> None:
@@ -333,13 +345,21 @@ def _settled(step: Step) -> PublicKey | None:
 
 async def _landing(flight: Flight, seconds: float) -> None:
     """Wait for a flight on this event loop, at most so long."""
+    if seconds <= 0:
+        return
     loop = asyncio.get_running_loop()
     landed = asyncio.Event()
 
-    def wake(_: Future[Outcome]) -> None:
+    def wake() -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(landed.set)
 
-    flight.add_done_callback(wake)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(landed.wait(), seconds)
+    flight.wakers.add(wake)
+    try:
+        # Not wait_for: before Python 3.12 it can swallow the cancellation of its caller.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if not flight.done():
+                    await landed.wait()
+    finally:
+        flight.wakers.discard(wake)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
-__all__ = ["HasHealth", "Health", "KeyHealth", "Stats", "Status"]
+__all__ = ["HasHealth", "Health", "KeyHealth", "Stats", "Status", "healths"]
 
 Status = Literal["healthy", "degraded", "failing"]
+_STATUSES: tuple[Status, ...] = ("healthy", "degraded", "failing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,20 @@ class Stats:
     """Kids without a key that are remembered."""
 
 
+@runtime_checkable
 class HasHealth(Protocol):
     """``HookKeys``, ``IssuerKeys``."""
 
     def health(self) -> Health:
         """Tell how the source is doing."""
         ...
+
+
+def healths(sources: Iterable[HasHealth]) -> list[Health]:
+    """Return the health of each source; of several with one URL, the worst."""
+    worst: dict[str, Health] = {}
+    for health in (source.health() for source in sources):
+        other = worst.get(health.source)
+        if other is None or _STATUSES.index(other.status) < _STATUSES.index(health.status):
+            worst[health.source] = health
+    return list(worst.values())

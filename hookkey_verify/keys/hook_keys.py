@@ -181,7 +181,11 @@ class HookKeys:
             self.get(key_id)
 
     def invalidate(self, kid: str) -> None:
-        """Forget this key; the next look-up asks the org, past every store."""
+        """Forget this key; the next look-up asks the org, past every store.
+
+        For administrators. Not for a bad signature: material never changes under a keyId, and each
+        call costs the org one.
+        """
         if isinstance(kid, str):
             if self._shared is not None:
                 self._shared.distrust(kid)

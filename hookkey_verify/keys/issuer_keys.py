@@ -2,7 +2,7 @@
 
 Okta's custom authorization servers publish it, to everybody, at ``{issuer}/v1/keys``
 (https://developer.okta.com/docs/reference/api/oidc/#keys); elsewhere its URL is given, or found by
-RFC 8414 or OpenID Connect Discovery 1.0.
+OpenID Connect Discovery 1.0.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class IssuerKeys:
         if type(discover) is not bool or (discover and jwks_url is not None):
             raise ConfigurationError("discover must be True or False, and False with jwks_url")
         if jwks_url is not None:
-            jwks_url = check_url("jwks_url", jwks_url, example=f"{example}/v1/keys")
+            jwks_url = check_url("jwks_url", jwks_url, example=f"{example}/v1/keys", query=True)
         elif not discover:
             if "/oauth2/" not in checked:
                 raise ConfigurationError(
@@ -162,7 +162,9 @@ class IssuerKeys:
         """
         for kid in kids:
             _refuse_no_kid(kid)
-        self._cache.adopt(*self._usable(self._fetch_set(self._cache.latest())).values())
+        number = self._cache.begin()
+        usable = self._usable(self._fetch_set(self._cache.latest()))
+        self._cache.adopt(Fetched(None, others=tuple(usable.values()), complete=True), number)
         self._cache.expect(kids)
         for kid in kids:
             self.get(kid)
@@ -188,20 +190,22 @@ class IssuerKeys:
         documents = self._fetch_set(deadline)
         usable = self._usable(documents)
         key = usable.pop(kid, None)
+        others = tuple(usable.values())
         if key is not None:
-            return Fetched(key, others=tuple(usable.values()))
+            return Fetched(key, others=others, complete=True)
         for document in documents:
             if isinstance(document, Mapping) and document.get("kid") == kid:
                 # Raises what is wrong with it, unless that is its having a double.
                 PublicKey.from_document(document, expected_kid=kid, algorithms=ALGORITHMS)
                 raise KeyRejectedError("two keys of the set have this kid")
-        raise UnknownKeyError(_NOT_IN_SET)
+        return Fetched(None, others=others, complete=True, problem=UnknownKeyError(_NOT_IN_SET))
 
     def _fetch_set(self, deadline: float) -> list[Any]:
         try:
-            if self._jwks_url is None:
-                self._jwks_url = self._discover(deadline)
-            document = _document(self._http.send("GET", self._jwks_url, **_bounds(deadline)))
+            url = self._jwks_url
+            if url is None:
+                url = self._jwks_url = self._discover(deadline)
+            document = _document(self._http.send("GET", url, **_bounds(deadline)))
         except TransportError as error:
             if self._discovers:
                 self._jwks_url = None  # it may have moved
@@ -220,7 +224,11 @@ class IssuerKeys:
         document = _document(self._http.send("GET", self._discovery_url, **_bounds(deadline)))
         if document.get("issuer") != self.issuer:  # OpenID Connect Discovery 1.0 section 4.3
             raise ConfigurationError("the discovery document is another issuer's")
-        return check_url("jwks_uri", document.get("jwks_uri"), example="https://…/v1/keys")
+        uri = document.get("jwks_uri")
+        url = check_url("jwks_uri", uri, example="https://…/v1/keys", query=True)
+        if url.startswith("http:") and not self.issuer.startswith("http:"):
+            raise ConfigurationError("jwks_uri must begin with https://, as the issuer does")
+        return url
 
     def _usable(self, documents: list[Any]) -> dict[str, PublicKey]:
         """The keys that can be used, by kid; RFC 7517 section 5: others are passed over.

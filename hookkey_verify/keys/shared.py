@@ -10,8 +10,10 @@ over: every worker then asks the source itself.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,14 +27,18 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import EventName, OnEvent, Reporter
+from ..forking import renew_after_fork
 from ..jwk import PublicKey
 from .policy import CachePolicy
 from .states import Fetched
 
 __all__ = ["SharedFetch", "SharedKeyStore"]
 
-PATIENCE = 0.6
-"""The part of ``fetch_timeout`` for which another worker's fetch is waited for."""
+PATIENCE = 0.4
+"""The part of ``fetch_timeout`` for which another worker's fetch is waited for; the rest is for our
+own, should the other one have died."""
+STEP = 0.5
+"""Seconds for one step of the store: a client's time-out may count from one octet to the next."""
 POLL = 0.02
 """Seconds between two looks for its record."""
 
@@ -101,10 +107,17 @@ class SharedFetch:
         self._sleep = sleep
         self._wall_clock = wall_clock
         self._distrusted: dict[str, object] = {}
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """In a forked child: whoever held the lock is gone."""
+        self._lock = threading.Lock()
 
     def distrust(self, kid: str) -> None:
         """Ask the source for this kid next time, whatever the store has."""
-        self._distrusted[kid] = object()
+        with self._lock:
+            self._distrusted[kid] = object()
 
     def __call__(self, kid: str, deadline: float) -> Fetched:
         """Return what the store has, or what the source answers; store that for the others."""
@@ -142,10 +155,11 @@ class SharedFetch:
                 if self._is_young(found):
                     self._report(EventName.SHARED, kid, "hit")
                     return found, None
-                token = self._store.lease(self._namespace, kid, self._policy.fetch_timeout)
+                token = self._step("lease", kid, self._policy.fetch_timeout)
                 if token is not None:
                     return self._with_lease(kid, token)
-                if patience <= self._clock():
+                # Old but good, and whoever has the lease is at it.
+                if found is not None or patience <= self._clock():
                     return found, None
                 if not waited:
                     self._report(EventName.SHARED, kid, "waited")
@@ -180,12 +194,14 @@ class SharedFetch:
         except UnknownKeyError:
             self._write(kid, {"unknown": True}, self._policy.negative_for, distrusted)
             raise
-        self._write(kid, {"jwk": fetched.key.as_jwk()}, self._policy.fresh_for, distrusted)
+        if fetched.key is not None:
+            jwk = fetched.key.as_jwk()
+            self._write(kid, {"jwk": jwk}, self._policy.fresh_for, distrusted)
         return fetched
 
     def _read(self, kid: str) -> Fetched | None:
         """Import the record; garbage counts as none. Raises ``UnknownKeyError`` if it says so."""
-        kept = self._store.read(self._namespace, kid)
+        kept = self._step("read", kid)
         if kept is None:
             return None
         octets, left = kept
@@ -198,7 +214,8 @@ class SharedFetch:
                 raise told
             if age is not None:
                 key = PublicKey.from_document(record.get("jwk"), expected_kid=kid)
-                return Fetched(key, age) if age < self._policy.fresh_for else None
+                found = Fetched(key, age, hearsay=True)
+                return found if age < self._policy.fresh_for else None
         self._report(EventName.SHARED, kid, "garbage")
         return None
 
@@ -213,25 +230,39 @@ class SharedFetch:
         if not isinstance(lifetime, int | float) or not isinstance(stored_at, int | float):
             return None
         by_date = self._wall_clock() - stored_at
-        if not 0 < left <= lifetime <= LONGEST or by_date > lifetime + SKEW:
+        if not 0 < left <= lifetime <= LONGEST or not -SKEW <= by_date <= lifetime + SKEW:
             return None
         return max(lifetime - left, by_date - SKEW)
 
     def _write(self, kid: str, record: dict[str, Any], seconds: float, distrusted: object) -> None:
-        if self._distrusted.get(kid) is not distrusted:
-            return  # distrusted anew while this answer was on its way
-        self._distrusted.pop(kid, None)
+        with self._lock:
+            if self._distrusted.get(kid) is not distrusted:
+                return  # distrusted anew while this answer was on its way
+            self._distrusted.pop(kid, None)
         if seconds <= 0:
             return
         record = {**record, "lifetime": seconds, "stored_at": self._wall_clock()}
         try:
-            self._store.write(self._namespace, kid, json.dumps(record).encode(), seconds)
+            self._step("write", kid, json.dumps(record).encode(), seconds)
         except Exception:
             self._report(EventName.SHARED, kid, "unavailable")
         else:
             self._report(EventName.SHARED, kid, "stored")
 
+    def _step(self, method: str, kid: str, *arguments: object) -> Any:
+        """Call the store, and leave it when it takes too long, whatever it is doing."""
+        done: Future[object] = Future()
+
+        def call() -> None:
+            try:
+                done.set_result(getattr(self._store, method)(self._namespace, kid, *arguments))
+            except BaseException as error:
+                done.set_exception(error)
+
+        threading.Thread(target=call, name="hookkey-store", daemon=True).start()
+        return done.result(STEP)
+
     def _release(self, kid: str, token: str | None) -> None:
         if token is not None:
             with suppress(Exception):  # it runs out by itself
-                self._store.release(self._namespace, kid, token)
+                self._step("release", kid, token)

@@ -59,13 +59,16 @@ _Error = TypeVar("_Error", bound=HookVerificationError)
 class Fetched(NamedTuple):
     """What a fetch brought: the key, its age in seconds, and other keys that came along.
 
-    ``problem`` is why there is no younger one, when that was tried.
+    ``complete``: together they are all that the source has. ``problem`` is why there is no key, or
+    no younger one when that was tried. ``hearsay``: another worker asked the source.
     """
 
-    key: PublicKey
+    key: PublicKey | None
     age: float = 0.0
     others: tuple[PublicKey, ...] = ()
+    complete: bool = False
     problem: HookVerificationError | None = None
+    hearsay: bool = False
 
 
 Outcome = Fetched | frozenset[str] | HookVerificationError
@@ -284,17 +287,20 @@ class KeyStates:
             # It came along with another kid's fetch, which began later.
             return Fetched(entry.key), reports
         if isinstance(outcome, Fetched):
-            refused = self._changed(kid, outcome.key, reports)
-            if refused is None:
-                self._fetched(kid, outcome, number, now, reports)
+            self._others_came(kid, outcome, number, now, reports)
+            key = outcome.key
+            refused = outcome.problem if key is None else self._changed(kid, key, reports)
+            if key is not None and refused is None:
+                self._fetched(key, outcome, number, now, reports)
                 return outcome, reports
-            outcome = refused
+            outcome = refused or KeyUnavailableError("the fetch brought no key")
         if isinstance(outcome, frozenset):
             self._answered(number, now, reports)
             self._listed = outcome
             self._listed_until = self._list_again_at = now + self._policy.directory_for
-        elif isinstance(outcome, UnknownKeyError):
-            self._answered(number, now, reports)
+        elif isinstance(outcome, UnknownKeyError) and kid != DIRECTORY:
+            if outcome.age == 0:
+                self._answered(number, now, reports)
             if self.entries.pop(kid, None) is not None:
                 reports.append(Report(EventName.KEY_REVOKED, kid))
             until = now + self._policy.negative_for - max(0.0, outcome.age)
@@ -305,27 +311,41 @@ class KeyStates:
         return outcome, reports
 
     def _fetched(
+        self, key: PublicKey, fetched: Fetched, number: int, now: float, reports: list[Report]
+    ) -> None:
+        earlier = self.entries.get(key.kid)
+        self._store(key, number, max(0.0, fetched.age), now, reports)
+        if not fetched.hearsay:
+            self._answered(number, now, reports)
+        elif earlier is not None:
+            # What another worker was told does not take back what this one was.
+            self.entries[key.kid].contested = earlier.contested
+        if fetched.problem is not None:
+            if earlier is not None:
+                self.entries[key.kid].failures = earlier.failures
+            self._failed(key.kid, fetched.problem, now, reports)
+
+    def adopt(self, fetched: Fetched, now: float, number: int) -> list[Report]:
+        """Keep the keys of fetch ``number``, which nobody asked for by kid."""
+        reports: list[Report] = []
+        self._answered(number, now, reports)
+        self._others_came("", fetched, number, now, reports)
+        return reports
+
+    def _others_came(
         self, kid: str, fetched: Fetched, number: int, now: float, reports: list[Report]
     ) -> None:
-        if number > self._others_since:
-            others = [key for key in fetched.others if key.kid != kid]
-            self._store_others(others, number, now, reports)
-        earlier = self.entries.get(kid)
-        self._store(fetched.key, number, max(0.0, fetched.age), now, reports)
-        if fetched.problem is None:
-            self._answered(number, now, reports)
+        # Since that fetch began a key was invalidated or found to be gone, perhaps one of these.
+        if number <= self._others_since:
             return
-        if earlier is not None:
-            self.entries[kid].failures = earlier.failures
-        self._failed(kid, fetched.problem, now, reports)
-
-    def adopt(self, keys: Collection[PublicKey], now: float) -> list[Report]:
-        """Keep keys that nobody asked for by kid."""
-        reports: list[Report] = []
-        number = self.begin()
-        self._answered(number, now, reports)
-        self._store_others(keys, number, now, reports)
-        return reports
+        others = [key for key in fetched.others if key.kid != kid]
+        self._store_others(others, number, now, reports)
+        if fetched.complete:
+            there = {kid, *(key.kid for key in others)}
+            for gone in [each for each in self.entries if each not in there]:
+                if self.entries[gone].as_of < number:
+                    del self.entries[gone]
+                    reports.append(Report(EventName.KEY_REVOKED, gone))
 
     def invalidate(self, kid: str) -> None:
         """Forget the key, but not that its kid is known: fetching it anew spends no budget."""
@@ -426,7 +446,10 @@ class KeyStates:
         # A problem is believed until the next attempt could have ended: a probe that says
         # "failing" keeps the traffic away that would find out that it is over.
         problem = self._problem if now < self._problem_until else None
-        served = any(key.state != "expired" for key in keys.values())
+        served = any(
+            key.state == "fresh" or (key.state == "stale" and not self.entries[kid].contested)
+            for kid, key in keys.items()
+        )
         late = any(
             entry.failures
             and entry.fresh_until <= now < entry.retry_at + self._policy.fetch_timeout

@@ -209,8 +209,8 @@ class BoundedHttp:
         return Answer(response.status_code, response.headers, bytes(body))
 
 
-def check_url(name: str, url: object, *, example: str) -> str:
-    """Return an absolute URL without query, or raise ``ConfigurationError`` with the fix.
+def check_url(name: str, url: object, *, example: str, query: bool = False) -> str:
+    """Return an absolute URL, or raise ``ConfigurationError`` with the fix.
 
     https only; http is accepted for this machine. The host is put into lower case.
     """
@@ -221,7 +221,7 @@ def check_url(name: str, url: object, *, example: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         parts, host, port = urlsplit(""), "", None
-    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+    if not host or "@" in parts.netloc or parts.fragment or (parts.query and not query):
         raise ConfigurationError(f"{name} must be a plain URL such as {example}")
     # urlsplit drops white space and control characters without a word.
     if not _HOST.fullmatch(host) or any(not "!" <= character <= "~" for character in url):
@@ -231,7 +231,8 @@ def check_url(name: str, url: object, *, example: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise ConfigurationError(f"{name} must begin with https:// (http is for loopback only)")
     authority = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{authority}" + (f":{port}" if port else "") + parts.path
+    end = parts.path + (f"?{parts.query}" if parts.query else "")
+    return f"{parts.scheme}://{authority}" + (f":{port}" if port else "") + end
 
 
 def _is_loopback(host: str) -> bool:
