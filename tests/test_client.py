@@ -500,8 +500,12 @@ def test_many_threads_share_a_client(okta: OktaEmulator, client: HookKeysClient)
         ({"max_wait": True}, "max_wait"),
         ({"on_wait": 5}, "on_wait"),
         ({"verify": False}, "verify"),
+        ({"verify": "a" * 5_000}, "verify"),
+        ({"proxies": "http://proxy"}, "proxies"),
+        ({"proxies": {"https": 5}}, "proxies"),
+        ({"clock": 5}, "clock"),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
     """Each is named at construction."""
@@ -520,3 +524,25 @@ def test_its_life(okta: OktaEmulator) -> None:
     client.close()
     with pytest.raises(ConfigurationError, match="closed"):
         client.list()
+
+
+def test_a_lost_create_without_a_clock_to_tell(okta: OktaEmulator) -> None:
+    """Without Okta's date nobody can say whose key it is, so it is not taken for ours."""
+    key = okta.create_key("hooks")
+    lost = json_answer(503, {})
+    with FaultServer(lost, json_answer(200, [key], "Date: yesterday")) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET)) as client:
+            with pytest.raises(ValidationFailedError, match="in use already"):
+                client.create("hooks")
+
+
+def test_retries_without_ids_and_announcements() -> None:
+    """Okta's request id is repeated if there is one; nobody has to listen."""
+    busy = json_answer(503, {}, "Retry-After: 1")
+    naps: list[float] = []
+    with FaultServer(busy, json_answer(200, [])) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET), sleep=naps.append) as client:
+            assert client.list() == []
+    assert naps == [1]
+    assert "x-okta-retry-for" not in server.requests[1].headers
+    assert server.requests[1].headers["x-okta-retry-count"] == "1"

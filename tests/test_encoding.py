@@ -14,6 +14,7 @@ from hookkey_verify.encoding import (
     MAX_DEPTH,
     EncodingError,
     base64url_decode,
+    json_list,
     json_object,
 )
 
@@ -133,3 +134,18 @@ def test_any_octets_end_in_an_object_or_in_our_error(octets: bytes) -> None:
     except EncodingError as error:
         assert error.__cause__ is None
         assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("octets", "value"), [(b"[]", []), (b" [1, {}] ", [1, {}]), (b'["\xc3\xa9"]', ["é"])]
+)
+def test_json_list(octets: bytes, value: list[object]) -> None:
+    """One array, by the rules of objects."""
+    assert json_list(octets) == value
+
+
+@pytest.mark.parametrize("octets", [b"{}", b"1", b"null", b"[", b"[] []", b'[{"a":1,"a":2}]', b""])
+def test_what_is_no_json_list(octets: bytes) -> None:
+    """Another type, trailing data, a duplicate member."""
+    with pytest.raises(EncodingError):
+        json_list(octets)

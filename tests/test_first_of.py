@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import ConfigurationError, HookSigner, HookVerifier, PublicKey, StaticKeys
+from hookkey_verify import (
+    ApiToken,
+    ConfigurationError,
+    HookKeys,
+    HookSigner,
+    HookVerifier,
+    PublicKey,
+    StaticKeys,
+)
 from hookkey_verify.errors import (
     HookVerificationError,
     KeyRejectedError,
@@ -155,9 +163,18 @@ def test_a_verifier_takes_it(signer: HookSigner, keys: StaticKeys) -> None:
         ((Source(),), {"timeout": 0}),
         ((Source(),), {"timeout": 61}),
         ((Source(),), {"timeout": True}),
+        ((Source(),), {"clock": 5}),
     ],
 )
 def test_wrong_arguments(sources: tuple[Any, ...], options: dict[str, Any]) -> None:
     """Each is refused at construction."""
-    with pytest.raises(ConfigurationError, match=r"first_of|timeout"):
+    with pytest.raises(ConfigurationError, match=r"first_of|timeout|clock"):
         first_of(*sources, **options)
+
+
+@pytest.mark.parametrize("kid", [[], None, 5, {}])
+def test_what_can_never_be_a_kid(kid: Any) -> None:
+    """It reaches the sources, which refuse it in our words."""
+    with HookKeys("https://acme.okta.com", ApiToken("x")) as keys:
+        with pytest.raises(UnknownKeyError, match="no hook key can have"):
+            first_of(keys).get(kid)

@@ -493,3 +493,11 @@ def test_the_commonest_mix_up_is_named(signer: HookSigner) -> None:
     with pytest.raises(UnknownKeyError) as three:
         asyncio.run(right.averify(signer.sign(claims(ISSUER))))
     assert "access token" not in str(three.value)
+
+
+def test_a_warm_aget(signer: HookSigner) -> None:
+    """A cached key is there at once, in a loop too."""
+    with FaultServer(jwks(signer.public_jwk())) as server, issuer_keys(server) as keys:
+        first = asyncio.run(keys.aget(signer.kid))
+        assert asyncio.run(keys.aget(signer.kid)) is first
+    assert len(server.requests) == 1

@@ -1038,3 +1038,38 @@ def test_a_cancellation_is_never_swallowed(source: Source, clock: ManualClock) -
         proceed.clear()
         cache.invalidate("a")
         assert asyncio.run(main(turns)), turns
+
+
+def test_an_interrupt_before_anything_is_decided(source: Source) -> None:
+    """9. There is nothing to release then, and nothing is left."""
+    interrupts = iter([KeyboardInterrupt()])
+    clock = ManualClock()
+
+    def age_clock() -> float:
+        for interrupt in interrupts:
+            raise interrupt
+        return clock()
+
+    cache = KeyCache(source, POLICY, clock=clock, age_clock=age_clock)
+    with pytest.raises(KeyboardInterrupt):
+        cache.get("a")
+    assert cache.get("a").kid == "a"
+
+
+def test_invalidate_while_it_turns_out_not_to_exist(source: Source, clock: ManualClock) -> None:
+    """7. Whoever waits is told so, in the words of the fetch."""
+
+    def fetch(kid: str, deadline: float) -> Fetched:
+        of_a_set.invalidate(kid)
+        return Fetched(None, problem=UnknownKeyError("not in the set"))
+
+    of_a_set = KeyCache(fetch, POLICY, clock=clock, age_clock=clock)
+    with pytest.raises(UnknownKeyError, match="not in the set"):
+        of_a_set.get("a")
+
+
+@pytest.mark.parametrize("deadline", ["soon", b"1", [1], object()])
+def test_what_is_no_deadline(cache: KeyCache, deadline: Any) -> None:
+    """It ends in an error of ours, and nothing is fetched."""
+    with pytest.raises(KeyUnavailableError, match="deadline must be"):
+        cache.get("a", deadline=deadline)

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from hookkey_verify import ApiToken, CachePolicy, HookKeys
+from hookkey_verify import ApiToken, CachePolicy, ConfigurationError, HookKeys, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import UnknownKeyError
 from hookkey_verify.otel import KeySourceMetrics
@@ -64,3 +64,9 @@ def test_an_export(okta: OktaEmulator) -> None:
             assert {key_id, NO_KEY}.isdisjoint(point.attributes.values())
     keys.close()
     provider.shutdown()
+
+
+def test_what_cannot_be_watched(keys: StaticKeys) -> None:
+    """A source without health is refused at once, not at every export."""
+    with pytest.raises(ConfigurationError, match="watch takes"):
+        KeySourceMetrics(MeterProvider()).watch(keys)  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ import gc
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from hookkey_verify import ApiToken, CachePolicy, HookKeys
+from hookkey_verify import ApiToken, CachePolicy, ConfigurationError, HookKeys, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.errors import UnknownKeyError
+from hookkey_verify.errors import KeySourceConfigurationError, UnknownKeyError
 from hookkey_verify.prometheus import KeySourceMetrics
 
 from .faults import ManualClock
@@ -73,3 +73,28 @@ def test_a_source_that_is_gone_is_not_reported(okta: OktaEmulator) -> None:
     del keys
     gc.collect()
     assert registry.get_sample_value(name, labels) is None
+
+
+def test_two_sources_of_one_org(okta: OktaEmulator) -> None:
+    """They are one line, the worse one; a scrape with two would be refused."""
+    registry = CollectorRegistry()
+    metrics = KeySourceMetrics(registry)
+    url = okta.url
+    sources = [
+        HookKeys(url, ApiToken(token)) for token in (okta.api_token, "wrong", okta.api_token)
+    ]
+    for keys in sources:
+        metrics.watch(keys)
+    with pytest.raises(KeySourceConfigurationError):
+        sources[1].get(NO_KEY)
+    labels = {"source": url, "status": "failing"}
+    assert registry.get_sample_value("hookkey_key_source_status", labels) == 1
+    assert generate_latest(registry).decode().count('status="failing"') == 1
+    for keys in sources:
+        keys.close()
+
+
+def test_what_cannot_be_watched(keys: StaticKeys) -> None:
+    """A source without health is refused at once, not at every scrape."""
+    with pytest.raises(ConfigurationError, match="watch takes"):
+        KeySourceMetrics(CollectorRegistry()).watch(keys)  # type: ignore[arg-type]

@@ -411,3 +411,10 @@ def test_each_worker_keeps_its_own_policy(store: Store, worker: Worker, signer: 
     assert strict().age == 0
     assert strict.calls == 1
     assert "garbage" not in strict.events
+
+
+def test_a_source_that_brings_no_key(store: Store, worker: Worker, monkeypatch: Any) -> None:
+    """Nothing is stored of it."""
+    monkeypatch.setattr(worker.fetch, "_fetch", lambda kid, deadline: Fetched(None))
+    assert worker().key is None
+    assert store.kept == {}

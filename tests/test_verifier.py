@@ -19,6 +19,7 @@ from hookkey_verify.errors import (
     ConfigurationError,
     HookVerificationError,
     IssuerError,
+    KeyRejectedError,
     KeyUnavailableError,
     MalformedTokenError,
     MissingClaimError,
@@ -375,3 +376,19 @@ def test_repr_is_readable(verifier: HookVerifier) -> None:
     """It shows source and policy, which hold no secret."""
     assert "StaticKeys" in repr(verifier)
     assert CLIENT_ID in repr(verifier)
+
+
+@pytest.mark.parametrize("error", [KeyUnavailableError("down"), KeyRejectedError("weak")])
+def test_a_verdict_of_the_key_source_is_the_verdict(
+    signer: HookSigner, keys: StaticKeys, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Whatever a source says in our own errors is passed on as it is."""
+
+    def get(kid: str, *, deadline: float | None = None) -> PublicKey:
+        raise error
+
+    monkeypatch.setattr(keys, "get", get)
+    verifier = HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
+    with pytest.raises(type(error)) as caught:
+        verifier.verify(signer.client_assertion(client_id="c", token_url="t"))
+    assert caught.value is error

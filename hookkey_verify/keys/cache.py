@@ -290,13 +290,14 @@ class KeyCache:
             self._land(kid, flight, outcome, max(0.0, self._clock() - started))
 
     def _land(self, kid: str, flight: Flight, outcome: Outcome, seconds: float) -> None:
-        """Keep what came, release everybody who waits, then tell of it."""
+        """Keep what came, release everybody who waits, then tell of it. Once for each flight."""
         reports: list[Report] = []
+        with self._lock:
+            if flight.landed:
+                return
+            flight.landed = True
         try:
             with self._lock:
-                if flight.landed:
-                    return
-                flight.landed = True
                 # Not there, or another one: invalidated meanwhile. Whoever waits gets the answer,
                 # but nobody after them.
                 if self._flights.get(kid) is flight:
@@ -312,10 +313,9 @@ class KeyCache:
                 reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
                 self._count(reports)
         finally:
-            if not flight.done():
-                flight.set_result(outcome)
-                for wake in list(flight.wakers):
-                    wake()
+            flight.set_result(outcome)
+            for wake in list(flight.wakers):
+                wake()
         if isinstance(problem, HookVerificationError):
             what = "its list of keys" if named is None else f"the key {shown(named)}"
             level = logging.INFO if isinstance(problem, UnknownKeyError) else logging.WARNING

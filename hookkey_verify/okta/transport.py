@@ -102,7 +102,9 @@ class OktaTransport:
         )
         timeout, waited = deadline - self._clock(), 0.0
         headers: dict[str, str] = {}
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 again = partial(send, headers=headers, deadline=deadline)
                 return self._once(again, deadline)
@@ -123,14 +125,13 @@ class OktaTransport:
             self._sleep(wait)
             waited += wait
             deadline = self._clock() + timeout
-        raise AssertionError("the last attempt returns or raises")
 
     def _once(self, send: Callable[[], Answer], deadline: float) -> Answer:
-        for last in (False, True):
+        self._credentials.prepare(deadline, self._clock())
+        answer = send()
+        if answer.status == 401 and self._credentials.refused(answer.headers):
             self._credentials.prepare(deadline, self._clock())
             answer = send()
-            if answer.status != 401 or last or not self._credentials.refused(answer.headers):
-                break
         if 200 <= answer.status < 300:
             return answer
         raise _api_error(answer)
