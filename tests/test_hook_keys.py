@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import socket
 import time
@@ -20,17 +21,21 @@ from hookkey_verify import (
     ConfigurationError,
     HookKeys,
     HookSigner,
+    HookVerifier,
 )
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.app import PublicShape
 from hookkey_verify.errors import (
     HookVerificationError,
+    KeyChangedError,
     KeyRejectedError,
     KeySourceConfigurationError,
     KeySourceThrottledError,
     KeyUnavailableError,
     UnknownKeyError,
 )
+from hookkey_verify.events import Event
+from hookkey_verify.testing import bad_tokens
 
 from .conftest import KeyPool
 from .faults import (
@@ -470,3 +475,331 @@ def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
     given = {"org_url": "https://acme.okta.com", "credentials": ApiToken("x"), **arguments}
     with pytest.raises(ConfigurationError, match=named):
         HookKeys(**given)
+
+
+# --- the two gates
+
+
+def _lines(server: FaultServer) -> list[str]:
+    return [request.line.split()[1] for request in server.requests]
+
+
+LIST = "/api/v1/hook-keys"
+
+
+def test_only_allowed_keys_are_asked_for(okta: OktaEmulator) -> None:
+    """14. Nothing else costs a call, and those cost no budget."""
+    ids = [str(okta.create_key(f"k{number}")["keyId"]) for number in range(8)]
+    with HookKeys(okta.url, ApiToken(okta.api_token), allowed_key_ids=ids[:7]) as keys:
+        for key_id in ids[:7]:
+            assert keys.get(key_id).kid == key_id
+        with pytest.raises(UnknownKeyError, match="not in allowed_key_ids"):
+            keys.get(ids[7])
+    assert len(okta.requests) == 7
+
+
+@pytest.mark.parametrize("allowed", ["k1", [], [5], ["a/b"], ["a" * 65], 5, [["k1"]]])
+def test_wrong_allowed_key_ids(allowed: Any) -> None:
+    """A list of keyIds, with at least one."""
+    with pytest.raises(ConfigurationError, match="allowed_key_ids"):
+        HookKeys("https://acme.okta.com", ApiToken("x"), allowed_key_ids=allowed)
+
+
+def test_the_directory_keeps_made_up_kids_away(okta: OktaEmulator, clock: ManualClock) -> None:
+    """11, 14. One list for a flood; a new key is found when the list is renewed."""
+    key_id = str(okta.create_key("one")["keyId"])
+    with HookKeys(okta.url, ApiToken(okta.api_token), directory=True, clock=clock) as keys:
+        for number in range(200):
+            with pytest.raises(UnknownKeyError, match="list of hook keys lacks it"):
+                keys.get(f"x{number}")
+        assert keys.get(key_id).kid == key_id
+        new = str(okta.create_key("two")["keyId"])
+        with pytest.raises(UnknownKeyError):
+            keys.get(new)
+        clock.now += 30
+        assert asyncio.run(keys.aget(new)).kid == new
+    assert [line.path for line in okta.requests] == [
+        LIST,
+        f"{LIST}/public/{key_id}",
+        LIST,
+        f"{LIST}/public/{new}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [
+        (json_answer(200, [{"keyId": "k"}], 'Link: <x>; rel="next"'), KeyUnavailableError),
+        (json_answer(200, [{"keyId": "k"}, {"id": "HKY"}]), KeyUnavailableError),
+        (json_answer(200, [{"keyId": "a/b"}]), KeyUnavailableError),
+        (json_answer(200, ["k"]), KeyUnavailableError),
+        (json_answer(500, {}), KeyUnavailableError),
+    ],
+    ids=["more pages", "no keyId", "an odd keyId", "no object", "500"],
+)
+def test_a_directory_that_cannot_be_used(
+    signer: HookSigner, clock: ManualClock, listing: Behaviour, kind: type[HookVerificationError]
+) -> None:
+    """14. Half a list makes no key unknown: the key itself is asked for, within the budget."""
+    answers = (listing, json_answer(200, signer.public_jwk()))
+    with FaultServer(*answers) as server:
+        with faulty(server, directory=True, clock=clock) as keys:
+            assert keys.get(signer.kid).kid == signer.kid
+            assert keys.health().status == "healthy"
+    assert _lines(server) == [LIST, f"{LIST}/public/{signer.kid}"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [
+        (json_answer(401, okta_error("E0000011")), KeySourceConfigurationError),
+        (json_answer(403, okta_error("E0000006")), KeySourceConfigurationError),
+        (json_answer(404, okta_error("E0000007")), KeySourceConfigurationError),
+        (json_answer(429, okta_error("E0000047")), KeySourceThrottledError),
+        (json_answer(200, {"keys": []}), KeySourceConfigurationError),
+    ],
+    ids=["401", "403", "404", "429", "an object"],
+)
+def test_a_directory_that_is_refused(
+    clock: ManualClock, listing: Behaviour, kind: type[HookVerificationError]
+) -> None:
+    """22, 23. Whoever refuses the list would refuse the key: nothing more is asked for a while."""
+    with FaultServer(listing) as server, faulty(server, directory=True, clock=clock) as keys:
+        for _ in range(3):
+            with pytest.raises(kind):
+                keys.get(NO_KEY)
+    assert _lines(server) == [LIST]
+
+
+def test_a_closed_directory(okta: OktaEmulator) -> None:
+    """50. Closed is closed, for the list too."""
+    keys = HookKeys(okta.url, ApiToken(okta.api_token), directory=True)
+    keys.close()
+    with pytest.raises(KeySourceConfigurationError, match="closed"):
+        keys.get(NO_KEY)
+
+
+# --- time, credentials and answers
+
+
+def test_a_changed_key(signer: HookSigner, stranger: HookSigner, clock: ManualClock) -> None:
+    """33. Refused and told; the old one is served while it is fresh; invalidate accepts it."""
+    events: list[Event] = []
+    org = FaultServer(
+        json_answer(200, signer.public_jwk()), json_answer(200, stranger.public_jwk())
+    )
+    with org as server, faulty(server, policy=POLICY, clock=clock, on_event=events.append) as keys:
+        old = keys.get(signer.kid)
+        clock.now += 100
+        for _ in range(2):
+            with pytest.raises(KeyChangedError, match="invalidate"):
+                keys.get(signer.kid)
+        assert ("key_changed", "refused") in [(event.name, event.outcome) for event in events]
+        keys.invalidate(signer.kid)
+        new = keys.get(signer.kid)
+    assert new.as_jwk() == stranger.public_jwk()
+    assert new != old
+
+
+@pytest.mark.parametrize("skew", [-3600, 0, 3600])
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        (("X-Rate-Limit-Reset: 1700000037",), 38),
+        (("X-Rate-Limit-Reset: 1700000037, 1700000020",), 21),
+        (("X-Rate-Limit-Reset: 1600000000",), 1),
+        (("X-Rate-Limit-Reset: soon",), 5),
+        ((), 5),
+        (("X-Rate-Limit-Limit: 0", "X-Rate-Limit-Remaining: 0"), 1),
+    ],
+)
+def test_the_rate_limit_is_kept(
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: tuple[str, ...],
+    wait: float,
+    skew: float,
+) -> None:
+    """23. By Okta's clock, whatever ours says; for every kid; and nobody sleeps."""
+    date = "Date: Tue, 14 Nov 2023 22:13:20 GMT"
+    limited = json_answer(429, okta_error("E0000047"), date, *headers)
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000 + skew)
+    with FaultServer(limited) as server, faulty(server, clock=clock) as keys:
+        with pytest.raises(KeySourceThrottledError) as caught:
+            keys.get("a")
+        assert caught.value.retry_after == wait
+        clock.now += wait - 0.01
+        with pytest.raises(KeySourceThrottledError):
+            keys.get("b")
+        assert len(server.requests) == 1
+        clock.now += 0.02
+        with pytest.raises(KeySourceThrottledError):
+            keys.get("b")
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("Retry-After: 20", 20),
+        ("Retry-After: 0", 1),
+        ("Retry-After: 100000", 120),
+        ("Retry-After: Tue, 14 Nov 2023 22:13:50 GMT", 30),
+        ("Retry-After: Tue, 14 Nov 2000 22:13:50 GMT", 1),
+    ],
+)
+def test_a_server_that_says_when_to_come_back(clock: ManualClock, header: str, wait: float) -> None:
+    """24. In seconds or as a date, from which its own date is taken."""
+    busy = json_answer(503, {}, header, "Date: Tue, 14 Nov 2023 22:13:20 GMT")
+    with FaultServer(busy) as server, faulty(server, clock=clock) as keys:
+        with pytest.raises(KeySourceThrottledError) as caught:
+            keys.get("a")
+        with pytest.raises(KeySourceThrottledError):
+            keys.get("b")
+    assert caught.value.retry_after == wait
+    assert len(server.requests) == 1
+
+
+def test_credentials_that_are_renewed(signer: HookSigner) -> None:
+    """21. After a 401 the function is asked once more, and the request sent once more."""
+    tokens = iter(["old", "new"])
+    refused = json_answer(401, okta_error("E0000011"))
+    with FaultServer(refused, json_answer(200, signer.public_jwk())) as server:
+        with HookKeys(server.url, BearerToken(lambda: next(tokens))) as keys:
+            assert keys.get(signer.kid).kid == signer.kid
+    sent = [request.headers["authorization"] for request in server.requests]
+    assert sent == ["Bearer old", "Bearer new"]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "calls"),
+    [(ApiToken("t"), 1), (BearerToken("t"), 1), (BearerToken(lambda: "t"), 2)],
+)
+def test_credentials_that_stay_refused(credentials: Any, calls: int) -> None:
+    """21. Once more for a function, never for a text."""
+    with FaultServer(json_answer(401, okta_error("E0000011"))) as server:
+        with HookKeys(server.url, credentials) as keys:
+            with pytest.raises(KeySourceConfigurationError, match="wrong, expired or revoked"):
+                keys.get(NO_KEY)
+    assert len(server.requests) == calls
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_kept_key_outlives_a_refusal(signer: HookSigner, clock: ManualClock, status: int) -> None:
+    """20, 22, 43. HTML, a lost permission, an outage: the key is served on, with an alarm."""
+    events: list[Event] = []
+    trouble = answer(status, HTML, "Content-Type: text/html")
+    with FaultServer(json_answer(200, signer.public_jwk()), trouble) as server:
+        with faulty(server, policy=POLICY, clock=clock, on_event=events.append) as keys:
+            key = keys.get(signer.kid)
+            clock.now += 100
+            assert keys.get(signer.kid) is key
+            assert keys.health().status == "degraded"
+            clock.now += 3600
+            with pytest.raises(HookVerificationError) as caught:
+                keys.get(signer.kid)
+    assert caught.value.status_code in (500, 503)
+    names = [event.name for event in events]
+    assert "stale_served" in names
+    assert ("config_error" in names) == (status != 500)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "taken"),
+    [
+        ("application/json", True),
+        ("application/json; charset=utf-8", True),
+        ("Application/JSON", True),
+        ("application/jwk+json", True),
+        ("text/html", False),
+        ("text/json", False),
+        ("application/jsonp", False),
+        ("", False),
+    ],
+)
+def test_content_types(signer: HookSigner, content_type: str, taken: bool) -> None:
+    """28. JSON that says so."""
+    body = json.dumps(signer.public_jwk()).encode()
+    with FaultServer(answer(200, body, f"Content-Type: {content_type}")) as server:
+        with faulty(server) as keys:
+            if taken:
+                assert keys.get(signer.kid).kid == signer.kid
+            else:
+                with pytest.raises(KeySourceConfigurationError, match="not application/json"):
+                    keys.get(signer.kid)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("target", ["/elsewhere", "http://169.254.169.254/latest/", "OTHER"])
+def test_redirects_are_refused(status: int, target: str) -> None:
+    """30. Whatever kind, wherever to; nobody else sees the credentials."""
+    with FaultServer(json_answer(200, {})) as other:
+        location = other.url if target == "OTHER" else target
+        with FaultServer(redirect(status, location)) as server, faulty(server) as keys:
+            with pytest.raises(KeySourceConfigurationError, match="redirect"):
+                keys.get(NO_KEY)
+    assert other.requests == []
+    assert len(server.requests) == 1
+
+
+def test_no_store_is_kept_all_the_same(signer: HookSigner) -> None:
+    """32. Okta marks everything so; the lifetime is ours."""
+    fresh = json_answer(200, signer.public_jwk(), "Cache-Control: no-cache, no-store", "Expires: 0")
+    with FaultServer(fresh) as server, faulty(server) as keys:
+        assert keys.get(signer.kid) is keys.get(signer.kid)
+    assert len(server.requests) == 1
+
+
+def test_304_is_no_answer(signer: HookSigner) -> None:
+    """32. Nobody asked conditionally."""
+    with FaultServer(answer(304)) as server, faulty(server) as keys:
+        with pytest.raises(KeySourceConfigurationError):
+            keys.get(signer.kid)
+
+
+def test_two_orgs_do_not_mix(signer: HookSigner, stranger: HookSigner) -> None:
+    """62. The same kid at two orgs is two keys; and its case matters."""
+    one, two = json_answer(200, signer.public_jwk()), json_answer(200, stranger.public_jwk())
+    with FaultServer(one) as first, FaultServer(two) as second:
+        with faulty(first) as here, faulty(second) as there:
+            assert here.get(signer.kid) != there.get(signer.kid)
+            with pytest.raises(KeyRejectedError):
+                here.get(signer.kid.upper())
+
+
+def test_a_forged_token_cannot_make_a_503(okta: OktaEmulator, signer: HookSigner) -> None:
+    """18, 60, 61. Whatever is in it; only the spent budget does, and that says so."""
+    hook = {"client_id": "0oa1", "token_url": "https://acme.com/token"}
+    with HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
+        key_id = okta.create_key("one")["keyId"]
+        keys.warm_up(key_id)
+        verifier = HookVerifier.for_client_assertion(keys, **hook)  # type: ignore[arg-type]
+        forged = [bad.token for bad in bad_tokens(okta.signer(key_id), **hook)]  # type: ignore[arg-type]
+        forged.append(signer.sign({}, headers={"kid": key_id}))
+        statuses = set()
+        for token in forged:
+            with pytest.raises(HookVerificationError) as caught:
+                verifier.verify(token)
+            statuses.add(caught.value.status_code)
+        assert statuses == {401}
+        reasons = set()
+        for number in range(20):
+            with pytest.raises(HookVerificationError) as caught:
+                verifier.verify(signer.sign({}, headers={"kid": f"x{number}"}))
+            reasons.add(str(caught.value.reason))
+        assert reasons == {"unknown_key", "key_lookup_limited"}
+    public = [line for line in okta.requests if "/public/" in line.path]
+    assert len(public) <= 1 + 5 + 1
+
+
+def test_a_warm_async_look_up(org_keys: HookKeys, key_id: str) -> None:
+    """A cached key is there at once."""
+    first = asyncio.run(org_keys.aget(key_id))
+    assert asyncio.run(org_keys.aget(key_id)) is first
+
+
+def test_what_cannot_be_invalidated(org_keys: HookKeys, key_id: str) -> None:
+    """Anything else than a text is no kid, and nothing happens."""
+    key = org_keys.get(key_id)
+    org_keys.invalidate(["x"])  # type: ignore[arg-type]
+    assert org_keys.get(key_id) is key

@@ -1056,15 +1056,27 @@ def test_an_interrupt_before_anything_is_decided(source: Source) -> None:
     assert cache.get("a").kid == "a"
 
 
-def test_invalidate_while_it_turns_out_not_to_exist(source: Source, clock: ManualClock) -> None:
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        (UnknownKeyError("not in the set"), UnknownKeyError("not in the set")),
+        (None, KeyUnavailableError("the fetch brought no key")),
+    ],
+)
+def test_invalidate_while_it_turns_out_not_to_exist(
+    source: Source,
+    clock: ManualClock,
+    problem: HookVerificationError | None,
+    told: HookVerificationError,
+) -> None:
     """7. Whoever waits is told so, in the words of the fetch."""
 
     def fetch(kid: str, deadline: float) -> Fetched:
         of_a_set.invalidate(kid)
-        return Fetched(None, problem=UnknownKeyError("not in the set"))
+        return Fetched(None, problem=problem)
 
     of_a_set = KeyCache(fetch, POLICY, clock=clock, age_clock=clock)
-    with pytest.raises(UnknownKeyError, match="not in the set"):
+    with pytest.raises(type(told), match=told.detail):
         of_a_set.get("a")
 
 

@@ -52,9 +52,10 @@ class Flight(Future[Outcome]):
     It may take longer than it should: no deadline ends the resolution of a host name.
     """
 
-    def __init__(self, number: int, until: float) -> None:
+    def __init__(self, number: int, until: float, *, of_directory: bool) -> None:
         super().__init__()
         self.number = number
+        self.of_directory = of_directory
         self.until = until
         self.landed = False
         self.wakers: set[Callable[[], object]] = set()
@@ -222,7 +223,8 @@ class KeyCache:
                 if step.join is not None:
                     flight = self._flights[step.join]
                 elif step.launch is not None:
-                    flight = Flight(self._states.begin(), now + self._timeout + GRACE)
+                    until, of_directory = now + self._timeout + GRACE, step.launch == DIRECTORY
+                    flight = Flight(self._states.begin(), until, of_directory=of_directory)
                     self._flights[step.launch] = launching = flight
                 self._count(step.reports)
             if launching is not None and step.launch is not None:
@@ -244,22 +246,22 @@ class KeyCache:
 
     def _end(self, kid: str, flight: Flight) -> Step:
         """Tell what the flight means for this look-up; an empty step: decide anew."""
-        if not flight.done():
-            outcome: Outcome = KeyUnavailableError("the key did not come within the deadline")
-        else:
+        outcome: Outcome = KeyUnavailableError("the key did not come within the deadline")
+        if flight.done():
+            if flight.of_directory:
+                return Step()  # with the list, or without it by the budget
             outcome = flight.result()
-        if isinstance(outcome, Fetched):
-            if outcome.key is not None:
-                return Step(key=outcome.key)
-            outcome = outcome.problem or KeyUnavailableError("the fetch brought no key")
-        if isinstance(outcome, frozenset):
-            return Step()
+        if isinstance(outcome, Fetched) and outcome.key is not None:
+            return Step(key=outcome.key)
+        error = outcome.problem if isinstance(outcome, Fetched) else outcome
+        if not isinstance(error, HookVerificationError):
+            error = KeyUnavailableError("the fetch brought no key")
         with self._lock:
-            step = self._states.stale(kid, outcome, self._age_clock())
+            step = self._states.stale(kid, error, self._age_clock())
             if step is not None:
                 self._count(step.reports)
         if step is None:
-            return Step(error=again(outcome))
+            return Step(error=again(error))
         self._tell(step.reports)
         return step
 
