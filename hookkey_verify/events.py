@@ -20,35 +20,44 @@ logger = logging.getLogger("hookkey_verify")
 
 
 class EventName(StrEnum):
-    """What happened. Members are added in minor releases and never renamed."""
+    """What happened. Members are added in minor releases and never renamed.
+
+    ``hit``: A look-up was answered from memory; outcome fresh, stale or negative.
+    ``miss``: A look-up waits for a fetch that it began.
+    ``coalesced``: A look-up waits for a fetch that another one began.
+    ``fetch``: A fetch ended; outcome ok, shared (another worker's record) or the reason of the
+        error; seconds it took. Without a kid: of the directory.
+    ``refresh_ahead``: A fetch in background began while the key is still fresh.
+    ``stale_served``: A key was served beyond ``fresh_for``; outcome why it could not be
+        refreshed; its age.
+    ``limited``: No fetch was begun; outcome first_seen (the budget for unheard-of kids is
+        spent), refresh (a known key's next attempt is not due yet) or breaker; seconds until
+        the next chance.
+    ``breaker``: Outcome open (nothing is fetched from this source, for that many seconds) or
+        closed.
+    ``key_revoked``: The source said that a key which it had is gone.
+    ``key_changed``: Other key material under a known kid; outcome refused or accepted. An
+        alarm.
+    ``config_error``: The source refuses us or is not what it should be; outcome the reason. An
+        alarm.
+    ``evicted``: A key was dropped because there are more than ``max_keys``.
+    ``shared``: The store that workers share; outcome hit, miss, stored, waited, unavailable or
+        garbage.
+    """
 
     HIT = "hit"
-    """A look-up was answered from memory; outcome fresh, stale or negative."""
     MISS = "miss"
-    """A look-up waits for a fetch that it began."""
     COALESCED = "coalesced"
-    """A look-up waits for a fetch that another one began."""
     FETCH = "fetch"
-    """A fetch ended; outcome ok or the reason of the error; seconds it took."""
     REFRESH_AHEAD = "refresh_ahead"
-    """A fetch in background began while the key is still fresh."""
     STALE_SERVED = "stale_served"
-    """A key was served beyond ``fresh_for``; outcome why it could not be refreshed; its age."""
     LIMITED = "limited"
-    """No fetch was begun; outcome first_seen (the budget for unheard-of kids is spent), refresh
-    (a known key's next attempt is not due yet) or breaker; seconds until the next chance."""
     BREAKER = "breaker"
-    """Outcome open (nothing is fetched from this source, for that many seconds) or closed."""
     KEY_REVOKED = "key_revoked"
-    """The source said that a key which it had is gone."""
     KEY_CHANGED = "key_changed"
-    """Other key material under a known kid; outcome refused or accepted. An alarm."""
     CONFIG_ERROR = "config_error"
-    """The source refuses us or is not what it should be; outcome the reason. An alarm."""
     EVICTED = "evicted"
-    """A key was dropped because there are more than ``max_keys``."""
     SHARED = "shared"
-    """The store that workers share; outcome hit, miss, stored, waited, unavailable or garbage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,4 +140,7 @@ def _client(url: str, options: dict[str, Any]) -> redis.Redis:
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # looks at the options, connects to nothing
         return client
-    raise ConfigurationError("url or options are not what redis.Redis.from_url takes")
+    raise ConfigurationError(
+        "url must begin with valkey://, redis://, rediss:// or unix://, and options be those of "
+        "redis.Redis.from_url"
+    )

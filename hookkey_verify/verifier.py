@@ -239,6 +239,11 @@ class HookVerifier:
         """
         if not isinstance(client_id, str) or not isinstance(token_url, str):
             raise ConfigurationError("client_id and token_url must be strings")
+        if hasattr(keys, "issuer"):
+            raise ConfigurationError(
+                "keys of an authorization server sign access tokens: use for_access_token; "
+                "assertions are signed with hook keys"
+            )
         return cls(
             keys,
             issuer=_one("client_id", client_id),

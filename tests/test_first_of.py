@@ -178,3 +178,14 @@ def test_what_can_never_be_a_kid(kid: Any) -> None:
     with HookKeys("https://acme.okta.com", ApiToken("x")) as keys:
         with pytest.raises(UnknownKeyError, match="no hook key can have"):
             first_of(keys).get(kid)
+
+
+def test_whoever_had_it_is_not_asked_twice(get: Get, key: PublicKey) -> None:
+    """When its home has lost the key the others are asked, and it is not asked again."""
+    first, second = Source(), Source(a=key)
+    both = first_of(first, second)
+    get(both, "a")
+    second.keys = {}
+    with pytest.raises(UnknownKeyError):
+        get(both, "a")
+    assert (len(first.asked), len(second.asked)) == (2, 2)

@@ -466,9 +466,13 @@ def test_repr_names_the_org_only(org_keys: HookKeys, okta: OktaEmulator) -> None
         ({"org_url": "http://acme.okta.com"}, "org_url"),
         ({"credentials": "token"}, "credentials"),
         ({"policy": {"fresh_for": 5}}, "policy"),
+        ({"directory": 1}, "directory"),
+        ({"shared": 5}, "shared"),
+        ({"on_event": "print"}, "on_event"),
+        ({"clock": 5}, "clock"),
         ({"verify": False}, "verify"),
     ],
-    ids=["org_url", "credentials", "policy", "verify"],
+    ids=repr,
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
     """Each is named at construction."""

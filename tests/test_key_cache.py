@@ -1085,3 +1085,19 @@ def test_what_is_no_deadline(cache: KeyCache, deadline: Any) -> None:
     """It ends in an error of ours, and nothing is fetched."""
     with pytest.raises(KeyUnavailableError, match="deadline must be"):
         cache.get("a", deadline=deadline)
+
+
+def test_a_key_that_is_invalidated_as_it_is_looked_at(
+    cache: KeyCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not served, and no hit is counted."""
+    cache.get("a")
+    clock = cache._age_clock
+
+    def tick() -> float:
+        monkeypatch.setattr(cache._entries["a"], "key", None)
+        return clock()
+
+    monkeypatch.setattr(cache, "_age_clock", tick)
+    assert cache.peek("a") is None
+    assert cache.stats().hits == 0

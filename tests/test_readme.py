@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mypy import api
 
 from hookkey_verify import CachePolicy, errors
 from hookkey_verify.emulator import OktaEmulator
@@ -25,6 +26,7 @@ def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) 
     """Every block runs as pasted, those that need an org against a local one."""
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+    monkeypatch.setenv("HOOKKEY_STORE_SECRET", "s" * 32)
     scope: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), scope)
     request, keys = scope.get("token_request"), scope.get("keys")
@@ -37,6 +39,17 @@ def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) 
         assert request({"client_assertion": assertion[:-8]})[0] == 401
     if keys is not None:
         keys.close()  # type: ignore[attr-defined]
+
+
+def test_python_is_typed(tmp_path: Path) -> None:
+    """What is pasted passes mypy --strict."""
+    files = []
+    for number, code in enumerate([*PYTHON, *GUIDES_PYTHON]):
+        files.append(tmp_path / f"block{number}.py")
+        files[-1].write_text(code)
+    arguments = ["--strict", "--no-incremental", "--config-file="]
+    report, errors, status = api.run([*arguments, *map(str, files)])
+    assert (status, errors) == (0, ""), report
 
 
 def test_quick_start_has_five_lines() -> None:

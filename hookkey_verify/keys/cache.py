@@ -99,7 +99,8 @@ class KeyCache:
             keys_may_change=keys_may_change,
         )
         self._entries = self._states.entries
-        self._hits = self._stale_hits = self._negative_hits = self._failures = 0
+        self._hits = self._stale_hits = self._negative_hits = 0
+        self._fetches = self._failures = 0
         self._counts = dict.fromkeys(EventName, 0)
         self._start_over()
         renew_after_fork(self)
@@ -190,7 +191,7 @@ class KeyCache:
                 negative_hits=self._negative_hits,
                 misses=self._counts[EventName.MISS],
                 coalesced=self._counts[EventName.COALESCED],
-                fetches=self._counts[EventName.FETCH],
+                fetches=self._fetches,
                 failures=self._failures,
                 limited=self._counts[EventName.LIMITED],
                 keys=sum(entry.key is not None for entry in self._entries.values()),
@@ -257,11 +258,13 @@ class KeyCache:
         if not isinstance(error, HookVerificationError):
             error = KeyUnavailableError("the fetch brought no key")
         with self._lock:
-            step = self._states.stale(kid, error, self._age_clock())
+            now = self._age_clock()
+            step = self._states.stale(kid, error, now)
+            wait = self._states.wait(kid, now)
             if step is not None:
                 self._count(step.reports)
         if step is None:
-            return Step(error=again(error))
+            return Step(error=again(error, wait))
         self._tell(step.reports)
         return step
 
@@ -309,9 +312,12 @@ class KeyCache:
                 named = None if kid == DIRECTORY else kid
                 problem = outcome.problem if isinstance(outcome, Fetched) else outcome
                 verdict = "ok"
+                if isinstance(outcome, Fetched) and outcome.hearsay:
+                    verdict = "shared"
                 if isinstance(problem, HookVerificationError):
                     verdict = str(problem.reason)
                     self._failures += not isinstance(problem, UnknownKeyError)
+                self._fetches += verdict != "shared"
                 reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
                 self._count(reports)
         finally:

@@ -14,14 +14,16 @@ _STATUSES: tuple[Status, ...] = ("healthy", "degraded", "failing")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyHealth:
-    """One kept key."""
+    """One kept key.
+
+    ``age``: Seconds since the source said so.
+    ``state``: Stale keys are served only while the source cannot be asked, expired ones never.
+    ``failures``: Attempts to refresh it that have failed in a row.
+    """
 
     age: float
-    """Seconds since the source said so."""
     state: Literal["fresh", "stale", "expired"]
-    """Stale keys are served only while the source cannot be asked, expired ones never."""
     failures: int
-    """Attempts to refresh it that have failed in a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,45 +33,50 @@ class Health:
     ``healthy``: the last attempt succeeded, or nobody has tried since another one was possible.
     ``degraded``: it failed, or a key could not be refreshed, but keys are being served.
     ``failing``: it failed and there is no key to serve.
+
+    ``source``: Its URL.
+    ``keys``: By kid.
+    ``last_success``: Seconds since the source last answered, None if it never did.
+    ``breaker_open_for``: Seconds for which nothing is asked, because the source said so or
+        refuses us; else 0.
+    ``problem``: Why the last attempt failed, in words that are safe to show; empty when it did
+        not.
     """
 
     source: str
-    """Its URL."""
     status: Status
     keys: Mapping[str, KeyHealth]
-    """By kid."""
     last_success: float | None
-    """Seconds since the source last answered, None if it never did."""
     breaker_open_for: float
-    """Seconds for which nothing is asked, because the source said so or refuses us; else 0."""
     problem: str
-    """Why the last attempt failed, in words that are safe to show; empty when it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Counts since the source was made. Hits are counted without a lock."""
+    """Counts since the source was made. Hits are counted without a lock.
+
+    ``hits``: Look-ups of keys that were answered from memory.
+    ``stale_hits``: Those among them that were served beyond ``fresh_for``.
+    ``negative_hits``: Look-ups that were refused from memory.
+    ``misses``: Look-ups that began a fetch and waited for it.
+    ``coalesced``: Look-ups that waited for a fetch which another one had begun.
+    ``fetches``: Fetches that ended, in background ones too.
+    ``failures``: Fetches that neither brought a key nor the news that there is none.
+    ``limited``: Look-ups for which a fetch was due and not allowed.
+    ``keys``: Keys that are kept.
+    ``unknown_kids``: Kids without a key that are remembered.
+    """
 
     hits: int
-    """Look-ups of keys that were answered from memory."""
     stale_hits: int
-    """Those among them that were served beyond ``fresh_for``."""
     negative_hits: int
-    """Look-ups that were refused from memory."""
     misses: int
-    """Look-ups that began a fetch and waited for it."""
     coalesced: int
-    """Look-ups that waited for a fetch which another one had begun."""
     fetches: int
-    """Fetches that ended, in background ones too."""
     failures: int
-    """Fetches that neither brought a key nor the news that there is none."""
     limited: int
-    """Look-ups for which a fetch was due and not allowed."""
     keys: int
-    """Keys that are kept."""
     unknown_kids: int
-    """Kids without a key that are remembered."""
 
 
 @runtime_checkable

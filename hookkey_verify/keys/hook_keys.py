@@ -75,7 +75,8 @@ class HookKeys:
         proxies: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """``org_url`` is https and a host, ``credentials`` an ``ApiToken`` or ``BearerToken``.
+        """``org_url`` is https and a host (http for this machine's emulator), ``credentials`` an
+        ``ApiToken``, ``ServiceApp`` or ``BearerToken``.
 
         Two gates keep made-up kids away from the org: ``allowed_key_ids`` are the only keyIds that
         are ever asked for, and ``directory`` fetches the org's list of keys, at most once per

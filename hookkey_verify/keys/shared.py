@@ -10,6 +10,7 @@ over: every worker then asks the source itself.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from .policy import CachePolicy
 from .states import Fetched
 
 __all__ = ["SharedFetch", "SharedKeyStore"]
+
+logger = logging.getLogger("hookkey_verify")
 
 PATIENCE = 0.4
 """The part of ``fetch_timeout`` for which another worker's fetch is waited for; the rest is for our
@@ -168,8 +171,8 @@ class SharedFetch:
         except HookVerificationError:
             self._report(EventName.SHARED, kid, "hit")
             raise
-        except Exception:
-            self._report(EventName.SHARED, kid, "unavailable")
+        except Exception as error:
+            self._unavailable(kid, error)
             return None, None
 
     def _with_lease(self, kid: str, token: str) -> tuple[Fetched | None, str | None]:
@@ -217,6 +220,7 @@ class SharedFetch:
                 found = Fetched(key, age, hearsay=True)
                 return found if age < self._policy.fresh_for else None
         self._report(EventName.SHARED, kid, "garbage")
+        logger.warning("%s: a record of the shared store is not to be believed", self._namespace)
         return None
 
     def _age(self, record: dict[str, Any], left: float) -> float | None:
@@ -244,10 +248,15 @@ class SharedFetch:
         record = {**record, "lifetime": seconds, "stored_at": self._wall_clock()}
         try:
             self._step("write", kid, json.dumps(record).encode(), seconds)
-        except Exception:
-            self._report(EventName.SHARED, kid, "unavailable")
+        except Exception as error:
+            self._unavailable(kid, error)
         else:
             self._report(EventName.SHARED, kid, "stored")
+
+    def _unavailable(self, kid: str, error: Exception) -> None:
+        self._report(EventName.SHARED, kid, "unavailable")
+        kind = type(error).__name__
+        logger.warning("%s: the shared store cannot be used (%s)", self._namespace, kind)
 
     def _step(self, method: str, kid: str, *arguments: object) -> Any:
         """Call the store, and leave it when it takes too long, whatever it is doing."""

@@ -52,6 +52,10 @@ DIRECTORY: Final = "\0"
 LONGEST_PAUSE: Final = 30
 """Seconds for which a source that refuses us is left alone at most; it may be repaired any time."""
 
+_NOT_LISTED: Final = (
+    "the org's list of hook keys lacks it; a new key is found when the list is renewed, or by "
+    "warm_up()"
+)
 _NEVER: Final = float("-inf")
 _Error = TypeVar("_Error", bound=HookVerificationError)
 
@@ -235,21 +239,25 @@ class KeyStates:
             if now < self._listed_until:
                 if kid in self._listed:
                     return _miss(kid, kid)
-                return _unknown(kid, UnknownKeyError("the org's list of hook keys lacks it"))
+                return _unknown(kid, UnknownKeyError(_NOT_LISTED))
             if DIRECTORY in flying:
                 return Step(reports=(Report(EventName.COALESCED, kid),), join=DIRECTORY)
             if self._list_again_at <= now:
                 return _miss(kid, DIRECTORY)
         wait = self._budget.spend(now)
         if wait > 0:
-            error = KeyLookupLimitedError("the budget for kids never seen before is spent")
+            error = KeyLookupLimitedError(
+                "the budget for kids never seen before is spent; warm_up(), allowed_key_ids or "
+                "directory=True spare keys of yours from it"
+            )
             return _limited(kid, "first_seen", error, wait)
         return _miss(kid, kid)
 
     def _refused(self, kid: str, refusal: _Refusal, now: float) -> Step:
         if isinstance(refusal.error, UnknownKeyError):
             return _unknown(kid, refusal.error)
-        return _limited(kid, "refresh", refusal.error, refusal.until - now)
+        wait = max(refusal.until, self._breaker_until) - now
+        return _limited(kid, "refresh", refusal.error, wait)
 
     def stale(self, kid: str, error: HookVerificationError, now: float) -> Step | None:
         """Return the kept key if it may be served in spite of the error that a refresh met.
@@ -266,6 +274,16 @@ class KeyStates:
         hit = Report(EventName.HIT, kid, "stale")
         age = Report(EventName.STALE_SERVED, kid, str(error.reason), now - entry.born)
         return Step(reports=(hit, age), key=entry.key)
+
+    def wait(self, kid: str, now: float) -> float | None:
+        """Return the seconds until this kid may be asked for again; None: it may be, or is not."""
+        entry, refusal = self.entries.get(kid), self._refusals.get(kid)
+        until = self._breaker_until
+        if entry is not None:
+            until = max(until, entry.retry_at)
+        elif refusal is not None:
+            until = max(until, refusal.until)
+        return until - now if until > now else None
 
     # --- the end of a fetch
 

@@ -184,9 +184,7 @@ class BoundedHttp:
             with watch:
                 answer = self._exchange(request, left, max_body)
         except HookKeyError:
-            if not watch.expired:
-                raise
-            answer = _TOO_LATE
+            raise
         except Exception as error:  # the one seal, also for a failing token function
             answer = _problem(error)
         # Headers that were cut off look to http.client like headers that ended.
