@@ -40,7 +40,7 @@ def _check(claims: dict[str, Any], now: float = NOW, **policy: Any) -> None:
 
 @pytest.mark.parametrize("leeway", [0, 60, 0.5])
 def test_exp_edge(leeway: float) -> None:
-    """On exp plus leeway it is too late, just before it is not (RFC 7519 section 4.1.4)."""
+    """42. On exp plus leeway it is too late, just before it is not (RFC 7519 section 4.1.4)."""
     edge = NOW + 100 + leeway
     _check({}, edge - 0.001, leeway=leeway)
     for late in (edge, edge + 1):

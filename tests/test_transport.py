@@ -253,7 +253,7 @@ def test_cookies_are_not_kept() -> None:
 
 
 def test_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither proxy variables reroute the request nor does a .netrc replace the credential."""
+    """35. Neither proxy variables reroute the request nor does a .netrc replace the credential."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -331,7 +331,7 @@ def test_an_explicit_proxy_is_used() -> None:
 def test_every_fault_is_a_transport_error(
     behaviour: Behaviour, detail: str, status: int | None
 ) -> None:
-    """No usable answer: our class, our own words, nothing of the body or of other libraries."""
+    """28, 29. No usable answer: our class, our own words, nothing of the body or of other libraries."""
     error = refusal(behaviour)
     assert type(error) is TransportError
     assert error.detail in detail.split("|")
@@ -397,7 +397,7 @@ def test_no_redirect_is_followed(status: int) -> None:
     ],
 )
 def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
-    """Whatever the pace of the answer, the exchange is over at its deadline."""
+    """26, 27. Whatever the pace of the answer, the exchange is over at its deadline."""
     with FaultServer(behaviour) as server:
         started = time.monotonic()
         with pytest.raises(TransportError, match=r"time|deadline"):
@@ -558,26 +558,56 @@ def test_missing_or_garbled_headers_mean_five_seconds(reset: str | None, date: s
 # --- TLS
 
 
-@pytest.fixture(scope="module")
-def certificate(key_pool: KeyPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1 with its key, as one PEM file."""
+def _certificate(key_pool: KeyPool, path: Path, *, address: str, ends: timedelta) -> Path:
+    """A self-signed certificate with its key, as one PEM file."""
     key, now = key_pool(), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(address, critical=False)
+        .not_valid_before(now - timedelta(hours=2))
+        .not_valid_after(now + ends)
+        .add_extension(names, critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     encoding, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(
         key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_password)
         + made.public_bytes(encoding)
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def certificate(key_pool: KeyPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    return _certificate(key_pool, path, address="127.0.0.1", ends=timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("address", "ends"),
+    [("127.0.0.2", timedelta(hours=1)), ("127.0.0.1", timedelta(hours=-1))],
+    ids=["another name", "expired"],
+)
+def test_a_trusted_certificate_that_does_not_fit(
+    key_pool: KeyPool, tmp_path: Path, address: str, ends: timedelta
+) -> None:
+    """25. Of another host, or of yesterday: nothing was sent."""
+    path = _certificate(key_pool, tmp_path / "tls.pem", address=address, ends=ends)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with FaultServer(json_answer(200, {}), tls=context) as server:
+        transport = OktaTransport(server.url, ApiToken(SECRET), verify=str(path))
+        with pytest.raises(TransportError, match="TLS certificate was not accepted"):
+            transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
+        transport.close()
+    assert server.requests == []
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    """25. RFC 6761 section 6.4: .invalid never does."""
+    with pytest.raises(TransportError, match="refused or lost"):
+        exchange("https://no-such-org.invalid")
 
 
 @pytest.fixture
