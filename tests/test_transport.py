@@ -331,7 +331,7 @@ def test_an_explicit_proxy_is_used() -> None:
 def test_every_fault_is_a_transport_error(
     behaviour: Behaviour, detail: str, status: int | None
 ) -> None:
-    """28, 29. No usable answer: our class, our own words, nothing of the body or of other libraries."""
+    """28, 29. No usable answer: our class and words, nothing of the body or of other libraries."""
     error = refusal(behaviour)
     assert type(error) is TransportError
     assert error.detail in detail.split("|")
