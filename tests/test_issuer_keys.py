@@ -501,3 +501,10 @@ def test_a_warm_aget(signer: HookSigner) -> None:
         first = asyncio.run(keys.aget(signer.kid))
         assert asyncio.run(keys.aget(signer.kid)) is first
     assert len(server.requests) == 1
+
+
+def test_an_issuers_keys_sign_no_assertions() -> None:
+    """The other half of the mix-up is refused at construction."""
+    with IssuerKeys(ISSUER) as keys:
+        with pytest.raises(ConfigurationError, match="use for_access_token"):
+            HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
