@@ -367,3 +367,22 @@ def test_a_child_has_a_lock_of_its_own(okta: OktaEmulator, app_key: HookSigner) 
         app.renew()
         app.prepare(time.monotonic() + 2, time.monotonic())
     assert _token_requests(okta) == 1
+
+
+def test_a_token_goes_to_its_own_org_only(app_key: HookSigner) -> None:
+    """A client of another org does not take these credentials."""
+    app = ServiceApp("https://acme.okta.com", "0oa1", app_key._key)
+    for kind in (HookKeys, HookKeysClient):
+        with pytest.raises(ConfigurationError, match="another org"):
+            kind("https://other.okta.com", app)
+        kind("https://ACME.okta.com/", app).close()
+
+
+def test_a_refusal_does_not_disturb_other_threads(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """A request that is about to go out goes out, is refused in its turn, and is repeated."""
+    app = service_app(okta, app_key)
+    app.prepare(time.monotonic() + 2, time.monotonic())
+    app.refused({})
+    assert app._secret()
+    app.prepare(time.monotonic() + 2, time.monotonic())
+    assert _token_requests(okta) == 2

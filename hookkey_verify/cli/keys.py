@@ -11,7 +11,7 @@ import click
 from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
-from .output import as_json, command, print_json, print_rows
+from .output import as_json, command, plain, print_json, print_rows
 
 __all__ = ["keys"]
 
@@ -69,7 +69,7 @@ def _show(key: HookKey, *, json: bool) -> None:
         ("used", used),
         ("created", "" if key.created is None else f"{key.created:%Y-%m-%d %H:%M:%S} UTC"),
     ):
-        click.echo(f"{title:8} {value}")
+        click.echo(f"{title:8} {plain(value)}")
     if key.public_key is not None:
         click.echo()
         print_json(key.public_key.as_jwk())
@@ -169,7 +169,7 @@ def delete(key: str, yes: bool) -> None:
     """
     with _client() as client:
         found = _find(client, key)
-        _confirm(f"Delete {found.name!r} ({found.id}) for good?", yes=yes)
+        _confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
         client.delete(found.id)
     click.echo(f"deleted {found.id}", err=True)
 
@@ -203,7 +203,7 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
     _show(rotation.new, json=as_json)
     click.echo(
         "\nGive this key to whoever verifies, choose it in the inline hooks, then:\n"
-        f'  hookkey keys rotate "{name}" --successor "{rotation.new.name}" --finish',
+        f'  hookkey keys rotate "{name}" --successor "{plain(rotation.new.name)}" --finish',
         err=True,
     )
 

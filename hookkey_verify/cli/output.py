@@ -28,7 +28,7 @@ from ..errors import (
     NotFoundError,
 )
 
-__all__ = ["as_json", "command", "exit_code", "print_json", "print_rows"]
+__all__ = ["as_json", "command", "exit_code", "plain", "print_json", "print_rows"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,11 +72,17 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
 
 
+def plain(text: str) -> str:
+    """Return text without what a terminal would obey; names come from whoever made the key."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on a terminal, and elsewhere lines with tabs between the cells."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in rows:
-            click.echo("\t".join(cell.replace("\t", " ") for cell in row))
+            click.echo("\t".join(row))
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in titles:

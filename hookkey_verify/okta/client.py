@@ -180,7 +180,9 @@ class HookKeysClient:
             raise ConfigurationError("successor must be another name")
         keys = {key.name: key for key in self.list()}
         if name not in keys:
-            raise NotFoundError("the org has no hook key of that name")
+            finished = ", but its successor, which only needs the name: rename it"
+            ending = finished if successor in keys else ""
+            raise NotFoundError(f"the org has no hook key of that name{ending}")
         new = keys.get(successor) or self.create(successor)
         return Rotation(client=self, old=keys[name], new=self._with_public_key(new))
 

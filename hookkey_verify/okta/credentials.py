@@ -35,6 +35,9 @@ class Credentials(ABC):
         request.headers["Authorization"] = f"{self._scheme} {self._secret()}"
         return request
 
+    def bind(self, org_url: str) -> None:  # noqa: B027 - a token alone does not know its org
+        """Be told for which org they will be used. Raises ``ConfigurationError`` for another."""
+
     def prepare(self, deadline: float, now: float) -> None:  # noqa: B027 - most need nothing
         """Have what the next request needs, by ``deadline``, in the seconds of ``now``."""
 

@@ -105,6 +105,11 @@ class ServiceApp(Credentials):
         """In a forked child: keep the token; whoever fetched one is gone."""
         self._lock = threading.Lock()
 
+    def bind(self, org_url: str) -> None:
+        """Refuse to send one org's token to another."""
+        if org_url + _PATH != self._url:
+            raise ConfigurationError("credentials are a ServiceApp of another org than org_url")
+
     def prepare(self, deadline: float, now: float) -> None:
         """Have a token, by ``deadline`` (in the seconds of ``now``), or raise what prevents it."""
         token, wall = self._token, self._clock()
@@ -125,7 +130,8 @@ class ServiceApp(Credentials):
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Drop the token, unless all that Okta asks for is a proof with its nonce."""
         if self._proof is None or not self._proof.take_nonce(headers):
-            self._token = None
+            # Not None: a request of another thread may be about to go out with it.
+            self._token = self._token and self._token._replace(renew_at=0, expires_at=0)
         return True
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:

@@ -64,6 +64,7 @@ class OktaTransport:
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
             raise ConfigurationError("credentials must be ApiToken, ServiceApp or BearerToken")
+        credentials.bind(self.org_url)
         self._credentials = credentials
         if on_wait is not None and not callable(on_wait):
             raise ConfigurationError("on_wait must be a function of the seconds, or None")

@@ -363,3 +363,22 @@ def test_every_help_has_an_example(path: tuple[str, ...]) -> None:
     done = CliRunner().invoke(hookkey, [*path, "--help"])
     assert done.exit_code == 0
     assert f"Example: hookkey {' '.join(path)}" in " ".join(done.output.split())
+
+
+def test_names_cannot_drive_the_terminal(shell: Shell) -> None:
+    """What somebody else wrote into a name is shown, not obeyed."""
+    key = {"id": "HKY1", "keyId": "k", "name": "a\x1b]0;b\x07\tc"}
+    with FaultServer(json_answer(200, [key])) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        listed, got = shell("keys", "list"), shell("keys", "get", "k")
+    for done in (listed, got):
+        assert "a\\x1b]0;b\\x07\\tc" in done.stdout
+        assert "\x1b" not in done.stdout
+
+
+def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
+    """The old key is gone and the new one not yet renamed: the text says what is left to do."""
+    shell.okta.create_key("next")
+    done = shell("keys", "rotate", "old", "--successor", "next", "--finish", "--yes")
+    assert done.exit_code == 4
+    assert "rename it" in done.stderr
