@@ -213,6 +213,7 @@ class KeyCache:
     def _begin(self, kid: str, latest: float) -> tuple[Step, Flight | None]:
         """Decide on a look-up, begin the fetch if there is to be one, return what to wait for."""
         flight = launching = None
+        step = Step()
         try:
             with self._lock:
                 now = self._clock()
