@@ -16,9 +16,11 @@ from typing import Any, Final
 
 from .errors import ConfigurationError
 
-__all__ = ["NAMES", "Name", "Settings"]
+__all__ = ["HERE", "NAMES", "Name", "Settings"]
 
 MAX_FILE: Final = 64 * 1024
+HERE: Final = Path("okta.yaml")
+"""Okta's file in the working directory, which may be anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +143,22 @@ class Settings:
 
     def _from_files(self) -> list[tuple[Path, Mapping[str, Any]]]:
         if self._read is None:
-            self._read = [(path, _read(path)) for path in self._files if path.is_file()]
+            self._read = [(path, _read(path)) for path in self._files if _is_file(path)]
         return self._read
 
 
 def _okta_files() -> tuple[Path, ...]:
-    here = Path("okta.yaml")
     try:
-        return here, Path.home() / ".okta" / "okta.yaml"
+        return HERE, Path.home() / ".okta" / "okta.yaml"
     except RuntimeError:  # no home
-        return (here,)
+        return (HERE,)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a home that this process may not look into
+        return False
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -164,7 +172,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         octets = path.read_bytes()
         document = yaml.safe_load(octets) if len(octets) <= MAX_FILE else None
-    except (OSError, yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # PyYAML raises what it likes for odd tags
         document = None
     settings = document
     for part in ("okta", "client"):

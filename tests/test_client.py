@@ -546,3 +546,33 @@ def test_retries_without_ids_and_announcements() -> None:
     assert naps == [1]
     assert "x-okta-retry-for" not in server.requests[1].headers
     assert server.requests[1].headers["x-okta-retry-count"] == "1"
+
+
+def test_a_missing_permission_is_just_that(okta: OktaEmulator, client: HookKeysClient) -> None:
+    """Whatever else would be true of the org: names, limits, use."""
+    key = client.create("hooks")
+    okta.org.set_used(key.id)
+    okta.fail(403, method="POST")
+    okta.fail(403, method="DELETE")
+    with pytest.raises(ForbiddenError):
+        client.create("hooks")
+    with pytest.raises(ForbiddenError):
+        client.delete(key.id)
+
+
+@pytest.mark.parametrize(
+    ("date", "created"),
+    [
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "2025-10-24T13:06:07.000Z"),
+        ("Tue, 14 Nov 2023 22:13:20 GMT", "0001-01-01T00:00:00"),
+        ("Tue, 14 Nov 2023 22:13:20 GMT", "9999-12-31T23:59:59"),
+        ("Tue, 14 Nov 2023 22:13:20 GMT", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_lost_create_and_odd_times(date: str, created: str) -> None:
+    """What cannot be read is no proof that the key is ours."""
+    key = {"id": "HKY1", "keyId": "k", "name": "hooks", "created": created}
+    with FaultServer(json_answer(503, {}), json_answer(200, [key], f"Date: {date}")) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET)) as client:
+            with pytest.raises(ValidationFailedError, match="in use already"):
+                client.create("hooks")

@@ -276,7 +276,8 @@ def test_the_nonce_is_asked_for_once(okta: OktaEmulator, app_key: HookSigner) ->
 def test_a_nonce_for_api_calls(app_key: HookSigner) -> None:
     """RFC 9449 section 9: a 401 with a nonce is answered with a proof that has it."""
     token = json_answer(200, {**GOOD, "token_type": "DPoP"})
-    wanted = json_answer(401, {"errorCode": "E0000011"}, "DPoP-Nonce: n0nce")
+    challenge = 'WWW-Authenticate: DPoP error="use_dpop_nonce"'
+    wanted = json_answer(401, {"errorCode": "E0000011"}, "DPoP-Nonce: n0nce", challenge)
     with FaultServer(token, wanted, json_answer(200, [])) as server:
         app = ServiceApp(server.url, "0oa1", app_key._key, dpop=True)
         with HookKeysClient(server.url, app) as client:
@@ -386,3 +387,35 @@ def test_a_refusal_does_not_disturb_other_threads(okta: OktaEmulator, app_key: H
     assert app._secret()
     app.prepare(time.monotonic() + 2, time.monotonic())
     assert _token_requests(okta) == 2
+
+
+def test_a_nonce_with_another_refusal(app_key: HookSigner) -> None:
+    """A revoked token is replaced, whatever nonce the 401 brings along."""
+    token = json_answer(200, {**GOOD, "token_type": "DPoP"})
+    refused = json_answer(
+        401, {}, "DPoP-Nonce: n0nce", 'WWW-Authenticate: DPoP error="invalid_token"'
+    )
+    with FaultServer(token, refused, token, json_answer(200, [])) as server:
+        app = ServiceApp(server.url, "0oa1", app_key._key, dpop=True)
+        with HookKeysClient(server.url, app) as client:
+            assert client.list() == []
+    assert [request.line.split()[0] for request in server.requests] == [
+        "POST",
+        "GET",
+        "POST",
+        "GET",
+    ]
+
+
+def test_an_early_renewal_that_fails(app_key: HookSigner) -> None:
+    """The token that is still good is used to its end."""
+    clock = ManualClock(1_000_000)
+    with FaultServer(json_answer(200, GOOD), json_answer(503, {})) as server:
+        app = ServiceApp(server.url, "0oa1", app_key._key, clock=clock)
+        for age in (0, 3400):
+            clock.now = 1_000_000 + age
+            app.prepare(time.monotonic() + 2, time.monotonic())
+            assert app._secret() == "t0ken"
+        clock.now += 200
+        with pytest.raises(TransportError):
+            app.prepare(time.monotonic() + 2, time.monotonic())

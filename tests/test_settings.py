@@ -310,3 +310,34 @@ def test_without_a_home(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "home", homeless)
     _write(places[0], token=SECRET)
     assert Settings().text("token") == SECRET
+
+
+@pytest.mark.parametrize("secret", ["environment", "home"])
+def test_a_folder_does_not_choose_where_a_secret_goes(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """An okta.yaml in the working directory may be anybody's."""
+    _write(places[0], orgUrl="https://evil.example")
+    if secret == "home":
+        _write(places[1], orgUrl="https://acme.okta.com", token=SECRET)
+    else:
+        monkeypatch.setenv("OKTA_CLIENT_TOKEN", SECRET)
+    with pytest.raises(ConfigurationError, match="one place"):
+        HookKeys.from_env()
+    _write(places[0], orgUrl="https://acme.okta.com", token=SECRET)
+    monkeypatch.delenv("OKTA_CLIENT_TOKEN", raising=False)
+    assert repr(HookKeys.from_env()) == "HookKeys('https://acme.okta.com')"
+
+
+def test_a_home_that_cannot_be_read(places: tuple[Path, Path], monkeypatch: Any) -> None:
+    """It counts as empty; so does a name that is too long."""
+    monkeypatch.setattr(Path, "home", lambda: Path("/" + "x" * 5_000))
+    assert Settings().text("token") is None
+
+
+@pytest.mark.parametrize("content", ["okta: !!bool foo", "okta: !!timestamp foo"])
+def test_odd_tags(places: tuple[Path, Path], content: str) -> None:
+    """PyYAML raises what it likes; we do not."""
+    places[0].write_text(content)
+    with pytest.raises(ConfigurationError, match="is not YAML"):
+        Settings().text("token")

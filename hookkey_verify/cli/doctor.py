@@ -9,7 +9,7 @@ import click
 
 from ..clock import monotonic_clock, wall_clock
 from ..encoding import EncodingError, base64url_decode, json_object
-from ..errors import HookKeyError
+from ..errors import ConfigurationError, HookKeyError
 from ..issuer import is_authorization_server
 from ..okta.http import Answer, epoch
 from ..okta.models import HookKey
@@ -70,6 +70,8 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
         ]
     if token is not None:
         findings.append(_token(token.read(MAX_TOKEN), keys))
+    if code == 0 and any(finding.result == "failed" for finding in findings):
+        code = 1
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings], "ok": code == 0})
     else:
@@ -84,11 +86,19 @@ def _settings(settings: Settings) -> list[Finding]:
     for name, where in NAMES.items():
         origin = settings.origin(name)
         if origin is not None:
-            value = "(secret)" if where.secret else " ".join(settings.words(name))
+            value = "(secret)" if where.secret else _shown(settings, name)
             findings.append(Finding(f"setting {name}", "ok", f"{value}, from {origin}"))
     return findings or [
         Finding("settings", "failed", "none found: set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN")
     ]
+
+
+def _shown(settings: Settings, name: str) -> str:
+    try:
+        value = settings.text(name) or ""
+    except ConfigurationError:
+        value = " ".join(settings.words(name))
+    return "(hidden: it holds a password)" if "@" in value else value
 
 
 def _clock(answer: Answer) -> Finding:

@@ -43,12 +43,15 @@ def emulate(
     Example: hookkey emulate --port 8000 --key "Token hook"
     """
     try:
-        from ..emulator import OktaEmulator  # noqa: PLC0415 - needs the extra
+        from ..emulator import OktaEmulator, OktaError  # noqa: PLC0415 - needs the extra
     except ImportError as error:
         raise click.UsageError(str(error)) from None
 
     with OktaEmulator(port=port, public_shape=public_shape, rate_limit=rate_limit) as okta:
-        keys = [okta.create_key(name) for name in names]
+        try:
+            keys = [okta.create_key(name) for name in names]
+        except OktaError as error:
+            raise click.UsageError(f"--key: {' '.join(error.causes)}") from None
         if as_json:
             ids = [{name: key[name] for name in ("id", "keyId", "name")} for key in keys]
             print_json({"orgUrl": okta.url, "token": okta.api_token, "keys": ids})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -203,7 +204,8 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
     _show(rotation.new, json=as_json)
     click.echo(
         "\nGive this key to whoever verifies, choose it in the inline hooks, then:\n"
-        f'  hookkey keys rotate "{name}" --successor "{plain(rotation.new.name)}" --finish',
+        f"  hookkey keys rotate {shlex.quote(name)} "
+        f"--successor {shlex.quote(rotation.new.name)} --finish",
         err=True,
     )
 

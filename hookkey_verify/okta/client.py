@@ -156,7 +156,7 @@ class HookKeysClient:
             raise
         except HookKeyApiError as error:
             # Which error Okta answers with is not documented; whether the key is used is.
-            if error.status in (400, 403, 409) and self._is_used(id):
+            if error.status in (400, 409) and self._is_used(id):
                 raise _as(KeyInUseError, error) from None
             raise
 
@@ -216,7 +216,7 @@ class HookKeysClient:
 
     def _why_not_created(self, error: HookKeyApiError, name: str) -> HookKeyApiError:
         """Which errors Okta answers with is not documented; what it refuses for is in the list."""
-        if error.status not in (400, 403, 409):
+        if error.status not in (400, 409):
             return error
         try:
             keys = self.list()

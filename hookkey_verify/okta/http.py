@@ -244,7 +244,10 @@ def epoch(date: str) -> float:
     """Read the date of a header field, in epoch seconds. Raises ``ValueError``."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - costs 5 ms, for rare answers
 
-    return parsedate_to_datetime(date).timestamp()
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (OverflowError, TypeError):
+        raise ValueError("no date") from None
 
 
 def _is_path(value: object) -> bool:

@@ -68,6 +68,9 @@ class HookKey:
 
 def _time(value: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if time is not None and time.tzinfo is not None and 1970 < time.year < 9999:
+            return time
     except ValueError:
-        return None
+        pass
+    return None

@@ -124,12 +124,18 @@ class ServiceApp(Credentials):
         try:
             if self._token is token:
                 self._token = self._fetch(deadline)
+        except HookKeyApiError:
+            if token is None or self._clock() >= token.expires_at:
+                raise
         finally:
             self._lock.release()
 
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Drop the token, unless all that Okta asks for is a proof with its nonce."""
-        if self._proof is None or not self._proof.take_nonce(headers):
+        # RFC 9449 section 9: any answer may bring a nonce; this is how one is asked for.
+        asked = "use_dpop_nonce" in headers.get("WWW-Authenticate", "")
+        fresh = self._proof is not None and self._proof.take_nonce(headers)
+        if not (asked and fresh):
             # Not None: a request of another thread may be about to go out with it.
             self._token = self._token and self._token._replace(renew_at=0, expires_at=0)
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..settings import NAMES, Settings
+from ..settings import HERE, NAMES, Settings
 from .credentials import ApiToken, BearerToken, Credentials
 from .service_app import ServiceApp
 
@@ -23,6 +23,7 @@ def credentials(settings: Settings) -> Credentials:
     (the default without a token): a service app. Raises ``ConfigurationError`` naming what is
     missing.
     """
+    _refuse_redirection(settings)
     mode = settings.text("authorization_mode")
     if mode is None:
         service_app = settings.text("token") is None and settings.text("private_key") is not None
@@ -70,6 +71,20 @@ def connection(settings: Settings) -> dict[str, Any]:
         "verify": settings.text("ca_bundle") or True,
         "proxies": None if proxy is None else {"https": proxy, "http": proxy},
     }
+
+
+def _refuse_redirection(settings: Settings) -> None:
+    """A file in whatever folder somebody works in must not choose where their secret is sent."""
+    here = str(HERE)
+    if settings.origin("org_url") != here:
+        return
+    for secret in ("token", "private_key"):
+        origin = settings.origin(secret)
+        if origin not in (None, "argument", here):
+            raise ConfigurationError(
+                f"./okta.yaml names an org URL, but {secret} comes from {origin}: put both into "
+                "one place, or set OKTA_CLIENT_ORGURL"
+            )
 
 
 def _private_key(value: str) -> str:

@@ -66,7 +66,7 @@ def test_an_administrators_afternoon(shell: Shell) -> None:
     rotated = shell("keys", "rotate", "Token hook", "--json")
     assert rotated.exit_code == 0
     successor = json.loads(rotated.stdout)
-    assert f'--successor "{successor["name"]}" --finish' in rotated.stderr
+    assert f"--successor '{successor['name']}' --finish" in rotated.stderr
     finished = shell.json(
         "keys", "rotate", "Token hook", "--successor", successor["name"], "--finish", "--yes",
         "--json",
@@ -257,7 +257,9 @@ def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
         ("rubbish", "failed", "no JWT"),
     ):
         (tmp_path / "token").write_text(content)
-        found = _findings(shell("doctor", "token", "--json"))["token"]
+        done = shell("doctor", "token", "--json")
+        assert done.exit_code == (1 if result == "failed" else 0)
+        found = _findings(done)["token"]
         assert found[0] == result
         assert hint in found[1]
 
@@ -382,3 +384,23 @@ def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
     done = shell("keys", "rotate", "old", "--successor", "next", "--finish", "--yes")
     assert done.exit_code == 4
     assert "rename it" in done.stderr
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("",)])
+def test_keys_that_cannot_be_emulated(names: tuple[str, ...]) -> None:
+    """Exit code 2 and the org's reason."""
+    options = [option for name in names for option in ("--key", name)]
+    done = CliRunner().invoke(hookkey, ["emulate", *options])
+    assert done.exit_code == 2
+    assert "name: " in done.stderr
+
+
+def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
+    """Booleans, numbers and lists; a password in the URL is hidden."""
+    settings = {"dpopEnabled": True, "kid": 7, "scopes": ["a", "b"]}
+    (tmp_path / "okta.yaml").write_text(json.dumps({"okta": {"client": settings}}))
+    found = _findings(shell("doctor", "--json"))
+    assert found["setting dpop"][1] == "True, from okta.yaml"
+    assert found["setting scopes"][1] == "a b, from okta.yaml"
+    shell.env["OKTA_CLIENT_ORGURL"] = "https://u:s3cr3t@acme.okta.com"
+    assert "s3cr3t" not in shell("doctor").output
