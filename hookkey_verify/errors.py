@@ -534,7 +534,8 @@ class RateLimitedError(HookKeyApiError):
 class TransportError(HookKeyApiError):
     """There was no usable answer: refused, timed out, cut off, too large or not Okta's.
 
-    ``retry_after`` is the server's ``Retry-After`` in seconds, None without one.
+    ``retry_after`` is the server's ``Retry-After`` in seconds, None without one. ``sent`` is False
+    when the request cannot have been received.
     """
 
     reason = Reason.API_UNREACHABLE
@@ -542,6 +543,7 @@ class TransportError(HookKeyApiError):
     retryable = True
     title = "The Okta management API could not be reached"
     retry_after: float | None = None
+    sent: bool = True
 
 
 def _text(value: object) -> str:

@@ -576,3 +576,58 @@ def test_a_lost_create_and_odd_times(date: str, created: str) -> None:
         with HookKeysClient(server.url, ApiToken(SECRET)) as client:
             with pytest.raises(ValidationFailedError, match="in use already"):
                 client.create("hooks")
+
+
+def test_a_create_that_cannot_have_been_received() -> None:
+    """Nobody was reached, so nothing is in doubt: the error says what is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with HookKeysClient(url, ApiToken(SECRET), max_wait=0) as client:
+        with pytest.raises(TransportError, match="refused or lost") as caught:
+            client.create("hooks")
+    assert not caught.value.sent
+
+
+def test_a_lost_create_whose_public_half_cannot_be_had(okta: OktaEmulator) -> None:
+    """The key is reported all the same."""
+    with HookKeysClient(okta.url, ApiToken(okta.api_token), max_wait=0) as client:
+        okta.fail(503, method="POST", after=True)
+        okta.fail(500, path="/api/v1/hook-keys/public")
+        key = client.create("hooks")
+    assert key.public_key is None
+    assert key.id == okta.org.list()[0]["id"]
+
+
+def test_a_successor_is_younger(okta: OktaEmulator, client: HookKeysClient) -> None:
+    """An older key of another purpose is not taken for one."""
+    okta.org._clock = lambda: time.time() - 3600
+    okta.create_key("older")
+    okta.org._clock = time.time
+    client.create("hooks")
+    with pytest.raises(ConfigurationError, match="older key"):
+        client.rotate("hooks", successor="older")
+
+
+def test_an_end_when_okta_does_not_say_whether_a_key_is_used() -> None:
+    """Then the deletion decides."""
+    old = {"id": "HKY1", "keyId": "k1", "name": "hooks", "isUsed": None}
+    new = {"id": "HKY2", "keyId": "k2", "name": "next", "_embedded": {}}
+    answers = [json_answer(200, each) for each in ([old, new], old, {}, {**new, "name": "hooks"})]
+    with FaultServer(*answers) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET)) as client:
+            assert client.rotate("hooks", successor="next").finish().name == "hooks"
+    assert [request.line.split()[0] for request in server.requests] == [
+        "GET",
+        "GET",
+        "DELETE",
+        "PUT",
+    ]
+
+
+def test_a_rate_limit_with_retry_after_only(naps: Naps) -> None:
+    """Without Okta's own headers that is what counts."""
+    limited = json_answer(429, okta_error("E0000047"), "Retry-After: 2")
+    with FaultServer(limited, json_answer(200, [])) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET), max_wait=3, **naps.options()) as client:
+            assert client.list() == []
+    assert naps.slept == [2]

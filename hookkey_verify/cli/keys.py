@@ -194,11 +194,23 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
     if finish and successor is None:
         raise click.UsageError("--finish needs --successor: the name that the first step printed")
     with _client() as client:
-        if finish and successor is not None and client.find(successor) is None:
-            raise NotFoundError(f"there is no key {successor!r}; begin without --finish")
+        if finish and successor is not None:
+            new = client.find(successor)
+            if new is None:
+                raise NotFoundError(
+                    f"there is no key {successor!r}: begin without --finish, or it is finished"
+                )
+            if client.find(name) is None:  # an earlier attempt came as far as the deletion
+                _show(client.rename(new.id, name), json=as_json)
+                return
         rotation = client.rotate(name, successor=successor)
         if finish:
-            _confirm(f"Delete the old key {rotation.old.id} for good?", yes=yes)
+            old, new = rotation.old, rotation.new
+            _confirm(
+                f"Delete {plain(old.name)!r} ({old.id}) for good, and give its name to "
+                f"{plain(new.name)!r} ({new.id})?",
+                yes=yes,
+            )
             _show(rotation.finish(), json=as_json)
             return
     _show(rotation.new, json=as_json)

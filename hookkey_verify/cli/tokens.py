@@ -236,6 +236,8 @@ def _checks(octets: bytes, policy: dict[str, Any]) -> list[dict[str, str]]:
     try:
         verifier, keys = _verifier(**policy)
     except ConfigurationError as error:
+        if any(policy.values()):
+            raise
         return [{"check": step, "result": "not made", "hint": error.detail} for step in STEPS]
     failed, hint = len(STEPS), ""
     try:

@@ -28,6 +28,8 @@ class Watch:
         self.expired = False
         self.reused = False
         """Whether the request went out on a connection that had carried another one."""
+        self.sent = False
+        """Whether the whole request has gone out."""
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)
@@ -72,6 +74,7 @@ class _Watched(HTTPConnection):
     def getresponse(self) -> Any:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
+            watch.sent = True
             watch.cover(self.sock)
         return super().getresponse()
 

@@ -158,12 +158,14 @@ class BoundedHttp:
         if self._closed:
             raise ConfigurationError("it is closed")
         request = requests.Request(method, url, json=json, data=data, headers=headers, auth=auth)
-        answer, reused = self._try(request, deadline, max_body or MAX_BODY)
+        answer, watch = self._try(request, deadline, max_body or MAX_BODY)
         enough = deadline - self._clock() >= RETRY_NEEDS
-        if answer == _LOST and reused and method == "GET" and enough:
-            answer, _ = self._try(request, deadline, max_body or MAX_BODY)
+        if answer == _LOST and watch.reused and method == "GET" and enough:
+            answer, watch = self._try(request, deadline, max_body or MAX_BODY)
         if isinstance(answer, str):
-            raise TransportError(answer)
+            error = TransportError(answer)
+            error.sent = watch.sent
+            raise error
         return answer
 
     def close(self) -> None:
@@ -173,13 +175,13 @@ class BoundedHttp:
 
     def _try(
         self, request: requests.Request, deadline: float, max_body: int
-    ) -> tuple[Answer | str, bool]:
-        """Return the answer or the problem, and whether the connection had been used before."""
+    ) -> tuple[Answer | str, Watch]:
+        """Return the answer or the problem, and what was seen of the connection."""
         left = deadline - self._clock()
+        watch = Watch(max(0.0, left))
         if left <= 0:
-            return _TOO_LATE, False
+            return _TOO_LATE, watch
         answer: Answer | str
-        watch = Watch(left)
         try:
             with watch:
                 answer = self._exchange(request, left, max_body)
@@ -188,7 +190,7 @@ class BoundedHttp:
         except Exception as error:  # the one seal, also for a failing token function
             answer = _problem(error)
         # Headers that were cut off look to http.client like headers that ended.
-        return (_TOO_LATE if watch.expired else answer), watch.reused
+        return (_TOO_LATE if watch.expired else answer), watch
 
     def _exchange(self, request: requests.Request, left: float, max_body: int) -> Answer:
         session = self._session

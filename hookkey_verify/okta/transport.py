@@ -128,14 +128,21 @@ class OktaTransport:
             deadline = self._clock() + timeout
 
     def _once(self, send: Callable[[], Answer], deadline: float) -> Answer:
-        self._credentials.prepare(deadline, self._clock())
+        self._prepare(deadline)
         answer = send()
         if answer.status == 401 and self._credentials.refused(answer.headers):
-            self._credentials.prepare(deadline, self._clock())
+            self._prepare(deadline)
             answer = send()
         if 200 <= answer.status < 300:
             return answer
         raise _api_error(answer)
+
+    def _prepare(self, deadline: float) -> None:
+        try:
+            self._credentials.prepare(deadline, self._clock())
+        except TransportError as error:
+            error.sent = False  # the request that needs the credentials, that is
+            raise
 
     def close(self) -> None:
         """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
@@ -184,7 +191,7 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
     made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)
     if isinstance(made, RateLimitedError):
-        made.reset_at, made.retry_after = rate_limit(headers)
+        made.reset_at, made.retry_after = rate_limit(headers, answer.retry_after())
     elif isinstance(made, TransportError):
         made.retry_after = answer.retry_after()
     return made
@@ -196,12 +203,13 @@ _HINTS = {
 }
 
 
-def rate_limit(headers: Mapping[str, str]) -> tuple[float, float]:
+def rate_limit(headers: Mapping[str, str], otherwise: float | None = None) -> tuple[float, float]:
     """Return when the bucket is refilled and how long that is from now, both by Okta's clock.
 
     ``X-Rate-Limit-Reset`` minus ``Date``, so that our clock does not matter; the earliest of
     several. Limit and remaining both 0 mean that too many calls are running at once, which is over
     in a moment and has no reset (https://developer.okta.com/docs/reference/rl2-concurrency/).
+    Without a reset it is ``otherwise``: what ``Retry-After`` says.
     https://developer.okta.com/docs/reference/rl-best-practices/
     """
     names = ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining")
@@ -213,5 +221,5 @@ def rate_limit(headers: Mapping[str, str]) -> tuple[float, float]:
     except (ValueError, TypeError, OverflowError):
         seconds = reset_at = math.nan
     if not math.isfinite(seconds):
-        return 0.0, RateLimitedError.retry_after
+        return 0.0, RateLimitedError.retry_after if otherwise is None else otherwise
     return reset_at, min(max(seconds, 1.0), LONGEST_WAIT)

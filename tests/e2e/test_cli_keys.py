@@ -379,11 +379,14 @@ def test_names_cannot_drive_the_terminal(shell: Shell) -> None:
 
 
 def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
-    """The old key is gone and the new one not yet renamed: the text says what is left to do."""
-    shell.okta.create_key("next")
-    done = shell("keys", "rotate", "old", "--successor", "next", "--finish", "--yes")
-    assert done.exit_code == 4
-    assert "rename it" in done.stderr
+    """The old key is gone and the new one not yet renamed: the same command does the rest."""
+    key = shell.okta.create_key("next")
+    command = ("keys", "rotate", "old", "--successor", "next", "--finish", "--yes", "--json")
+    assert shell.json(*command)["name"] == "old"
+    assert [each["id"] for each in shell.okta.org.list()] == [key["id"]]
+    again = shell(*command)
+    assert again.exit_code == 4
+    assert "it is finished" in again.stderr
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("",)])

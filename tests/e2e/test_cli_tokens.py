@@ -197,3 +197,10 @@ def test_inspect_what_cannot_be_read() -> None:
     """It says why instead."""
     shown: Any = json.loads(run("inspect", "--json", stdin="rubbish.!!").stdout)
     assert shown["unverified"]["header"].startswith("cannot be read")
+
+
+def test_inspect_with_keys_that_cannot_be_used(signer: HookSigner, token: str) -> None:
+    """A check was asked for, so not to make it is an error."""
+    done = run("inspect", "--keys", _pem(signer), "--kid", "k", *ASSERTION, stdin=token)
+    assert done.exit_code == 2
+    assert "private key" in done.stderr
