@@ -13,6 +13,7 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -229,3 +230,11 @@ def all_text(error: BaseException) -> str:
         members: Mapping[str, object] = vars(each)
         texts += [str(each), repr(each), repr(each.args), repr(members)]
     return "\n".join(texts)
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
+    """Wait for what another thread is about to do, such as telling events of a landed fetch."""
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.001)
+    return holds()

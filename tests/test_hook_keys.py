@@ -34,7 +34,7 @@ from hookkey_verify.errors import (
     KeyUnavailableError,
     UnknownKeyError,
 )
-from hookkey_verify.events import Event
+from hookkey_verify.events import Event, EventName
 from hookkey_verify.testing import bad_tokens
 
 from .conftest import KeyPool
@@ -48,6 +48,7 @@ from .faults import (
     all_text,
     answer,
     chunks_without_end,
+    eventually,
     hang_up,
     headers_then_reset,
     json_answer,
@@ -598,7 +599,9 @@ def test_a_changed_key(signer: HookSigner, stranger: HookSigner, clock: ManualCl
         for _ in range(2):
             with pytest.raises(KeyChangedError, match="invalidate"):
                 keys.get(signer.kid)
-        assert ("key_changed", "refused") in [(event.name, event.outcome) for event in events]
+        assert eventually(
+            lambda: ("key_changed", "refused") in [(each.name, each.outcome) for each in events]
+        )
         keys.invalidate(signer.kid)
         new = keys.get(signer.kid)
     assert new.as_jwk() == stranger.public_jwk()
@@ -703,9 +706,10 @@ def test_a_kept_key_outlives_a_refusal(signer: HookSigner, clock: ManualClock, s
             with pytest.raises(HookVerificationError) as caught:
                 keys.get(signer.kid)
     assert caught.value.status_code in (500, 503)
+    assert eventually(lambda: [each.name for each in events].count(EventName.FETCH) == 3)
     names = [event.name for event in events]
     assert "stale_served" in names
-    assert ("config_error" in names) == (status != 500)
+    assert eventually(lambda: ("config_error" in [e.name for e in events]) == (status != 500))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from .faults import (
     ManualClock,
     all_text,
     answer,
+    eventually,
     hang_up,
     json_answer,
     okta_error,
@@ -151,7 +152,9 @@ def test_a_key_may_change_under_its_kid(key_pool: KeyPool) -> None:
             keys.get("k")
             clock.now += 100
             assert keys.get("k").as_jwk() == new.public_jwk()
-    assert ("key_changed", "accepted") in [(event.name, event.outcome) for event in events]
+    assert eventually(
+        lambda: ("key_changed", "accepted") in [(each.name, each.outcome) for each in events]
+    )
 
 
 def test_other_kinds_of_keys() -> None:

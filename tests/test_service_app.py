@@ -419,3 +419,14 @@ def test_an_early_renewal_that_fails(app_key: HookSigner) -> None:
         clock.now += 200
         with pytest.raises(TransportError):
             app.prepare(time.monotonic() + 2, time.monotonic())
+
+
+def test_no_token_no_request(app_key: HookSigner) -> None:
+    """A create for which no token could be had was never sent, so nothing is in doubt."""
+    with FaultServer(hang_up) as server:
+        app = ServiceApp(server.url, "0oa1", app_key._key)
+        with HookKeysClient(server.url, app, max_wait=0) as client:
+            with pytest.raises(TransportError, match="refused or lost") as caught:
+                client.create("hooks")
+    assert not caught.value.sent
+    assert [request.line.split()[1] for request in server.requests] == ["/oauth2/v1/token"]
