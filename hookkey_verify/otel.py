@@ -23,7 +23,7 @@ except ImportError:
 
 from .errors import ConfigurationError
 from .events import Event, EventName
-from .keys.health import HasHealth, Health, healths
+from .keys.health import STATES, STATUSES, HasHealth, Health, healths
 from .version import __version__
 
 __all__ = ["KeySourceMetrics"]
@@ -82,13 +82,13 @@ class KeySourceMetrics:
 
 
 def _status(health: Health) -> Iterable[tuple[float, dict[str, str]]]:
-    for status in ("healthy", "degraded", "failing"):
+    for status in STATUSES:
         yield float(health.status == status), {"status": status}
 
 
 def _keys(health: Health) -> Iterable[tuple[float, dict[str, str]]]:
     states = [key.state for key in health.keys.values()]
-    for state in ("fresh", "stale", "expired"):
+    for state in STATES:
         yield states.count(state), {"state": state}
 
 

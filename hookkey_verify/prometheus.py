@@ -25,11 +25,9 @@ except ImportError:
 
 from .errors import ConfigurationError
 from .events import Event, EventName
-from .keys.health import HasHealth, Health, healths
+from .keys.health import STATES, STATUSES, HasHealth, Health, healths
 
 __all__ = ["KeySourceMetrics"]
-
-_STATUSES = ("healthy", "degraded", "failing")
 
 
 class KeySourceMetrics:
@@ -80,7 +78,7 @@ class KeySourceMetrics:
         """Return the gauges (the protocol of a collector)."""
         return self._gauges(healths(list(self._watched)))
 
-    def _gauges(self, healths: Iterable[Health]) -> list[GaugeMetricFamily]:
+    def _gauges(self, reports: Iterable[Health]) -> list[GaugeMetricFamily]:
         prefix, by_source = f"{self._prefix}_key_source", ["source"]
         status = GaugeMetricFamily(
             f"{prefix}_status", "1 for what it is", labels=["source", "status"]
@@ -95,11 +93,11 @@ class KeySourceMetrics:
         breaker = GaugeMetricFamily(
             f"{prefix}_breaker_open_seconds", "For which nothing is asked", labels=by_source
         )
-        for health in healths:
-            for each in _STATUSES:
+        for health in reports:
+            for each in STATUSES:
                 status.add_metric([health.source, each], float(health.status == each))
             states = [key.state for key in health.keys.values()]
-            for state in ("fresh", "stale", "expired"):
+            for state in STATES:
                 keys.add_metric([health.source, state], states.count(state))
             ages = [key.age for key in health.keys.values()]
             oldest.add_metric([health.source], max(ages, default=0.0))

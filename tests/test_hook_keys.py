@@ -532,18 +532,18 @@ def test_the_directory_keeps_made_up_kids_away(okta: OktaEmulator, clock: Manual
 
 
 @pytest.mark.parametrize(
-    ("listing", "kind"),
+    "listing",
     [
-        (json_answer(200, [{"keyId": "k"}], 'Link: <x>; rel="next"'), KeyUnavailableError),
-        (json_answer(200, [{"keyId": "k"}, {"id": "HKY"}]), KeyUnavailableError),
-        (json_answer(200, [{"keyId": "a/b"}]), KeyUnavailableError),
-        (json_answer(200, ["k"]), KeyUnavailableError),
-        (json_answer(500, {}), KeyUnavailableError),
+        json_answer(200, [{"keyId": "k"}], 'Link: <x>; rel="next"'),
+        json_answer(200, [{"keyId": "k"}, {"id": "HKY"}]),
+        json_answer(200, [{"keyId": "a/b"}]),
+        json_answer(200, ["k"]),
+        json_answer(500, {}),
     ],
     ids=["more pages", "no keyId", "an odd keyId", "no object", "500"],
 )
 def test_a_directory_that_cannot_be_used(
-    signer: HookSigner, clock: ManualClock, listing: Behaviour, kind: type[HookVerificationError]
+    signer: HookSigner, clock: ManualClock, listing: Behaviour
 ) -> None:
     """14. Half a list makes no key unknown: the key itself is asked for, within the budget."""
     answers = (listing, json_answer(200, signer.public_jwk()))

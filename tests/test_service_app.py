@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 
 from hookkey_verify import ConfigurationError, HookKeys, HookSigner, ServiceApp
@@ -430,3 +431,89 @@ def test_no_token_no_request(app_key: HookSigner) -> None:
                 client.create("hooks")
     assert not caught.value.sent
     assert [request.line.split()[1] for request in server.requests] == ["/oauth2/v1/token"]
+
+
+# --- the emulator's token endpoint, to which anybody may send anything
+
+
+def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple[int, str]:
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "okta.inlineHooks.read",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    headers = {} if proof is None else {"DPoP": proof}
+    answer = requests.post(f"{okta.url}/oauth2/v1/token", form, headers=headers, timeout=5)
+    return answer.status_code, answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"exp": "soon"}, {"exp": None}, {"exp": 9e9}, {"aud": "https://a"}, {"sub": "x"}, {"iss": 5}],
+    ids=repr,
+)
+def test_assertions_that_okta_refuses(
+    okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
+) -> None:
+    """401 invalid_client, whatever is wrong with them."""
+    client_id = okta.create_service_app(app_key.public_jwk())
+    url = f"{okta.url}/oauth2/v1/token"
+    now = int(time.time())
+    claims = {"iss": client_id, "sub": client_id, "aud": url, "exp": now + 300, **changes}
+    assert _post(okta, app_key.sign(claims)) == (401, "invalid_client")
+
+
+def test_an_assertion_passes_once(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """Okta's rule for jti."""
+    client_id = okta.create_service_app(app_key.public_jwk(), ("okta.inlineHooks.read",))
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    with pytest.raises(KeyError):  # no error
+        _post(okta, assertion)
+    assert _post(okta, assertion) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("jwk", ["text", 5, [1], None, {}, {"kty": "oct"}], ids=repr)
+def test_proofs_with_odd_keys(okta: OktaEmulator, app_key: HookSigner, jwk: Any) -> None:
+    """400 invalid_dpop_proof, not a broken server."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    proof = app_key.sign({"jti": "1"}, headers={"typ": "dpop+jwt", "jwk": jwk})
+    assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize("changes", [{"htu": "https://a"}, {"iat": 1}, {"iat": True}], ids=repr)
+def test_proofs_for_something_else(
+    okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
+) -> None:
+    """Another URL, another time."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    good = {"jti": "1", "htm": "POST", "htu": url, "iat": int(time.time())}
+    claims = {**good, "nonce": okta._apps.nonce, **changes}
+    jwk = {name: app_key.public_jwk()[name] for name in ("kty", "n", "e")}
+    proof = app_key.sign(claims, headers={"typ": "dpop+jwt", "kid": None, "jwk": jwk})
+    assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": "500"},
+        {"status": 200},
+        {"status": True},
+        {"delay": "x"},
+        {"delay": -1},
+        {"times": 0},
+        {"path": 5},
+        {"method": 5},
+    ],
+    ids=repr,
+)
+def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> None:
+    """Each is refused when it is asked for."""
+    with pytest.raises(ConfigurationError):
+        okta.fail(**fault)

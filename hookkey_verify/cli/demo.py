@@ -10,13 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ..clock import monotonic_clock
 from ..emulator import OktaEmulator
 from ..errors import HookVerificationError
 from ..keys.hook_keys import HookKeys
 from ..keys.policy import CachePolicy
+from ..okta.client import HookKeysClient
 from ..okta.credentials import ApiToken
-from ..okta.transport import OktaTransport
 from ..replay import MemoryReplayStore
 from ..testing import bad_tokens
 from ..verifier import HookVerifier
@@ -85,7 +84,8 @@ def run() -> Report:
     """Start a local org, go through the story, stop the org."""
     with OktaEmulator() as okta:
         credentials = ApiToken(okta.api_token)
-        key = _create_key(okta.url, credentials)
+        with HookKeysClient(okta.url, credentials) as client:
+            key = dict(client.create("demo").raw)
         signer = okta.signer(key["keyId"])
         with HookKeys(okta.url, credentials, policy=CachePolicy(fresh_for=3600)) as keys:
             verifier = HookVerifier.for_client_assertion(
@@ -132,17 +132,6 @@ def table(report: Report) -> None:
     accepted = len(report.rows) - refused
     console.print(f"\n{accepted} accepted, {refused} refused, ", end="")
     console.print("[green]every verdict as expected[/]" if report.ok else "[red]NOT as expected[/]")
-
-
-def _create_key(url: str, credentials: ApiToken) -> dict[str, Any]:
-    transport = OktaTransport(url, credentials)
-    try:
-        answer = transport.exchange(
-            "POST", "/api/v1/hook-keys", json={"name": "demo"}, deadline=monotonic_clock() + 10
-        )
-        return answer.json_object()
-    finally:
-        transport.close()
 
 
 def _verdict(verifier: HookVerifier, sent: str, token: str, expected: str) -> Row:

@@ -12,7 +12,7 @@ from ..encoding import EncodingError, base64url_decode, json_object
 from ..errors import ConfigurationError, HookKeyError
 from ..issuer import is_authorization_server
 from ..okta.http import Answer, epoch
-from ..okta.models import HookKey
+from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
@@ -22,7 +22,6 @@ __all__ = ["doctor"]
 
 SKEW_TO_WARN = 30
 """Seconds of difference to Okta's clock; the verifier's leeway is 60."""
-MAX_BODY = 64 * 1024
 MAX_TOKEN = 64 * 1024
 
 
@@ -54,7 +53,7 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
             settings.need("org_url"), credentials(settings), **connection(settings)
         )
         answer = transport.exchange(
-            "GET", "/api/v1/hook-keys", deadline=monotonic_clock() + 10, max_body=MAX_BODY
+            "GET", HOOK_KEYS, deadline=monotonic_clock() + 10, max_body=MAX_LIST
         )
         transport.close()
         keys = [HookKey.from_document(row) for row in answer.json_list()]

@@ -61,7 +61,9 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             code = exit_code(error)
             if kwargs.get("as_json"):
                 print_json({"error": {"reason": error.reason, "message": str(error)}})
-            click.echo(f"hookkey: {error}", err=True)
+            # A person who mistyped has configured nothing.
+            text = error.detail if isinstance(error, ConfigurationError) else str(error)
+            click.echo(f"hookkey: {text}", err=True)
         raise SystemExit(code)
 
     return update_wrapper(guarded, function)

@@ -28,12 +28,15 @@ class Fault:
     """How many requests."""
 
     def __post_init__(self) -> None:
-        if self.status is not None and not 400 <= self.status <= 599:
+        status_is_wrong = type(self.status) is not int or not 400 <= self.status <= 599
+        if self.status is not None and status_is_wrong:
             raise ConfigurationError("status must be None or from 400 to 599")
-        if not 0 <= self.delay <= 60:
+        if type(self.delay) not in (int, float) or not 0 <= self.delay <= 60:
             raise ConfigurationError("delay must be a number of seconds from 0 to 60")
         if type(self.times) is not int or self.times < 1:
             raise ConfigurationError("times must be a positive number of requests")
+        if not isinstance(self.path, str) or not isinstance(self.method, str | None):
+            raise ConfigurationError("path and method must be strings")
 
 
 class Faults:

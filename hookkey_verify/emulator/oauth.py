@@ -150,6 +150,8 @@ class ServiceApps:
             )
         if claims["sub"] != claims["iss"]:
             raise OAuthError(401, "invalid_client", "The sub claim must be the client id.")
+        if not isinstance(claims["exp"], int | float):
+            raise OAuthError(401, "invalid_client", "The exp claim must be a number.")
         if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
             raise OAuthError(401, "invalid_client", "The client_assertion lives for too long.")
         self._use(claims.get("jti"))
@@ -158,14 +160,14 @@ class ServiceApps:
     def _proven(self, proof: str | None, method: str, url: str, token: str | None) -> str:
         """Return the thumbprint of the key that signed a good proof for this request."""
         try:
-            jwk = jwt.get_unverified_header(proof or "")["jwk"]
+            jwk = dict(jwt.get_unverified_header(proof or "")["jwk"])
             claims = jwt.decode(
                 proof or "",
                 jwt.PyJWK(jwk, algorithm="RS256"),
                 algorithms=["RS256"],
                 options={"require": ["jti", "htm", "htu", "iat"]},
             )
-        except (jwt.PyJWTError, KeyError, TypeError):
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is invalid.") from None
         if token is None and claims.get("nonce") != self.nonce:
             raise OAuthError(
@@ -178,6 +180,7 @@ class ServiceApps:
         if token is not None:
             expected["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
         good = all(claims.get(name) == value for name, value in expected.items())
+        good = good and isinstance(claims["iat"], int | float)
         if not good or not -PROOF_AGE < self._clock() - claims["iat"] < PROOF_AGE:
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
         self._use(claims["jti"])

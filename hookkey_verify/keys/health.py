@@ -6,10 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-__all__ = ["HasHealth", "Health", "KeyHealth", "Stats", "Status", "healths"]
+__all__ = [
+    "STATES",
+    "STATUSES",
+    "HasHealth",
+    "Health",
+    "KeyHealth",
+    "State",
+    "Stats",
+    "Status",
+    "healths",
+]
 
 Status = Literal["healthy", "degraded", "failing"]
-_STATUSES: tuple[Status, ...] = ("healthy", "degraded", "failing")
+State = Literal["fresh", "stale", "expired"]
+STATUSES: tuple[Status, ...] = ("healthy", "degraded", "failing")
+STATES: tuple[State, ...] = ("fresh", "stale", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +34,7 @@ class KeyHealth:
     """
 
     age: float
-    state: Literal["fresh", "stale", "expired"]
+    state: State
     failures: int
 
 
@@ -93,6 +105,6 @@ def healths(sources: Iterable[HasHealth]) -> list[Health]:
     worst: dict[str, Health] = {}
     for health in (source.health() for source in sources):
         other = worst.get(health.source)
-        if other is None or _STATUSES.index(other.status) < _STATUSES.index(health.status):
+        if other is None or STATUSES.index(other.status) < STATUSES.index(health.status):
             worst[health.source] = health
     return list(worst.values())

@@ -7,9 +7,8 @@ credentials with okta.inlineHooks.read
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock, monotonic_clock
 from ..errors import (
@@ -28,6 +27,7 @@ from ..errors import (
 )
 from ..events import OnEvent
 from ..jwk import PublicKey
+from ..okta.models import HOOK_KEYS, MAX_LIST, is_id
 from .cache import KeyCache
 from .health import Health, Stats
 from .policy import CachePolicy, checked_policy
@@ -37,11 +37,7 @@ from .states import Fetched
 if TYPE_CHECKING:
     from ..okta.credentials import Credentials
 
-__all__ = ["HookKeys", "verdict_on"]
-
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PATH = "/api/v1/hook-keys"
-MAX_LIST = 64 * 1024  # 50 rows of at most 0.6 KB: a name has up to 255 characters
+__all__ = ["HookKeys"]
 
 _NOT_A_KEY_ID = (
     "no hook key can have this kid: a keyId is 1 to 64 letters, digits, - and _; look at what "
@@ -93,6 +89,7 @@ class HookKeys:
         from ..okta.transport import OktaTransport  # noqa: PLC0415 - imports requests: 100 ms
 
         policy = checked_policy(policy)
+        ticks = monotonic_clock if clock is None else clock
         if type(directory) is not bool:
             raise ConfigurationError("directory must be True or False")
         self._allowed = None if allowed_key_ids is None else _key_ids(allowed_key_ids)
@@ -101,7 +98,7 @@ class HookKeys:
             credentials,
             verify=verify,
             proxies=proxies,
-            clock=monotonic_clock if clock is None else clock,
+            clock=ticks,
         )
         self._shared = None
         if shared is not None:
@@ -112,7 +109,7 @@ class HookKeys:
                 namespace=self._transport.org_url,
                 unknown=_NOT_IN_ORG,
                 on_event=on_event,
-                clock=monotonic_clock if clock is None else clock,
+                clock=ticks,
             )
         self._cache = KeyCache(
             self._shared or self._fetch,
@@ -121,7 +118,7 @@ class HookKeys:
             expected=self._allowed or (),
             list_kids=self._list_kids if directory else None,
             on_event=on_event,
-            clock=monotonic_clock if clock is None else clock,
+            clock=ticks,
             age_clock=clock,
         )
 
@@ -206,17 +203,17 @@ class HookKeys:
 
     def _refuse_foreign(self, kid: object) -> None:
         """Before any URL exists: a kid is one path segment that means nothing to a server."""
-        if not isinstance(kid, str) or not _KEY_ID.fullmatch(kid):
+        if not is_id(kid):
             raise UnknownKeyError(_NOT_A_KEY_ID)
         if self._allowed is not None and kid not in self._allowed:
             raise UnknownKeyError(_NOT_ALLOWED)
 
     def _fetch(self, kid: str, deadline: float) -> Fetched:
         try:
-            answer = self._transport.exchange("GET", f"{_PATH}/public/{kid}", deadline=deadline)
+            answer = self._transport.exchange("GET", f"{HOOK_KEYS}/public/{kid}", deadline=deadline)
             document = answer.json_object()
         except HookKeyApiError as error:
-            verdict = verdict_on(error, unknown=_NOT_IN_ORG)
+            verdict = _verdict_on(error, unknown=_NOT_IN_ORG)
         except ConfigurationError as error:
             verdict = KeySourceConfigurationError(error.detail)
         else:
@@ -225,22 +222,24 @@ class HookKeys:
 
     def _list_kids(self, deadline: float) -> Collection[str]:
         try:
-            answer = self._transport.exchange("GET", _PATH, deadline=deadline, max_body=MAX_LIST)
+            answer = self._transport.exchange(
+                "GET", HOOK_KEYS, deadline=deadline, max_body=MAX_LIST
+            )
             rows = answer.json_list()
         except HookKeyApiError as error:
-            verdict = verdict_on(error, unknown=None)
+            verdict = _verdict_on(error, unknown=None)
         except ConfigurationError as error:
             verdict = KeySourceConfigurationError(error.detail)
         else:
             # Okta documents no pages here; half a list must not make keys unknown.
             kids = [row.get("keyId") if isinstance(row, dict) else None for row in rows]
-            if 'rel="next"' not in answer.headers.get("Link", "") and all(map(_is_key_id, kids)):
+            if 'rel="next"' not in answer.headers.get("Link", "") and all(map(is_id, kids)):
                 return [kid for kid in kids if isinstance(kid, str)]
             verdict = KeyUnavailableError("the list of hook keys is not complete")
         raise verdict
 
 
-def verdict_on(error: HookKeyApiError, *, unknown: str | None) -> HookVerificationError:
+def _verdict_on(error: HookKeyApiError, *, unknown: str | None) -> HookVerificationError:
     """Only Okta's own 404 says that a key does not exist; an outage never reads as a bad token.
 
     ``unknown`` is what to say of such a 404; None: what was asked for must exist.
@@ -259,13 +258,9 @@ def verdict_on(error: HookKeyApiError, *, unknown: str | None) -> HookVerificati
     return KeyUnavailableError(str(error))
 
 
-def _is_key_id(kid: object) -> bool:
-    return isinstance(kid, str) and _KEY_ID.fullmatch(kid) is not None
-
-
 def _key_ids(values: object) -> frozenset[str]:
     if isinstance(values, str) or not isinstance(values, Collection) or not values:
         raise ConfigurationError("allowed_key_ids must be a list of keyIds with at least one")
-    if not all(map(_is_key_id, values)):
+    if not all(map(is_id, values)):
         raise ConfigurationError("allowed_key_ids must be keyIds: 1 to 64 letters, digits, - and _")
     return frozenset(values)

@@ -75,6 +75,7 @@ class IssuerKeys:
         from ..okta.http import BoundedHttp, check_url  # noqa: PLC0415 - imports requests: 100 ms
 
         policy = checked_policy(policy)
+        ticks = monotonic_clock if clock is None else clock
         example = "https://acme.okta.com/oauth2/default"
         self.issuer = issuer
         checked = check_url("issuer", issuer, example=example)
@@ -96,7 +97,7 @@ class IssuerKeys:
         self._http = BoundedHttp(
             verify=verify,
             proxies=proxies,
-            clock=monotonic_clock if clock is None else clock,
+            clock=ticks,
         )
         self._cache = KeyCache(
             self._fetch,
@@ -104,7 +105,7 @@ class IssuerKeys:
             source=checked,
             keys_may_change=True,  # the server is the authority on its kids
             on_event=on_event,
-            clock=monotonic_clock if clock is None else clock,
+            clock=ticks,
             age_clock=clock,
         )
 

@@ -30,8 +30,8 @@ from ..errors import (
 from ..events import EventName, OnEvent, Reporter
 from ..forking import renew_after_fork
 from ..jwk import PublicKey
+from .cache import Fetch, Fetched
 from .policy import CachePolicy
-from .states import Fetched
 
 __all__ = ["SharedFetch", "SharedKeyStore"]
 
@@ -49,8 +49,6 @@ SKEW = 60
 """Seconds by which the clocks of two hosts may differ."""
 LONGEST = 86_400
 """Seconds that any record may claim to be fresh for."""
-
-Fetch = Callable[[str, float], Fetched]
 
 
 @runtime_checkable

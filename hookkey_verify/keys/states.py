@@ -24,7 +24,7 @@ import copy
 import random
 from collections.abc import Collection, Container
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from cachetools import LRUCache
 
@@ -41,7 +41,7 @@ from ..errors import (
 from ..events import EventName
 from ..jwk import PublicKey
 from .budget import Backoff, Budget
-from .health import Health, KeyHealth, Status
+from .health import Health, KeyHealth, State, Status
 from .policy import CachePolicy
 
 __all__ = ["DIRECTORY", "Fetched", "KeyStates", "Outcome", "Report", "Step", "again"]
@@ -485,7 +485,7 @@ class KeyStates:
             problem="" if problem is None else str(problem),
         )
 
-    def _state(self, entry: Entry, now: float) -> Literal["fresh", "stale", "expired"]:
+    def _state(self, entry: Entry, now: float) -> State:
         if now < entry.fresh_until:
             return "fresh"
         return "stale" if now < entry.fresh_until + self._policy.stale_if_error else "expired"

@@ -6,7 +6,6 @@ https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookK
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from ..errors import (
 from ..jwk import PublicKey
 from .credentials import Credentials
 from .http import Answer, epoch
-from .models import HookKey
+from .models import HOOK_KEYS, MAX_LIST, HookKey, is_id
 from .sign_in import arguments_from_env
 from .transport import OktaTransport
 
@@ -34,9 +33,6 @@ __all__ = ["AsyncHookKeysClient", "HookKeysClient", "Rotation"]
 
 MAX_KEYS: Final = 50
 MAX_NAME: Final = 255
-MAX_LIST: Final = 64 * 1024
-_PATH: Final = "/api/v1/hook-keys"
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HookKeyList = list[HookKey]  # in the classes below, list is a method
 _SLACK: Final = 2.0
 """Seconds by which Okta's ``created`` and ``Date`` may differ: both are cut to whole seconds."""
@@ -122,7 +118,7 @@ class HookKeysClient:
         """
         began = self._clock()
         try:
-            answer = self._exchange("POST", _PATH, {"name": _checked_name(name)})
+            answer = self._exchange("POST", HOOK_KEYS, {"name": _checked_name(name)})
             return HookKey.from_document(answer.json_object())
         except TransportError as error:
             if not error.sent:
@@ -142,7 +138,7 @@ class HookKeysClient:
 
         Raises ``KeyRejectedError`` when the document is not acceptable.
         """
-        answer = self._exchange("GET", f"{_PATH}/public/{_segment('key_id', key_id)}")
+        answer = self._exchange("GET", f"{HOOK_KEYS}/public/{_segment('key_id', key_id)}")
         return PublicKey.from_document(answer.json_object(), expected_kid=key_id)
 
     def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
@@ -206,11 +202,11 @@ class HookKeysClient:
             path,
             json=json,
             deadline=self._clock() + self._timeout,
-            max_body=MAX_LIST if path == _PATH else None,
+            max_body=MAX_LIST if path == HOOK_KEYS else None,
         )
 
     def _listed(self) -> tuple[HookKeyList, Answer]:
-        answer = self._exchange("GET", _PATH)
+        answer = self._exchange("GET", HOOK_KEYS)
         return [HookKey.from_document(row) for row in answer.json_list()], answer
 
     def _is_used(self, id: str) -> bool:  # noqa: A002
@@ -263,7 +259,9 @@ class HookKeysClient:
     def _with_public_key(self, key: HookKey) -> HookKey:
         if key.raw.get("_embedded") is not None:
             return key
-        jwk = self._exchange("GET", f"{_PATH}/public/{_segment('keyId', key.key_id)}").json_object()
+        jwk = self._exchange(
+            "GET", f"{HOOK_KEYS}/public/{_segment('keyId', key.key_id)}"
+        ).json_object()
         return HookKey.from_document({**key.raw, "_embedded": jwk.get("_embedded", jwk)})
 
 
@@ -384,13 +382,13 @@ def _checked_name(name: object) -> str:
 
 
 def _segment(what: str, value: object) -> str:
-    if not isinstance(value, str) or not _ID.fullmatch(value):
+    if not isinstance(value, str) or not is_id(value):
         raise ConfigurationError(f"{what} must be 1 to 64 letters, digits, - and _")
     return value
 
 
 def _path(id: object) -> str:  # noqa: A002
-    return f"{_PATH}/{_segment('id', id)}"
+    return f"{HOOK_KEYS}/{_segment('id', id)}"
 
 
 def _as(kind: type[HookKeyApiError], error: HookKeyApiError, detail: str = "") -> HookKeyApiError:

@@ -7,17 +7,24 @@ understood is kept in ``raw``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from ..errors import TransportError
 from ..jwk import PublicKey
 
-__all__ = ["HookKey"]
+__all__ = ["HOOK_KEYS", "MAX_LIST", "HookKey", "is_id"]
 
+HOOK_KEYS: Final = "/api/v1/hook-keys"
+"""The path of the hook keys; ``/public/{keyId}`` below it is the public half of one."""
+MAX_LIST: Final = 64 * 1024
+"""Bytes of the list: 50 rows of at most 0.6 KB, as a name has up to 255 characters."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -64,6 +71,11 @@ class HookKey:
         if self.raw.get("_embedded") is None:
             return None
         return PublicKey.from_document(self.raw, expected_kid=self.key_id)
+
+
+def is_id(value: object) -> bool:
+    """Tell whether this can be an ``id`` or a ``keyId``: one path segment without a meaning."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _time(value: object) -> datetime | None:

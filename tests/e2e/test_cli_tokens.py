@@ -160,13 +160,13 @@ def test_the_zoo(signer: HookSigner, jwk: str) -> None:
         "expired": "claims",
         "wrong_audience": "claims",
     }
-    for bad in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL):
-        if not isinstance(bad.token, str) or bad.token != bad.token.strip() or not bad.token:
-            continue
+    zoo = bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL)
+    # The command strips what stands around a token, and refuses an empty file as such.
+    shown_as_sent = [bad for bad in zoo if bad.token and bad.token == bad.token.strip()]
+    assert len(shown_as_sent) >= len(zoo) - 4
+    for bad in shown_as_sent:
         policy = ("--keys", jwk, *ASSERTION, "--json")
         refused = run("verify", *policy, stdin=bad.token)
-        if refused.exit_code == 2:
-            continue  # larger than the command reads
         assert refused.exit_code == 1, bad.name
         assert json.loads(refused.stdout)["error"]["reason"] == bad.reason, bad.name
         shown = run("inspect", *policy, stdin=bad.token)
