@@ -100,7 +100,8 @@ class Settings:
         if value is None:
             where = NAMES[name]
             in_file = f", or okta.client.{where.key} in okta.yaml" if where.key else ""
-            raise ConfigurationError(f"{name} is not configured: set {where.variable}{in_file}")
+            what = name.replace("_", " ")
+            raise ConfigurationError(f"the {what} is missing: set {where.variable}{in_file}")
         return value
 
     def words(self, name: str) -> tuple[str, ...]:

@@ -117,7 +117,10 @@ def create(name: str, as_json: bool) -> None:
     Example: hookkey keys create "Token hook 2026"
     """
     with _client() as client:
-        _show(client.create(name), json=as_json)
+        created = client.create(name)
+    # First, so that the id is known even if the rest cannot be written.
+    click.echo(f"created {created.id}", err=True)
+    _show(created, json=as_json)
 
 
 @keys.command()

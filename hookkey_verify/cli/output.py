@@ -6,6 +6,7 @@ members do not change within a major version. Errors go to stderr.
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +53,7 @@ def exit_code(error: HookKeyError) -> int:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """End a command that meets one of our errors with its text and its exit code."""
+    """End a command that meets one of our errors, or a full disk, with a text and an exit code."""
 
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -64,6 +65,12 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             # A person who mistyped has configured nothing.
             text = error.detail if isinstance(error, ConfigurationError) else str(error)
             click.echo(f"hookkey: {text}", err=True)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader has seen enough; click ends quietly
+                raise
+            code = 3
+            reason = (error.strerror or type(error).__name__).lower()
+            click.echo(f"hookkey: a file or the output fails: {reason}", err=True)
         raise SystemExit(code)
 
     return update_wrapper(guarded, function)

@@ -67,7 +67,7 @@ class StaticKeys:
         try:
             if octets.lstrip().startswith(b"-----BEGIN"):
                 if kid is None:
-                    raise ConfigurationError("a PEM has no kid; pass kid=")
+                    raise ConfigurationError("a PEM has no kid; pass kid (--kid)")
                 return cls.from_pem(kid, octets)
             document = json_object(octets)
             return cls.from_jwks(document) if "keys" in document else cls.from_jwk(document)

@@ -174,6 +174,10 @@ class HookKeysClient:
         if successor is None:
             today = datetime.fromtimestamp(wall_clock(), UTC)
             successor = f"{name} {today:%Y-%m-%d}"
+            if len(successor) > MAX_NAME:
+                raise ConfigurationError(
+                    f"with a date, the name has over {MAX_NAME} characters: choose a successor"
+                )
         if _checked_name(successor) == name:
             raise ConfigurationError("successor must be another name")
         keys = {key.name: key for key in self.list()}

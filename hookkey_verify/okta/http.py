@@ -41,6 +41,7 @@ LONGEST_WAIT = 120
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
+_PROXIES = ("http", "https", "socks5", "socks5h")
 _TOO_LATE = "there was no complete answer within the deadline"
 _LOST = "the connection was refused or lost"
 
@@ -101,11 +102,15 @@ class BoundedHttp:
     ) -> None:
         """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``."""
         if verify is not True and not _is_path(verify):
-            raise ConfigurationError("verify must be True or the path of an existing CA bundle")
+            raise ConfigurationError(
+                "verify (HOOKKEY_CA_BUNDLE) must be True or the path of an existing CA bundle"
+            )
         if proxies is not None and not isinstance(proxies, Mapping):
             raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
-        if not all(isinstance(each, str) for pair in (proxies or {}).items() for each in pair):
-            raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
+        if not all(_is_proxy(url) for url in (proxies or {}).values()):
+            raise ConfigurationError(
+                "proxies (HOOKKEY_PROXY) must be URLs such as http://proxy.acme.com:3128"
+            )
         if not callable(clock):
             raise ConfigurationError("clock must be a function that returns monotonic seconds")
         self._verify = verify
@@ -256,6 +261,14 @@ def _is_path(value: object) -> bool:
     try:
         return isinstance(value, str) and value != "" and Path(value).exists()
     except (OSError, ValueError):
+        return False
+
+
+def _is_proxy(value: object) -> bool:
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        return parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
         return False
 
 

@@ -268,7 +268,7 @@ def _refusal(answer: Answer, *, dpop: bool) -> HookKeyApiError:
         code = answer.json_object().get("error")
     except TransportError:
         code = None
-    kind, detail = _CODES.get(str(code), (TransportError, "the token endpoint refused the app"))
+    kind, detail = _CODES.get(str(code), (TransportError, "the token endpoint issues no token"))
     if code == "invalid_dpop_proof" and dpop:
         detail = "Okta does not accept the DPoP proof; is this machine's clock right?"
     if kind is TransportError and answer.status in (400, 401, 403):

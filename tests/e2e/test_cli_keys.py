@@ -81,6 +81,7 @@ def test_an_administrators_afternoon(shell: Shell) -> None:
 def test_texts_for_people(shell: Shell) -> None:
     """Without --json: fields by name and the JWK below, to be copied."""
     done = shell("keys", "create", "Token hook")
+    assert done.stderr == f"created {shell.okta.org.list()[0]['id']}\n"
     head, _, jwk = done.stdout.partition("\n\n")
     assert [line.split()[0] for line in head.splitlines()] == [
         "id",
@@ -102,6 +103,7 @@ def test_texts_for_people(shell: Shell) -> None:
         (("keys", "rotate", "a", "--finish"), 2, "--finish needs --successor"),
         (("keys", "rotate", "a", "--finish", "--successor", "b"), 4, "begin without --finish"),
         (("keys", "create", ""), 2, "name must be"),
+        (("keys", "rotate", "n" * 250), 2, "choose a successor"),
         (("keys", "create"), 2, "Missing argument"),
         (("keys", "create", "taken"), 1, "in use already"),
         (("keys", "delete", "taken"), 2, "--yes"),
@@ -365,6 +367,40 @@ def test_every_help_has_an_example(path: tuple[str, ...]) -> None:
     done = CliRunner().invoke(hookkey, [*path, "--help"])
     assert done.exit_code == 0
     assert f"Example: hookkey {' '.join(path)}" in " ".join(done.output.split())
+
+
+def test_a_full_disk(shell: Shell) -> None:
+    """The key exists: its id is told, whatever becomes of the rest."""
+    variables = {name: value for name, value in shell.env.items() if value is not None}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hookkey_verify", "keys", "create", "Token hook", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **variables},
+            text=True,
+            check=False,
+        )
+    created = f"created {shell.okta.org.list()[0]['id']}"
+    failed = "hookkey: a file or the output fails: no space left on device"
+    assert (done.returncode, done.stderr.splitlines()) == (3, [created, failed])
+
+
+def test_a_reader_that_has_seen_enough(shell: Shell) -> None:
+    """As with ``| head -1``: no traceback, no text."""
+    shell.okta.create_key("Token hook")
+    variables = {name: value for name, value in shell.env.items() if value is not None}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "hookkey_verify", "keys", "list"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **variables},
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_names_cannot_drive_the_terminal(shell: Shell) -> None:

@@ -150,6 +150,13 @@ def test_no_token(jwk: str, text: str) -> None:
     assert "1 to 65536 bytes" in done.stderr
 
 
+def test_a_file_that_cannot_be_read(jwk: str) -> None:
+    """Exit code 3, and no traceback."""
+    done = run("verify", "/proc/self/mem", "--keys", jwk, *ASSERTION)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "hookkey: a file or the output fails: input/output error\n"
+
+
 def test_the_zoo(signer: HookSigner, jwk: str) -> None:
     """Every bad token is refused with its reason, and inspect names the step."""
     steps = {
