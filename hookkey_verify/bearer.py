@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import ConfigurationError, MalformedTokenError, MissingTokenError, MultipleTokensError
 
-__all__ = ["Headers", "bearer_token"]
+__all__ = ["Headers", "bearer_token", "header_values"]
 
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 """A mapping (also the multi-valued ones of Flask, Django, Starlette), or pairs of str or bytes."""
@@ -24,7 +24,7 @@ def bearer_token(headers: Headers) -> str:
     ``MalformedTokenError`` when it is not ``Bearer`` followed by one token, ``ConfigurationError``
     when ``headers`` is not a collection of names and values.
     """
-    values = _authorization(headers)
+    values = header_values(headers, "authorization")
     if not values:
         raise MissingTokenError
     if len(values) > 1 or "," in values[0]:
@@ -38,13 +38,17 @@ def bearer_token(headers: Headers) -> str:
     return match[1]
 
 
-def _authorization(headers: Any) -> list[str]:
+def header_values(headers: Any, wanted: str) -> list[str]:
+    """Return the values of one header, whose name is given in lower case.
+
+    Raises ``ConfigurationError`` when ``headers`` is not a collection of names and values.
+    """
     items = getattr(headers, "items", None)
     pairs: Any = items() if callable(items) else headers
     values: list[str] = []
     try:
         for name, value in pairs:
-            if _text(name).lower() == "authorization":
+            if _text(name).lower() == wanted:
                 values.append(_text(value))
         understood = True
     except (TypeError, ValueError, LookupError):

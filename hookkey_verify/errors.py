@@ -22,6 +22,7 @@
     │   │   ├── LifetimeError             valid for longer than allowed
     │   │   ├── IssuedInFutureError  TokenNotYetValidError  TokenExpiredError
     │   │   └── ReplayedTokenError        jti seen before
+    │   ├── WrongCredentialsError         a shared secret, or user name and password   401
     │   ├── InsufficientScopeError        .scopes names what was needed                403
     │   │                                 the key source's:
     │   ├── KeyUnavailableError           could not ask; .retry_after in seconds       503
@@ -94,6 +95,7 @@ __all__ = [
     "UnknownKeyError",
     "UnsupportedHeaderError",
     "ValidationFailedError",
+    "WrongCredentialsError",
 ]
 
 
@@ -123,6 +125,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     REPLAYED = "replayed"
+    WRONG_CREDENTIALS = "wrong_credentials"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     KEY_UNAVAILABLE = "key_unavailable"
     KEY_SOURCE_THROTTLED = "key_source_throttled"
@@ -350,6 +353,26 @@ class ReplayedTokenError(ClaimError):
 
     reason = Reason.REPLAYED
     title = "The token has been used before"
+
+
+class WrongCredentialsError(HookVerificationError):
+    """The shared secret, or the user name and password, are missing or not the configured ones.
+
+    ``challenge`` is what ``WWW-Authenticate`` says (RFC 9110 section 11.6.1).
+    """
+
+    reason = Reason.WRONG_CREDENTIALS
+    title = "The credentials are not the expected ones"
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__()
+        self.challenge = challenge
+        self.args = (challenge,)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge."""
+        return {"WWW-Authenticate": self.challenge}
 
 
 class InsufficientScopeError(HookVerificationError):

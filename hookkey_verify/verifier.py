@@ -15,6 +15,7 @@ token could possibly be good, and nothing about a claim is said before the signa
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -122,8 +123,8 @@ class VerifiedHook:
 
     @property
     def expires_at(self) -> float:
-        """``exp`` in epoch seconds."""
-        return self.claims["exp"]  # type: ignore[no-any-return]
+        """``exp`` in epoch seconds; infinity for what never expires, such as a shared secret."""
+        return self.claims.get("exp", math.inf)  # type: ignore[no-any-return]
 
     @property
     def issued_at(self) -> float | None:
@@ -303,15 +304,18 @@ class HookVerifier:
         )
 
     @classmethod
-    def from_env(cls, keys: KeySource, **options: Any) -> HookVerifier:
+    def from_env(
+        cls, keys: KeySource, *, settings: Settings | None = None, **options: Any
+    ) -> HookVerifier:
         """Make the verifier that fits these keys, of what ``HOOKKEY_*`` says.
 
         For ``IssuerKeys``: ``for_access_token`` with ``HOOKKEY_AUDIENCE``, ``HOOKKEY_CLIENT_ID``
         and ``HOOKKEY_SCOPES`` (may be missing). For others: ``for_client_assertion`` with
         ``HOOKKEY_CLIENT_ID`` and ``HOOKKEY_TOKEN_URL``. ``options`` are arguments of those, and
-        come first. Raises ``ConfigurationError`` naming what is missing and where to put it.
+        come first; ``settings`` replaces what this process's environment says. Raises
+        ``ConfigurationError`` naming what is missing and where to put it.
         """
-        settings = Settings()
+        settings = settings or Settings()
         if "client_id" not in options:
             options["client_id"] = settings.need("hook_client_id")
         if hasattr(keys, "issuer"):

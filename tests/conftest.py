@@ -11,6 +11,8 @@ from hypothesis import settings
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 
+from . import django_site  # noqa: F401 - before anybody imports more of Django
+
 CLIENT_ID = "0oa1qz8hookclient4x7"
 TOKEN_URL = "https://hooks.acme.com/oauth2/token"
 

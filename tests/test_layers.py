@@ -41,6 +41,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings", "verifier",
     },
     "valkey": {"errors", "forking"},
+    "guard": {"bearer", "errors", "verifier"},
+    "shared_secret": {"bearer", "errors", "verifier"},
+    "configured": {"keys", "settings", "verifier"},
+    "asgi": {"guard", "verifier"},
+    "wsgi": {"guard", "verifier"},
+    "aws_lambda": {"errors", "guard", "verifier"},
+    "starlette": {"errors", "guard", "verifier"},
+    "fastapi": {"guard", "shared_secret", "starlette", "verifier"},
+    "flask": {"configured", "errors", "guard", "verifier"},
+    "django": {"configured", "errors", "guard", "settings", "verifier"},
     "otel": {"errors", "events", "keys", "version"},
     "prometheus": {"errors", "events", "keys"},
     "emulator": {"clock", "emulator", "errors", "signer"},
@@ -100,7 +110,7 @@ def _loaded_after(code: str) -> set[str]:
 
 HEAVY = {
     "requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich",
-    "redis", "prometheus_client", "opentelemetry", "yaml",
+    "redis", "prometheus_client", "opentelemetry", "yaml", "flask", "werkzeug", "django", "fastapi",
 }  # fmt: skip
 
 VERIFY = """
@@ -137,6 +147,9 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
     [
         ("uvicorn", "emulator"),
         ("starlette", "emulator"),
+        ("flask", "flask"),
+        ("django", "django"),
+        ("fastapi", "fastapi"),
         ("redis", "valkey"),
         ("prometheus_client", "prometheus"),
         ("opentelemetry.metrics", "otel"),

@@ -24,7 +24,7 @@ from ..errors import (
 from ..events import OnEvent
 from ..issuer import refuse_org_server
 from ..jwk import ALGORITHMS, PublicKey, is_kid
-from ..settings import Settings
+from ..settings import NAMES, Settings
 from .cache import KeyCache
 from .health import Health, Stats
 from .policy import CachePolicy, checked_policy
@@ -111,13 +111,14 @@ class IssuerKeys:
 
     @classmethod
     def from_env(cls, **options: Any) -> IssuerKeys:
-        """Make a source for ``HOOKKEY_ISSUER``; ``options`` come first.
+        """Make a source for ``HOOKKEY_ISSUER``.
 
-        Raises ``ConfigurationError`` naming what is missing.
+        ``options`` are arguments of the source, or settings by name; they come first. Raises
+        ``ConfigurationError`` naming what is missing.
         """
         from ..okta.sign_in import connection  # noqa: PLC0415 - imports requests
 
-        settings = Settings({"issuer": options.pop("issuer", None)})
+        settings = Settings({name: options.pop(name) for name in NAMES if name in options})
         return cls(settings.need("issuer"), **{**connection(settings), **options})
 
     def __repr__(self) -> str:

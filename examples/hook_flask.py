@@ -1,0 +1,24 @@
+"""A token inline hook in Flask: adds a claim to the access token that Okta is about to issue.
+
+HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
+HOOKKEY_CLIENT_ID=0oa1hookclient4x7 flask --app examples/hook_flask.py run
+"""
+
+from typing import Any
+
+from flask import Flask, request
+
+from hookkey_verify.flask import HookKeyVerify, current_hook, protect
+
+app = Flask(__name__)
+HookKeyVerify(app)  # its verifier comes from app.config and from the environment
+
+
+@app.post("/hook")
+@protect
+def token_hook() -> dict[str, Any]:
+    """Answer with a command for Okta."""
+    user = request.get_json()["data"]["context"]["user"]["id"]
+    app.logger.info("hook of client %s for user %s", current_hook.client_id, user)
+    patch = {"op": "add", "path": "/claims/team", "value": "blue"}
+    return {"commands": [{"type": "com.okta.access.patch", "value": [patch]}]}

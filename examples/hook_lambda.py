@@ -1,0 +1,32 @@
+"""A token inline hook in AWS Lambda, behind an API Gateway, a function URL or a load balancer.
+
+Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and
+``hook_lambda.handler`` as its handler. ``hook_lambda.authorizer`` is the same as an authorizer.
+"""
+
+import json
+from typing import Any
+
+from hookkey_verify import HookVerificationError, HookVerifier, IssuerKeys
+from hookkey_verify.aws_lambda import HOOK, authorize, protect
+
+keys = IssuerKeys.from_env()
+verifier = HookVerifier.from_env(keys)
+try:
+    keys.warm_up()  # while Lambda initialises, so that the first hook need not wait
+except HookVerificationError as error:
+    print("keys are not here yet:", error)  # the first hook asks again
+
+
+@protect(verifier)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer with a command for Okta."""
+    user = json.loads(event["body"])["data"]["context"]["user"]["id"]
+    print("hook of client", event[HOOK].client_id, "for user", user)
+    patch = {"op": "add", "path": "/claims/team", "value": "blue"}
+    commands = [{"type": "com.okta.access.patch", "value": [patch]}]
+    headers = {"Content-Type": "application/json"}
+    return {"statusCode": 200, "headers": headers, "body": json.dumps({"commands": commands})}
+
+
+authorizer = authorize(verifier)

@@ -1,0 +1,36 @@
+"""A token inline hook in Starlette: adds a claim to the access token that Okta is about to issue.
+
+HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
+HOOKKEY_CLIENT_ID=0oa1hookclient4x7 uvicorn --app-dir examples hook_starlette:app
+
+The same middleware protects Litestar and every other ASGI application.
+"""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hookkey_verify import HookVerifier, IssuerKeys
+from hookkey_verify.asgi import HookMiddleware
+
+
+async def token_hook(request: Request) -> JSONResponse:
+    """Answer with a command for Okta."""
+    user = (await request.json())["data"]["context"]["user"]["id"]
+    print("hook of client", request.state.hook.client_id, "for user", user)
+    patch = {"op": "add", "path": "/claims/team", "value": "blue"}
+    return JSONResponse({"commands": [{"type": "com.okta.access.patch", "value": [patch]}]})
+
+
+async def health(request: Request) -> JSONResponse:
+    """Open to everybody: its path is not protected."""
+    return JSONResponse({"status": "ok"})
+
+
+verifier = HookVerifier.from_env(IssuerKeys.from_env())
+app = Starlette(
+    routes=[Route("/hook", token_hook, methods=["POST"]), Route("/health", health)],
+    middleware=[Middleware(HookMiddleware, verifier, paths=["/hook"])],
+)

@@ -1,0 +1,162 @@
+"""Protect AWS Lambda functions behind an API Gateway, a function URL or a load balancer.
+
+::
+
+    @protect(verifier)
+    def handler(event, context):
+        event["hookkey_verify.hook"]    # the VerifiedHook
+
+    authorizer = authorize(verifier)    # or as a Lambda authorizer, in front of anything
+
+Make the verifier at import, and call ``keys.warm_up(…)`` there: Lambda gives the initialisation
+more of the processor, and the first hook has only three seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Literal
+
+from .errors import ConfigurationError
+from .guard import Guard, HttpAnswer, HttpRefusal, OnRefusal, RequestVerifier
+from .verifier import VerifiedHook
+
+__all__ = ["HOOK", "Handler", "authorize", "protect"]
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+logger = logging.getLogger("hookkey_verify")
+
+HOOK = "hookkey_verify.hook"
+"""Where the event of a verified request has its ``VerifiedHook``."""
+
+
+def protect(
+    verifier: RequestVerifier, *, on_refusal: OnRefusal | None = None, event_hook: bool = False
+) -> Callable[[Handler], Handler]:
+    """Let a handler run for verified requests only; takes the arguments of ``Guard``.
+
+    Understands the events of REST APIs (1.0), HTTP APIs and function URLs (2.0) and Application
+    Load Balancers, with one or with several values a header. Raises ``ConfigurationError``.
+    """
+    guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def protected(event: dict[str, Any], context: Any) -> Any:
+            outcome = guard.check(_headers(event), _method(event))
+            if isinstance(outcome, VerifiedHook):
+                return handler({**event, HOOK: outcome}, context)
+            return _response(outcome, event)
+
+        return protected
+
+    return decorate
+
+
+def authorize(
+    verifier: RequestVerifier,
+    *,
+    response: Literal["iam", "simple"] = "iam",
+    covers: Literal["method", "stage"] = "method",
+) -> Handler:
+    """Return the handler of a Lambda authorizer.
+
+    ``response`` is "simple" for an HTTP API that has simple responses enabled, else "iam".
+    ``covers`` is what a policy allows: the gateway keeps it for the token's next calls (300 seconds
+    unless told), also to other methods, which "method" then denies and "stage" allows.
+
+    A bad token is denied, which the gateway answers with 403. What is not the sender's fault raises
+    the ``HookKeyError``, because the gateway answers 500 to that, which Okta may try once more,
+    and keeps no denial. The authorizer's context has ``reason``, or ``kid``, ``subject``,
+    ``clientId`` and ``scopes``. Raises ``ConfigurationError``.
+    """
+    if response not in ("iam", "simple"):
+        raise ConfigurationError('response must be "iam" or "simple"')
+    if covers not in ("method", "stage"):
+        raise ConfigurationError('covers must be "method" or "stage"')
+    guard = Guard(verifier)
+
+    def authorizer(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+        outcome = guard.check(_headers(event))
+        if isinstance(outcome, HttpRefusal) and outcome.status >= 500:
+            raise outcome.error from None
+        allowed, facts = isinstance(outcome, VerifiedHook), _facts(outcome)
+        if response == "simple":
+            return {"isAuthorized": allowed, "context": facts}
+        arn = _arn(event)
+        if allowed and covers == "stage":
+            arn = "/".join(arn.split("/")[:2]) + "/*"
+        statement = {
+            "Action": "execute-api:Invoke",
+            "Effect": "Allow" if allowed else "Deny",
+            "Resource": arn,
+        }
+        return {
+            "principalId": facts.get("subject") or "okta-hook",
+            "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            "context": facts,
+        }
+
+    return authorizer
+
+
+def _headers(event: Any) -> list[tuple[str, str]]:
+    """The request headers of an event; none when it is no HTTP event at all."""
+    if not isinstance(event, Mapping):
+        return []
+    if isinstance(event.get("authorizationToken"), str):  # a TOKEN authorizer
+        return [("authorization", event["authorizationToken"])]
+    several = _member(event, "multiValueHeaders")
+    if several:
+        return [(name, value) for name, values in several.items() for value in values or ()]
+    # The console's test events have null for headers that are not there.
+    return [(name, value) for name, value in _member(event, "headers").items() if value is not None]
+
+
+def _member(event: Any, name: str) -> Mapping[str, Any]:
+    """A member that is an object; an empty one where there is none."""
+    value = event.get(name) if isinstance(event, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _method(event: Any) -> str:
+    http = _member(_member(event, "requestContext"), "http")
+    return str(http.get("method") or (isinstance(event, Mapping) and event.get("httpMethod")) or "")
+
+
+def _response(answer: HttpAnswer, event: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "statusCode": answer.status,
+        "headers": dict(answer.headers),
+        "body": answer.body.decode(),
+        "isBase64Encoded": False,
+    }
+    if "elb" in _member(event, "requestContext"):
+        made["statusDescription"] = answer.status_line
+        if "multiValueHeaders" in event:
+            made["multiValueHeaders"] = {name: [value] for name, value in answer.headers}
+            del made["headers"]
+    return made
+
+
+def _arn(event: Mapping[str, Any]) -> str:
+    arn = event.get("methodArn") or event.get("routeArn")
+    if not isinstance(arn, str):
+        raise ConfigurationError("the event has no methodArn and no routeArn: not an authorizer's")
+    return arn
+
+
+def _facts(outcome: VerifiedHook | HttpAnswer) -> dict[str, str]:
+    """Strings only: the gateway refuses nested values."""
+    if isinstance(outcome, VerifiedHook):
+        facts = {
+            "kid": outcome.kid,
+            "subject": outcome.subject,
+            "clientId": outcome.client_id,
+            "scopes": " ".join(outcome.scopes),
+        }
+        return {name: value for name, value in facts.items() if value}
+    return {"reason": str(outcome.error.reason)} if isinstance(outcome, HttpRefusal) else {}

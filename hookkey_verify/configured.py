@@ -1,0 +1,26 @@
+"""The verifier that settings describe: for adapters that read the configuration of a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .keys.hook_keys import HookKeys
+from .keys.issuer_keys import IssuerKeys
+from .settings import NAMES, Settings
+from .verifier import HookVerifier
+
+__all__ = ["configured_verifier"]
+
+
+def configured_verifier(values: Mapping[str, Any]) -> HookVerifier:
+    """Make a verifier of ``HOOKKEY_*`` and ``OKTA_CLIENT_*`` among these values.
+
+    With ``HOOKKEY_ISSUER`` it verifies that issuer's access tokens, else client assertions with the
+    org's hook keys. What is not among the values comes from the environment and okta.yaml. Raises
+    ``ConfigurationError`` naming what is missing.
+    """
+    given = {name: values.get(where.variable) for name, where in NAMES.items()}
+    settings = Settings(given)
+    keys = HookKeys if settings.text("issuer") is None else IssuerKeys
+    return HookVerifier.from_env(keys.from_env(**given), settings=settings)

@@ -1,0 +1,270 @@
+"""Guard: request headers in, VerifiedHook or HTTP answer out. Knows HTTP, no framework. No I/O.
+
+Every adapter is a translation to and from this. What Okta makes of an answer
+(https://developer.okta.com/docs/concepts/inline-hooks/): a 4xx is final, a 5xx is tried once more
+at most, and a redirect is not followed. So whoever may be right gets a 503, never a 401.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol, runtime_checkable
+
+from .bearer import Headers, header_values
+from .errors import ConfigurationError, HookKeyError
+from .verifier import VerifiedHook
+
+__all__ = [
+    "Guard",
+    "HttpAnswer",
+    "HttpRefusal",
+    "OnRefusal",
+    "ProtectedPaths",
+    "RequestVerifier",
+    "decorated",
+    "environ_headers",
+]
+
+logger = logging.getLogger("hookkey_verify")
+
+MAX_CHALLENGE = 1024
+"""Characters of an event hook's challenge; Okta's are far shorter."""
+
+
+@runtime_checkable
+class RequestVerifier(Protocol):
+    """What a guard asks: ``HookVerifier``, ``HeaderSecret``, ``BasicCredentials`` or your own.
+
+    Both methods return a ``VerifiedHook`` or raise a ``HookVerificationError``.
+    """
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Verify the credentials in these request headers."""
+        ...
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do the same without blocking the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A complete answer, for any framework to send."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Names and values; ``Content-Length`` is left to whoever sends it."""
+    body: bytes
+
+    @property
+    def status_line(self) -> str:
+        """``401 Unauthorized``, for interfaces that want both."""
+        try:
+            return f"{self.status} {HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"{self.status} Status"
+
+    @property
+    def sized_headers(self) -> list[tuple[str, str]]:
+        """The headers with ``Content-Length``, for interfaces that add nothing of their own."""
+        return [*self.headers, ("Content-Length", str(len(self.body)))]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRefusal(HttpAnswer):
+    """The answer to a request that is not let through."""
+
+    error: HookKeyError
+    """Why, with ``reason`` and ``retryable``; its text is for logs, and is not in the body."""
+
+    @classmethod
+    def of(cls, error: HookKeyError) -> HttpRefusal:
+        """Return the answer that this error asks for: RFC 6750 headers, RFC 9457 body.
+
+        The body has ``title``, ``status``, ``detail`` (the same for every error of the class) and
+        ``reason``. Without ``type``, which is then about:blank and ``title`` the status's phrase.
+        """
+        status = error.status_code
+        document = {
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": error.title,
+            "reason": error.reason,
+        }
+        headers = (
+            *error.headers.items(),
+            ("Content-Type", "application/problem+json"),
+            ("Cache-Control", "no-store"),
+        )
+        return cls(status, headers, json.dumps(document).encode(), error)
+
+
+OnRefusal = Callable[[HttpRefusal], HttpAnswer]
+"""Looks at a refusal and returns it, or another answer in its place. Must not block."""
+
+
+class Guard:
+    """Lets verified requests through, and knows the answer to all others. Thread-safe."""
+
+    def __init__(
+        self,
+        verifier: RequestVerifier,
+        *,
+        on_refusal: OnRefusal | None = None,
+        event_hook: bool = False,
+    ) -> None:
+        """``on_refusal`` may answer a refusal in its own way, or only take note of it.
+
+        ``event_hook`` answers the GET by which Okta finds out, once, whether an event hook's
+        endpoint is yours. Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(verifier, RequestVerifier):
+            raise ConfigurationError("verifier must be a HookVerifier, or have verify_headers")
+        if on_refusal is not None and not callable(on_refusal):
+            raise ConfigurationError("on_refusal must be a function of an HttpRefusal")
+        if not isinstance(event_hook, bool):
+            raise ConfigurationError("event_hook must be True or False")
+        self._verifier = verifier
+        self._on_refusal = on_refusal
+        self._event_hook = event_hook
+
+    def __repr__(self) -> str:
+        return f"Guard({self._verifier!r})"
+
+    def check(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
+        """Return the hook to be handled, or what to answer instead of handling it.
+
+        ``headers`` is a mapping or a list of names and values, str or bytes; of a WSGI environ,
+        ``environ_headers(environ)``. Raises nothing.
+        """
+        try:
+            return self._challenge(headers, method) or self._verifier.verify_headers(headers)
+        except Exception as error:  # whatever it is, the request is not let through
+            return self._refuse(error)
+
+    async def acheck(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
+        """Do as ``check`` without ever blocking the event loop on I/O."""
+        try:
+            return self._challenge(headers, method) or await self._verifier.averify_headers(headers)
+        except Exception as error:
+            return self._refuse(error)
+
+    def _challenge(self, headers: Headers, method: str) -> HttpAnswer | None:
+        """The one-time verification of an event hook: its value, back as JSON.
+
+        https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request. Whether
+        Okta sends the secret along is not documented, so it is not asked for: who asks learns only
+        what they have sent, and events of theirs are refused.
+        """
+        if not self._event_hook or method != "GET" or isinstance(headers, Iterator):
+            return None  # an iterator can be read once only
+        values = header_values(headers, "x-okta-verification-challenge")
+        if len(values) != 1 or len(values[0]) > MAX_CHALLENGE:
+            return None
+        body = json.dumps({"verification": values[0]}).encode()
+        kinds = (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
+        return HttpAnswer(200, (*kinds, ("Cache-Control", "no-store")), body)
+
+    def _refuse(self, error: Exception) -> HttpAnswer:
+        if not isinstance(error, HookKeyError):
+            logger.error("the verifier raised %s", type(error).__name__)
+            error = ConfigurationError("the verifier failed")
+        refusal = HttpRefusal.of(error)
+        level = logging.ERROR if refusal.status == 500 else logging.INFO
+        logger.log(level, "a request was refused with %d: %s", refusal.status, error)
+        if self._on_refusal is None:
+            return refusal
+        try:
+            answer = self._on_refusal(refusal)
+        except Exception as failure:
+            logger.error("on_refusal raised %s", type(failure).__name__)
+            return refusal
+        if not isinstance(answer, HttpAnswer):
+            logger.error("on_refusal returned no HttpAnswer")
+            return refusal
+        return answer
+
+
+class ProtectedPaths:
+    """Which paths a middleware protects."""
+
+    def __init__(self, patterns: Iterable[str] | None) -> None:
+        """``patterns`` are paths such as ``/hooks/token``, or with all below them: ``/hooks/*``.
+
+        None protects every path. Raises ``ConfigurationError`` for what is no such pattern.
+        """
+        self._exact: frozenset[str] = frozenset()
+        self._below: tuple[str, ...] = ("",)
+        if patterns is None:
+            return
+        if isinstance(patterns, str) or not isinstance(patterns, Iterable):
+            raise ConfigurationError('paths must be a list such as ["/hooks/*"]')
+        given = tuple(patterns)
+        if not given:
+            raise ConfigurationError("paths must not be empty; None protects every path")
+        if not all(map(_is_pattern, given)):
+            raise ConfigurationError("each of paths must begin with / and may end with /*")
+        self._exact = frozenset(pattern.removesuffix("/*").rstrip("/") or "/" for pattern in given)
+        self._below = tuple(pattern[:-1] for pattern in given if pattern.endswith("/*"))
+
+    def __contains__(self, path: str) -> bool:
+        return self._matches(path) or (
+            ("//" in path or "/." in path) and self._matches(_plain(path))
+        )
+
+    def _matches(self, path: str) -> bool:
+        # A router may take the path with or without its last slash.
+        return (path.rstrip("/") or "/") in self._exact or path.startswith(self._below)
+
+
+def decorated(
+    first: Any,
+    options: Mapping[str, Any],
+    configured: Callable[[], Guard],
+    wrap: Callable[[Any, Callable[[], Guard]], Any],
+) -> Any:
+    """What a decorator returns that is used bare, with nothing in its brackets, or with arguments.
+
+    ``configured`` returns the guard of the application's settings, when it is needed; ``wrap`` puts
+    a guard before a view.
+    """
+    if callable(first) and not isinstance(first, RequestVerifier):
+        return wrap(first, configured)
+    if first is None and not options:
+        return lambda view: wrap(view, configured)
+    verifier: Any = first
+    guard = Guard(verifier, **options)
+    return lambda view: wrap(view, lambda: guard)
+
+
+def environ_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the request headers of a WSGI environ (PEP 3333), Django's ``META`` included.
+
+    Servers join a header that comes twice with a comma there, which no token contains.
+    """
+    return [
+        (name[5:].replace("_", "-"), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+
+
+def _is_pattern(pattern: object) -> bool:
+    if not isinstance(pattern, str) or not pattern.startswith("/"):
+        return False
+    return "*" not in pattern.removesuffix("/*") and _plain(pattern) == (pattern.rstrip("/") or "/")
+
+
+def _plain(path: str) -> str:
+    """The path as a router might read it that forgives doubled slashes and dots."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)

@@ -1,0 +1,120 @@
+"""The two other ways in which Okta authenticates itself to a hook: a header, or Basic. Pure.
+
+Each is a drop-in verifier for ``Guard`` and the adapters. Prefer OAuth with a hook key, which Okta
+offers for inline hooks but not for event hooks
+(https://developer.okta.com/docs/guides/common-hook-set-up-steps/): a secret that is sent with every
+request is known to whoever sees one.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import re
+from base64 import b64decode
+from types import MappingProxyType
+from typing import Any
+
+from .bearer import Headers, header_values
+from .errors import ConfigurationError, WrongCredentialsError
+from .verifier import VerifiedHook
+
+__all__ = ["BasicCredentials", "HeaderSecret"]
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2 token
+_BASIC = re.compile(r"(?i:basic) +([A-Za-z0-9+/]+={0,2})")
+_NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
+
+
+class HeaderSecret:
+    """The authentication field and secret that are entered with a hook in Okta.
+
+    Verified hooks have no claims and no kid, and never expire. Compared in constant time.
+    """
+
+    def __init__(self, *secrets: str, header: str = "Authorization") -> None:
+        """Several ``secrets`` are all accepted: to change one without a gap.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(header, str) or not _NAME.fullmatch(header):
+            raise ConfigurationError("header must be the name of a request header")
+        if not all(isinstance(each, str) and each.isascii() for each in secrets):
+            raise ConfigurationError("a secret must be ASCII, as every header value must be")
+        self.header = header
+        self._digests = _digests("a secret", secrets)
+
+    def __repr__(self) -> str:
+        return f"HeaderSecret(header={self.header!r})"
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Raise ``WrongCredentialsError`` unless the header comes once and is one of the secrets.
+
+        The challenge's scheme is a name of ours, because a bare secret belongs to none.
+        """
+        values = header_values(headers, self.header.lower())
+        return _verified(values, self._digests, "SharedSecret")
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do as ``verify_headers``; it never blocks."""
+        return self.verify_headers(headers)
+
+
+class BasicCredentials:
+    """A user name and a password (RFC 7617), entered in Okta as one ``Authorization`` value.
+
+    Verified hooks have no claims and no kid, and never expire. Compared in constant time.
+    """
+
+    def __init__(self, username: str, *passwords: str) -> None:
+        """Several ``passwords`` are all accepted: to change one without a gap.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(username, str) or not username or ":" in username:
+            raise ConfigurationError("username must be a string without colon")
+        _digests("a password", passwords)
+        self._digests = _digests("a user name", [f"{username}:{each}" for each in passwords])
+
+    def __repr__(self) -> str:
+        return "BasicCredentials(…)"
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Raise ``WrongCredentialsError`` unless these are sent, once."""
+        values = [_decoded(value) for value in header_values(headers, "authorization")]
+        return _verified(values, self._digests, 'Basic realm="hook", charset="UTF-8"')
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do as ``verify_headers``; it never blocks."""
+        return self.verify_headers(headers)
+
+
+def _digests(name: str, secrets: Any) -> tuple[bytes, ...]:
+    if not secrets or not all(isinstance(each, str) and each for each in secrets):
+        raise ConfigurationError(f"{name} must be a non-empty string")
+    if not all(each.isprintable() and each == each.strip() for each in secrets):
+        raise ConfigurationError(f"{name} must be printable, without white space around it")
+    return tuple(_digest(each) for each in secrets)
+
+
+def _digest(value: str) -> bytes:
+    """All of one length, so that comparing tells nothing about the secret's."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
+
+
+def _decoded(value: str) -> str:
+    match = _BASIC.fullmatch(value.strip())
+    try:
+        return b64decode(match[1], validate=True).decode() if match else ""
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _verified(values: list[str], digests: tuple[bytes, ...], challenge: str) -> VerifiedHook:
+    sent = _digest(values[0]) if len(values) == 1 else b""
+    # Every digest is compared, so that time does not tell which one it is near to.
+    matches = [hmac.compare_digest(sent, digest) for digest in digests]
+    if not any(matches):
+        raise WrongCredentialsError(challenge)
+    return VerifiedHook(_NOTHING, _NOTHING, kid="", key_thumbprint="")

@@ -1,0 +1,57 @@
+"""Protect any WSGI application (PEP 3333).
+
+::
+
+    app = HookMiddleware(app, verifier, paths=["/hooks/*"])
+    environ["hookkey_verify.hook"]      # the VerifiedHook, in the application
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .guard import Guard, OnRefusal, ProtectedPaths, RequestVerifier, environ_headers
+from .verifier import VerifiedHook
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication
+
+__all__ = ["HOOK", "HookMiddleware"]
+
+HOOK = "hookkey_verify.hook"
+"""Where the environ of a verified request has its ``VerifiedHook``."""
+
+
+class HookMiddleware:
+    """Passes verified requests on, and answers all others itself."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        verifier: RequestVerifier,
+        *,
+        paths: Iterable[str] | None = None,
+        on_refusal: OnRefusal | None = None,
+        event_hook: bool = False,
+    ) -> None:
+        """``paths`` are what is protected, such as ``/hooks/*``; None: everything.
+
+        They are compared with ``SCRIPT_NAME`` and ``PATH_INFO`` together. The other arguments are
+        those of ``Guard``. Raises ``ConfigurationError``.
+        """
+        self._app = app
+        self._guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
+        self._paths = ProtectedPaths(paths)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        environ.pop(HOOK, None)
+        if environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") not in self._paths:
+            return self._app(environ, start_response)
+        outcome = self._guard.check(environ_headers(environ), environ["REQUEST_METHOD"])
+        if isinstance(outcome, VerifiedHook):
+            environ[HOOK] = outcome
+            return self._app(environ, start_response)
+        start_response(outcome.status_line, outcome.sized_headers)
+        return [outcome.body]

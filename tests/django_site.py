@@ -1,0 +1,20 @@
+"""Django wants its settings once in a process, before anything else of it is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django
+from django.conf import settings
+
+settings.configure(
+    ALLOWED_HOSTS=["*"],
+    SECRET_KEY="only for tests",
+    ROOT_URLCONF=__name__,
+    LOGGING_CONFIG=None,
+    INSTALLED_APPS=["hookkey_verify.django.HookKeyVerifyConfig"],
+    MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
+)
+django.setup()
+
+urlpatterns: list[Any] = []
