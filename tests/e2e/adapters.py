@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -20,8 +18,6 @@ from typing import Annotated, Any
 import fastapi
 import flask
 import litestar
-import uvicorn
-import waitress
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.handlers.wsgi import WSGIHandler
@@ -40,6 +36,8 @@ from hookkey_verify import django as for_django
 from hookkey_verify import fastapi as for_fastapi
 from hookkey_verify import flask as for_flask
 from hookkey_verify.guard import RequestVerifier
+
+from ..servers import asgi_server, wsgi_server
 
 __all__ = ["ADAPTERS", "Adapter", "Reply", "Runs"]
 
@@ -97,36 +95,15 @@ def _over(port: int) -> Send:
 @contextmanager
 def over_wsgi(app: Any) -> Iterator[Send]:
     """Serve with waitress."""
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield _over(server.effective_port)
-    finally:
-        server.close()
-        server.task_dispatcher.shutdown()
-        thread.join(10)
-
-
-class _Uvicorn(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """Leave the signals to pytest."""
+    with wsgi_server(app) as port:
+        yield _over(port)
 
 
 @contextmanager
 def over_asgi(app: Any) -> Iterator[Send]:
     """Serve with uvicorn."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = _Uvicorn(
-        uvicorn.Config(app, log_level="critical", h11_max_incomplete_event_size=2**17)
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield _over(listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    with asgi_server(app) as port:
+        yield _over(port)
 
 
 # --- Flask

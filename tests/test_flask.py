@@ -1,0 +1,231 @@
+"""The Flask adapter: what the matrix of all adapters does not ask."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, g
+from flask.views import MethodView
+
+from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
+from hookkey_verify.flask import HookKeyVerify, current_hook, protect
+from hookkey_verify.guard import HttpAnswer, HttpRefusal
+from hookkey_verify.shared_secret import HeaderSecret
+
+from .conftest import CLIENT_ID, TOKEN_URL
+
+
+@pytest.fixture
+def bearer(signer: HookSigner) -> dict[str, str]:
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def app() -> Flask:
+    return Flask(__name__)
+
+
+def _statuses(app: Flask, path: str, bearer: dict[str, str]) -> tuple[int, int]:
+    """With credentials, and without."""
+    client = app.test_client()
+    return client.post(path, headers=bearer).status_code, client.post(path).status_code
+
+
+def test_arguments_reach_the_view(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """As without the decorator, which keeps name and documentation."""
+
+    @app.post("/hook/<int:number>")
+    @protect(verifier)
+    def numbered(number: int) -> str:
+        """Count."""
+        return f"{number} {current_hook.subject}"
+
+    assert (numbered.__name__, numbered.__doc__) == ("numbered", "Count.")
+    assert app.test_client().post("/hook/7", headers=bearer).text == f"7 {CLIENT_ID}"
+    assert app.test_client().post("/hook/7").status_code == 401
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_bare(app: Flask, verifier: HookVerifier, bearer: dict[str, str], bare: bool) -> None:
+    """With the application's verifier; brackets make no difference."""
+
+    def hook() -> str:
+        return "ok"
+
+    app.post("/hook")(protect(hook) if bare else protect()(hook))
+    app.post("/other")(HookKeyVerify(app, verifier).required(functools.partial(hook)))
+    assert _statuses(app, "/hook", bearer) == (200, 401)
+
+
+def test_required(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) -> None:
+    """The same from the extension."""
+    hooks = HookKeyVerify(verifier=verifier)
+    hooks.init_app(app)
+    app.post("/hook")(hooks.required(lambda: "ok"))
+    assert _statuses(app, "/hook", bearer) == (200, 401)
+
+
+def test_two_applications(
+    verifier: HookVerifier, stranger: HookSigner, bearer: dict[str, str]
+) -> None:
+    """One decorated view, two applications, each with a verifier of its own."""
+
+    @protect
+    def hook() -> str:
+        return "ok"
+
+    first, second = Flask("first"), Flask("second")
+    HookKeyVerify(first, verifier)
+    HookKeyVerify(second, HeaderSecret("s3cret"))
+    for each in (first, second):
+        each.post("/hook")(hook)
+    assert _statuses(first, "/hook", bearer) == (200, 401)
+    assert _statuses(second, "/hook", bearer) == (401, 401)
+    assert _statuses(second, "/hook", {"Authorization": "s3cret"}) == (200, 401)
+
+
+def test_from_the_configuration(app: Flask, signer: HookSigner) -> None:
+    """What is missing is named when the application starts."""
+    app.config["HOOKKEY_ISSUER"] = "https://acme.okta.com/oauth2/aus1"
+    app.config["HOOKKEY_CLIENT_ID"] = CLIENT_ID
+    with pytest.raises(ConfigurationError, match="HOOKKEY_AUDIENCE"):
+        HookKeyVerify(app)
+    app.config["HOOKKEY_AUDIENCE"] = "api://hooks"
+    HookKeyVerify(app)
+    app.post("/hook")(protect(lambda: "ok"))
+    assert app.test_client().post("/hook").status_code == 401
+
+
+def test_without_the_extension(app: Flask) -> None:
+    """A bare decorator cannot work, and lets nobody through."""
+    app.post("/hook")(protect(lambda: "ok"))
+    app.testing = True
+    with pytest.raises(ConfigurationError, match=r"HookKeyVerify\(app\)"):
+        app.test_client().post("/hook")
+
+
+def test_protection_above_the_route(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Would leave the view open, so the extension refuses it and says why."""
+    HookKeyVerify(app, verifier)
+    ran = []
+
+    @protect
+    @app.post("/hook")
+    def hook() -> str:
+        ran.append(1)
+        return "open"
+
+    app.get("/other")(lambda: "fine")
+    with caplog.at_level(logging.ERROR, "hookkey_verify"):
+        assert _statuses(app, "/hook", bearer) == (500, 500)
+    assert ran == []
+    assert "protect must stand below @app.route" in caplog.text
+    assert app.test_client().get("/other").text == "fine"
+    assert app.test_client().get("/nothing").status_code == 404
+
+
+class CallableView:
+    """A view that is an object, which cannot be referred to weakly."""
+
+    __slots__ = ("__dict__",)
+    __name__ = "callable_view"
+
+    def __call__(self) -> str:
+        return "ok"
+
+
+def test_views_that_are_no_functions(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """Classes and callable objects."""
+
+    class Hook(MethodView):
+        decorators = [protect(verifier)]  # noqa: RUF012 - as Flask has it
+
+        def post(self) -> str:
+            return "ok"
+
+    class AsyncHook(MethodView):
+        decorators = [protect(verifier)]  # noqa: RUF012 - as Flask has it
+
+        async def post(self) -> str:
+            return "ok"
+
+    app.add_url_rule("/class", view_func=Hook.as_view("sync"))
+    app.add_url_rule("/async", view_func=AsyncHook.as_view("async"))
+    app.add_url_rule("/object", view_func=protect(verifier)(CallableView()), methods=["POST"])
+    for path in ("/class", "/async", "/object"):
+        assert _statuses(app, path, bearer) == (200, 401)
+
+
+def test_nested_blueprints(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) -> None:
+    """What is registered below a protected blueprint is protected, what is beside it not."""
+    outer, inner, other = (Blueprint(name, name) for name in ("outer", "inner", "other"))
+    assert HookKeyVerify(app, verifier).protect(outer) is outer
+    inner.post("/hook")(lambda: "ok")
+    other.post("/open")(lambda: "ok")
+    outer.register_blueprint(inner, url_prefix="/inner")
+    app.register_blueprint(outer, url_prefix="/outer")
+    app.register_blueprint(other)
+    assert _statuses(app, "/outer/inner/hook", bearer) == (200, 401)
+    assert _statuses(app, "/open", bearer) == (200, 200)
+
+
+def test_current_hook_elsewhere(app: Flask) -> None:
+    """Is an error of ours, not somebody else's hook."""
+    with app.test_request_context(), pytest.raises(ConfigurationError, match="protected views"):
+        _ = current_hook.subject
+
+
+def test_a_hook_does_not_outlive_its_request(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """Also not where a test keeps one application context for several requests."""
+    seen = []
+
+    def hook() -> str:
+        return "ok"
+
+    def after(answer: Any) -> Any:
+        seen.append("hook" in g)
+        return answer
+
+    app.post("/hook")(protect(verifier)(hook))
+    app.after_request(after)
+    with app.app_context():
+        assert _statuses(app, "/hook", bearer) == (200, 401)
+    assert seen == [True, False]
+
+
+def test_options(app: Flask, verifier: HookVerifier) -> None:
+    """on_refusal and event_hook reach the guard."""
+
+    def tea(refusal: HttpRefusal) -> HttpAnswer:
+        return HttpAnswer(418, (("X-Reason", refusal.error.reason),), b"tea")
+
+    def hook() -> str:
+        return "ok"
+
+    app.route("/hook", methods=["GET", "POST"])(
+        protect(verifier, on_refusal=tea, event_hook=True)(hook)
+    )
+    client = app.test_client()
+    assert client.post("/hook").status_code == 418
+    assert client.post("/hook").headers["X-Reason"] == "missing_token"
+    challenge = client.get("/hook", headers={"X-Okta-Verification-Challenge": "v"})
+    assert challenge.get_json() == {"verification": "v"}
+
+
+@pytest.mark.parametrize("options", [{"event_hook": True}, {"on_refusal": print}])
+def test_options_without_verifier(options: dict[str, Any]) -> None:
+    """Belong to the extension then."""
+    with pytest.raises(ConfigurationError, match="verifier"):
+        protect(**options)

@@ -1,0 +1,314 @@
+"""Guard: headers in, hook or HTTP answer out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from hookkey_verify import HookSigner, HookVerifier, VerifiedHook
+from hookkey_verify.errors import (
+    ConfigurationError,
+    HookKeyError,
+    InsufficientScopeError,
+    KeyUnavailableError,
+    MissingTokenError,
+    SignatureError,
+)
+from hookkey_verify.guard import (
+    Guard,
+    HttpAnswer,
+    HttpRefusal,
+    ProtectedPaths,
+    environ_headers,
+)
+
+from .conftest import CLIENT_ID, TOKEN_URL
+
+CHALLENGE = ("X-Okta-Verification-Challenge", "a-value")
+
+
+@pytest.fixture
+def bearer(signer: HookSigner) -> tuple[str, str]:
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    return ("Authorization", f"Bearer {token}")
+
+
+class Failing:
+    """A verifier that raises."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def verify_headers(self, headers: Any) -> VerifiedHook:
+        raise self._error
+
+    async def averify_headers(self, headers: Any) -> VerifiedHook:
+        raise self._error
+
+
+def _both(guard: Guard, headers: Any, method: str = "POST") -> VerifiedHook | HttpAnswer:
+    """The outcome, which is the same in both worlds."""
+    outcome = guard.check(headers, method)
+    again = asyncio.run(guard.acheck(headers, method))
+    assert type(outcome) is type(again)
+    if isinstance(outcome, HttpAnswer) and isinstance(again, HttpAnswer):
+        assert (outcome.status, outcome.headers, outcome.body) == (
+            again.status,
+            again.headers,
+            again.body,
+        )
+    return outcome
+
+
+@pytest.mark.parametrize("form", ["pairs", "mapping", "bytes", "environ"])
+def test_verified(verifier: HookVerifier, bearer: tuple[str, str], form: str) -> None:
+    """In whatever form a framework has its headers."""
+    name, value = bearer
+    headers: Any = {
+        "pairs": [("Accept", "*/*"), bearer],
+        "mapping": {name: value},
+        "bytes": [(name.lower().encode(), value.encode())],
+        "environ": environ_headers({"HTTP_AUTHORIZATION": value, "wsgi.version": (1, 0)}),
+    }[form]
+    hook = _both(Guard(verifier), headers)
+    assert isinstance(hook, VerifiedHook)
+    assert hook.subject == CLIENT_ID
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason", "headers"),
+    [
+        (MissingTokenError(), 401, "missing_token", {"WWW-Authenticate": "Bearer"}),
+        (
+            SignatureError(),
+            401,
+            "invalid_signature",
+            {
+                "WWW-Authenticate": 'Bearer error="invalid_token", '
+                'error_description="The token\'s signature is not valid"'
+            },
+        ),
+        (
+            InsufficientScopeError(["a", "b"]),
+            403,
+            "insufficient_scope",
+            {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="a b"'},
+        ),
+        (KeyUnavailableError("x", retry_after=7), 503, "key_unavailable", {"Retry-After": "7"}),
+        (ConfigurationError("x"), 500, "configuration", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusals(error: HookKeyError, status: int, reason: str, headers: dict[str, str]) -> None:
+    """RFC 6750's headers, RFC 9457's body, and the error for logs."""
+    refusal = _both(Guard(Failing(error)), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert refusal.error is error
+    assert refusal.status == status
+    always = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    assert dict(refusal.headers) == headers | always
+    problem = json.loads(refusal.body)
+    assert set(problem) == {"title", "status", "detail", "reason"}
+    assert (problem["status"], problem["reason"], problem["detail"]) == (
+        status,
+        reason,
+        error.title,
+    )
+
+
+def test_no_text_of_an_error_is_sent() -> None:
+    """Only its class's: the text is for logs."""
+    refusal = _both(Guard(Failing(KeyUnavailableError("host db7 refused"))), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert b"db7" not in refusal.body
+    assert "db7" not in str(refusal.headers)
+
+
+@pytest.mark.parametrize("error", [KeyError("s3cret"), ValueError("s3cret"), RecursionError()])
+def test_a_verifier_that_fails(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """Lets nobody through, and nothing of its error out."""
+    refusal = _both(Guard(Failing(error)), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert (refusal.status, refusal.error.reason) == (500, "configuration")
+    assert b"s3cret" not in refusal.body
+    assert "s3cret" not in caplog.text
+    assert type(error).__name__ in caplog.text
+
+
+def test_an_interruption_is_not_a_refusal() -> None:
+    """Ctrl-C and cancellation are for somebody else."""
+    with pytest.raises(KeyboardInterrupt):
+        Guard(Failing(KeyboardInterrupt())).check([])
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(Guard(Failing(asyncio.CancelledError())).acheck([]))
+
+
+@pytest.mark.parametrize("headers", [None, 5, [1], [("a",)], [("Authorization", 5)]])
+def test_headers_that_are_none(verifier: HookVerifier, headers: Any) -> None:
+    """An error of ours, not the sender's."""
+    refusal = _both(Guard(verifier), headers)
+    assert isinstance(refusal, HttpRefusal)
+    assert refusal.status == 500
+
+
+def test_refusals_are_logged(verifier: HookVerifier, caplog: pytest.LogCaptureFixture) -> None:
+    """What somebody else did wrong quietly, what we did loudly."""
+    with caplog.at_level(logging.INFO, "hookkey_verify"):
+        Guard(verifier).check([])
+        Guard(Failing(ConfigurationError("it is closed"))).check([])
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("INFO", "a request was refused with 401: No bearer token was sent"),
+        (
+            "ERROR",
+            "a request was refused with 500: hookkey_verify is not configured correctly: "
+            "it is closed",
+        ),
+    ]
+
+
+def test_on_refusal_may_answer(verifier: HookVerifier) -> None:
+    """In its own way, or as it is."""
+    seen: list[str] = []
+
+    def on_refusal(refusal: HttpRefusal) -> HttpAnswer:
+        seen.append(refusal.error.reason)
+        return HttpAnswer(418, (), b"tea") if len(seen) < 3 else refusal
+
+    guard = Guard(verifier, on_refusal=on_refusal)
+    answer = _both(guard, [])
+    assert isinstance(answer, HttpAnswer)
+    assert (answer.status, answer.body, answer.status_line) == (418, b"tea", "418 I'm a Teapot")
+    assert isinstance(guard.check([]), HttpRefusal)
+    assert seen == ["missing_token"] * 3
+
+
+@pytest.mark.parametrize("broken", [lambda refusal: 1 / 0, lambda refusal: None])
+def test_on_refusal_that_fails(
+    verifier: HookVerifier, broken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The refusal stands."""
+    refusal = _both(Guard(verifier, on_refusal=broken), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert refusal.status == 401
+    assert "on_refusal" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"verifier": None}, "verifier"),
+        ({"verifier": "secret"}, "verifier"),
+        ({"on_refusal": 5}, "on_refusal"),
+        ({"event_hook": "yes"}, "event_hook"),
+    ],
+)
+def test_wrong_arguments(verifier: HookVerifier, options: dict[str, Any], named: str) -> None:
+    """Named at construction."""
+    with pytest.raises(ConfigurationError, match=named):
+        Guard(**{"verifier": verifier, **options})
+
+
+def test_repr(verifier: HookVerifier) -> None:
+    """Says what it asks."""
+    assert repr(Guard(verifier)).startswith("Guard(HookVerifier(")
+
+
+# --- the one-time verification of an event hook
+
+
+def test_the_challenge_is_answered(verifier: HookVerifier, bearer: tuple[str, str]) -> None:
+    """A GET with it, once; everything else is verified as ever."""
+    guard = Guard(verifier, event_hook=True)
+    answer = _both(guard, [CHALLENGE], "GET")
+    assert isinstance(answer, HttpAnswer)
+    assert (answer.status, json.loads(answer.body)) == (200, {"verification": "a-value"})
+    assert dict(answer.headers)["Content-Type"] == "application/json"
+    assert isinstance(_both(guard, [bearer], "GET"), VerifiedHook)
+    for headers, method in (
+        ([CHALLENGE], "POST"),
+        ([], "GET"),
+        ([CHALLENGE, CHALLENGE], "GET"),
+        ([(CHALLENGE[0], "x" * 1025)], "GET"),
+    ):
+        assert isinstance(_both(guard, headers, method), HttpRefusal)
+
+
+def test_the_challenge_is_answered_if_wanted_only(verifier: HookVerifier) -> None:
+    """Inline hooks have none."""
+    assert isinstance(_both(Guard(verifier), [CHALLENGE], "GET"), HttpRefusal)
+
+
+def test_an_iterator_is_read_once(verifier: HookVerifier, bearer: tuple[str, str]) -> None:
+    """So it is left to the verifier."""
+    guard = Guard(verifier, event_hook=True)
+    assert isinstance(guard.check(iter([bearer]), "GET"), VerifiedHook)
+
+
+def test_the_challenge_cannot_break_out(verifier: HookVerifier) -> None:
+    """It is a JSON string, and said to be JSON."""
+    value = '"><script>alert(1)</script>\\'
+    answer = Guard(verifier, event_hook=True).check([(CHALLENGE[0], value)], "GET")
+    assert isinstance(answer, HttpAnswer)
+    assert json.loads(answer.body) == {"verification": value}
+    assert ("X-Content-Type-Options", "nosniff") in answer.headers
+
+
+# --- answers
+
+
+def test_an_answer_for_interfaces() -> None:
+    """With its length and the phrase of its status, for those who want them."""
+    answer = HttpAnswer(401, (("A", "b"),), b"xyz")
+    assert answer.sized_headers == [("A", "b"), ("Content-Length", "3")]
+    assert answer.status_line == "401 Unauthorized"
+    assert HttpAnswer(599, (), b"").status_line == "599 Status"
+
+
+# --- paths
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "protected"),
+    [
+        (None, "/", True),
+        (None, "*", True),
+        (None, "", True),
+        (["/*"], "/a/b", True),
+        (["/hook"], "/hook", True),
+        (["/hook"], "/hook/", True),
+        (["/hook/"], "/hook", True),
+        (["/hook"], "/hook/a", False),
+        (["/hook"], "/hooks", False),
+        (["/hook"], "/Hook", False),
+        (["/hooks/*"], "/hooks", True),
+        (["/hooks/*"], "/hooks/", True),
+        (["/hooks/*"], "/hooks/a/b", True),
+        (["/hooks/*"], "/hooksa", False),
+        (["/hooks/*"], "//hooks//a", True),
+        (["/hooks/*"], "/x/../hooks/a", True),
+        (["/hooks/*"], "/./hooks/a", True),
+        (["/hooks/*"], "/../hooks", True),
+        (["/hook"], "/health", False),
+        (["/"], "/", True),
+        (["/"], "/a", False),
+        (["/a", "/b/*"], "/b/c", True),
+        ((each for each in ["/a"]), "/a", True),
+    ],
+    ids=str,
+)
+def test_paths(patterns: Any, path: str, protected: bool) -> None:
+    """As the most forgiving router would read them."""
+    assert (path in ProtectedPaths(patterns)) is protected
+
+
+@pytest.mark.parametrize(
+    "patterns", ["/hooks/*", [], ["hooks"], ["/a*"], ["/*/a"], [""], [5], 5, ["/a/../b"], ["/a//b"]]
+)
+def test_patterns_that_are_none(patterns: Any) -> None:
+    """Refused, because a pattern that matches nothing protects nothing."""
+    with pytest.raises(ConfigurationError, match="path"):
+        ProtectedPaths(patterns)

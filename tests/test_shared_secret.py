@@ -1,0 +1,168 @@
+"""HeaderSecret and BasicCredentials."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import math
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from hookkey_verify import ConfigurationError, VerifiedHook
+from hookkey_verify.errors import WrongCredentialsError
+from hookkey_verify.guard import Guard, HttpRefusal
+from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret
+
+SECRET, NEXT = "s3cret of today", "s3cret-of-tomorrow"
+
+
+def _basic(text: str, encoding: str = "utf-8") -> str:
+    return "Basic " + b64encode(text.encode(encoding)).decode()
+
+
+def _accepts(verifier: Any, *headers: tuple[str, str]) -> bool:
+    """Whether they pass, in both worlds."""
+    try:
+        hook = verifier.verify_headers(headers)
+    except WrongCredentialsError:
+        with pytest.raises(WrongCredentialsError):
+            asyncio.run(verifier.averify_headers(headers))
+        return False
+    assert asyncio.run(verifier.averify_headers(headers)) == hook
+    return True
+
+
+@pytest.mark.parametrize(
+    ("headers", "accepted"),
+    [
+        ([("Authorization", SECRET)], True),
+        ([("authorization", NEXT)], True),
+        ([], False),
+        ([("Authorization", "")], False),
+        ([("Authorization", SECRET[:-1])], False),
+        ([("Authorization", SECRET + "x")], False),
+        ([("Authorization", SECRET.upper())], False),
+        ([("Authorization", f"Bearer {SECRET}")], False),
+        ([("Authorization", SECRET), ("Authorization", SECRET)], False),
+        ([("Authorization", f"{SECRET},{SECRET}")], False),
+        ([("X-Other", SECRET)], False),
+        ([("Authorization", "é")], False),
+    ],
+)
+def test_header_secret(headers: Any, accepted: bool) -> None:
+    """Exactly one header with exactly one of the secrets."""
+    assert _accepts(HeaderSecret(SECRET, NEXT), *headers) is accepted
+
+
+def test_header_of_another_name() -> None:
+    """Whatever was entered in Okta; names have no case."""
+    verifier = HeaderSecret(SECRET, header="X-Hook-Secret")
+    assert _accepts(verifier, ("x-hook-secret", SECRET))
+    assert not _accepts(verifier, ("Authorization", SECRET))
+    assert repr(verifier) == "HeaderSecret(header='X-Hook-Secret')"
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        (_basic("okta:pä:ss"), True),
+        (_basic("okta:next"), True),
+        (_basic("okta:next").replace("Basic", "bAsIc"), True),
+        (_basic("okta:next").replace(" ", "   "), True),
+        (_basic("okta:pä:ss", "latin-1"), False),
+        (_basic("okta:"), False),
+        (_basic("Okta:next"), False),
+        (_basic("okta:nex"), False),
+        (_basic("okta"), False),
+        (_basic("okta:next") + "=", False),
+        (_basic("okta:next") + " x", False),
+        ("Basic", False),
+        ("Basic !!!!", False),
+        ("Basic a", False),
+        (_basic("okta:next").replace("Basic", "Bearer"), False),
+        ("okta:next", False),
+    ],
+)
+def test_basic_credentials(value: str, accepted: bool) -> None:
+    """UTF-8 in base64 (RFC 7617), without anything after it."""
+    verifier = BasicCredentials("okta", "pä:ss", "next")
+    assert _accepts(verifier, ("Authorization", value)) is accepted
+
+
+def test_twice_is_not_once() -> None:
+    """Which one counts must not be the sender's choice."""
+    header = ("Authorization", _basic("okta:next"))
+    assert not _accepts(BasicCredentials("okta", "next"), header, header)
+
+
+def test_what_a_verified_hook_says() -> None:
+    """Nothing: there are no claims; and it does not expire."""
+    hook = HeaderSecret(SECRET).verify_headers({"Authorization": SECRET})
+    assert isinstance(hook, VerifiedHook)
+    assert (hook.subject, hook.client_id, hook.scopes, hook.jti) == (None, None, (), None)
+    assert (hook.kid, dict(hook.claims), hook.expires_at) == ("", {}, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("verifier", "challenge"),
+    [
+        (HeaderSecret(SECRET), "SharedSecret"),
+        (BasicCredentials("okta", SECRET), 'Basic realm="hook", charset="UTF-8"'),
+    ],
+    ids=["header", "basic"],
+)
+def test_the_refusal(verifier: Any, challenge: str) -> None:
+    """401 with the challenge of its scheme; neither what was sent nor what was expected."""
+    for headers in ([], [("Authorization", "wr0ng")]):
+        refusal = Guard(verifier).check(headers)
+        assert isinstance(refusal, HttpRefusal)
+        assert (refusal.status, refusal.error.reason) == (401, "wrong_credentials")
+        assert dict(refusal.headers)["WWW-Authenticate"] == challenge
+        told = f"{refusal!r} {refusal.error!r} {refusal.error} {verifier!r}"
+        assert SECRET not in told
+        assert "wr0ng" not in told
+
+
+def test_the_comparison_tells_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests of one length, each of them compared, whichever matches."""
+    compared: list[tuple[int, int]] = []
+
+    def compare(a: bytes, b: bytes) -> bool:
+        compared.append((len(a), len(b)))
+        return a == b
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    verifier = HeaderSecret("a", "b" * 100, "c")
+    for sent in ("a", "c", "z" * 1000):
+        compared.clear()
+        _ = Guard(verifier).check({"Authorization": sent})
+        assert compared == [(32, 32)] * 3
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (HeaderSecret, "secret"),
+        (lambda: HeaderSecret(""), "secret"),
+        (lambda: HeaderSecret(" "), "secret"),
+        (lambda: HeaderSecret("a\n"), "secret"),
+        (lambda: HeaderSecret("ä"), "ASCII"),
+        (lambda: HeaderSecret(None), "secret"),  # type: ignore[arg-type]
+        (lambda: HeaderSecret(b"a"), "secret"),  # type: ignore[arg-type]
+        (lambda: HeaderSecret("a", header=""), "header"),
+        (lambda: HeaderSecret("a", header="X Y"), "header"),
+        (lambda: HeaderSecret("a", header=None), "header"),  # type: ignore[arg-type]
+        (lambda: BasicCredentials("okta"), "password"),
+        (lambda: BasicCredentials("okta", ""), "password"),
+        (lambda: BasicCredentials("", "p"), "username"),
+        (lambda: BasicCredentials("a:b", "p"), "username"),
+        (lambda: BasicCredentials(5, "p"), "username"),  # type: ignore[arg-type]
+        (lambda: BasicCredentials("a\n", "p"), "user name"),
+    ],
+)
+def test_wrong_arguments(make: Any, named: str) -> None:
+    """Named, and an empty secret is never one."""
+    with pytest.raises(ConfigurationError, match=named):
+        make()

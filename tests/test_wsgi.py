@@ -1,0 +1,74 @@
+"""The WSGI middleware: what the matrix of all adapters does not ask."""
+
+from __future__ import annotations
+
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+from wsgiref.validate import validator
+
+import pytest
+
+from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
+from hookkey_verify.wsgi import HOOK, HookMiddleware
+
+from .conftest import CLIENT_ID, TOKEN_URL
+
+
+def _app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{HOOK in environ}".encode()]
+
+
+def _call(app: Any, path: str, token: str | None = None, **environ: Any) -> tuple[str, bytes]:
+    setup_testing_defaults(environ)
+    environ |= {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": "0",
+        "QUERY_STRING": "",
+    }
+    if token is not None:
+        environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    started: list[str] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started.append(status)
+        return lambda octets: None
+
+    answer = app(environ, start_response)
+    try:
+        body = b"".join(answer)
+    finally:
+        getattr(answer, "close", lambda: None)()
+    return started[0], body
+
+
+def test_paths(verifier: HookVerifier, signer: HookSigner) -> None:
+    """Protected ones want a token; the others pass as they are, without a hook."""
+    app = HookMiddleware(validator(_app), verifier, paths=["/hooks/*"])
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    assert _call(validator(app), "/hooks/a", token) == ("200 OK", b"True")
+    assert _call(validator(app), "/hooks/a")[0] == "401 Unauthorized"
+    assert _call(validator(app), "/open") == ("200 OK", b"False")
+    assert _call(validator(app), "/open", token) == ("200 OK", b"False")
+
+
+def test_mounted_below_a_prefix(verifier: HookVerifier) -> None:
+    """SCRIPT_NAME belongs to the path that the client sees."""
+    app = HookMiddleware(_app, verifier, paths=["/api/hooks/*"])
+    assert _call(app, "/hooks/a", SCRIPT_NAME="/api")[0] == "401 Unauthorized"
+    assert _call(app, "/hooks/a")[0] == "200 OK"
+
+
+def test_what_is_there_already_is_no_proof(verifier: HookVerifier) -> None:
+    """Whatever has put a hook into the environ before, an open path has none."""
+    app = HookMiddleware(_app, verifier, paths=["/hooks/*"])
+    assert _call(app, "/open", **{HOOK: "forged"}) == ("200 OK", b"False")
+
+
+def test_wrong_arguments(verifier: HookVerifier) -> None:
+    """Named at construction."""
+    with pytest.raises(ConfigurationError, match="paths"):
+        HookMiddleware(_app, verifier, paths="/hooks")
+    with pytest.raises(ConfigurationError, match="verifier"):
+        HookMiddleware(_app, None)  # type: ignore[arg-type]
