@@ -49,6 +49,7 @@ in an outage of the key source would be final.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -364,7 +365,7 @@ class WrongCredentialsError(HookVerificationError):
     reason = Reason.WRONG_CREDENTIALS
     title = "The credentials are not the expected ones"
 
-    def __init__(self, challenge: str) -> None:
+    def __init__(self, challenge: str = "Basic") -> None:
         super().__init__()
         self.challenge = challenge
         self.args = (challenge,)
@@ -467,6 +468,9 @@ class KeyChangedError(KeyRejectedError):
     title = "The key is not the one that had this kid before"
 
 
+_CODE = re.compile(r"E\d{1,9}", re.ASCII)
+
+
 class HookKeyApiError(HookKeyError):
     """Okta's management API answered with an error, or with something that is not an answer.
 
@@ -497,7 +501,9 @@ class HookKeyApiError(HookKeyError):
         self.request_id = (headers or {}).get("X-Okta-Request-Id", "")
 
     def __str__(self) -> str:
-        facts = " ".join(str(fact) for fact in (self.status, self.error_code) if fact)
+        # Whoever answers chooses these characters; only those of Okta's own codes are shown.
+        code = self.error_code if _CODE.fullmatch(self.error_code) else ""
+        facts = " ".join(str(fact) for fact in (self.status, code) if fact)
         return f"{super().__str__()} ({facts})" if facts else super().__str__()
 
 

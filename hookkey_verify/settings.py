@@ -53,6 +53,7 @@ NAMES: Final[Mapping[str, Name]] = {
     "hook_scopes": Name("HOOKKEY_SCOPES"),
 }
 
+_NULLS = (None, "", "~", "null", "Null", "NULL")  # YAML 1.2 section 10.3.2
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -87,12 +88,12 @@ class Settings:
 
     def text(self, name: str) -> str | None:
         """Return a setting, or None. Raises ``ConfigurationError`` when it is not text."""
-        value, origin = self._find(name)
+        value = self._find(name)[0]
         if value is None or isinstance(value, str):
             return value
-        if isinstance(value, bool | int | float):
+        if isinstance(value, bool):
             return str(value)
-        raise ConfigurationError(f"{origin} must be text")
+        raise ConfigurationError(f"{self.place(name)} must be text")
 
     def need(self, name: str) -> str:
         """Return a setting, or raise ``ConfigurationError`` that says where to put it."""
@@ -106,28 +107,35 @@ class Settings:
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return a setting that is a list in a file, or words between commas or spaces."""
-        value, origin = self._find(name)
+        value = self._find(name)[0]
         if value is None:
             return ()
         if isinstance(value, str):
             return tuple(value.replace(",", " ").split())
         if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
             return tuple(value)
-        raise ConfigurationError(f"{origin} must be a list of words")
+        raise ConfigurationError(f"{self.place(name)} must be a list of words")
 
     def flag(self, name: str) -> bool:
         """Return a setting that is true or false; false when it is not there."""
-        value, origin = self._find(name)
+        value = self._find(name)[0]
         if value is None or isinstance(value, bool):
             return value or False
         flag = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
         if flag is None:
-            raise ConfigurationError(f"{origin} must be true or false")
+            raise ConfigurationError(f"{self.place(name)} must be true or false")
         return flag
 
     def origin(self, name: str) -> str | None:
         """Tell where a setting comes from: "argument", the variable, or the file; None: nowhere."""
         return self._find(name)[1]
+
+    def place(self, name: str) -> str:
+        """Tell where a setting is to be changed: "name", the variable, or the key in the file."""
+        where, origin = NAMES[name], self.origin(name)
+        if origin == "argument":
+            return name
+        return where.variable if origin == where.variable else f"okta.client.{where.key}, {origin},"
 
     def _find(self, name: str) -> tuple[Any, str | None]:
         if name in self._given:
@@ -138,7 +146,7 @@ class Settings:
             return value, where.variable
         if where.key is not None:
             for path, settings in self._from_files():
-                if settings.get(where.key) is not None:
+                if settings.get(where.key) not in _NULLS:
                     return settings[where.key], str(path)
         return None, None
 
@@ -172,7 +180,9 @@ def _read(path: Path) -> Mapping[str, Any]:
         ) from None
     try:
         octets = path.read_bytes()
-        document = yaml.safe_load(octets) if len(octets) <= MAX_FILE else None
+        # Every scalar is a string here: a token of digits stays one. And nothing is merged, which
+        # makes gigabytes of a few lines.
+        document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506
     except Exception:  # PyYAML raises what it likes for odd tags
         document = None
     settings = document

@@ -530,12 +530,12 @@ def test_its_life(okta: OktaEmulator) -> None:
 
 
 def test_a_lost_create_without_a_clock_to_tell(okta: OktaEmulator) -> None:
-    """Without Okta's date nobody can say whose key it is, so it is not taken for ours."""
+    """Without Okta's date nobody can say whose key it is, and the error says just that."""
     key = okta.create_key("hooks")
     lost = json_answer(503, {})
     with FaultServer(lost, json_answer(200, [key], "Date: yesterday")) as server:
         with HookKeysClient(server.url, ApiToken(SECRET)) as client:
-            with pytest.raises(ValidationFailedError, match="in use already"):
+            with pytest.raises(TransportError, match="may be the one"):
                 client.create("hooks")
 
 
@@ -577,7 +577,7 @@ def test_a_lost_create_and_odd_times(date: str, created: str) -> None:
     key = {"id": "HKY1", "keyId": "k", "name": "hooks", "created": created}
     with FaultServer(json_answer(503, {}), json_answer(200, [key], f"Date: {date}")) as server:
         with HookKeysClient(server.url, ApiToken(SECRET)) as client:
-            with pytest.raises(ValidationFailedError, match="in use already"):
+            with pytest.raises(TransportError, match="may be the one"):
                 client.create("hooks")
 
 
@@ -634,3 +634,55 @@ def test_a_rate_limit_with_retry_after_only(naps: Naps) -> None:
         with HookKeysClient(server.url, ApiToken(SECRET), max_wait=3, **naps.options()) as client:
             assert client.list() == []
     assert naps.slept == [2]
+
+
+def test_a_rename_to_a_name_that_is_taken(client: HookKeysClient) -> None:
+    """Is named as the reason of a refused rename too; another refusal stays as it is."""
+    client.create("one")
+    two = client.create("two")
+    with pytest.raises(ValidationFailedError, match="in use already"):
+        client.rename(two.id, "one")
+    with pytest.raises(NotFoundError):
+        client.rename("HKY1", "three")
+
+
+def test_a_create_that_takes_too_long() -> None:
+    """The key may appear later, so the error does not say that there is none."""
+
+    def slow(peer: Peer) -> None:
+        peer.wait(3)
+
+    with FaultServer(slow, json_answer(200, [])) as server:
+        with HookKeysClient(server.url, ApiToken(SECRET), timeout=0.3, max_wait=0) as client:
+            with pytest.raises(TransportError, match="look there once more"):
+                client.create("hooks")
+    assert [request.line.split()[0] for request in server.requests] == ["POST", "GET"]
+
+
+def test_a_cancelled_call_waits_no_longer() -> None:
+    """Its thread does not keep the program alive until Okta's rate limit is over."""
+    reset = ("X-Rate-Limit-Reset: 1700000060", "Date: Tue, 14 Nov 2023 22:13:20 GMT")
+
+    async def call(url: str) -> None:
+        client = AsyncHookKeysClient(url, ApiToken(SECRET), max_wait=100)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.list(), 0.3)
+
+    with FaultServer(json_answer(429, {"errorCode": "E0000047"}, *reset)) as server:
+        started = time.monotonic()
+        asyncio.run(call(server.url))
+    assert time.monotonic() - started < 3
+    assert len(server.requests) == 1
+
+
+def test_a_call_that_is_not_cancelled_waits() -> None:
+    """For as long as Okta asks."""
+    busy = ("X-Rate-Limit-Limit: 0", "X-Rate-Limit-Remaining: 0")
+    limited = json_answer(429, {"errorCode": "E0000047"}, *busy)
+
+    async def call(url: str) -> list[HookKey]:
+        async with AsyncHookKeysClient(url, ApiToken(SECRET)) as client:
+            return await client.list()
+
+    with FaultServer(limited, json_answer(200, [])) as server:
+        assert asyncio.run(call(server.url)) == []

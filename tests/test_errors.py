@@ -68,7 +68,7 @@ def test_headers_are_printable_ascii_with_balanced_quotes(kind: type[HookKeyErro
     """A title with a quote or a backslash would break the challenge's grammar."""
     for name, value in kind().headers.items():
         assert re.fullmatch(r"[A-Za-z-]+", name)
-        assert re.fullmatch(r'Bearer( [a-z_]+="[^"\\]*"(, [a-z_]+="[^"\\]*")*)?|\d+', value)
+        assert re.fullmatch(r'(Bearer|Basic)( [a-z_]+="[^"\\]*"(, [a-z_]+="[^"\\]*")*)?|\d+', value)
 
 
 def test_status_of_each_kind_of_fault() -> None:

@@ -169,18 +169,47 @@ def test_words(value: Any, words: tuple[str, ...]) -> None:
 def test_flags(value: Any, flag: bool) -> None:
     """As YAML and shells write them."""
     assert Settings({"dpop": value}).flag("dpop") is flag
+    assert Settings({"dpop": value}).text("dpop") == str(value)
 
 
 def test_wrong_types(places: tuple[Path, Path]) -> None:
     """The error names the file or the variable."""
-    _write(places[0], orgUrl=["https://acme.okta.com"], scopes=5, dpopEnabled="perhaps", kid=7)
+    _write(places[0], orgUrl=["https://acme.okta.com"], scopes={"a": 1}, dpopEnabled="perhaps")
     settings = Settings()
-    reads: list[Any] = [settings.text, settings.words, settings.flag]
-    for read, name in zip(reads, ("org_url", "scopes", "dpop"), strict=True):
-        with pytest.raises(ConfigurationError, match=r"okta\.yaml must be"):
+    reads: list[tuple[Any, str, str]] = [
+        (settings.text, "org_url", "orgUrl"),
+        (settings.words, "scopes", "scopes"),
+        (settings.flag, "dpop", "dpopEnabled"),
+    ]
+    for read, name, key in reads:
+        with pytest.raises(ConfigurationError, match=rf"okta\.client\.{key}, okta\.yaml, must"):
             read(name)
-    assert settings.text("key_id") == "7"
+    with pytest.raises(ConfigurationError, match="key_id must"):
+        Settings({"key_id": 5}).text("key_id")
     assert repr(settings) == "Settings(…)"
+
+
+@pytest.mark.parametrize("written", ["0123", "0x" + "f" * 5_000, "7", "2026-11-23"], ids=len)
+def test_scalars_stay_what_was_written(places: tuple[Path, Path], written: str) -> None:
+    """A token of digits is no number, and a date no date."""
+    places[0].write_text(f"okta: {{client: {{token: {written}}}}}")
+    assert Settings().text("token") == written
+
+
+@pytest.mark.parametrize("written", ["", "~", "null", "''"])
+def test_nothing_is_not_a_value(places: tuple[Path, Path], written: str) -> None:
+    """As an empty variable."""
+    places[0].write_text(f"okta:\n  client:\n    token: {written}\n")
+    assert Settings().text("token") is None
+
+
+def test_a_yaml_bomb(places: tuple[Path, Path]) -> None:
+    """Merge keys are not merged, so forty lines cost nothing."""
+    lines = ["a0: &a0 {x: y}"] + [
+        f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)
+    ]
+    places[0].write_text("\n".join([*lines, "okta: {client: {token: t}}"]))
+    assert Settings().text("token") == "t"
 
 
 # --- what is made of them

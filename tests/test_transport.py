@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import select
 import socket
 import ssl
 import threading
@@ -29,7 +30,6 @@ from hookkey_verify.errors import (
     TransportError,
     ValidationFailedError,
 )
-from hookkey_verify.okta import http
 from hookkey_verify.okta.http import Answer
 from hookkey_verify.okta.transport import OktaTransport, check_org_url
 from hookkey_verify.version import __version__
@@ -43,6 +43,7 @@ from .faults import (
     Behaviour,
     FaultServer,
     ManualClock,
+    Peer,
     all_text,
     answer,
     chunks_without_end,
@@ -406,14 +407,34 @@ def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
     assert elapsed < seconds + 0.3
 
 
-def test_silence_ends_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that says nothing is given up after the read time-out, not only at the deadline."""
-    monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
-    with FaultServer(silence) as server:
+def test_a_generous_deadline_is_used() -> None:
+    """A server that thinks for a while is waited for, as long as there is time."""
+
+    def late(peer: Peer) -> None:
+        peer.wait(2.2)
+        json_answer(200, {"a": 1})(peer)
+
+    with FaultServer(late) as server:
+        assert exchange(server.url, seconds=10).json_object() == {"a": 1}
+
+
+def test_a_proxy_that_drips() -> None:
+    """The deadline counts from the first byte to the proxy, not from the request."""
+    with FaultServer(drip(b"HTTP/1.1 200 OK\r\n", b"X" * 50, every=0.1)) as proxy:
         started = time.monotonic()
-        with pytest.raises(TransportError, match="no answer in time"):
-            exchange(server.url, seconds=5)
-    assert time.monotonic() - started < 2
+        with pytest.raises(TransportError, match=r"time|deadline"):
+            exchange("https://127.0.0.1:1", seconds=0.6, proxies={"https": proxy.url})
+    assert time.monotonic() - started < 1.5
+
+
+def test_codes_of_somebody_else_are_not_shown() -> None:
+    """Only what looks like Okta's: an answer must not write to a terminal."""
+    for code, shown in (("E0000006", "E0000006"), ("\x1b]0;x\x07 secret", ""), ("E" * 9_000, "")):
+        with FaultServer(json_answer(403, {"errorCode": code})) as server:
+            with pytest.raises(ForbiddenError) as caught:
+                exchange(server.url)
+        assert str(caught.value).endswith(f"(403 {shown})" if shown else "(403)")
+        assert caught.value.error_code == code
 
 
 def test_a_deadline_in_the_past_sends_nothing() -> None:
@@ -616,6 +637,45 @@ def tls_server(certificate: Path) -> Iterator[FaultServer]:
     context.load_cert_chain(certificate)
     with FaultServer(json_answer(200, {}), tls=context) as server:
         yield server
+
+
+def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
+    """A tunnel, through which TLS goes to the org itself."""
+    host, port = tls_server.url.removeprefix("https://").split(":")
+
+    def tunnel(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection((host, int(port))) as far:
+            ends = {far: peer.connection, peer.connection: far}
+            while True:
+                for end in select.select([*ends], [], [])[0]:
+                    octets = end.recv(65_536)
+                    if not octets:
+                        return
+                    ends[end].sendall(octets)
+
+    with FaultServer(tunnel) as proxy:
+        transport = OktaTransport(
+            tls_server.url, ApiToken(SECRET), verify=str(certificate), proxies={"https": proxy.url}
+        )
+        answer = transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
+        transport.close()
+    assert answer.json_object() == {}
+    assert proxy.requests[0].line.startswith(f"CONNECT {host}:{port}")
+    assert SECRET not in str(proxy.requests[0].headers)
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\0"])
+def test_a_file_that_is_no_bundle(tmp_path: Path, content: bytes) -> None:
+    """Found at construction, not at the first call."""
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="HOOKKEY_CA_BUNDLE"):
+        OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path / "ca.pem"))
+
+
+def test_a_directory_of_certificates(tmp_path: Path) -> None:
+    """As OpenSSL has it."""
+    OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path)).close()
 
 
 def test_an_unknown_certificate_is_refused(tls_server: FaultServer) -> None:

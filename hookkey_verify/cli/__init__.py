@@ -7,7 +7,9 @@ wrong configuration or a missing extra, 3 unavailable, 4 not found, 5 forbidden.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
@@ -22,4 +24,19 @@ def main() -> None:
         raise SystemExit(2)
     from .commands import hookkey  # noqa: PLC0415 - needs the extra
 
-    hookkey()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # None when the shell has closed it
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        hookkey()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        _complain(f"a file or the output fails: {reason}")
+    except RuntimeError:  # click's word for it
+        _complain("there is no standard input")
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError, AttributeError):  # nobody is there to be told
+        sys.stderr.write(f"hookkey: {text}\n")
+    raise SystemExit(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import BinaryIO, Literal
 
@@ -17,12 +18,13 @@ from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
 from .output import as_json, command, exit_code, print_json, print_rows
+from .tokens import read_token
 
 __all__ = ["doctor"]
 
 SKEW_TO_WARN = 30
 """Seconds of difference to Okta's clock; the verifier's leeway is 60."""
-MAX_TOKEN = 64 * 1024
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
     """
     settings = Settings()
     findings = [*_settings(settings)]
-    code, keys = 0, list[HookKey]()
+    code = 0
+    keys: list[HookKey] | None = None
     try:
         transport = OktaTransport(
             settings.need("org_url"), credentials(settings), **connection(settings)
@@ -68,7 +71,7 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
             *_keys(keys),
         ]
     if token is not None:
-        findings.append(_token(token.read(MAX_TOKEN), keys))
+        findings.append(_token(read_token(token), keys))
     if code == 0 and any(finding.result == "failed" for finding in findings):
         code = 1
     if as_json:
@@ -114,7 +117,7 @@ def _clock(answer: Answer) -> Finding:
 def _rate_limit(answer: Answer) -> Finding:
     left = answer.headers.get("X-Rate-Limit-Remaining", "")
     limit = answer.headers.get("X-Rate-Limit-Limit", "")
-    if not (left.isascii() and left.isdigit() and limit.isascii() and limit.isdigit()):
+    if not (_COUNT.fullmatch(left) and _COUNT.fullmatch(limit)):
         return Finding("rate limit", "skipped", "the answer does not say")
     low = int(left) * 5 < int(limit)
     return Finding("rate limit", "warning" if low else "ok", f"{left} of {limit} calls left")
@@ -140,15 +143,13 @@ def _age(key: HookKey) -> str:
     return f", {max(0, int((wall_clock() - key.created.timestamp()) // 86_400))} days old"
 
 
-def _token(octets: bytes, keys: list[HookKey]) -> Finding:
+def _token(octets: bytes, keys: list[HookKey] | None) -> Finding:
     """Tell the set-up by the unverified header and claims: a hint, no verdict."""
     try:
-        header, claims = (
-            json_object(base64url_decode(part)) for part in octets.strip().split(b".")[:2]
-        )
+        header, claims = (json_object(base64url_decode(part)) for part in octets.split(b".")[:2])
     except (EncodingError, ValueError):
         return Finding("token", "failed", "it is no JWT; hookkey inspect says more")
-    if header.get("kid") in [key.key_id for key in keys]:
+    if header.get("kid") in [key.key_id for key in keys or ()]:
         return Finding(
             "token",
             "ok",
@@ -162,6 +163,8 @@ def _token(octets: bytes, keys: list[HookKey]) -> Finding:
             "an access token of an authorization server: verify it at the hook, "
             "HookVerifier.for_access_token(IssuerKeys(issuer), …)",
         )
+    if keys is None:
+        return Finding("token", "skipped", "the org's keys are needed to tell what it is")
     return Finding(
         "token",
         "warning",

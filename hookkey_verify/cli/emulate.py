@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from .output import command, print_json
+from .output import command, plain, print_json, tell
 
 if TYPE_CHECKING:
     from ..emulator import OktaEmulator
@@ -69,5 +69,5 @@ def _follow(okta: OktaEmulator) -> None:
         while True:
             while okta.requests:
                 line = okta.requests.popleft()
-                click.echo(f"{line.status} {line.method} {line.path}", err=True)
+                tell(plain(f"{line.status} {line.method} {line.path}"))
             time.sleep(0.1)

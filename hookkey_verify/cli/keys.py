@@ -12,7 +12,7 @@ import click
 from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
-from .output import as_json, command, plain, print_json, print_rows
+from .output import as_json, command, plain, print_json, print_rows, tell
 
 __all__ = ["keys"]
 
@@ -32,7 +32,7 @@ def _client() -> HookKeysClient:
 
 
 def _announce(seconds: float) -> None:
-    click.echo(f"hookkey: waiting {seconds:.0f} s for Okta …", err=True)
+    tell(f"hookkey: waiting {seconds:.0f} s for Okta …")
 
 
 def _find(client: HookKeysClient, key: str) -> HookKey:
@@ -40,7 +40,8 @@ def _find(client: HookKeysClient, key: str) -> HookKey:
     if not matches:
         raise NotFoundError(f"the org has no hook key {key!r}; hookkey keys list shows all")
     if len(matches) > 1:
-        raise ConfigurationError(f"{key!r} is the name of one key and the id of another")
+        ids = ", ".join(match.id for match in matches)
+        raise ConfigurationError(f"{key!r} is the name or id of several keys: {ids}")
     return matches[0]
 
 
@@ -117,9 +118,13 @@ def create(name: str, as_json: bool) -> None:
     Example: hookkey keys create "Token hook 2026"
     """
     with _client() as client:
-        created = client.create(name)
+        try:
+            created = client.create(name)
+        except KeyboardInterrupt:
+            tell("hookkey: the key may have been created: hookkey keys list shows it")
+            raise
     # First, so that the id is known even if the rest cannot be written.
-    click.echo(f"created {created.id}", err=True)
+    tell(f"created {created.id}")
     _show(created, json=as_json)
 
 
@@ -175,7 +180,7 @@ def delete(key: str, yes: bool) -> None:
         found = _find(client, key)
         _confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
         client.delete(found.id)
-    click.echo(f"deleted {found.id}", err=True)
+    tell(f"deleted {found.id}")
 
 
 @keys.command()
@@ -203,7 +208,12 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
                 raise NotFoundError(
                     f"there is no key {successor!r}: begin without --finish, or it is finished"
                 )
-            if client.find(name) is None:  # an earlier attempt came as far as the deletion
+            if client.find(name) is None:  # an earlier attempt came as far as the deletion, or
+                _confirm(
+                    f"There is no key {plain(name)!r}, so nothing is deleted. Give that name to "
+                    f"{plain(new.name)!r} ({new.id})?",
+                    yes=yes,
+                )
                 _show(client.rename(new.id, name), json=as_json)
                 return
         rotation = client.rotate(name, successor=successor)
@@ -217,11 +227,10 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
             _show(rotation.finish(), json=as_json)
             return
     _show(rotation.new, json=as_json)
-    click.echo(
+    tell(
         "\nGive this key to whoever verifies, choose it in the inline hooks, then:\n"
-        f"  hookkey keys rotate {shlex.quote(name)} "
-        f"--successor {shlex.quote(rotation.new.name)} --finish",
-        err=True,
+        f"  hookkey keys rotate --finish --successor={shlex.quote(rotation.new.name)} "
+        f"-- {shlex.quote(name)}"
     )
 
 
@@ -239,6 +248,6 @@ def jwks() -> None:
 def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # None when the shell has closed it
         raise click.UsageError("there is no terminal to ask on; --yes does it without asking")
     click.confirm(question, abort=True, err=True)

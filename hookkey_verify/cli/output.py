@@ -6,10 +6,10 @@ members do not change within a major version. Errors go to stderr.
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,7 +29,7 @@ from ..errors import (
     NotFoundError,
 )
 
-__all__ = ["as_json", "command", "exit_code", "plain", "print_json", "print_rows"]
+__all__ = ["as_json", "command", "exit_code", "plain", "print_json", "print_rows", "tell"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,27 +53,27 @@ def exit_code(error: HookKeyError) -> int:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """End a command that meets one of our errors, or a full disk, with a text and an exit code."""
+    """End a command that meets one of our errors with its text and its exit code."""
 
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except HookKeyError as error:
             code = exit_code(error)
-            if kwargs.get("as_json"):
-                print_json({"error": {"reason": error.reason, "message": str(error)}})
             # A person who mistyped has configured nothing.
             text = error.detail if isinstance(error, ConfigurationError) else str(error)
-            click.echo(f"hookkey: {text}", err=True)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader has seen enough; click ends quietly
-                raise
-            code = 3
-            reason = (error.strerror or type(error).__name__).lower()
-            click.echo(f"hookkey: a file or the output fails: {reason}", err=True)
+            tell(f"hookkey: {plain(text)}")
+            if kwargs.get("as_json"):
+                print_json({"error": {"reason": error.reason, "message": str(error)}})
         raise SystemExit(code)
 
     return update_wrapper(guarded, function)
+
+
+def tell(text: str) -> None:
+    """Say something on stderr; that nobody listens there must not cost the result."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def print_json(document: Any) -> None:
@@ -89,7 +89,7 @@ def plain(text: str) -> str:
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table on a terminal, and elsewhere lines with tabs between the cells."""
     rows = [[plain(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():  # None when the shell has closed it
         for row in rows:
             click.echo("\t".join(row))
         return
@@ -98,4 +98,4 @@ def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)

@@ -26,11 +26,12 @@ from ..errors import (
 from ..keys.hook_keys import HookKeys
 from ..keys.issuer_keys import IssuerKeys
 from ..keys.static import StaticKeys
+from ..settings import Settings
 from ..signer import HookSigner
 from ..verifier import HookVerifier, KeySource, VerifiedHook
 from .output import as_json, command, print_json, print_rows
 
-__all__ = ["inspect", "sign", "verify"]
+__all__ = ["inspect", "read_token", "sign", "verify"]
 
 MAX_TOKEN = 64 * 1024
 
@@ -46,10 +47,10 @@ def _policy(function: Any) -> Any:
             ),
             click.option("--kid", help="The kid of the key in a PEM file."),
             click.option("--client-id", help="The hook's client id (HOOKKEY_CLIENT_ID)."),
-            click.option("--token-url", help="For an assertion: its audience (HOOKKEY_TOKEN_URL)."),
-            click.option("--issuer", help="For an access token: its issuer (HOOKKEY_ISSUER)."),
-            click.option("--audience", help="For an access token: its audience."),
-            click.option("--scope", "scopes", multiple=True, help="For an access token: a scope."),
+            click.option("--token-url", help="aud of an assertion (HOOKKEY_TOKEN_URL)."),
+            click.option("--issuer", help="Of an access token (HOOKKEY_ISSUER)."),
+            click.option("--audience", help="Of an access token (HOOKKEY_AUDIENCE)."),
+            click.option("--scope", "scopes", multiple=True, help="The same (HOOKKEY_SCOPES)."),
         )
     ):  # fmt: skip
         function = option(function)
@@ -66,37 +67,40 @@ def _verifier(  # noqa: PLR0917 - the options of the command
     scopes: tuple[str, ...],
 ) -> tuple[HookVerifier, KeySource]:
     """The verifier that the options and the environment describe, and its keys to be closed."""
-    given: dict[str, Any] = {
-        name: value
-        for name, value in (("client_id", client_id), ("token_url", token_url))
-        if value is not None
-    }
-    access = issuer is not None or audience is not None
+    access = issuer is not None or audience is not None or scopes != ()
     if access and token_url is not None:
-        raise click.UsageError("--token-url is for assertions, --issuer for access tokens")
+        raise click.UsageError(
+            "--token-url is for assertions; --issuer, --audience, --scope are for access tokens"
+        )
+    settings = Settings(
+        {
+            "hook_client_id": client_id,
+            "token_url": token_url,
+            "issuer": issuer,
+            "audience": audience,
+            "hook_scopes": scopes or None,
+        }
+    )
+    # As everywhere: with an issuer, its access tokens.
+    access = access or (token_url is None and settings.text("issuer") is not None)
     keys: KeySource
     if key_file is not None:
         keys = StaticKeys.from_file(key_file, kid=kid)
-    elif access:
-        keys = IssuerKeys.from_env(issuer=issuer)
     else:
-        keys = HookKeys.from_env()
-    if not access:
-        return HookVerifier.from_env(keys, **given), keys
-    if audience is not None:
-        given["audience"] = audience
-    if scopes:
-        given["scopes"] = scopes
-    if key_file is None:
-        return HookVerifier.from_env(keys, **given), keys
-    if audience is None or client_id is None or issuer is None:
-        raise click.UsageError(
-            "an access token with --keys needs --issuer, --audience, --client-id"
-        )
-    return HookVerifier.for_access_token(keys, issuer=issuer, **given), keys
+        keys = IssuerKeys.from_env(issuer=issuer) if access else HookKeys.from_env()
+    if not access or key_file is None:
+        return HookVerifier.from_env(keys, settings=settings), keys
+    made = HookVerifier.for_access_token(
+        keys,
+        issuer=settings.need("issuer"),
+        audience=settings.need("audience"),
+        client_id=settings.need("hook_client_id"),
+        scopes=settings.words("hook_scopes"),
+    )
+    return made, keys
 
 
-def _read(file: BinaryIO) -> bytes:
+def read_token(file: BinaryIO) -> bytes:
     """The token, with or without the word Bearer before it and white space around it."""
     octets = file.read(MAX_TOKEN + 1).strip()
     if len(octets) > MAX_TOKEN or not octets:
@@ -156,7 +160,7 @@ def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
 
     Example: hookkey verify token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
-    octets = _read(token)
+    octets = read_token(token)
     verifier, keys = _verifier(**policy)
     try:
         hook = verifier.verify(octets)
@@ -208,7 +212,7 @@ def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
 
     Example: hookkey inspect token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
-    octets = _read(token)
+    octets = read_token(token)
     parts = [_lenient(part) for part in octets.split(b".")[:2]]
     checks = _checks(octets, policy)
     if as_json:

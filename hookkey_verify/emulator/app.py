@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -124,6 +124,8 @@ def create_app(
                 status = 204 if result is None else 200
             except OktaError as error:
                 result, status = error.body(), error.status
+            except ClientDisconnect:
+                return Response(status_code=499)  # to nobody
             return _response(request, status, result, headers)
 
         return respond

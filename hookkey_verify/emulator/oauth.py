@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.types import Options
 
 from ..clock import Clock, wall_clock
 from .state import OktaError, identifier
@@ -26,6 +27,8 @@ __all__ = ["OAuthError", "ServiceApps"]
 LIFETIME = 3600
 MAX_ASSERTION_LIFETIME = 3600
 PROOF_AGE = 300  # GUESS: how old a proof may be is not documented
+_TIMELESS: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+"""PyJWT asks the machine's clock; this org has its own."""
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -137,7 +140,7 @@ class ServiceApps:
                 assertion,
                 app.key,
                 algorithms=["RS256"],
-                options={"verify_aud": False, "require": ["exp", "sub", "iss"]},
+                options={**_TIMELESS, "verify_aud": False, "require": ["exp", "sub", "iss"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError):
             raise OAuthError(401, "invalid_client", "The client_assertion is invalid.") from None
@@ -152,6 +155,8 @@ class ServiceApps:
             raise OAuthError(401, "invalid_client", "The sub claim must be the client id.")
         if not isinstance(claims["exp"], int | float):
             raise OAuthError(401, "invalid_client", "The exp claim must be a number.")
+        if claims["exp"] <= self._clock():
+            raise OAuthError(401, "invalid_client", "The client_assertion has expired.")
         if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
             raise OAuthError(401, "invalid_client", "The client_assertion lives for too long.")
         self._use(claims.get("jti"))
@@ -165,7 +170,7 @@ class ServiceApps:
                 proof or "",
                 jwt.PyJWK(jwk, algorithm="RS256"),
                 algorithms=["RS256"],
-                options={"require": ["jti", "htm", "htu", "iat"]},
+                options={**_TIMELESS, "require": ["jti", "htm", "htu", "iat"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is invalid.") from None

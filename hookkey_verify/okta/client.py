@@ -6,11 +6,13 @@ https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookK
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ..clock import Clock, monotonic_clock, wall_clock
 from ..errors import (
@@ -30,6 +32,9 @@ from .sign_in import arguments_from_env
 from .transport import OktaTransport
 
 __all__ = ["AsyncHookKeysClient", "HookKeysClient", "Rotation"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MAX_KEYS: Final = 50
 MAX_NAME: Final = 255
@@ -125,7 +130,7 @@ class HookKeysClient:
                 raise
             lost = error
         except HookKeyApiError as error:
-            raise self._why_not_created(error, name) from None
+            raise self._why_refused(error, name, creates=True) from None
         return self._recovered(name, began, lost)
 
     def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002 - Okta's name for it
@@ -142,9 +147,15 @@ class HookKeysClient:
         return PublicKey.from_document(answer.json_object(), expected_kid=key_id)
 
     def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
-        """Change the name, which is all that can be changed; return the key."""
+        """Change the name, which is all that can be changed; return the key.
+
+        Raises ``ValidationFailedError`` when the name is taken.
+        """
         path, body = _path(id), {"name": _checked_name(name)}
-        return HookKey.from_document(self._exchange("PUT", path, body).json_object())
+        try:
+            return HookKey.from_document(self._exchange("PUT", path, body).json_object())
+        except HookKeyApiError as error:
+            raise self._why_refused(error, name, creates=False) from None
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete a key for good. Raises ``KeyInUseError`` when an inline hook uses it."""
@@ -219,9 +230,9 @@ class HookKeysClient:
         except HookKeyApiError:
             return False
 
-    def _why_not_created(self, error: HookKeyApiError, name: str) -> HookKeyApiError:
+    def _why_refused(self, error: HookKeyApiError, name: str, *, creates: bool) -> HookKeyApiError:
         """Which errors Okta answers with is not documented; what it refuses for is in the list."""
-        if error.status not in (400, 409):
+        if isinstance(error, TransportError) or error.status not in (400, 409):
             return error
         try:
             keys = self.list()
@@ -229,7 +240,7 @@ class HookKeysClient:
             return error
         if any(key.name == name for key in keys):
             return _as(ValidationFailedError, error, "the name is in use already")
-        return _as(KeyLimitError, error) if len(keys) >= MAX_KEYS else error
+        return _as(KeyLimitError, error) if creates and len(keys) >= MAX_KEYS else error
 
     def _recovered(self, name: str, began: float, lost: TransportError) -> HookKey:
         """Find out what became of a create whose answer was lost."""
@@ -243,22 +254,37 @@ class HookKeysClient:
             ) from None
         key = next((key for key in keys if key.name == name), None)
         if key is None:
-            raise lost
-        if not self._is_ours(key, began, answer):
+            raise TransportError(
+                f"{lost.detail}; the key is not in the list now, but look there once more before "
+                "you create it again",
+                status=lost.status,
+            )
+        ours = self._is_ours(key, began, answer)
+        if ours is None:
+            raise TransportError(
+                "the answer was lost, and a key of this name exists, which may be the one",
+                status=lost.status,
+            )
+        if not ours:
             raise ValidationFailedError("the name is in use already", status=lost.status)
         try:
             return self._with_public_key(key)
         except HookKeyApiError:
             return key  # it exists, which is what matters most
 
-    def _is_ours(self, key: HookKey, began: float, answer: Answer) -> bool:
-        """Whether it was created since we asked, by Okta's own clock; ours may be wrong."""
+    def _is_ours(self, key: HookKey, began: float, answer: Answer) -> bool | None:
+        """Whether it was created since we asked, by Okta's own clock; ours may be wrong.
+
+        None: the answer does not tell the time, or the key not its age.
+        """
         try:
             now = epoch(answer.headers.get("Date", ""))
         except (ValueError, TypeError):
-            return False
+            return None
+        if key.created is None:
+            return None
         elapsed = self._clock() - began
-        return key.created is not None and key.created.timestamp() >= now - elapsed - _SLACK
+        return key.created.timestamp() >= now - elapsed - _SLACK
 
     def _with_public_key(self, key: HookKey) -> HookKey:
         if key.raw.get("_embedded") is not None:
@@ -301,6 +327,7 @@ class AsyncHookKeysClient:
 
     def __init__(self, org_url: str, credentials: Credentials, **options: Any) -> None:
         """Take the arguments of ``HookKeysClient``. Raises ``ConfigurationError``."""
+        options.setdefault("sleep", _interruptible)
         self._client = HookKeysClient(org_url, credentials, **options)
 
     @classmethod
@@ -322,44 +349,44 @@ class AsyncHookKeysClient:
 
     async def list(self) -> HookKeyList:
         """Return all keys of the org, without their public halves."""
-        return await asyncio.to_thread(self._client.list)
+        return await _in_thread(self._client.list)
 
     async def create(self, name: str) -> HookKey:
         """Make a key pair; return it with its public half."""
-        return await asyncio.to_thread(self._client.create, name)
+        return await _in_thread(self._client.create, name)
 
     async def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002
         """Return the key with this ``id``."""
-        return await asyncio.to_thread(self._client.get, id, expand=expand)
+        return await _in_thread(self._client.get, id, expand=expand)
 
     async def public_key(self, key_id: str) -> PublicKey:
         """Return the public half of the key whose ``keyId`` this is."""
-        return await asyncio.to_thread(self._client.public_key, key_id)
+        return await _in_thread(self._client.public_key, key_id)
 
     async def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
         """Change the name; return the key."""
-        return await asyncio.to_thread(self._client.rename, id, name)
+        return await _in_thread(self._client.rename, id, name)
 
     async def delete(self, id: str) -> None:  # noqa: A002
         """Delete a key for good."""
-        await asyncio.to_thread(self._client.delete, id)
+        await _in_thread(self._client.delete, id)
 
     async def find(self, name: str) -> HookKey | None:
         """Return the key with exactly this name, or None."""
-        return await asyncio.to_thread(self._client.find, name)
+        return await _in_thread(self._client.find, name)
 
     async def rotate(self, name: str, *, successor: str | None = None) -> AsyncRotation:
         """Begin to replace the key of this name."""
-        rotation = await asyncio.to_thread(self._client.rotate, name, successor=successor)
+        rotation = await _in_thread(self._client.rotate, name, successor=successor)
         return AsyncRotation(rotation)
 
     async def jwks(self) -> dict[str, Any]:
         """Return the public halves of all keys as a JWK Set."""
-        return await asyncio.to_thread(self._client.jwks)
+        return await _in_thread(self._client.jwks)
 
     async def close(self) -> None:
         """Close the connections. Idempotent."""
-        await asyncio.to_thread(self._client.close)
+        await _in_thread(self._client.close)
 
 
 class AsyncRotation:
@@ -372,11 +399,29 @@ class AsyncRotation:
 
     async def is_unused(self) -> bool:
         """Ask whether no inline hook uses the old key any more."""
-        return await asyncio.to_thread(self._rotation.is_unused)
+        return await _in_thread(self._rotation.is_unused)
 
     async def finish(self) -> HookKey:
         """Delete the old key and give its name to the new one; return that."""
-        return await asyncio.to_thread(self._rotation.finish)
+        return await _in_thread(self._rotation.finish)
+
+
+_cancelled: ContextVar[threading.Event] = ContextVar("_cancelled")
+
+
+async def _in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a call in a worker thread, which waits no longer for Okta once the task is cancelled."""
+    cancelled = threading.Event()
+    _cancelled.set(cancelled)  # the thread runs in a copy of this context
+    try:
+        return await asyncio.to_thread(function, *args, **kwargs)
+    finally:
+        cancelled.set()
+
+
+def _interruptible(seconds: float) -> None:
+    if _cancelled.get().wait(seconds):
+        raise TransportError("the call was cancelled")
 
 
 def _checked_name(name: object) -> str:

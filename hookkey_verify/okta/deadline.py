@@ -65,6 +65,19 @@ class Watch:
 
 
 class _Watched(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        watch: Watch | None = getattr(_current, "watch", None)
+        if watch is not None:
+            watch.cover(made)  # a proxy may drip before there is a request
+        return made
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        watch: Watch | None = getattr(_current, "watch", None)
+        if watch is not None and watch.expired:
+            raise TimeoutError  # http.client takes the end of a shut socket for the end of headers
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:

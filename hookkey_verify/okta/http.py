@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -31,7 +32,7 @@ from .deadline import Watch, WatchedAdapter
 __all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
 
 CONNECT_TIMEOUT = 1.0
-READ_TIMEOUT = 2.0
+"""Seconds, when few are left; else a third of what is left."""
 MAX_BODY = 16 * 1024
 RETRY_NEEDS = 0.7
 """Seconds that must be left for a second attempt to make sense."""
@@ -41,7 +42,6 @@ LONGEST_WAIT = 120
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
-_PROXIES = ("http", "https", "socks5", "socks5h")
 _TOO_LATE = "there was no complete answer within the deadline"
 _LOST = "the connection was refused or lost"
 
@@ -101,7 +101,7 @@ class BoundedHttp:
         clock: Clock = monotonic_clock,
     ) -> None:
         """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``."""
-        if verify is not True and not _is_path(verify):
+        if verify is not True and not _is_bundle(verify):
             raise ConfigurationError(
                 "verify (HOOKKEY_CA_BUNDLE) must be True or the path of an existing CA bundle"
             )
@@ -203,7 +203,7 @@ class BoundedHttp:
             session.prepare_request(request),
             allow_redirects=False,
             stream=True,
-            timeout=(min(CONNECT_TIMEOUT, left), min(READ_TIMEOUT, left)),
+            timeout=(min(max(CONNECT_TIMEOUT, left / 3), left), left),
         )
         with response:
             body = bytearray()
@@ -257,17 +257,23 @@ def epoch(date: str) -> float:
         raise ValueError("no date") from None
 
 
-def _is_path(value: object) -> bool:
+def _is_bundle(value: object) -> bool:
+    """Whether these are certificates: a file of them, or a directory as OpenSSL wants it."""
     try:
-        return isinstance(value, str) and value != "" and Path(value).exists()
-    except (OSError, ValueError):
+        if not isinstance(value, str) or not value:
+            return False
+        if not Path(value).is_dir():
+            ssl.create_default_context(cafile=value)
+        return True
+    except (OSError, ValueError):  # also what is not PEM
         return False
 
 
 def _is_proxy(value: object) -> bool:
     try:
         parts = urlsplit(value if isinstance(value, str) else "")
-        return parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in ("http", "https") and parts.port != 0
+        return known and _HOST.fullmatch(parts.hostname or "") is not None
     except ValueError:
         return False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,11 +45,11 @@ class HookKey:
 
     @classmethod
     def from_document(cls, document: object) -> HookKey:
-        """Read a hook key. Raises ``TransportError`` when it has no ``id`` or no ``keyId``."""
+        """Read a hook key. Raises ``TransportError`` without a usable ``id`` or ``keyId``."""
         raw = document if isinstance(document, Mapping) else {}
         ids = raw.get("id"), raw.get("keyId")
-        if not all(isinstance(each, str) and each for each in ids):
-            raise TransportError("the answer is not a hook key: it lacks id or keyId", status=200)
+        if not all(map(is_id, ids)):
+            raise TransportError("the answer is not a hook key: no usable id or keyId", status=200)
         used = raw.get("isUsed")
         name = raw.get("name")
         return cls(
@@ -82,7 +82,7 @@ def _time(value: object) -> datetime | None:
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
         if time is not None and time.tzinfo is not None and 1970 < time.year < 9999:
-            return time
+            return time.astimezone(UTC)
     except ValueError:
         pass
     return None

@@ -262,7 +262,7 @@ _CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
 def _refusal(answer: Answer, *, dpop: bool) -> HookKeyApiError:
     if answer.status == 429:
         limited = RateLimitedError("", status=429, headers=answer.headers)
-        limited.reset_at, limited.retry_after = rate_limit(answer.headers)
+        limited.reset_at, limited.retry_after = rate_limit(answer.headers, answer.retry_after())
         return limited
     try:
         code = answer.json_object().get("error")

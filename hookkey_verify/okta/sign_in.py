@@ -44,7 +44,7 @@ def credentials(settings: Settings) -> Credentials:
                 **connection(settings),
             )
     raise ConfigurationError(
-        f"{settings.origin('authorization_mode')} must be SSWS, Bearer or PrivateKey"
+        f"{settings.place('authorization_mode')} must be SSWS, Bearer or PrivateKey"
     )
 
 

@@ -66,7 +66,8 @@ def test_an_administrators_afternoon(shell: Shell) -> None:
     rotated = shell("keys", "rotate", "Token hook", "--json")
     assert rotated.exit_code == 0
     successor = json.loads(rotated.stdout)
-    assert f"--successor '{successor['name']}' --finish" in rotated.stderr
+    hint = f"hookkey keys rotate --finish --successor='{successor['name']}' -- 'Token hook'"
+    assert hint in rotated.stderr
     finished = shell.json(
         "keys", "rotate", "Token hook", "--successor", successor["name"], "--finish", "--yes",
         "--json",
@@ -303,6 +304,25 @@ def test_doctor_warns(shell: Shell) -> None:
     assert found["keys"][0] == "warning"
 
 
+def test_doctor_claims_nothing_that_it_has_not_seen(shell: Shell, tmp_path: Path) -> None:
+    """Without the org's list it does not know whose kid it is; Bearer before a token is fine."""
+    key = shell.okta.create_key("k")
+    token = shell.okta.signer(key["keyId"]).client_assertion(client_id="c", token_url="t")
+    (tmp_path / "token").write_text(f"Bearer {token}")
+    assert "a client assertion" in _findings(shell("doctor", "token", "--json"))["token"][1]
+    shell.env["OKTA_CLIENT_TOKEN"] = "wrong"
+    assert _findings(shell("doctor", "token", "--json"))["token"][0] == "skipped"
+
+
+def test_doctor_on_numbers_without_end(shell: Shell) -> None:
+    """Five thousand digits are no rate limit."""
+    nines = "9" * 5_000
+    headers = (f"X-Rate-Limit-Limit: {nines}", f"X-Rate-Limit-Remaining: {nines}")
+    with FaultServer(json_answer(200, [], *headers)) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        assert _findings(shell("doctor", "--json"))["rate limit"][0] == "skipped"
+
+
 def test_doctor_without_settings(shell: Shell) -> None:
     """It says what to set."""
     shell.env["OKTA_CLIENT_ORGURL"] = shell.env["OKTA_CLIENT_TOKEN"] = None
@@ -386,6 +406,43 @@ def test_a_full_disk(shell: Shell) -> None:
     assert (done.returncode, done.stderr.splitlines()) == (3, [created, failed])
 
 
+def _piped(shell: Shell, command: str) -> subprocess.CompletedProcess[str]:
+    """In a shell, whose redirections are what it is about."""
+    variables = {name: value for name, value in shell.env.items() if value is not None}
+    return subprocess.run(
+        ["sh", "-c", command.replace("hookkey", f"{sys.executable} -m hookkey_verify", 1)],
+        capture_output=True,
+        env={**os.environ, **variables},
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("hookkey keys list >&-", 0),
+        ("hookkey doctor >&-", 0),
+        ("hookkey keys get nothing --json >/dev/full", 3),
+        ("hookkey --help >/dev/full", 3),
+        ("hookkey completion bash >/dev/full", 3),
+        ("hookkey keys delete k <&-", 2),
+        ("hookkey keys create new 2>/dev/full", 0),
+        ("PYTHONIOENCODING=latin-1 hookkey keys list", 0),
+    ],
+)
+def test_streams_that_are_not_there(shell: Shell, command: str, code: int) -> None:
+    """Closed, full, or of too few characters: never a traceback."""
+    shell.okta.create_key("k")
+    shell.okta.create_key("ключ")
+    done = _piped(shell, command)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    if "latin-1" in command:
+        assert "\\u043a" in done.stdout
+    if "create" in command:
+        assert "jwk" in done.stdout or '"kty"' in done.stdout
+
+
 def test_a_reader_that_has_seen_enough(shell: Shell) -> None:
     """As with ``| head -1``: no traceback, no text."""
     shell.okta.create_key("Token hook")
@@ -418,6 +475,8 @@ def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
     """The old key is gone and the new one not yet renamed: the same command does the rest."""
     key = shell.okta.create_key("next")
     command = ("keys", "rotate", "old", "--successor", "next", "--finish", "--yes", "--json")
+    unasked = shell(*(each for each in command if each != "--yes"))
+    assert (unasked.exit_code, "--yes" in unasked.stderr) == (2, True)
     assert shell.json(*command)["name"] == "old"
     assert [each["id"] for each in shell.okta.org.list()] == [key["id"]]
     again = shell(*command)
@@ -439,7 +498,7 @@ def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
     settings = {"dpopEnabled": True, "kid": 7, "scopes": ["a", "b"]}
     (tmp_path / "okta.yaml").write_text(json.dumps({"okta": {"client": settings}}))
     found = _findings(shell("doctor", "--json"))
-    assert found["setting dpop"][1] == "True, from okta.yaml"
+    assert found["setting dpop"][1] == "true, from okta.yaml"
     assert found["setting scopes"][1] == "a b, from okta.yaml"
     shell.env["OKTA_CLIENT_ORGURL"] = "https://u:s3cr3t@acme.okta.com"
     assert "s3cr3t" not in shell("doctor").output

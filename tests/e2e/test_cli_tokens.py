@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hookkey_verify.testing import bad_tokens
 from ..conftest import CLIENT_ID, TOKEN_URL
 from ..faults import FaultServer, json_answer
 
+HOOKKEY = (sys.executable, "-m", "hookkey_verify")
 ASSERTION = ("--client-id", CLIENT_ID, "--token-url", TOKEN_URL)
 
 
@@ -128,7 +131,9 @@ def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
     [
         ((), "OKTA_CLIENT_ORGURL"),
         (("--keys", "jwk.json"), "HOOKKEY_CLIENT_ID"),
-        (("--keys", "jwk.json", "--issuer", "i"), "needs --issuer, --audience, --client-id"),
+        (("--keys", "jwk.json", "--issuer", "i"), "HOOKKEY_AUDIENCE"),
+        (("--keys", "jwk.json", "--issuer", "i", "--audience", "a"), "HOOKKEY_CLIENT_ID"),
+        (("--keys", "jwk.json", *ASSERTION, "--scope", "admin"), "are for access tokens"),
         (("--issuer", "https://acme.okta.com", "--audience", "a"), "opaque"),
         (("--issuer", "i", "--token-url", "t"), "--token-url is for assertions"),
         (("--keys", "nothing.json"), "does not exist"),
@@ -152,9 +157,46 @@ def test_no_token(jwk: str, text: str) -> None:
 
 def test_a_file_that_cannot_be_read(jwk: str) -> None:
     """Exit code 3, and no traceback."""
-    done = run("verify", "/proc/self/mem", "--keys", jwk, *ASSERTION)
-    assert (done.exit_code, done.stdout) == (3, "")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "hookkey_verify",
+            "verify",
+            "/proc/self/mem",
+            "--keys",
+            jwk,
+            *ASSERTION,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "hookkey: a file or the output fails: input/output error\n"
+
+
+def test_a_closed_standard_input(jwk: str) -> None:
+    """Exit code 3, and no traceback."""
+    command = f"{' '.join(HOOKKEY)} verify --keys {jwk} --client-id c --token-url t <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "hookkey: there is no standard input\n"
+
+
+def test_scopes_from_the_environment(
+    signer: HookSigner, jwk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Count with --keys as without; an issuer there makes it an access token."""
+    now = int(time.time())
+    claims = {"iss": "i", "aud": "a", "cid": CLIENT_ID, "scp": ["hooks"], "exp": now + 300}
+    for name, value in (("ISSUER", "i"), ("AUDIENCE", "a"), ("CLIENT_ID", CLIENT_ID)):
+        monkeypatch.setenv(f"HOOKKEY_{name}", value)
+    token = signer.sign(claims)
+    assert run("verify", "--keys", jwk, stdin=token).exit_code == 0
+    monkeypatch.setenv("HOOKKEY_SCOPES", "admin")
+    done = run("verify", "--keys", jwk, stdin=token)
+    assert (done.exit_code, "admin" in done.stderr) == (1, True)
 
 
 def test_the_zoo(signer: HookSigner, jwk: str) -> None:
