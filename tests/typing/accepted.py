@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
+
+from django.http import HttpRequest, HttpResponse
+from django.views import View
+from fastapi import Depends, FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from hookkey_verify import (
     ApiToken,
@@ -17,9 +24,17 @@ from hookkey_verify import (
     PublicKey,
     StaticKeys,
     VerifiedHook,
+    asgi,
+    aws_lambda,
+    django,
+    fastapi,
+    flask,
+    wsgi,
 )
 from hookkey_verify.errors import Reason
+from hookkey_verify.guard import Guard, HttpAnswer, RequestVerifier
 from hookkey_verify.replay import MemoryReplayStore
+from hookkey_verify.shared_secret import HeaderSecret
 
 
 def handler(hook: VerifiedHook) -> dict[str, Any]:
@@ -47,6 +62,83 @@ class OwnKeys:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+app = Flask(__name__)
+api = FastAPI()
+judge: RequestVerifier = HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a")
+
+
+@app.post("/flask/<int:number>")
+@flask.protect(judge)
+def flask_view(number: int, *, name: str = "") -> str:
+    """Keeps its signature, below the route that needs one."""
+    assert_type(flask.current_hook, VerifiedHook)
+    return name * number
+
+
+@flask.protect
+async def bare_view(number: int) -> bytes:
+    """Stays a coroutine function."""
+    return bytes(number)
+
+
+@flask.HookKeyVerify(app, judge).required
+def required_view() -> int:
+    """The extension's decorator too."""
+    return 1
+
+
+@django.protect(judge, on_refusal=lambda refusal: refusal)
+def django_view(request: HttpRequest, number: int) -> HttpResponse:
+    """Keeps its signature."""
+    return HttpResponse(str(number))
+
+
+@django.protect()
+async def async_django_view(request: HttpRequest) -> HttpResponse:
+    """Stays a coroutine function."""
+    return HttpResponse()
+
+
+class ClassView(django.HookRequiredMixin, View):
+    """The mixin stands first."""
+
+    hook_verifier = judge
+
+
+hook_auth = fastapi.HookAuth(judge)
+api.add_exception_handler(fastapi.HookRefused, fastapi.answer_refusal)
+
+
+@api.post("/fastapi")
+async def operation(hook: Annotated[VerifiedHook, Depends(hook_auth)]) -> str:
+    """The parameter is a VerifiedHook."""
+    return hook.kid
+
+
+@aws_lambda.protect(HeaderSecret("s"))
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """As Lambda calls it."""
+    return {}
+
+
+async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+    """Nothing."""
+
+
+async def kept(request: HttpRequest) -> None:
+    """What the decorators leave of the types."""
+    assert_type(flask_view(1, name="a"), str)
+    assert_type(await bare_view(1), bytes)
+    assert_type(required_view(), int)
+    assert_type(django_view(request, 1), HttpResponse)
+    assert_type(await async_django_view(request), HttpResponse)
+    outcome = Guard(judge).check(request.headers)
+    assert_type(outcome, VerifiedHook | HttpAnswer)
+    Starlette(middleware=[Middleware(asgi.HookMiddleware, judge, paths=["/hooks/*"])])
+    asgi.HookMiddleware(asgi_app, judge)
+    app.wsgi_app = wsgi.HookMiddleware(app.wsgi_app, judge)  # type: ignore[method-assign]
 
 
 def use(headers: dict[str, str], pairs: list[tuple[bytes, bytes]]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from hookkey_verify import ApiToken, HookKeys, HookVerifier, StaticKeys, VerifiedHook
+from hookkey_verify.flask import current_hook, protect
+from hookkey_verify.guard import Guard
+from hookkey_verify.wsgi import HookMiddleware
 
 
 def use(keys: StaticKeys, hook: VerifiedHook) -> None:
@@ -16,3 +19,17 @@ def use(keys: StaticKeys, hook: VerifiedHook) -> None:
     ApiToken(5)  # E: arg-type
     hook.kid = "other"  # E: misc
     hook.claims["sub"] = "other"  # E: index
+    Guard(keys)  # E: arg-type
+    Guard(HookVerifier(keys, issuer="i", audience="a"), event_hook="yes")  # E: arg-type
+    protect(StaticKeys)(5)  # E: arg-type
+    current_hook.kid = "other"  # E: misc
+    HookMiddleware(len, HookVerifier(keys, issuer="i", audience="a"))  # E: arg-type
+
+
+@protect(HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a"))
+def view(number: int) -> str:
+    """Keeps its signature."""
+    return str(number)
+
+
+view("1")  # E: arg-type

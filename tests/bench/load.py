@@ -1,0 +1,192 @@
+"""Load on a protected handler in two processes, while the key source comes and goes.
+
+python -m tests.bench.load [seconds] [--json]
+
+The source answers for a second and fails for a second, and the keys are believed for a second only,
+so that every state of the cache is passed under load. What must hold: a good token is never
+answered with 401, no 5xx but 503, no bad token gets in, memory stays flat.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from hookkey_verify import ApiToken, CachePolicy, HookKeys, HookSigner, HookVerifier
+from hookkey_verify.asgi import HookMiddleware
+from tests.servers import free_port
+
+CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
+PROCESSES, CLIENTS = 2, 8
+WARM_UP = 5.0
+"""Seconds until memory is measured for the first time, or a third of the run."""
+ORG_URL = "BENCH_ORG_URL"
+
+
+def make_app() -> Any:
+    """Build the application that each worker serves."""
+    policy = CachePolicy(fresh_for=1, stale_if_error=0, negative_for=1, backoff=0.1, max_backoff=1)
+    keys = HookKeys(os.environ[ORG_URL], ApiToken("t"), policy=policy)
+    verifier = HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
+
+    async def handler(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    return HookMiddleware(handler, verifier)
+
+
+@contextmanager
+def flapping_source(jwk: dict[str, Any]) -> Iterator[str]:
+    """A second up, a second down."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            up = int(time.monotonic()) % 2 == 0
+            known = self.path.endswith(str(jwk["kid"]))
+            error = {"errorCode": "E0000007", "errorSummary": "Not found"}
+            body = json.dumps(jwk if known else error).encode()
+            self.send_response((200 if known else 404) if up else 503)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Client(threading.Thread):
+    """Sends good and bad tokens over one connection, and counts the answers."""
+
+    def __init__(self, port: int, good: list[str], bad: list[str], until: float) -> None:
+        super().__init__()
+        self.good: Counter[int] = Counter()
+        self.bad: Counter[int] = Counter()
+        self._port, self._tokens, self._until = port, (good, bad), until
+
+    def run(self) -> None:
+        """Go on until it is time; a new connection now and then, so that all workers are used."""
+        while time.monotonic() < self._until:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+            for _ in range(200):
+                is_bad = random.random() < 0.3
+                token = random.choice(self._tokens[is_bad])
+                connection.request("POST", "/", headers={"Authorization": f"Bearer {token}"})
+                answer = connection.getresponse()
+                answer.read()
+                (self.bad if is_bad else self.good)[answer.status] += 1
+            connection.close()
+
+
+def _children(pid: int) -> set[int]:
+    """The workers, and what multiprocessing has beside them."""
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def _memory(pids: set[int]) -> int:
+    """Resident kilobytes of these processes together."""
+    total = 0
+    for pid in pids:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        total += next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+    return total
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("POST", "/")
+            assert connection.getresponse().status == 401
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the server did not start")
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """Run the load and return the counts."""
+    signer, stranger = HookSigner.generate("known"), HookSigner.generate("known")
+    recipe: Any = {"client_id": CLIENT_ID, "token_url": TOKEN_URL, "lifetime": 3000}
+    good = [signer.client_assertion(**recipe) for _ in range(20)]
+    other: Any = {**recipe, "token_url": "https://other.example/token"}
+    bad = [
+        "a.b.c",
+        stranger.client_assertion(**recipe),
+        signer.client_assertion(**other),
+        *(HookSigner(signer._key, f"unknown-{n}").client_assertion(**recipe) for n in range(20)),
+    ]
+    port = free_port()
+    with flapping_source(signer.public_jwk()) as org_url:
+        server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "uvicorn", "--factory", "tests.bench.load:make_app"),
+                *("--port", str(port), "--workers", str(PROCESSES), "--log-level", "critical"),
+            ],
+            env={**os.environ, ORG_URL: org_url},
+        )
+        try:
+            _wait(port)
+            until = time.monotonic() + seconds
+            clients = [Client(port, good, bad, until) for _ in range(CLIENTS)]
+            for client in clients:
+                client.start()
+            time.sleep(min(WARM_UP, seconds / 3))
+            pids = _children(server.pid)
+            before = _memory(pids)
+            for client in clients:
+                client.join()
+            after = _memory(pids)
+        finally:
+            server.terminate()
+            server.wait(20)
+    totals = sum((client.good for client in clients), Counter[int]())
+    refused = sum((client.bad for client in clients), Counter[int]())
+    return {
+        "seconds": seconds,
+        "processes": PROCESSES,
+        "good tokens": dict(sorted(totals.items())),
+        "bad tokens": dict(sorted(refused.items())),
+        "requests per second": round((totals.total() + refused.total()) / seconds),
+        "memory in KB": [before, after],
+    }
+
+
+def main() -> None:
+    """Run, print, and fail when something does not hold."""
+    arguments = [each for each in sys.argv[1:] if not each.startswith("--")]
+    report = measure(float(arguments[0]) if arguments else 60)
+    print(json.dumps(report, indent=2))
+    assert set(report["good tokens"]) <= {200, 503}, "a good token was refused"
+    assert set(report["bad tokens"]) <= {401, 503}, "a bad token got in"
+    before, after = report["memory in KB"]
+    assert after < before * 1.2, "memory grew"
+
+
+if __name__ == "__main__":
+    main()
