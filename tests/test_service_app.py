@@ -517,3 +517,44 @@ def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> Non
     """Each is refused when it is asked for."""
     with pytest.raises(ConfigurationError):
         okta.fail(**fault)
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({}, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials"}, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_assertion": "x"}, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_id": "0oa1"}, "invalid_client"),
+    ],
+)
+def test_forms_of_no_client(okta: OktaEmulator, form: dict[str, str], error: str) -> None:
+    """The same at the org's own endpoint and at its authorization server."""
+    for url in (f"{okta.url}/oauth2/v1/token", f"{okta.issuer}/v1/token"):
+        answer = requests.post(url, data=form, timeout=10)
+        assert answer.status_code in (400, 401)
+        assert answer.json()["error"] == error
+
+
+def test_secrets_are_not_for_oktas_own_scopes(okta: OktaEmulator) -> None:
+    """A client that has one gets its token from the authorization server only."""
+    client_id = okta._apps.register_secret("s3cret", ["hooks"])
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": "s3cret",
+        "scope": "hooks",
+    }
+    assert requests.post(f"{okta.url}/oauth2/v1/token", data=form, timeout=10).status_code == 401
+    assert requests.post(f"{okta.issuer}/v1/token", data=form, timeout=10).status_code == 200
+    form["client_secret"] = "wrong"
+    assert requests.post(f"{okta.issuer}/v1/token", data=form, timeout=10).status_code == 401
+
+
+def test_faults_of_the_authorization_server(okta: OktaEmulator) -> None:
+    """Its token endpoint and its documents fail on demand too."""
+    for path, method in (("/v1/token", "POST"), ("/v1/keys", "GET")):
+        okta.fail(503)
+        assert requests.request(method, f"{okta.issuer}{path}", timeout=10).status_code == 503
+    elsewhere = f"{okta.url}/oauth2/other/v1/token"
+    assert requests.post(elsewhere, data={}, timeout=10).status_code == 404

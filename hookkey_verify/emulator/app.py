@@ -20,11 +20,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..clock import Clock, wall_clock
+from .authorization_server import AuthorizationServer
+from .delivery import Deliverer
 from .faults import Fault, Faults
+from .inline_hooks import InlineHooks
 from .oauth import OAuthError, ServiceApps
 from .state import OktaError, Org
 
-__all__ = ["PublicShape", "RequestLine", "create_app"]
+__all__ = ["Parts", "PublicShape", "RequestLine", "create_app"]
 
 PublicShape = Literal["bare", "wrapped"]
 """How GET /public/{keyId} answers: the bare JWK (Okta's specification), or inside ``_embedded``
@@ -72,48 +75,167 @@ class RateLimit:
         return headers, remaining >= 0
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an org consists of."""
+
+    keys: Org
+    apps: ServiceApps
+    hooks: InlineHooks
+    server: AuthorizationServer
+    deliverer: Deliverer
+    faults: Faults
+
+
 def create_app(
-    org: Org,
+    parts: Parts,
     *,
     api_token: str,
     public_shape: PublicShape = "bare",
     rate_limit: int = 600,  # GUESS: the size of the bucket of hook keys is not documented
     clock: Clock = wall_clock,
     log: deque[RequestLine] | None = None,
-    apps: ServiceApps | None = None,
-    faults: Faults | None = None,
 ) -> Starlette:
     """Build the application. ``log`` receives a line for every request."""
-    limiter = RateLimit(rate_limit, clock)
-    apps = ServiceApps(clock=clock) if apps is None else apps
-    faults = Faults() if faults is None else faults
+    site = _Site(parts, api_token, public_shape, RateLimit(rate_limit, clock), log)
+    app = Starlette(
+        routes=site.routes(),
+        exception_handlers={
+            404: site.http_error,
+            405: site.http_error,
+            Exception: site.http_error,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
 
-    async def list_or_create(request: Request) -> Any:
+
+class _Site:
+    """HTTP around the parts: paths, credentials, rate limits, faults, answers."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        api_token: str,
+        public_shape: PublicShape,
+        limiter: RateLimit,
+        log: deque[RequestLine] | None,
+    ) -> None:
+        self._parts = parts
+        self._api_token = api_token
+        self._public_shape = public_shape
+        self._limiter = limiter
+        self._log = log
+
+    def routes(self) -> list[Route]:
+        """Return every path of the org."""
+        keys, hooks, server = "/api/v1/hook-keys", "/api/v1/inlineHooks", "/oauth2/{server}"
+        hook = f"{hooks}/{{id}}"
+        api, token, public = self._api, self._token, self._public
+        return [
+            Route(keys, api(self._keys), methods=["GET", "POST"]),
+            Route(f"{keys}/public/{{key_id}}", api(self._public_key), methods=["GET"]),
+            Route(f"{keys}/{{id}}", api(self._key), methods=["GET", "PUT", "DELETE"]),
+            Route(hooks, api(self._hooks), methods=["GET", "POST"]),
+            Route(hook, api(self._hook), methods=["GET", "PUT", "POST", "DELETE"]),
+            Route(f"{hook}/lifecycle/{{verb}}", api(self._lifecycle), methods=["POST"]),
+            Route(f"{hook}/execute", api(self._execute), methods=["POST"]),
+            Route("/oauth2/v1/token", token(self._org_token), methods=["POST"]),
+            Route(f"{server}/v1/token", token(self._server_token), methods=["POST"]),
+            Route(f"{server}/v1/keys", public(self._server_keys), methods=["GET"]),
+            Route(f"{server}/.well-known/{{kind}}", public(self._metadata), methods=["GET"]),
+        ]
+
+    # Hook keys
+
+    async def _keys(self, request: Request) -> Any:
         if request.method == "POST":
-            return await run_in_threadpool(org.create, await _body(request))
-        return org.list()
+            return await run_in_threadpool(self._parts.keys.create, await _body(request))
+        return self._parts.keys.list()
 
-    async def public_key(request: Request) -> Any:
-        key = org.public_key(request.path_params["key_id"])
-        return {"_embedded": key} if public_shape == "wrapped" else key
+    async def _public_key(self, request: Request) -> Any:
+        key = self._parts.keys.public_key(request.path_params["key_id"])
+        return {"_embedded": key} if self._public_shape == "wrapped" else key
 
-    async def one(request: Request) -> Any:
-        id_ = request.path_params["id"]
+    async def _key(self, request: Request) -> Any:
+        id_, keys = request.path_params["id"], self._parts.keys
         if request.method == "PUT":
-            return org.rename(id_, await _body(request))
+            return keys.rename(id_, await _body(request))
         if request.method == "DELETE":
-            return org.delete(id_)
-        return org.get(id_, expand=request.query_params.get("expand") == "publickey")
+            return keys.delete(id_)
+        return keys.get(id_, expand=request.query_params.get("expand") == "publickey")
 
-    def endpoint(
-        answer: Callable[[Request], Awaitable[Any]],
-    ) -> Callable[[Request], Awaitable[Response]]:
+    # Inline hooks
+
+    async def _hooks(self, request: Request) -> Any:
+        if request.method == "POST":
+            return self._parts.hooks.create(await _body(request))
+        return self._parts.hooks.list(request.query_params.get("type"))
+
+    async def _hook(self, request: Request) -> Any:
+        id_, hooks = request.path_params["id"], self._parts.hooks
+        if request.method == "DELETE":
+            return hooks.delete(id_)
+        if request.method in ("PUT", "POST"):
+            return hooks.replace(id_, await _body(request))
+        return hooks.get(id_).document()
+
+    async def _lifecycle(self, request: Request) -> Any:
+        status = _LIFECYCLE.get(request.path_params["verb"])
+        if status is None:
+            raise _HTTP_ERRORS[404]
+        return self._parts.hooks.set_status(request.path_params["id"], status)
+
+    async def _execute(self, request: Request) -> Any:
+        """Call the hook with this body and return what it answers."""
+        hook, body = self._parts.hooks.get(request.path_params["id"]), await _body(request)
+        delivery = await run_in_threadpool(self._parts.deliverer.fire, hook, body)
+        step = delivery.steps[-1]
+        if delivery.outcome != "failed":
+            return json.loads(step.body) if step.body.strip() else {}
+        # https://developer.okta.com/docs/reference/error-codes/: E0000134, E0000135, E0000137
+        if step.status is None:
+            raise OktaError(504, "E0000137", "The inline hook did not answer.", step.problem)
+        raise OktaError(400, "E0000135", "The inline hook answered with an error.", step.problem)
+
+    # Tokens
+
+    def _org_token(self, request: Request, form: dict[str, str]) -> Any:
+        return self._parts.apps.grant(form, request.headers.get("dpop"), str(request.url))
+
+    def _server_token(self, request: Request, form: dict[str, str]) -> Any:
+        return self._parts.server.token(form, self._issuer(request))
+
+    def _server_keys(self, request: Request) -> Any:
+        self._issuer(request)
+        return self._parts.server.jwks()
+
+    def _metadata(self, request: Request) -> Any:
+        if request.path_params["kind"] not in _METADATA:
+            raise _HTTP_ERRORS[404]
+        return self._parts.server.metadata(self._issuer(request))
+
+    def _issuer(self, request: Request) -> str:
+        server = self._parts.server.id
+        if request.path_params["server"] != server:
+            # GUESS: the words, as for every other resource.
+            raise OktaError(404, "E0000007", "Not found: Resource not found: (AuthorizationServer)")
+        return f"{str(request.base_url).rstrip('/')}/oauth2/{server}"
+
+    # What every answer has
+
+    def _api(self, answer: Callable[[Request], Awaitable[Any]]) -> Endpoint:
+        """An endpoint that wants credentials and counts against the rate limit."""
+
         async def respond(request: Request) -> Response:
-            headers, within = limiter.spend()
-            fault = faults.take(request.method, request.url.path) or Fault()
+            headers, within = self._limiter.spend()
+            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
             await asyncio.sleep(fault.delay)
             try:
-                _authenticate(request, api_token, apps)
+                _authenticate(request, self._api_token, self._parts.apps)
                 if not within:
                     raise _error(429)
                 if fault.status is not None and not fault.after:
@@ -126,13 +248,59 @@ def create_app(
                 result, status = error.body(), error.status
             except ClientDisconnect:
                 return Response(status_code=499)  # to nobody
-            return _response(request, status, result, headers)
+            return self._response(request, status, result, headers)
 
         return respond
 
-    def _response(request: Request, status: int, result: Any, headers: dict[str, str]) -> Response:
-        if log is not None:
-            log.append(RequestLine(request.method, request.url.path, status))
+    def _token(self, grant: Callable[[Request, dict[str, str]], Any]) -> Endpoint:
+        """A token endpoint (RFC 6749 section 3.2)."""
+
+        async def respond(request: Request) -> Response:
+            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
+            await asyncio.sleep(fault.delay)
+            headers: dict[str, str] = {}
+            try:
+                if fault.status is not None:
+                    raise OAuthError(fault.status, "server_error", "A fault was asked for.")
+                form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+                result, status = await run_in_threadpool(grant, request, form), 200
+            except OAuthError as error:
+                result, status, headers = error.body(), error.status, error.headers
+            except OktaError as error:
+                result, status = error.body(), error.status
+            except ClientDisconnect:
+                return Response(status_code=499)  # to nobody
+            return self._response(request, status, result, headers)
+
+        return respond
+
+    def _public(self, answer: Callable[[Request], Any]) -> Endpoint:
+        """An endpoint for everybody."""
+
+        async def respond(request: Request) -> Response:
+            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
+            await asyncio.sleep(fault.delay)
+            try:
+                if fault.status is not None:
+                    raise _error(fault.status)
+                result, status = await run_in_threadpool(answer, request), 200
+            except OktaError as error:
+                result, status = error.body(), error.status
+            return self._response(request, status, result, {})
+
+        return respond
+
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        """Answer what no endpoint has answered."""
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        refusal = _HTTP_ERRORS.get(status, OktaError(500, "E0000009", "Internal Server Error"))
+        return self._response(request, refusal.status, refusal.body(), {})
+
+    def _response(
+        self, request: Request, status: int, result: Any, headers: dict[str, str]
+    ) -> Response:
+        if self._log is not None:
+            self._log.append(RequestLine(request.method, request.url.path, status))
         response = Response(status_code=204) if status == 204 else JSONResponse(result, status)
         response.headers.update(
             {
@@ -145,45 +313,9 @@ def create_app(
         )
         return response
 
-    async def http_error(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        refusal = _HTTP_ERRORS.get(status, OktaError(500, "E0000009", "Internal Server Error"))
-        return _response(request, refusal.status, refusal.body(), {})
 
-    keys = "/api/v1/hook-keys"
-    app = Starlette(
-        routes=[
-            Route("/oauth2/v1/token", _token_endpoint(apps, faults, _response), methods=["POST"]),
-            Route(keys, endpoint(list_or_create), methods=["GET", "POST"]),
-            Route(f"{keys}/public/{{key_id}}", endpoint(public_key), methods=["GET"]),
-            Route(f"{keys}/{{id}}", endpoint(one), methods=["GET", "PUT", "DELETE"]),
-        ],
-        exception_handlers={404: http_error, 405: http_error, Exception: http_error},
-    )
-    app.router.redirect_slashes = False
-    return app
-
-
-def _token_endpoint(
-    apps: ServiceApps, faults: Faults, response: Callable[..., Response]
-) -> Callable[[Request], Awaitable[Response]]:
-    async def token(request: Request) -> Response:
-        fault = faults.take(request.method, request.url.path) or Fault()
-        await asyncio.sleep(fault.delay)
-        headers: dict[str, str] = {}
-        try:
-            if fault.status is not None:
-                raise OAuthError(fault.status, "server_error", "A fault was asked for.")
-            form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-            result: Any = apps.grant(form, request.headers.get("dpop"), str(request.url))
-            status = 200
-        except OAuthError as error:
-            result, status, headers = error.body(), error.status, error.headers
-        return response(request, status, result, headers)
-
-    return token
-
-
+_LIFECYCLE = {"activate": "ACTIVE", "deactivate": "INACTIVE"}
+_METADATA = ("openid-configuration", "oauth-authorization-server")
 _HTTP_ERRORS = {
     # GUESS for an unknown path; the code is documented for unsupported methods.
     404: OktaError(404, "E0000022", "The endpoint does not support the provided HTTP method"),

@@ -13,7 +13,7 @@ import secrets
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -48,9 +48,10 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _App:
-    key: jwt.PyJWK
+    key: jwt.PyJWK | None
     scopes: frozenset[str]
     dpop: bool
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,42 @@ class ServiceApps:
         )
         return client_id
 
+    def register_secret(self, secret: str, scopes: Collection[str]) -> str:
+        """Register an app that signs in with a client secret; return its client id."""
+        client_id = "0oa" + identifier(17)
+        self._apps[client_id] = _App(None, frozenset(scopes), dpop=False, secret=secret)
+        return client_id
+
+    def authenticate(self, form: Mapping[str, str], url: str) -> tuple[str, frozenset[str]]:
+        """Return the client that sent this token request to ``url``, and its scopes.
+
+        Raises ``OAuthError``. Any app of the org may ask any of its authorization servers.
+        """
+        if form.get("grant_type") != "client_credentials":
+            raise OAuthError(400, "unsupported_grant_type", "The grant type is not supported.")
+        if "client_assertion" in form:
+            if form.get("client_assertion_type") != _ASSERTION_TYPE:
+                raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
+            app = self._authenticated(form["client_assertion"], url)
+        else:
+            named = self._apps.get(form.get("client_id", ""))
+            given = form.get("client_secret", "").encode()
+            if named is None or not named.secret:
+                raise OAuthError(401, "invalid_client", "The client is unknown.")
+            if not secrets.compare_digest(given, named.secret.encode()):
+                raise OAuthError(401, "invalid_client", "The client secret is wrong.")
+            app = named
+        return next(each for each, known in self._apps.items() if known is app), app.scopes
+
     def revoke_all(self) -> None:
         """Forget every token that was given."""
         self._grants.clear()
 
     def grant(self, form: Mapping[str, str], proof: str | None, url: str) -> dict[str, Any]:
-        """Answer a token request that came to ``url``. Raises ``OAuthError``."""
-        if form.get("grant_type") != "client_credentials":
-            raise OAuthError(400, "unsupported_grant_type", "The grant type is not supported.")
-        if form.get("client_assertion_type") != _ASSERTION_TYPE:
+        """Answer a token request for Okta's own API that came to ``url``. Raises ``OAuthError``."""
+        app = self._apps[self.authenticate(form, url)[0]]
+        if app.key is None:  # private_key_jwt is the only method for Okta's own scopes
             raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
-        app = self._authenticated(form.get("client_assertion", ""), url)
         wanted = frozenset(form.get("scope", "").split())
         if not wanted or not wanted <= app.scopes:
             raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
@@ -136,6 +162,8 @@ class ServiceApps:
         try:
             claimed = jwt.decode(assertion, options={"verify_signature": False})
             app = self._apps[claimed["iss"]]
+            if app.key is None:
+                raise KeyError
             claims = jwt.decode(
                 assertion,
                 app.key,

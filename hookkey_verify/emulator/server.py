@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from ..clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .app import PublicShape, RequestLine, create_app
+from .app import Parts, PublicShape, RequestLine, create_app
+from .authorization_server import AuthorizationServer
+from .delivery import Deliverer, Delivery
 from .faults import Fault, Faults
+from .inline_hooks import InlineHooks
 from .oauth import ServiceApps
-from .state import Org
+from .state import Org, new_rsa_key
 
 __all__ = ["OktaEmulator"]
 
@@ -61,18 +64,28 @@ class OktaEmulator:
             raise ConfigurationError("api_token must be printable ASCII without white space")
         self.api_token = secrets.token_urlsafe(32) if api_token is None else api_token
         self.requests: deque[RequestLine] = deque(maxlen=10_000)
-        self.org = Org(clock=clock) if new_key is None else Org(new_key=new_key, clock=clock)
+        make = new_key or new_rsa_key
+        self.org = Org(new_key=make, clock=clock)
+        self.hooks = InlineHooks(has_key=self.org.has, clock=clock)
+        self.org.used_by_hooks = self.hooks.uses
         self._apps = ServiceApps(clock=clock)
+        self.authorization_server = AuthorizationServer(self._apps, new_key=make, clock=clock)
         self.faults = Faults()
+        self._deliverer = Deliverer(self.org.signer_of, clock=clock)
         self.app = create_app(
-            self.org,
+            Parts(
+                keys=self.org,
+                apps=self._apps,
+                hooks=self.hooks,
+                server=self.authorization_server,
+                deliverer=self._deliverer,
+                faults=self.faults,
+            ),
             api_token=self.api_token,
             public_shape=public_shape,
             rate_limit=rate_limit,
             clock=clock,
             log=self.requests,
-            apps=self._apps,
-            faults=self.faults,
         )
         self._port = port
         self._server: uvicorn.Server | None = None
@@ -140,6 +153,64 @@ class OktaEmulator:
     ) -> str:
         """Register an API Services app with this public key; return its client id."""
         return self._apps.register(public_jwk, scopes, dpop=dpop)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of the org's custom authorization server. Raises ``ConfigurationError``."""
+        return f"{self.url}/oauth2/{self.authorization_server.id}"
+
+    def create_hook(
+        self,
+        uri: str,
+        type: str = "com.okta.oauth2.tokens.transform",  # noqa: A002 - Okta's name
+        *,
+        name: str = "Hook",
+        key: Mapping[str, Any] | None = None,
+        token_url: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        scope: str = "hooks",
+        secret: tuple[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Create an inline hook without HTTP and return it as Okta would. Raises ``OktaError``.
+
+        Without more it is called without credentials. ``secret`` is the name and value of an
+        authentication header. ``key``, a hook key as ``create_key`` returns it, signs an assertion
+        for ``token_url``; ``client_secret`` is sent there instead. Without ``token_url`` it is the
+        org's own authorization server, which then gets to know the client.
+        """
+        if key is None and client_secret is None:
+            scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
+            channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
+            return self.hooks.create({"name": name, "type": type, "channel": channel})
+        if token_url is None:
+            token_url = f"{self.issuer}/v1/token"
+            client_id = self._client_of_server(key, client_secret, scope)
+        config: dict[str, Any] = {
+            "uri": uri,
+            "tokenUrl": token_url,
+            "clientId": client_id,
+            "scope": scope,
+            "authType": "client_secret_post" if key is None else "private_key_jwt",
+        }
+        config |= {"clientSecret": client_secret} if key is None else {"hookKeyId": key["id"]}
+        channel = {"type": "OAUTH", "config": config}
+        return self.hooks.create({"name": name, "type": type, "channel": channel})
+
+    def _client_of_server(
+        self, key: Mapping[str, Any] | None, client_secret: str | None, scope: str
+    ) -> str:
+        if key is None:
+            return self._apps.register_secret(client_secret or "", scope.split())
+        jwk = self.org.signer_of(key["id"]).public_jwk()
+        return self._apps.register(jwk, scope.split())
+
+    def fire(self, hook_id: str, body: Mapping[str, Any] | None = None) -> Delivery:
+        """Call an inline hook as Okta does, with realistic data unless ``body`` is given.
+
+        Raises ``OktaError`` when there is no such hook.
+        """
+        return self._deliverer.fire(self.hooks.get(hook_id), body)
 
     def revoke_tokens(self) -> None:
         """Make every access token that a service app was given invalid."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
 
-__all__ = ["OktaError", "Org", "identifier"]
+__all__ = ["OktaError", "Org", "identifier", "new_rsa_key"]
 
 MAX_KEYS = 50
 MAX_NAME = 255
@@ -76,7 +76,8 @@ class StoredKey:
         return {**{m: jwk[m] for m in ("kty", "kid", "e", "n")}, "alg": "RSA", "use": None}
 
 
-def _new_rsa_key() -> RSAPrivateKey:
+def new_rsa_key() -> RSAPrivateKey:
+    """Make a key as Okta's are."""
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -84,17 +85,19 @@ class Org:
     """The hook keys of one org. Thread-safe; in memory."""
 
     def __init__(
-        self, *, new_key: Callable[[], RSAPrivateKey] = _new_rsa_key, clock: Clock = wall_clock
+        self, *, new_key: Callable[[], RSAPrivateKey] = new_rsa_key, clock: Clock = wall_clock
     ) -> None:
         """``new_key`` makes the RSA keys (a pool makes tests fast); ``clock`` is epoch seconds."""
         self._new_key = new_key
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[str, StoredKey] = {}
+        self.used_by_hooks: Callable[[str], bool] = lambda _: False
+        """Whether an inline hook uses the key with this ``id``."""
 
     def list(self) -> list[dict[str, Any]]:
         """Return all keys, without their public halves."""
-        return [key.document(with_key=False) for key in list(self._keys.values())]
+        return [self._shown(key, with_key=False) for key in list(self._keys.values())]
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a key pair and return the key with its public half."""
@@ -112,7 +115,7 @@ class Org:
 
     def get(self, id: str, *, expand: bool = False) -> dict[str, Any]:  # noqa: A002 - Okta's name
         """Return one key by its ``id``; ``expand`` adds the public half."""
-        return self._by_id(id).document(with_key=expand)
+        return self._shown(self._by_id(id), with_key=expand)
 
     def public_key(self, key_id: str) -> dict[str, Any]:
         """Return the public half of the key whose ``keyId`` this is."""
@@ -127,12 +130,12 @@ class Org:
                 self._refuse_name(name)
             key = replace(key, name=name, last_updated=self._now())
             self._keys[id] = key
-        return key.document(with_key=True)
+        return self._shown(key, with_key=True)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete a key that no hook uses."""
         with self._lock:
-            if self._by_id(id).is_used:
+            if self._by_id(id).is_used or self.used_by_hooks(id):
                 # GUESS: Okta documents that used keys cannot be deleted, not what it answers.
                 raise OktaError(
                     400, "E0000001", "Api validation failed: hookKey", "The key is used by a hook."
@@ -147,6 +150,18 @@ class Org:
     def signer(self, key_id: str) -> HookSigner:
         """Return what signs with the key whose ``keyId`` this is; the private half stays inside."""
         return self._by_key_id(key_id).signer
+
+    def has(self, id: str) -> bool:  # noqa: A002
+        """Tell whether there is a key with this ``id``."""
+        return id in self._keys
+
+    def signer_of(self, id: str) -> HookSigner:  # noqa: A002
+        """Return what signs with the key with this ``id``."""
+        return self._by_id(id).signer
+
+    def _shown(self, key: StoredKey, *, with_key: bool) -> dict[str, Any]:
+        used = key.is_used or self.used_by_hooks(key.id)
+        return replace(key, is_used=used).document(with_key=with_key)
 
     def _by_id(self, id: str) -> StoredKey:  # noqa: A002
         key = self._keys.get(id)

@@ -1,0 +1,105 @@
+"""A custom authorization server of the org: issues the access tokens that reach a hook. Pure.
+
+https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/CustomAS/. Its clients are those of
+the org, and sign in with private_key_jwt (a hook key, for a hook) or client_secret_post.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from ..clock import Clock, wall_clock
+from ..signer import HookSigner
+from .oauth import OAuthError, ServiceApps
+from .state import identifier
+
+__all__ = ["AuthorizationServer"]
+
+LIFETIME: Final = 3600
+"""Seconds; Okta's default."""
+
+
+class AuthorizationServer:
+    """One authorization server with one signing key. Thread-safe."""
+
+    def __init__(
+        self,
+        apps: ServiceApps,
+        *,
+        new_key: Callable[[], RSAPrivateKey],
+        audience: str = "api://hooks",
+        clock: Clock = wall_clock,
+    ) -> None:
+        """``audience`` is the ``aud`` of its tokens; ``clock`` returns epoch seconds."""
+        self.id = "aus" + identifier(17)
+        self.audience = audience
+        self._apps = apps
+        self._new_key = new_key
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._signer: HookSigner | None = None
+
+    @property
+    def signer(self) -> HookSigner:
+        """What signs the tokens; made when it is first needed, because that takes 0.1 s."""
+        with self._lock:
+            if self._signer is None:
+                self._signer = HookSigner(self._new_key(), identifier(43), clock=self._clock)
+            return self._signer
+
+    def rotate(self) -> HookSigner:
+        """Sign with a new key from now on; the JWK Set no longer has the old one."""
+        with self._lock:
+            self._signer = None
+        return self.signer
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the JWK Set."""
+        return {"keys": [self.signer.public_jwk()]}
+
+    def metadata(self, issuer: str) -> dict[str, Any]:
+        """Return the discovery document (RFC 8414)."""
+        return {
+            "issuer": issuer,
+            "token_endpoint": f"{issuer}/v1/token",
+            "jwks_uri": f"{issuer}/v1/keys",
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        }
+
+    def token(self, form: Mapping[str, str], issuer: str) -> dict[str, Any]:
+        """Answer a token request. Raises ``OAuthError``."""
+        client_id, allowed = self._apps.authenticate(form, f"{issuer}/v1/token")
+        wanted = frozenset(form.get("scope", "").split())
+        if not wanted or not wanted <= allowed:
+            raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
+        return {
+            "token_type": "Bearer",
+            "expires_in": LIFETIME,
+            "access_token": self.access_token(issuer, client_id, wanted),
+            "scope": " ".join(sorted(wanted)),
+        }
+
+    def access_token(self, issuer: str, client_id: str, scopes: frozenset[str]) -> str:
+        """Sign a token as Okta's are: ``cid``, ``scp`` as a list, and the version of the form.
+
+        https://developer.okta.com/docs/reference/api/oidc/#access-token-payload
+        """
+        now = int(self._clock())
+        claims = {
+            "ver": 1,
+            "jti": f"AT.{uuid.uuid4().hex}",
+            "iss": issuer,
+            "aud": self.audience,
+            "iat": now,
+            "exp": now + LIFETIME,
+            "cid": client_id,
+            "scp": sorted(scopes),
+            "sub": client_id,
+        }
+        return self.signer.sign(claims)

@@ -1,0 +1,340 @@
+"""How Okta calls an inline hook, and what it makes of the answer.
+
+https://developer.okta.com/docs/concepts/inline-hooks/: three seconds for token and call together,
+redirects are not followed, at most one more attempt after a time-out or a 5xx, and none at all for
+token and telephony hooks. What is not documented is marked GUESS.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from ..clock import Clock, wall_clock
+from ..signer import HookSigner
+from .inline_hooks import InlineHook
+from .payloads import payload
+
+__all__ = ["Deliverer", "Delivery", "Step"]
+
+TIMEOUT: Final = 3.0
+"""Seconds for the token and the call together."""
+MAX_ANSWER: Final = 256 * 1024
+"""Bytes of an answer."""
+ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
+RENEW: Final = 30
+"""Seconds before its end at which a token is renewed. GUESS: that Okta keeps tokens is inferred."""
+_ONCE: Final = ("com.okta.oauth2.tokens.transform", "com.okta.telephony.provider")
+"""Hooks that are never tried a second time."""
+
+CONSEQUENCES: Final[Mapping[str, str]] = {
+    "com.okta.oauth2.tokens.transform": "the token is issued without the hook's changes",
+    "com.okta.saml.tokens.transform": "the assertion is sent without the hook's changes",
+    "com.okta.user.pre-registration": "the registration is denied",
+    "com.okta.import.transform": "the user is created without the hook's changes",
+    "com.okta.user.credential.password.import": "the password counts as wrong: sign-in fails",
+    "com.okta.telephony.provider": "Okta's own provider sends the message",
+}
+"""What happens to the user when a hook fails."""
+
+COMMANDS: Final[Mapping[str, frozenset[str]]] = {
+    "com.okta.oauth2.tokens.transform": frozenset(
+        {"com.okta.identity.patch", "com.okta.access.patch"}
+    ),
+    "com.okta.saml.tokens.transform": frozenset({"com.okta.assertion.patch"}),
+    "com.okta.user.pre-registration": frozenset(
+        {
+            "com.okta.action.update",
+            "com.action.update",  # sic, in three of Okta's own examples
+            "com.okta.user.profile.update",
+            "com.okta.user.progressive.profile.update",
+        }
+    ),
+    "com.okta.import.transform": frozenset(
+        {
+            "com.okta.action.update",
+            "com.okta.appUser.profile.update",
+            "com.okta.user.profile.update",
+            "com.okta.user.update",
+        }
+    ),
+    "com.okta.user.credential.password.import": frozenset({"com.okta.action.update"}),
+    "com.okta.telephony.provider": frozenset({"com.okta.telephony.action"}),
+}
+"""The commands that a hook of each type may answer with."""
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+Outcome = Literal["commands", "no change", "error", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a delivery. Secrets and tokens are not in it, only their kind and length."""
+
+    name: str
+    """"token" or "hook"."""
+    request: str
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """What the request said of its caller."""
+    status: int | None = None
+    """None: no answer."""
+    problem: str = ""
+    body: str = ""
+    """The hook's answer, cut."""
+    milliseconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether this step did what it should."""
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one event."""
+
+    hook_id: str
+    type: str
+    steps: tuple[Step, ...]
+    outcome: Outcome
+    verdict: str
+    """In words: what Okta would do to the user's flow."""
+    commands: tuple[Mapping[str, Any], ...] = ()
+    milliseconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the hook was reached and answered as Okta wants it."""
+        return self.outcome in ("commands", "no change")
+
+
+class Deliverer:
+    """Calls the hooks of one org as Okta does. Thread-safe; tokens are kept until they are due."""
+
+    def __init__(
+        self,
+        signer: Callable[[str], HookSigner],
+        *,
+        clock: Clock = wall_clock,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """``signer`` returns what signs with the hook key of an ``id`` (``HKY…``).
+
+        ``clock`` returns epoch seconds, ``timeout`` is in seconds.
+        """
+        self._signer = signer
+        self._clock = clock
+        self._timeout = timeout
+        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
+        """Deliver one event; ``body`` None makes a realistic one of the hook's type."""
+        document = body or payload(hook.type, source=hook.id, now=self._clock())
+        began = time.monotonic()
+        steps: list[Step] = []
+        for attempt in range(1 if hook.type in _ONCE else 2):
+            deadline = time.monotonic() + self._timeout
+            authorization, failed = self._authorization(hook, deadline, steps)
+            if failed:
+                break
+            step, again, answer = self._call(hook, document, authorization, deadline)
+            steps.append(step)
+            if not again or attempt:
+                break
+        spent = (time.monotonic() - began) * 1000
+        if failed or not steps[-1].ok:
+            verdict = f"{CONSEQUENCES[hook.type]}: {steps[-1].problem}"
+            return Delivery(hook.id, hook.type, tuple(steps), "failed", verdict, (), spent)
+        return _judged(hook, tuple(steps), answer, spent)
+
+    def _authorization(
+        self, hook: InlineHook, deadline: float, steps: list[Step]
+    ) -> tuple[dict[str, str], bool]:
+        """The headers that authenticate the call, and whether they could not be had."""
+        if hook.channel_type == "HTTP":
+            return dict([hook.auth_header] if hook.auth_header else []), False
+        kept = self._tokens.get((hook.id, hook.last_updated))
+        if kept is None or kept[1] <= self._clock():
+            step, kept = self._token(hook, deadline)
+            steps.append(step)
+            if kept is None:
+                return {}, True
+            self._tokens[hook.id, hook.last_updated] = kept
+        return {"Authorization": f"Bearer {kept[0]}"}, False
+
+    def _token(self, hook: InlineHook, deadline: float) -> tuple[Step, tuple[str, float] | None]:
+        """Ask the token URL. The form is what an Okta server wants; for hooks it is inferred."""
+        form = {"grant_type": "client_credentials"} | ({"scope": hook.scope} if hook.scope else {})
+        if hook.auth_type == "private_key_jwt":
+            signer = self._signer(hook.hook_key_id or "")
+            form["client_assertion_type"] = ASSERTION_TYPE
+            form["client_assertion"] = signer.client_assertion(
+                client_id=hook.client_id, token_url=hook.token_url, lifetime=ASSERTION_LIFETIME
+            )
+            sent = {"client_assertion": f"signed with kid {signer.kid}"}
+        else:
+            form |= {"client_id": hook.client_id, "client_secret": hook.client_secret}
+            sent = {"client_id": hook.client_id, "client_secret": "(hidden)"}
+        answer = _exchange(hook.token_url, deadline, data=form, headers=dict(hook.headers))
+        request = f"POST {hook.token_url}"
+        facts: dict[str, Any] = {"milliseconds": answer.milliseconds, "status": answer.status}
+        if answer.problem or answer.status != 200:
+            told = _oauth_error(answer.body)
+            problem = answer.problem or f"the token URL answers {answer.status}{told}"
+            return Step("token", request, sent, problem=problem, **facts), None
+        token, lifetime, problem = _issued(answer.body)
+        if problem:
+            return Step("token", request, sent, problem=problem, **facts), None
+        return Step("token", request, sent, **facts), (token, self._clock() + lifetime - RENEW)
+
+    def _call(
+        self,
+        hook: InlineHook,
+        document: Mapping[str, Any],
+        authorization: Mapping[str, str],
+        deadline: float,
+    ) -> tuple[Step, bool, bytes]:
+        """Post the event; also whether Okta would try again, and the answer's body."""
+        headers = {
+            **dict(hook.headers),
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            **authorization,
+        }
+        octets = json.dumps(document).encode()
+        answer = _exchange(hook.uri, deadline, data=octets, headers=headers)
+        status = answer.status
+        problem, again = answer.problem, bool(answer.problem)
+        if status is not None and not problem:
+            if 300 <= status < 400:
+                problem = f"the hook answers {status}, and redirects are not followed"
+            elif status not in (200, 204):
+                problem, again = f"the hook answers {status}", status >= 500
+        sent = {name: _hidden(value) for name, value in authorization.items()}
+        shown = answer.body[:2_000].decode("utf-8", "replace")
+        step = Step("hook", f"POST {hook.uri}", sent, status, problem, shown, answer.milliseconds)
+        return step, again, answer.body
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int | None
+    body: bytes
+    problem: str
+    milliseconds: float
+
+
+def _exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]) -> _Answer:
+    """Post, and give up at the deadline, whatever the pace of the answer."""
+    began = time.monotonic()
+    result: list[_Answer] = []
+
+    def work() -> None:
+        status, body, problem = _posted(url, data, headers, deadline - time.monotonic())
+        result.append(_Answer(status, body, problem, (time.monotonic() - began) * 1000))
+
+    # A thread that is left behind when the answer drips; requests has no total time-out.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    if result:
+        return result[0]
+    spent = (time.monotonic() - began) * 1000
+    return _Answer(None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included", spent)
+
+
+def _posted(
+    url: str, data: Any, headers: Mapping[str, str], left: float
+) -> tuple[int | None, bytes, str]:
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.post(
+                url,
+                data=data,
+                headers=dict(headers),
+                allow_redirects=False,
+                stream=True,
+                timeout=max(left, 0.001),
+            )
+            with answer:
+                body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
+        if len(body) > MAX_ANSWER:
+            return answer.status_code, b"", f"the answer is larger than {MAX_ANSWER} bytes"
+        return answer.status_code, body, ""
+    except requests.Timeout:
+        return None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included"
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        return None, b"", f"no connection, or it was lost ({type(error).__name__})"
+
+
+def _document(octets: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(octets)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _oauth_error(octets: bytes) -> str:
+    error = (_document(octets) or {}).get("error")
+    return f" ({error[:100]})" if isinstance(error, str) and error.isprintable() else ""
+
+
+def _issued(octets: bytes) -> tuple[str, float, str]:
+    """Token, lifetime in seconds and problem. Without expires_in Okta fails (OKTA-702184)."""
+    document = _document(octets)
+    if document is None:
+        return "", 0, "the token URL answers no JSON object"
+    token, lifetime = document.get("access_token"), document.get("expires_in")
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+        return "", 0, "the token URL answers without access_token"
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
+        return "", 0, "the token URL answers without expires_in"
+    return token, lifetime, ""
+
+
+def _hidden(value: str) -> str:
+    """How a credential is shown: its scheme and its length."""
+    scheme, space, rest = value.partition(" ")
+    if not space:
+        return f"({len(value)} characters)"
+    return f"{scheme} ({len(rest)} characters)"
+
+
+def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: float) -> Delivery:
+    """What Okta makes of a 200 or a 204."""
+
+    def judged(outcome: Outcome, verdict: str, *commands: Mapping[str, Any]) -> Delivery:
+        return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, spent)
+
+    if steps[-1].status == 204 or not octets.strip():
+        return judged("no change", "the hook changes nothing")
+    document = _document(octets)
+    consequence = CONSEQUENCES[hook.type]
+    if document is None:
+        return judged("failed", f"{consequence}: the answer is no JSON object")
+    if document.get("error"):
+        error = document["error"]
+        summary = error.get("errorSummary") if isinstance(error, dict) else None
+        return judged("error", f"the flow ends with the hook's error: {summary or 'no summary'}")
+    commands = document.get("commands", [])
+    if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
+        return judged("failed", f"{consequence}: commands is no list of objects")
+    known = COMMANDS[hook.type]
+    strange = [each.get("type") for each in commands if each.get("type") not in known]
+    if strange:
+        # GUESS: what Okta does with a command of another hook is not documented.
+        return judged("failed", f"{consequence}: {strange[0]!r} is no command of this hook")
+    if not commands:
+        return judged("no change", "the hook changes nothing")
+    names = ", ".join(str(each["type"]) for each in commands)
+    return judged("commands", f"the hook's commands are carried out: {names}", *commands)
