@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .keys.hook_keys import HookKeys
-from .keys.issuer_keys import IssuerKeys
 from .settings import NAMES, Settings
 from .verifier import HookVerifier
 
@@ -20,6 +18,9 @@ def configured_verifier(values: Mapping[str, Any]) -> HookVerifier:
     org's hook keys. What is not among the values comes from the environment and okta.yaml. Raises
     ``ConfigurationError`` naming what is missing.
     """
+    from .keys.hook_keys import HookKeys  # noqa: PLC0415 - imports requests
+    from .keys.issuer_keys import IssuerKeys  # noqa: PLC0415
+
     given = {name: values.get(where.variable) for name, where in NAMES.items()}
     settings = Settings(given)
     keys = HookKeys if settings.text("issuer") is None else IssuerKeys

@@ -143,6 +143,25 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("room", "heavy"),
+    [
+        ("guard", {"cryptography"}),
+        ("shared_secret", {"cryptography"}),
+        ("asgi", {"cryptography"}),
+        ("wsgi", {"cryptography"}),
+        ("aws_lambda", {"cryptography"}),
+        ("starlette", {"cryptography", "starlette"}),
+        ("fastapi", {"cryptography", "fastapi", "starlette", "opentelemetry"}),  # FastAPI's own
+        ("flask", {"cryptography", "flask", "werkzeug", "click"}),
+        ("django", {"cryptography", "django"}),
+    ],
+)
+def test_no_framework_but_its_own(room: str, heavy: set[str]) -> None:
+    """Importing an adapter imports its framework, and neither another one nor an HTTP client."""
+    assert _loaded_after(f"import hookkey_verify.{room}") & HEAVY <= heavy
+
+
+@pytest.mark.parametrize(
     ("missing", "room"),
     [
         ("uvicorn", "emulator"),

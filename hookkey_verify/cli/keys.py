@@ -143,8 +143,9 @@ def get(key: str, as_json: bool) -> None:
 
 @keys.command()
 @_argument("key")
+@as_json
 @command
-def public(key: str) -> None:
+def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
     """Print a key's public half as a JWK that JOSE libraries read.
 
     Example: hookkey keys public "Token hook 2026" > hook-key.json
@@ -170,8 +171,9 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
 @keys.command()
 @_argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
 @command
-def delete(key: str, yes: bool) -> None:
+def delete(key: str, yes: bool, as_json: bool) -> None:
     """Delete a key for good. A key that an inline hook uses is not deleted.
 
     Example: hookkey keys delete "Token hook 2025" --yes
@@ -180,7 +182,10 @@ def delete(key: str, yes: bool) -> None:
         found = _find(client, key)
         _confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
         client.delete(found.id)
-    tell(f"deleted {found.id}")
+    if as_json:
+        print_json({"deleted": found.id})
+    else:
+        tell(f"deleted {found.id}")
 
 
 @keys.command()
@@ -235,8 +240,9 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
 
 
 @keys.command()
+@as_json
 @command
-def jwks() -> None:
+def jwks(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
     """Print the public halves of all keys as a JWK Set.
 
     Example: hookkey keys jwks > jwks.json

@@ -116,6 +116,7 @@ def read_token(file: BinaryIO) -> bytes:
 @click.option("--token-url", help="aud of a client assertion.")
 @click.option("--claims", type=click.File("rb"), help="JSON file of claims to sign instead.")
 @click.option("--lifetime", type=float, default=300, show_default=True, help="Seconds.")
+@as_json
 @command
 def sign(  # noqa: PLR0917 - the options of the command
     private_key: str,
@@ -124,6 +125,7 @@ def sign(  # noqa: PLR0917 - the options of the command
     token_url: str | None,
     claims: BinaryIO | None,
     lifetime: float,
+    as_json: bool,
 ) -> None:
     """Sign a client assertion as Okta does with a hook key, with a key of your own. For tests.
 
@@ -134,12 +136,15 @@ def sign(  # noqa: PLR0917 - the options of the command
     except OSError:
         raise ConfigurationError("the private key file cannot be read") from None
     if claims is not None:
-        click.echo(signer.sign(_claims(claims)))
-        return
-    if client_id is None or token_url is None:
+        token = signer.sign(_claims(claims))
+    elif client_id is None or token_url is None:
         raise click.UsageError("--client-id and --token-url, or --claims")
-    token = signer.client_assertion(client_id=client_id, token_url=token_url, lifetime=lifetime)
-    click.echo(token)
+    else:
+        token = signer.client_assertion(client_id=client_id, token_url=token_url, lifetime=lifetime)
+    if as_json:
+        print_json({"token": token, "kid": kid})
+    else:
+        click.echo(token)
 
 
 def _claims(file: BinaryIO) -> dict[str, Any]:

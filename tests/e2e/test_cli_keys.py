@@ -75,7 +75,8 @@ def test_an_administrators_afternoon(shell: Shell) -> None:
     assert (finished["name"], finished["keyId"]) == ("Token hook", successor["keyId"])
     renamed = shell.json("keys", "rename", "Token hook", "Hook", "--json")
     assert renamed["name"] == "Hook"
-    assert shell("keys", "delete", "Hook", "--yes").exit_code == 0
+    assert shell.json("keys", "jwks", "--json") == shell.json("keys", "jwks")
+    assert shell.json("keys", "delete", "Hook", "--yes", "--json") == {"deleted": renamed["id"]}
     assert shell.json("keys", "list", "--json") == []
 
 

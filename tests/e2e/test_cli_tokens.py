@@ -76,6 +76,8 @@ def test_sign_any_claims(signer: HookSigner) -> None:
     key = ("--private-key", _pem(signer), "--kid", "k1")
     done = run("sign", *key, "--claims", "claims.json")
     assert done.exit_code == 0
+    document = json.loads(run("sign", *key, "--claims", "claims.json", "--json").stdout)
+    assert document == {"token": done.stdout.strip(), "kid": "k1"}
     shown = json.loads(run("inspect", "--json", stdin=done.stdout).stdout)["unverified"]
     assert shown["claims"] == {"iss": "me", "n": 1}
     assert shown["header"]["kid"] == "k1"
