@@ -140,6 +140,7 @@ class Deliverer:
         document = body or payload(hook.type, source=hook.id, now=self._clock())
         began = time.monotonic()
         steps: list[Step] = []
+        failed, answer = True, b""
         for attempt in range(1 if hook.type in _ONCE else 2):
             deadline = time.monotonic() + self._timeout
             authorization, failed = self._authorization(hook, deadline, steps)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -27,6 +29,8 @@ from .state import Org, new_rsa_key
 __all__ = ["OktaEmulator"]
 
 START_TIMEOUT = 10
+LAST_ANSWERS = 1.0
+"""Seconds for what is being answered when the org is stopped."""
 
 
 class OktaEmulator:
@@ -88,7 +92,7 @@ class OktaEmulator:
             log=self.requests,
         )
         self._port = port
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._url = ""
 
@@ -128,7 +132,7 @@ class OktaEmulator:
     def stop(self) -> None:
         """Stop serving. Idempotent; keys and log are kept."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+            self._server.end()
             self._thread.join(START_TIMEOUT)
         self._server = self._thread = None
         self._url = ""
@@ -249,11 +253,43 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                timeout_graceful_shutdown=1,
             )
         )
         self._ready = ready
+        self._told = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._ready.set()
+
+    def end(self) -> None:
+        """End now. uvicorn's own loop looks ten times a second and then waits for as long again,
+        which a fixture of every test would pay.
+        """
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        until = self._loop.time() + LAST_ANSWERS
+        while (state.connections or state.tasks) and self._loop.time() < until:
+            await asyncio.sleep(0.002)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.sleep(0)
