@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "otel": {"errors", "events", "keys", "version"},
     "prometheus": {"errors", "events", "keys"},
     "emulator": {"clock", "emulator", "errors", "signer"},
-    "testing": {"clock", "errors", "signer", "testing"},
+    "testing": {"clock", "emulator", "errors", "signer", "testing"},
     "cli": {
         "cli", "clock", "emulator", "encoding", "errors", "issuer", "keys", "okta", "replay",
         "settings", "signer", "testing", "verifier", "version",

@@ -1,7 +1,26 @@
-"""For the tests of our users: tokens that a verifier must refuse."""
+"""For the tests of our users: tokens that a verifier must refuse, and Okta's requests.
+
+The fixtures for pytest are in ``plugin``, which pytest imports in every project that has this
+package installed; so nothing else is imported before it is used.
+"""
 
 from __future__ import annotations
 
-from .zoo import BadToken, bad_tokens
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["BadToken", "bad_tokens"]
+if TYPE_CHECKING:
+    from .requests import hook_request as hook_request
+    from .zoo import BadToken as BadToken
+    from .zoo import bad_tokens as bad_tokens
+
+__all__ = ["BadToken", "bad_tokens", "hook_request"]
+
+_HOMES = {"BadToken": ".zoo", "bad_tokens": ".zoo", "hook_request": ".requests"}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home, __name__), name)

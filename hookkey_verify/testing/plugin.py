@@ -1,0 +1,119 @@
+"""Fixtures for pytest: a local Okta org for each test, and what Okta would send.
+
+Installed with the package (entry point ``pytest11``); imports nothing before a fixture is used. The
+org needs the extra ``emulator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    from ..emulator import OktaEmulator
+    from ..emulator.delivery import Delivery
+    from ..signer import HookSigner
+    from .zoo import BadToken
+
+__all__ = [
+    "bad_tokens",
+    "fire_hook",
+    "hook_key",
+    "hook_request",
+    "hook_signer",
+    "okta_emulator",
+]
+
+POOL = 3
+"""RSA keys that all tests share in turn: making one takes 0.1 seconds."""
+
+
+@pytest.fixture(scope="session")
+def _rsa_keys() -> Callable[[], RSAPrivateKey]:
+    from ..emulator.state import new_rsa_key  # noqa: PLC0415 - only for those who use it
+
+    keys: list[RSAPrivateKey] = []
+    handed_out = 0
+
+    def next_key() -> RSAPrivateKey:
+        nonlocal handed_out
+        handed_out += 1
+        if len(keys) < POOL:
+            keys.append(new_rsa_key())
+            return keys[-1]
+        return keys[handed_out % POOL]
+
+    return next_key
+
+
+@pytest.fixture
+def okta_emulator(_rsa_keys: Callable[[], RSAPrivateKey]) -> Iterator[OktaEmulator]:
+    """A local Okta org over HTTP with nothing in it: ``.url``, ``.api_token``, ``.issuer``.
+
+    Its RSA keys come from a pool that all tests share, so two hook keys may have the same material;
+    their keyIds differ.
+    """
+    from ..emulator import OktaEmulator  # noqa: PLC0415
+
+    with OktaEmulator(new_key=_rsa_keys) as okta:
+        yield okta
+
+
+@pytest.fixture
+def hook_key(okta_emulator: OktaEmulator) -> dict[str, Any]:
+    """A hook key of the org, as Okta's create call returns it."""
+    return okta_emulator.create_key("pytest")
+
+
+@pytest.fixture
+def hook_signer(okta_emulator: OktaEmulator, hook_key: dict[str, Any]) -> HookSigner:
+    """What signs as Okta would with ``hook_key``."""
+    return okta_emulator.signer(hook_key["keyId"])
+
+
+@pytest.fixture
+def bad_tokens(hook_signer: HookSigner) -> Callable[..., tuple[BadToken, ...]]:
+    """``bad_tokens(client_id=…, token_url=…)``: the zoo, signed with ``hook_key``.
+
+    For ``parametrize``, which wants them before there are fixtures, there is
+    ``hookkey_verify.testing.bad_tokens`` and a signer of your own.
+    """
+    from .zoo import bad_tokens as make  # noqa: PLC0415
+
+    def zoo(*, client_id: str, token_url: str) -> tuple[BadToken, ...]:
+        return make(hook_signer, client_id=client_id, token_url=token_url)
+
+    return zoo
+
+
+@pytest.fixture
+def hook_request() -> Callable[..., dict[str, Any]]:
+    """``hook_request(token, framework="flask", type=…)``: what Okta would send to the hook.
+
+    For Flask, FastAPI, Starlette and Django the arguments of ``client.post(path, **…)``; see
+    ``hookkey_verify.testing.hook_request``.
+    """
+    from .requests import hook_request as make  # noqa: PLC0415
+
+    return make
+
+
+@pytest.fixture
+def fire_hook(okta_emulator: OktaEmulator) -> Callable[..., Delivery]:
+    """``fire_hook(uri, type=…, key=…, …)``: create an inline hook and have the org call it.
+
+    Takes the arguments of ``OktaEmulator.create_hook``, and ``body``.
+    """
+    count = 0
+
+    def fire(uri: str, *arguments: Any, body: Any = None, **options: Any) -> Delivery:
+        nonlocal count
+        count += 1
+        made = okta_emulator.create_hook(uri, *arguments, **{"name": f"pytest {count}", **options})
+        return okta_emulator.fire(made["id"], body)
+
+    return fire

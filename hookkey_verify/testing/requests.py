@@ -1,0 +1,102 @@
+"""The request that Okta sends to a hook, in the form that a framework's test client wants. Pure."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..clock import Clock, wall_clock
+from ..errors import ConfigurationError
+
+__all__ = ["Framework", "hook_request"]
+
+Framework = Literal["flask", "fastapi", "starlette", "django", "wsgi", "asgi", "lambda"]
+
+
+def hook_request(
+    token: str | None,
+    *,
+    framework: Framework = "flask",
+    type: str = "com.okta.oauth2.tokens.transform",  # noqa: A002 - Okta's name
+    body: Mapping[str, Any] | None = None,
+    path: str = "/hook",
+    clock: Clock = wall_clock,
+) -> dict[str, Any]:
+    """Return what Okta would send, with ``token`` as the bearer token (None: without).
+
+    For "flask", "fastapi", "starlette" and "django" the arguments of ``client.post(path, **…)``;
+    for "wsgi" an environ, for "asgi" a scope, whose ``receive`` is its member "receive"; for
+    "lambda" the event of an HTTP API. ``body`` None makes a realistic one of this type of hook,
+    which needs the extra ``emulator``.
+
+    Raises ``ConfigurationError`` for another framework or type.
+    """
+    document = _event(type, clock()) if body is None else body
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    octets = json.dumps(document).encode()
+    match framework:
+        case "flask" | "fastapi" | "starlette":
+            return {"headers": headers, "json": document}
+        case "django":
+            content_type = headers.pop("Content-Type")
+            return {"headers": headers, "data": octets, "content_type": content_type}
+        case "wsgi":
+            return _environ(path, headers, octets)
+        case "asgi":
+            return _scope(path, headers, octets)
+        case "lambda":
+            http = {"method": "POST", "path": path}
+            lower = {name.lower(): value for name, value in headers.items()}
+            event = {"version": "2.0", "rawPath": path, "headers": lower}
+            return {**event, "requestContext": {"http": http}, "body": octets.decode()}
+    raise ConfigurationError(f"there is no framework {framework!r}")
+
+
+def _event(kind: str, now: float) -> dict[str, Any]:
+    from ..emulator.payloads import payload  # noqa: PLC0415 - needs the extra
+
+    try:
+        return payload(kind, source="cal5example6hook7x8", now=now)
+    except KeyError:
+        raise ConfigurationError(f"there is no inline hook of the type {kind!r}") from None
+
+
+def _environ(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, Any]:
+    from wsgiref.util import setup_testing_defaults  # noqa: PLC0415 - only for this form
+
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(octets)),
+        "wsgi.input": io.BytesIO(octets),
+    }
+    for name, value in headers.items():
+        if name != "Content-Type":
+            environ["HTTP_" + name.upper()] = value
+    setup_testing_defaults(environ)
+    return environ
+
+
+def _scope(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, Any]:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": octets, "more_body": False}
+
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()],
+        "receive": receive,
+    }
