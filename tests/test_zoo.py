@@ -8,7 +8,7 @@ import pytest
 
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys
 from hookkey_verify.errors import HookVerificationError
-from hookkey_verify.testing import BadToken, bad_tokens
+from hookkey_verify.testing import BadToken, bad_access_tokens, bad_tokens
 from tests.conftest import CLIENT_ID, TOKEN_URL
 
 # Made at import so that pytest can name the cases; the key is the zoo's own.
@@ -60,3 +60,35 @@ def test_all_reasons_that_a_token_alone_can_cause_are_there() -> None:
         "wrong_issuer",
         "wrong_subject",
     }
+
+
+# --- access tokens
+
+ACCESS: Any = {"issuer": "https://acme.okta.com/oauth2/aus1", "audience": "api://hooks"}
+
+
+@pytest.fixture(scope="module")
+def access_verifier() -> HookVerifier:
+    keys = StaticKeys.from_jwk(SIGNER.public_jwk())
+    return HookVerifier.for_access_token(keys, client_id=CLIENT_ID, scopes=["hooks"], **ACCESS)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    bad_access_tokens(SIGNER, client_id=CLIENT_ID, scopes=["hooks"], **ACCESS),
+    ids=lambda bad: bad.name,
+)
+def test_access_tokens_refused_for_their_reason(
+    access_verifier: HookVerifier, bad: BadToken
+) -> None:
+    """Bad in one way only, too."""
+    with pytest.raises(HookVerificationError) as caught:
+        access_verifier.verify(bad.token)
+    assert caught.value.reason == bad.reason
+
+
+def test_without_scopes_none_is_missing() -> None:
+    """A verifier that wants none cannot miss them."""
+    names = {bad.name for bad in bad_access_tokens(SIGNER, client_id=CLIENT_ID, **ACCESS)}
+    assert "no scope" not in names
+    assert {"another client", "no client"} <= names

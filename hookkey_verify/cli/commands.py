@@ -11,6 +11,7 @@ from click.shell_completion import get_completion_class
 from ..version import __version__
 from .doctor import doctor
 from .emulate import emulate
+from .fire import fire
 from .keys import keys
 from .tokens import inspect, sign, verify
 
@@ -27,7 +28,7 @@ def hookkey() -> None:
     """
 
 
-for _command in (keys, sign, verify, inspect, doctor, emulate):
+for _command in (keys, sign, verify, inspect, doctor, emulate, fire):
     hookkey.add_command(_command)
 
 

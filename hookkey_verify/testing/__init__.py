@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .requests import hook_request as hook_request
     from .zoo import BadToken as BadToken
+    from .zoo import bad_access_tokens as bad_access_tokens
     from .zoo import bad_tokens as bad_tokens
 
-__all__ = ["BadToken", "bad_tokens", "hook_request"]
+__all__ = ["BadToken", "bad_access_tokens", "bad_tokens", "hook_request"]
 
-_HOMES = {"BadToken": ".zoo", "bad_tokens": ".zoo", "hook_request": ".requests"}
+_HOMES = {
+    "BadToken": ".zoo",
+    "bad_access_tokens": ".zoo",
+    "bad_tokens": ".zoo",
+    "hook_request": ".requests",
+}
 
 
 def __getattr__(name: str) -> Any:

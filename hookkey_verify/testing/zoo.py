@@ -12,7 +12,7 @@ import hmac
 import json
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..clock import Clock, wall_clock
 from ..errors import Reason
 from ..signer import HookSigner
 
-__all__ = ["BadToken", "bad_tokens"]
+__all__ = ["BadToken", "bad_access_tokens", "bad_tokens"]
 
 LIFETIME = 3000
 """Seconds: a zoo that is made at import, for parametrize, must last for a long run of tests."""
@@ -45,18 +45,48 @@ def bad_tokens(
     ``clock`` returns epoch seconds. Every expiry is off by more than the default leeway of 60
     seconds, and the zoo lasts for 40 minutes. Raises ``ConfigurationError`` as ``HookSigner`` does.
     """
-    zoo = _Zoo(signer, client_id, token_url, int(clock()))
-    return (*zoo.forged(), *zoo.stale(), *zoo.misdirected(), *zoo.malformed())
+    own = {"iss": client_id, "sub": client_id, "aud": token_url}
+    zoo = _Zoo(signer, own, int(clock()))
+    return (
+        *zoo.forged(),
+        *zoo.stale(),
+        zoo.long_lived(),
+        *zoo.misdirected(),
+        *zoo.of_another_subject(),
+        *zoo.malformed(),
+    )
+
+
+def bad_access_tokens(
+    signer: HookSigner,
+    *,
+    issuer: str,
+    audience: str,
+    client_id: str,
+    scopes: Collection[str] = (),
+    clock: Clock = wall_clock,
+) -> tuple[BadToken, ...]:
+    """Make one of each, for the access token that an authorization server with this key issues.
+
+    ``reason`` is what ``HookVerifier.for_access_token`` gives; the rest is as in ``bad_tokens``.
+    """
+    own = {"iss": issuer, "sub": client_id, "aud": audience, "cid": client_id, "scp": [*scopes]}
+    zoo = _Zoo(signer, own, int(clock()))
+    return (
+        *zoo.forged(),
+        *zoo.stale(),
+        *zoo.misdirected(),
+        *zoo.of_another_client(),
+        *zoo.malformed(),
+    )
 
 
 class _Zoo:
-    def __init__(self, signer: HookSigner, client_id: str, token_url: str, now: int) -> None:
+    def __init__(self, signer: HookSigner, own: Mapping[str, Any], now: int) -> None:
         self.signer = signer
         self.now = now
         self.claims: dict[str, Any] = {
-            "iss": client_id,
-            "sub": client_id,
-            "aud": token_url,
+            **own,
             "iat": now,
             "exp": now + LIFETIME,
             "jti": str(uuid.uuid4()),
@@ -102,11 +132,25 @@ class _Zoo:
         yield _bad("expired", "expired", self.with_claims(iat=now - 400, exp=now - 100))
         yield _bad("not yet valid", "not_yet_valid", self.with_claims(nbf=later))
         yield _bad("issued in the future", "issued_in_future", self.with_claims(iat=later))
-        yield _bad("valid for a day", "lifetime_too_long", self.with_claims(exp=now + 86_400))
         yield _bad("no exp", "missing_claim", self.with_claims(exp=_ABSENT))
         yield _bad("exp is a string", "invalid_claim", self.with_claims(exp=str(now + LIFETIME)))
         yield _bad("exp is true", "invalid_claim", self.with_claims(exp=True))
         yield _bad("exp is null", "invalid_claim", self.with_claims(exp=None))
+
+    def long_lived(self) -> BadToken:
+        token = self.with_claims(exp=self.now + 86_400)
+        return _bad("valid for a day", "lifetime_too_long", token)
+
+    def of_another_subject(self) -> Iterator[BadToken]:
+        yield _bad("another subject", "wrong_subject", self.with_claims(sub="0oaSomebodyElse"))
+        yield _bad("no subject", "missing_claim", self.with_claims(sub=_ABSENT))
+
+    def of_another_client(self) -> Iterator[BadToken]:
+        yield _bad("another client", "wrong_client", self.with_claims(cid="0oaSomebodyElse"))
+        yield _bad("no client", "missing_claim", self.with_claims(cid=_ABSENT))
+        if self.claims["scp"]:
+            yield _bad("no scope", "insufficient_scope", self.with_claims(scp=[]))
+            yield _bad("scope is a number", "invalid_claim", self.with_claims(scp=5))
 
     def misdirected(self) -> Iterator[BadToken]:
         claims = self.claims
@@ -124,8 +168,6 @@ class _Zoo:
         )
         yield _bad("another issuer", "wrong_issuer", self.with_claims(iss="0oaSomebodyElse"))
         yield _bad("issuer cut short", "wrong_issuer", self.with_claims(iss=claims["iss"][:-1]))
-        yield _bad("another subject", "wrong_subject", self.with_claims(sub="0oaSomebodyElse"))
-        yield _bad("no subject", "missing_claim", self.with_claims(sub=_ABSENT))
         yield _bad(
             "key that is not in the org", "unknown_key", self.with_header(kid=str(uuid.uuid4()))
         )

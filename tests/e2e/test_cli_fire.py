@@ -1,0 +1,214 @@
+"""``hookkey fire``: one hook, or the whole zoo, at a real server."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from flask import Flask, request
+
+from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.flask import protect
+from hookkey_verify.guard import RequestVerifier
+from hookkey_verify.shared_secret import HeaderSecret
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from ..faults import FaultServer, hang_up, json_answer
+from ..servers import wsgi_server
+
+ISSUER, AUDIENCE = "https://acme.okta.com/oauth2/aus1", "api://hooks"
+PATCH = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(hookkey, ["fire", *arguments])
+
+
+@pytest.fixture
+def key(signer: HookSigner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The options that make the command an Okta."""
+    monkeypatch.chdir(tmp_path)
+    octets = signer._key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    Path("test.pem").write_bytes(octets)
+    return ("--private-key", "test.pem", "--kid", signer.kid, "--client-id", CLIENT_ID)
+
+
+def _served(verifier: RequestVerifier | None, check: Any = None) -> Any:
+    app = Flask(__name__)
+
+    def hook() -> Any:
+        return PATCH if check is None or check() else ({}, 401)
+
+    app.post("/hook")(hook if verifier is None else protect(verifier)(hook))
+    return wsgi_server(app)
+
+
+@pytest.fixture
+def hook(keys: StaticKeys) -> Iterator[str]:
+    """A handler that wants client assertions."""
+    verifier = HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
+    with _served(verifier) as port:
+        yield f"http://127.0.0.1:{port}/hook"
+
+
+ASSERTION = ("--token-url", TOKEN_URL, "--direct")
+ACCESS = ("--issuer", ISSUER, "--audience", AUDIENCE, "--scope", "hooks")
+
+
+def test_a_good_hook(hook: str, key: tuple[str, ...]) -> None:
+    """Steps, verdict, exit code 0; nothing of the token."""
+    done = run(hook, *key, *ASSERTION)
+    assert done.exit_code == 0, done.output
+    assert "commands: the hook's commands are carried out" in done.stdout
+    report = json.loads(run(hook, *key, *ASSERTION, "--json").stdout)
+    assert (report["ok"], report["outcome"], len(report["steps"])) == (True, "commands", 1)
+    assert report["steps"][0]["sent"]["Authorization"].startswith("Bearer (")
+    assert "eyJ" not in done.output
+
+
+def test_a_refused_hook(hook: str, key: tuple[str, ...]) -> None:
+    """Exit code 1, and what becomes of the user's flow."""
+    done = run(hook)
+    assert done.exit_code == 1
+    assert "the token is issued without the hook's changes: the hook answers 401" in done.stdout
+    done = run(hook, *key, "--token-url", "https://other.example/token", "--direct")
+    assert done.exit_code == 1
+
+
+def test_access_tokens(keys: StaticKeys, key: tuple[str, ...]) -> None:
+    """As the authorization server would issue them."""
+    verifier = HookVerifier.for_access_token(
+        keys, issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT_ID, scopes=["hooks"]
+    )
+    with _served(verifier) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        assert run(url, *key, *ACCESS).exit_code == 0
+        done = run(url, *key, *ACCESS, "--zoo")
+        assert (done.exit_code, "0 wrongly accepted, 0 to look at" in done.stdout) == (0, True)
+
+
+def test_the_whole_dance(key: tuple[str, ...]) -> None:
+    """The token URL first; its token reaches the hook."""
+    issued = json_answer(200, {"access_token": "T0KEN", "expires_in": 60})
+    with FaultServer(issued, json_answer(200, PATCH)) as server:
+        done = run(server.url, *key, "--token-url", server.url, "--scope", "hooks", "--json")
+        assert server.requests[1].headers["authorization"] == "Bearer T0KEN"
+    assert [step["name"] for step in json.loads(done.stdout)["steps"]] == ["token", "hook"]
+    assert "T0KEN" not in done.output
+
+
+def test_a_secret_or_a_token_of_ones_own(key: tuple[str, ...]) -> None:
+    """From files."""
+    Path("secret").write_text("s3cret\n")
+    Path("token").write_text("Bearer a.b.c\n")
+    with _served(HeaderSecret("s3cret", header="X-Secret")) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        assert run(url, "--secret", "secret", "--header", "X-Secret").exit_code == 0
+        assert run(url, "--token", "token").exit_code == 1
+    with FaultServer(json_answer(200, {})) as server:
+        run(server.url, "--token", "token")
+        assert server.requests[0].headers["authorization"] == "Bearer a.b.c"
+
+
+@pytest.mark.parametrize(
+    "kind", ["token", "saml", "registration", "import", "password", "telephony"]
+)
+def test_types(kind: str) -> None:
+    """Each with its data."""
+    with FaultServer(json_answer(200, {})) as server:
+        assert run(server.url, "--type", kind).exit_code == 0
+        assert json.loads(server.requests[0].body)["eventType"].startswith("com.okta.")
+
+
+def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
+    """At a handler of ours."""
+    done = run(hook, *key, *ASSERTION, "--zoo")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1].endswith("0 wrongly accepted, 0 to look at")
+
+
+def test_the_zoo_finds_holes(key: tuple[str, ...]) -> None:
+    """A handler that reads the claims and never looks at the signature."""
+
+    def careless() -> bool:
+        try:
+            payload = request.headers["Authorization"].split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+            return bool(claims["aud"] == TOKEN_URL)
+        except (LookupError, ValueError, TypeError):
+            return False
+
+    with _served(None, careless) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        report = json.loads(run(url, *key, *ASSERTION, "--zoo", "--json").stdout)
+    results = {row["token"]: row["result"] for row in report["tokens"]}
+    assert report["ok"] is False
+    assert results["a good one"] == "ok"
+    assert results["signed by another key"] == "WRONGLY ACCEPTED"
+    assert results["alg none, signature kept"] == "WRONGLY ACCEPTED"
+    assert results["expired"] == "WRONGLY ACCEPTED"
+    assert results["another audience"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "good", "bad"),
+    [
+        (json_answer(401, {}), "REFUSED", "ok"),
+        (json_answer(500, {}), "REFUSED", "not refused with 401"),
+        (hang_up, "REFUSED", "not refused with 401"),
+    ],
+)
+def test_a_handler_that_refuses_everything(
+    key: tuple[str, ...], behaviour: Any, good: str, bad: str
+) -> None:
+    """Is not safe but broken; and an error is no refusal."""
+    with FaultServer(behaviour) as server:
+        done = run(server.url, *key, *ASSERTION, "--zoo", "--json")
+    results = {row["token"]: row["result"] for row in json.loads(done.stdout)["tokens"]}
+    assert (done.exit_code, results["a good one"], results["expired"]) == (1, good, bad)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("http://acme.com/hook",), "must begin with https://"),
+        (("http://127.0.0.1:9/", "--zoo"), "--private-key, --kid and --client-id"),
+        (("http://127.0.0.1:9/", "--direct"), "--private-key, --kid and --client-id"),
+        (("http://127.0.0.1:9/", "--token-url", "http://127.0.0.1:9/"), "--private-key"),
+        (("http://127.0.0.1:9/", "--type", "email"), "Invalid value"),
+        (("http://127.0.0.1:9/", "--secret", "empty"), "printable ASCII"),
+    ],
+)
+def test_wrong_usage(key: tuple[str, ...], arguments: tuple[str, ...], problem: str) -> None:
+    """Exit code 2, and what to add."""
+    Path("empty").write_text("")
+    done = run(*arguments)
+    assert (done.exit_code, problem in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("missing", "problem"), [((), "--token-url"), (("--issuer", ISSUER), "--audience")]
+)
+def test_what_a_good_token_needs(
+    key: tuple[str, ...], missing: tuple[str, ...], problem: str
+) -> None:
+    """Named, before anything is sent."""
+    done = run("http://127.0.0.1:9/", *key, *missing, "--zoo")
+    assert (done.exit_code, problem in done.stderr) == (2, True), done.output
+
+
+def test_nobody_is_there() -> None:
+    """Exit code 3, and how often it was tried."""
+    done = run("http://127.0.0.1:9/hook", "--type", "saml")
+    assert (done.exit_code, done.stdout.count("no connection")) == (3, 3)
