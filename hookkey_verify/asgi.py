@@ -39,8 +39,8 @@ class HookMiddleware:
     ) -> None:
         """``paths`` are what is protected, such as ``/hooks/*``; None: everything.
 
-        They are compared with the whole path, mount points included. The other arguments are those
-        of ``Guard``. Raises ``ConfigurationError``.
+        They may count from the mount point (``root_path``) or from the root of the server. The
+        other arguments are those of ``Guard``. Raises ``ConfigurationError``.
         """
         self._app = app
         self._guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
@@ -48,7 +48,7 @@ class HookMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or not self._protected(scope):
             await self._app(scope, receive, send)
             return
         outcome = await self._guard.acheck(scope["headers"], scope["method"])
@@ -58,6 +58,9 @@ class HookMiddleware:
             await self._app({**scope, "state": state}, receive, send)
             return
         await _answer(outcome, send)
+
+    def _protected(self, scope: Scope) -> bool:
+        return self._paths.protect(scope["path"], scope.get("root_path", ""))
 
 
 async def _answer(answer: HttpAnswer, send: Send) -> None:

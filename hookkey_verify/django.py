@@ -109,7 +109,7 @@ class HookMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve one request."""
-        if request.path not in self._paths:
+        if not self._paths.protect(request.path_info, request.path.removesuffix(request.path_info)):
             return cast(HttpResponseBase, self._get_response(request))
         if self._awaits:
             return self._asynchronous(request)

@@ -211,10 +211,20 @@ class ProtectedPaths:
         self._exact = frozenset(pattern.removesuffix("/*").rstrip("/") or "/" for pattern in given)
         self._below = tuple(pattern[:-1] for pattern in given if pattern.endswith("/*"))
 
-    def __contains__(self, path: str) -> bool:
-        return self._matches(path) or (
-            ("//" in path or "/." in path) and self._matches(_plain(path))
-        )
+    def protect(self, path: str, root: str = "") -> bool:
+        """Tell whether a request for ``path`` is to be verified.
+
+        ``root`` is where the application is mounted. Servers and frameworks differ in whether
+        ``path`` has it too, and users in whether their patterns do; so whichever matches, counts.
+        """
+        if not root:
+            return self._reads(path)
+        return any(map(self._reads, (path, path.removeprefix(root), root + path)))
+
+    def _reads(self, path: str) -> bool:
+        if self._matches(path):
+            return True
+        return ("//" in path or "/." in path) and self._matches(_plain(path))
 
     def _matches(self, path: str) -> bool:
         # A router may take the path with or without its last slash.

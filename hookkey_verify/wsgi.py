@@ -37,8 +37,8 @@ class HookMiddleware:
     ) -> None:
         """``paths`` are what is protected, such as ``/hooks/*``; None: everything.
 
-        They are compared with ``SCRIPT_NAME`` and ``PATH_INFO`` together. The other arguments are
-        those of ``Guard``. Raises ``ConfigurationError``.
+        They may count from the mount point (``SCRIPT_NAME``) or from the root of the server. The
+        other arguments are those of ``Guard``. Raises ``ConfigurationError``.
         """
         self._app = app
         self._guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
@@ -47,7 +47,7 @@ class HookMiddleware:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         environ.pop(HOOK, None)
-        if environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") not in self._paths:
+        if not self._paths.protect(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
             return self._app(environ, start_response)
         outcome = self._guard.check(environ_headers(environ), environ["REQUEST_METHOD"])
         if isinstance(outcome, VerifiedHook):

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import fastapi
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.websockets import WebSocket
 
 from hookkey_verify import (
@@ -64,6 +66,15 @@ def test_paths(verifier: HookVerifier, token: str) -> None:
     assert asyncio.run(_call(app))[0] == 401
     assert asyncio.run(_call(app, path="/open")) == (200, b"http []")
     assert asyncio.run(_call(app, token, path="/open")) == (200, b"http []")
+
+
+def test_mounted_applications(verifier: HookVerifier) -> None:
+    """A sub-application, and a server that is told its prefix: both see the whole path."""
+    app = HookMiddleware(_app, verifier, paths=["/hooks/*"])
+    outer = Starlette(routes=[Mount("/api", app=app)])
+    assert asyncio.run(_call(outer, path="/api/hooks/a"))[0] == 401
+    assert asyncio.run(_call(outer, path="/api/open"))[0] == 200
+    assert asyncio.run(_call(app, path="/api/hooks/a", root_path="/api"))[0] == 401
 
 
 def test_state_is_kept_and_not_shared(verifier: HookVerifier, token: str) -> None:

@@ -302,7 +302,16 @@ def test_an_answer_for_interfaces() -> None:
 )
 def test_paths(patterns: Any, path: str, protected: bool) -> None:
     """As the most forgiving router would read them."""
-    assert (path in ProtectedPaths(patterns)) is protected
+    assert ProtectedPaths(patterns).protect(path) is protected
+
+
+@pytest.mark.parametrize("pattern", ["/hooks/*", "/api/hooks/*"])
+@pytest.mark.parametrize("path", ["/hooks/a", "/api/hooks/a", "//hooks/a"])
+def test_mount_points(pattern: str, path: str) -> None:
+    """Whoever counts from where, nothing is left open by a misunderstanding."""
+    paths = ProtectedPaths([pattern])
+    assert paths.protect(path, "/api")
+    assert not paths.protect("/open", "/api")
 
 
 @pytest.mark.parametrize(
