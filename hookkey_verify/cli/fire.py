@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["fire"]
 
+_REFUSALS = (400, 401, 403, 413, 431)
+"""Too large is refused by some servers before any handler sees it."""
 TYPES = {
     "token": "com.okta.oauth2.tokens.transform",
     "saml": "com.okta.saml.tokens.transform",
@@ -231,7 +233,7 @@ def _verdicts(hook: InlineHook, caller: _Caller) -> Iterator[dict[str, Any]]:
         if status is not None and 200 <= status < 300:
             result = "WRONGLY ACCEPTED"
         else:
-            result = "ok" if status in (400, 401, 403) else "not refused with 401"
+            result = "ok" if status in _REFUSALS else "not refused with 401"
         yield {"token": bad.name, "status": status, "result": result}
 
 
