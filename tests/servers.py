@@ -37,9 +37,9 @@ def wsgi_server(app: Any) -> Iterator[int]:
     try:
         yield server.effective_port
     finally:
-        server.close()
-        server.task_dispatcher.shutdown()
+        server.trigger.pull_trigger(server.close)  # in its own thread, which is selecting
         thread.join(10)
+        server.task_dispatcher.shutdown()
 
 
 class _Uvicorn(uvicorn.Server):

@@ -19,6 +19,8 @@ __all__ = ["emulate"]
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
 @click.option("--key", "names", multiple=True, help="Create a hook key of this name.")
+@click.option("--seed", type=click.Path(exists=True, dir_okay=False),
+              help="YAML or JSON file of keys (names) and hooks to create.")  # fmt: skip
 @click.option(
     "--public-shape",
     type=click.Choice(["bare", "wrapped"]),
@@ -29,9 +31,10 @@ __all__ = ["emulate"]
 @click.option("--rate-limit", type=click.IntRange(1), default=600, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the first report as JSON.")
 @command
-def emulate(
+def emulate(  # noqa: PLR0917 - the options of the command
     port: int,
     names: tuple[str, ...],
+    seed: str | None,
     public_shape: Literal["bare", "wrapped"],
     rate_limit: int,
     as_json: bool,
@@ -43,23 +46,28 @@ def emulate(
     Example: hookkey emulate --port 8000 --key "Token hook"
     """
     try:
-        from ..emulator import OktaEmulator, OktaError  # noqa: PLC0415 - needs the extra
+        from ..emulator import OktaEmulator  # noqa: PLC0415 - needs the extra
+        from ..emulator.seed import plant, read_seed  # noqa: PLC0415
     except ImportError as error:
         raise click.UsageError(str(error)) from None
 
+    planned = {} if seed is None else read_seed(seed)
     with OktaEmulator(port=port, public_shape=public_shape, rate_limit=rate_limit) as okta:
-        try:
-            keys = [okta.create_key(name) for name in names]
-        except OktaError as error:
-            raise click.UsageError(f"--key: {' '.join(error.causes)}") from None
+        keys = [*plant(okta, {"keys": [*names]}), *plant(okta, planned)]
+        hooks = okta.hooks.list()
         if as_json:
             ids = [{name: key[name] for name in ("id", "keyId", "name")} for key in keys]
-            print_json({"orgUrl": okta.url, "token": okta.api_token, "keys": ids})
+            calls = [{"id": hook["id"], "name": hook["name"]} for hook in hooks]
+            report = {"orgUrl": okta.url, "token": okta.api_token, "issuer": okta.issuer}
+            print_json({**report, "keys": ids, "hooks": calls})
         else:
             click.echo(f"export OKTA_CLIENT_ORGURL={okta.url}")
             click.echo(f"export OKTA_CLIENT_TOKEN={okta.api_token}")
             for key in keys:
                 click.echo(f"# hook key {key['name']}: {key['id']}, keyId {key['keyId']}")
+            for hook in hooks:
+                click.echo(f"# inline hook {hook['name']}: {hook['id']}, {hook['type']}")
+            click.echo(f"# issuer of access tokens: {okta.issuer}")
         _follow(okta)
 
 

@@ -335,10 +335,13 @@ def test_doctor_without_settings(shell: Shell) -> None:
 # --- emulate
 
 
-def test_emulate_serves_until_it_is_interrupted() -> None:
+def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     """It prints what to export, then every request, and ends cleanly."""
+    command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate"]
+    seed = tmp_path / "org.yaml"
+    seed.write_text("keys: [Seeded]\nhooks: [{uri: 'https://a.io/hook', key: Seeded}]\n")
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "hookkey_verify", "emulate", "--key", "Token hook", "--json"],
+        [*command, "--key", "Token hook", "--seed", str(seed), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -349,13 +352,20 @@ def test_emulate_serves_until_it_is_interrupted() -> None:
         octets += process.stdout.readline()
     report = json.loads(octets)
     with HookKeysClient(report["orgUrl"], ApiToken(report["token"])) as client:
-        assert [key.key_id for key in client.list()] == [report["keys"][0]["keyId"]]
+        ids = [key["keyId"] for key in report["keys"]]
+        assert [key.key_id for key in client.list()] == ids
+        assert [key.is_used for key in client.list()] == [False, True]
+    assert [hook["name"] for hook in report["hooks"]] == ["Hook 1"]
+    assert report["issuer"].startswith(report["orgUrl"] + "/oauth2/aus")
     requests.get(report["orgUrl"] + "/api/v1/hook-keys", timeout=5)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert errors == "200 GET /api/v1/hook-keys\n401 GET /api/v1/hook-keys\n"
+    assert (
+        errors
+        == "200 GET /api/v1/hook-keys\n200 GET /api/v1/hook-keys\n401 GET /api/v1/hook-keys\n"
+    )
 
 
 def test_a_port_that_is_taken(okta: OktaEmulator) -> None:

@@ -1,0 +1,75 @@
+"""What an org has from the beginning, from a file. Pure but for reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+from .state import OktaError
+
+if TYPE_CHECKING:
+    from .server import OktaEmulator
+
+__all__ = ["plant", "read_seed"]
+
+MAX_FILE = 1024 * 1024
+_HOOK = ("name", "uri", "type", "key", "token_url", "client_id", "client_secret", "scope", "secret")
+
+
+def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a YAML or JSON file of ``keys`` and ``hooks``.
+
+    ``keys`` are names; each of ``hooks`` has the arguments of ``OktaEmulator.create_hook``, with
+    the name of a key as its ``key`` and ``secret`` as header and value. Raises
+    ``ConfigurationError`` naming the file.
+    """
+    try:
+        import yaml  # noqa: PLC0415 - of the extra cli
+    except ImportError:
+        raise ConfigurationError("a seed needs PyYAML: pip install 'hookkey_verify[cli]'") from None
+    try:
+        octets = Path(path).read_bytes()
+        document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506 - builds strings, lists and dicts only
+    except (OSError, ValueError, yaml.YAMLError):
+        document = None
+    if not isinstance(document, dict) or not set(document) <= {"keys", "hooks"}:
+        raise ConfigurationError(f"{path} is not YAML or JSON with keys and hooks")
+    return document
+
+
+def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Create what the seed has; return the keys. The org must be running.
+
+    Raises ``ConfigurationError`` naming the entry.
+    """
+    names, hooks = seed.get("keys") or [], seed.get("hooks") or []
+    if not isinstance(names, list) or not isinstance(hooks, list):
+        raise ConfigurationError("keys and hooks of a seed must be lists")
+    keys: dict[str, dict[str, Any]] = {}
+    for name in names:
+        keys[str(name)] = _made(f"the key {name!r}", okta.create_key, name)
+    for number, hook in enumerate(hooks):
+        where = f"hooks[{number}]"
+        if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
+            raise ConfigurationError(f"{where} needs a uri and may have {', '.join(_HOOK)}")
+        arguments = dict(hook)
+        if "key" in arguments:
+            if arguments["key"] not in keys:
+                raise ConfigurationError(f"{where}: there is no key {arguments['key']!r}")
+            arguments["key"] = keys[arguments["key"]]
+        secret = arguments.get("secret")
+        if secret is not None and not (isinstance(secret, list) and len(secret) == 2):
+            raise ConfigurationError(f"{where}: secret must be a header and its value")
+        arguments.setdefault("name", f"Hook {number + 1}")
+        _made(where, okta.create_hook, **arguments)
+    return list(keys.values())
+
+
+def _made(where: str, make: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return make(*arguments, **options)
+    except OktaError as error:
+        raise ConfigurationError(f"{where}: {' '.join(error.causes)}") from None
