@@ -37,9 +37,13 @@ def wsgi_server(app: Any) -> Iterator[int]:
     try:
         yield server.effective_port
     finally:
-        server.trigger.pull_trigger(server.close)  # in its own thread, which is selecting
+        # Its loop ends when there is nothing to select from; what is closed before would be missed.
+        open_ = list(server._map.values())
+        server.trigger.pull_trigger(server._map.clear)
         thread.join(10)
         server.task_dispatcher.shutdown()
+        for each in (*open_, server):
+            each.close()
 
 
 class _Uvicorn(uvicorn.Server):
