@@ -125,7 +125,7 @@ def test_its_life(hooks: InlineHooks) -> None:
         (_oauth(clientId=None), "clientId"),
         (_oauth(tokenUrl="ftp://a"), "tokenUrl"),
         (_oauth(hookKeyId="HKY2"), "there is no such hook key"),
-        (_oauth(authType="client_secret_post"), "clientSecret: must be text"),
+        (_oauth(authType="client_secret_post"), "clientSecret: must have 1 to 4096"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "django": {"configured", "errors", "guard", "settings", "verifier"},
     "otel": {"errors", "events", "keys", "version"},
     "prometheus": {"errors", "events", "keys"},
-    "emulator": {"clock", "emulator", "errors", "signer"},
+    "emulator": {"clock", "emulator", "errors", "signer", "version"},
     "testing": {"clock", "emulator", "errors", "signer", "testing"},
     "cli": {
         "cli", "clock", "emulator", "encoding", "errors", "issuer", "keys", "okta", "replay",

@@ -502,9 +502,9 @@ def test_proofs_for_something_else(
 @pytest.mark.parametrize(
     "fault",
     [
-        {"status": "500"},
-        {"status": 200},
-        {"status": True},
+        {"what": "500"},
+        {"what": 200},
+        {"what": True},
         {"delay": "x"},
         {"delay": -1},
         {"times": 0},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,15 +14,22 @@ from .output import command, plain, print_json, tell
 
 if TYPE_CHECKING:
     from ..emulator import OktaEmulator
+    from ..emulator.app import RequestLine
+    from ..emulator.delivery import Delivery
 
 __all__ = ["emulate"]
 
 
 @click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine.")
+@click.option("--i-know-this-is-not-okta", is_flag=True,
+              help="Serve a host that other machines can reach.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
 @click.option("--key", "names", multiple=True, help="Create a hook key of this name.")
 @click.option("--seed", type=click.Path(exists=True, dir_okay=False),
               help="YAML or JSON file of keys (names) and hooks to create.")  # fmt: skip
+@click.option("--state", type=click.Path(dir_okay=False),
+              help="Keep the org in this file; it holds private keys.")  # fmt: skip
 @click.option(
     "--public-shape",
     type=click.Choice(["bare", "wrapped"]),
@@ -31,17 +40,16 @@ __all__ = ["emulate"]
 @click.option("--rate-limit", type=click.IntRange(1), default=600, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the first report as JSON.")
 @command
-def emulate(  # noqa: PLR0917 - the options of the command
-    port: int,
+def emulate(
     names: tuple[str, ...],
     seed: str | None,
-    public_shape: Literal["bare", "wrapped"],
-    rate_limit: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Serve a local Okta org on 127.0.0.1 and print every request that it answers.
+    """Serve a local Okta org and print every request that it answers.
 
-    Its keys are in memory; its token is new each time.
+    Its URL in a browser is a console. It is in memory, with a new token each time, unless there is
+    a --state file; with one, keep the --port too, because it is in the issuer of access tokens.
 
     Example: hookkey emulate --port 8000 --key "Token hook"
     """
@@ -52,9 +60,10 @@ def emulate(  # noqa: PLR0917 - the options of the command
         raise click.UsageError(str(error)) from None
 
     planned = {} if seed is None else read_seed(seed)
-    with OktaEmulator(port=port, public_shape=public_shape, rate_limit=rate_limit) as okta:
-        keys = [*plant(okta, {"keys": [*names]}), *plant(okta, planned)]
-        hooks = okta.hooks.list()
+    with OktaEmulator(**options) as okta:
+        plant(okta, {"keys": [*names]})
+        plant(okta, planned)
+        keys, hooks = okta.org.list(), okta.hooks.list()
         if as_json:
             ids = [{name: key[name] for name in ("id", "keyId", "name")} for key in keys]
             calls = [{"id": hook["id"], "name": hook["name"]} for hook in hooks]
@@ -68,14 +77,47 @@ def emulate(  # noqa: PLR0917 - the options of the command
             for hook in hooks:
                 click.echo(f"# inline hook {hook['name']}: {hook['id']}, {hook['type']}")
             click.echo(f"# issuer of access tokens: {okta.issuer}")
+            click.echo(f"# console: {okta.url}/")
         _follow(okta)
 
 
 def _follow(okta: OktaEmulator) -> None:
-    """Print what is answered until the process is interrupted."""
+    """Print what is answered and delivered until the process is interrupted."""
+    last: Delivery | None = None
     with suppress(KeyboardInterrupt):
         while True:
             while okta.requests:
-                line = okta.requests.popleft()
-                tell(plain(f"{line.status} {line.method} {line.path}"))
+                _show_request(okta.requests.popleft())
+            for delivery in _after(last, list(okta.deliveries)):
+                _show_delivery(delivery, okta)
+                last = delivery
             time.sleep(0.1)
+
+
+def _after(last: Delivery | None, deliveries: list[Delivery]) -> list[Delivery]:
+    """Those that came after the last one; all, when it is too long ago to be among them."""
+    newer = list(dropwhile(lambda each: each is not last, deliveries))
+    return newer[1:] or ([] if newer else deliveries)
+
+
+def _show_request(line: RequestLine) -> None:
+    status = click.style(str(line.status), fg="green" if line.status < 400 else "yellow")
+    fault = click.style(f"  fault: {line.fault}", fg="red") if line.fault else ""
+    path = plain(line.path)
+    spent = click.style(f"{line.milliseconds:.1f} ms", dim=True)
+    tell(f"{_clock_time(line.at)}  {status}  {line.method:6} {path}  {spent}{fault}")
+
+
+def _show_delivery(delivery: Delivery, okta: OktaEmulator) -> None:
+    names = {hook["id"]: hook["name"] for hook in okta.hooks.list()}
+    name = plain(names.get(delivery.hook_id, delivery.hook_id))
+    mark = click.style("fire", fg="green" if delivery.ok else "red")
+    tell(f"{_clock_time(delivery.at)}  {mark} {name}: {plain(delivery.verdict)}")
+    for step in delivery.steps:
+        answer = "no answer" if step.status is None else str(step.status)
+        what = plain(f"{step.name:5} {step.request}  {answer}  {step.problem}").rstrip()
+        tell(f"{'':15}{what}  {click.style(f'{step.milliseconds:.1f} ms', dim=True)}")
+
+
+def _clock_time(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")

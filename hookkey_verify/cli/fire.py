@@ -168,7 +168,7 @@ def _known(signer: HookSigner | None) -> HookSigner:
 
 def _hook(url: str, kind: str) -> InlineHook:
     from ..emulator.inline_hooks import InlineHooks  # noqa: PLC0415 - needs the extra
-    from ..emulator.state import OktaError  # noqa: PLC0415
+    from ..emulator.okta_error import OktaError  # noqa: PLC0415
 
     channel = {"type": "HTTP", "config": {"uri": url}}
     hooks = InlineHooks(has_key=lambda _: True)

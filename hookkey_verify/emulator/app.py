@@ -1,14 +1,16 @@
-"""The six hook-key endpoints as an ASGI application: Okta's headers, checks and error bodies."""
+"""The org as an ASGI application: Okta's paths, headers, checks and error bodies."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import secrets
-import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -20,12 +22,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..clock import Clock, wall_clock
+from ..errors import ConfigurationError
 from .authorization_server import AuthorizationServer
+from .broken_response import BrokenResponse
+from .console import Console, org_url
 from .delivery import Deliverer
+from .description import description
 from .faults import Fault, Faults
 from .inline_hooks import InlineHooks
 from .oauth import OAuthError, ServiceApps
-from .state import OktaError, Org
+from .okta_error import OktaError
+from .rate_limit import RateLimit
+from .state import Org
 
 __all__ = ["Parts", "PublicShape", "RequestLine", "create_app"]
 
@@ -34,7 +42,6 @@ PublicShape = Literal["bare", "wrapped"]
 (its example). Which one real orgs send was not found."""
 
 MAX_BODY = 64 * 1024
-WINDOW = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +51,15 @@ class RequestLine:
     method: str
     path: str
     status: int
-
-
-class RateLimit:
-    """A fixed window of calls a minute, as Okta's headers describe it.
-
-    https://developer.okta.com/docs/reference/rl-best-practices/
-    """
-
-    def __init__(self, limit: int, clock: Clock) -> None:
-        self._limit = limit
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._window = 0
-        self._used = 0
-
-    def spend(self) -> tuple[dict[str, str], bool]:
-        """Count a call; return the headers and whether the call is within the limit."""
-        window = int(self._clock()) // WINDOW
-        with self._lock:
-            if window != self._window:
-                self._window, self._used = window, 0
-            self._used += 1
-            remaining = self._limit - self._used
-        headers = {
-            "X-Rate-Limit-Limit": str(self._limit),
-            "X-Rate-Limit-Remaining": str(max(0, remaining)),
-            "X-Rate-Limit-Reset": str((window + 1) * WINDOW),
-        }
-        return headers, remaining >= 0
+    at: float = field(default=0.0, compare=False)
+    """Epoch seconds, by the org's clock."""
+    milliseconds: float = field(default=0.0, compare=False)
+    fault: str = field(default="", compare=False)
+    """What went wrong on purpose."""
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Work = Callable[[Request], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +78,17 @@ def create_app(
     parts: Parts,
     *,
     api_token: str,
+    console: Console,
     public_shape: PublicShape = "bare",
     rate_limit: int = 600,  # GUESS: the size of the bucket of hook keys is not documented
     clock: Clock = wall_clock,
     log: deque[RequestLine] | None = None,
 ) -> Starlette:
     """Build the application. ``log`` receives a line for every request."""
-    site = _Site(parts, api_token, public_shape, RateLimit(rate_limit, clock), log)
+    limiter = RateLimit(rate_limit, clock)
+    site = _Site(parts, api_token, public_shape, limiter, clock=clock, log=log)
     app = Starlette(
-        routes=site.routes(),
+        routes=[*console.routes(), *site.routes()],
         exception_handlers={
             404: site.http_error,
             405: site.http_error,
@@ -122,19 +108,24 @@ class _Site:
         api_token: str,
         public_shape: PublicShape,
         limiter: RateLimit,
+        *,
+        clock: Clock,
         log: deque[RequestLine] | None,
     ) -> None:
         self._parts = parts
         self._api_token = api_token
         self._public_shape = public_shape
         self._limiter = limiter
+        self._clock = clock
         self._log = log
 
     def routes(self) -> list[Route]:
         """Return every path of the org."""
         keys, hooks, server = "/api/v1/hook-keys", "/api/v1/inlineHooks", "/oauth2/{server}"
         hook = f"{hooks}/{{id}}"
-        api, token, public = self._api, self._token, self._public
+        api = partial(self._endpoint, admit=self._admit, refused=_error)
+        token = partial(self._endpoint, refused=_oauth_error)
+        public = partial(self._endpoint, refused=_error)
         return [
             Route(keys, api(self._keys), methods=["GET", "POST"]),
             Route(f"{keys}/public/{{key_id}}", api(self._public_key), methods=["GET"]),
@@ -147,6 +138,8 @@ class _Site:
             Route(f"{server}/v1/token", token(self._server_token), methods=["POST"]),
             Route(f"{server}/v1/keys", public(self._server_keys), methods=["GET"]),
             Route(f"{server}/.well-known/{{kind}}", public(self._metadata), methods=["GET"]),
+            Route("/openapi.json", public(self._description), methods=["GET"]),
+            Route("/emulator/faults", self._control, methods=["POST", "DELETE"]),
         ]
 
     # Hook keys
@@ -203,17 +196,19 @@ class _Site:
 
     # Tokens
 
-    def _org_token(self, request: Request, form: dict[str, str]) -> Any:
-        return self._parts.apps.grant(form, request.headers.get("dpop"), str(request.url))
+    async def _org_token(self, request: Request) -> Any:
+        form, proof = await _form(request), request.headers.get("dpop")
+        return await run_in_threadpool(self._parts.apps.grant, form, proof, str(request.url))
 
-    def _server_token(self, request: Request, form: dict[str, str]) -> Any:
-        return self._parts.server.token(form, self._issuer(request))
+    async def _server_token(self, request: Request) -> Any:
+        form, issuer = await _form(request), self._issuer(request)
+        return await run_in_threadpool(self._parts.server.token, form, issuer)
 
-    def _server_keys(self, request: Request) -> Any:
+    async def _server_keys(self, request: Request) -> Any:
         self._issuer(request)
-        return self._parts.server.jwks()
+        return await run_in_threadpool(self._parts.server.jwks)
 
-    def _metadata(self, request: Request) -> Any:
+    async def _metadata(self, request: Request) -> Any:
         if request.path_params["kind"] not in _METADATA:
             raise _HTTP_ERRORS[404]
         return self._parts.server.metadata(self._issuer(request))
@@ -223,95 +218,116 @@ class _Site:
         if request.path_params["server"] != server:
             # GUESS: the words, as for every other resource.
             raise OktaError(404, "E0000007", "Not found: Resource not found: (AuthorizationServer)")
-        return f"{str(request.base_url).rstrip('/')}/oauth2/{server}"
+        return f"{org_url(request)}/oauth2/{server}"
+
+    # What Okta does not have
+
+    async def _description(self, request: Request) -> Any:
+        server, wrapped = self._parts.server.id, self._public_shape == "wrapped"
+        return description(org_url(request), server=server, wrapped=wrapped)
+
+    async def _control(self, request: Request) -> Response:
+        """Add a fault, whose fields are the body, or clear them all. Faults do not apply here."""
+        try:
+            self._admit(request, {})
+            if request.method == "DELETE":
+                self._parts.faults.clear()
+            else:
+                try:
+                    self._parts.faults.add(Fault(**await _body(request)))
+                except (ConfigurationError, TypeError) as error:
+                    cause = getattr(error, "detail", "there is a field that faults do not have")
+                    raise OktaError(400, "E0000001", "Api validation failed", cause) from None
+        except OktaError as error:
+            return self._response(error.status, error.body())
+        return self._response(204, None)
 
     # What every answer has
 
-    def _api(self, answer: Callable[[Request], Awaitable[Any]]) -> Endpoint:
-        """An endpoint that wants credentials and counts against the rate limit."""
+    def _endpoint(
+        self,
+        work: Work,
+        *,
+        refused: Callable[[int], Exception],
+        admit: Callable[[Request, dict[str, str]], None] = lambda *_: None,
+    ) -> Endpoint:
+        """``admit`` judges the request before all else, and may set headers of the answer.
+
+        ``refused`` makes the error of a status that a fault asks for.
+        """
 
         async def respond(request: Request) -> Response:
-            headers, within = self._limiter.spend()
-            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
-            await asyncio.sleep(fault.delay)
+            began, headers = time.perf_counter(), dict[str, str]()
+            fault = self._parts.faults.take(request.method, _path(request))
+            await asyncio.sleep(0 if fault.what == "slow" else fault.delay)
+            status = 200
             try:
-                _authenticate(request, self._api_token, self._parts.apps)
-                if not within:
-                    raise _error(429)
-                if fault.status is not None and not fault.after:
-                    raise _error(fault.status)
-                result = await answer(request)
-                if fault.status is not None:
-                    raise _error(fault.status)
+                admit(request, headers)
+                result = await _done(work, request, fault, refused)
                 status = 204 if result is None else 200
-            except OktaError as error:
+            except (OktaError, OAuthError) as error:
                 result, status = error.body(), error.status
+                headers |= getattr(error, "headers", {})
             except ClientDisconnect:
                 return Response(status_code=499)  # to nobody
-            return self._response(request, status, result, headers)
+            response = self._response(status, result, {**headers, **fault.headers})
+            self._write(request, status, began, fault)
+            if isinstance(fault.what, str):
+                return BrokenResponse(response, fault.what, fault.delay)
+            return response
 
         return respond
 
-    def _token(self, grant: Callable[[Request, dict[str, str]], Any]) -> Endpoint:
-        """A token endpoint (RFC 6749 section 3.2)."""
-
-        async def respond(request: Request) -> Response:
-            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
-            await asyncio.sleep(fault.delay)
-            headers: dict[str, str] = {}
-            try:
-                if fault.status is not None:
-                    raise OAuthError(fault.status, "server_error", "A fault was asked for.")
-                form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-                result, status = await run_in_threadpool(grant, request, form), 200
-            except OAuthError as error:
-                result, status, headers = error.body(), error.status, error.headers
-            except OktaError as error:
-                result, status = error.body(), error.status
-            except ClientDisconnect:
-                return Response(status_code=499)  # to nobody
-            return self._response(request, status, result, headers)
-
-        return respond
-
-    def _public(self, answer: Callable[[Request], Any]) -> Endpoint:
-        """An endpoint for everybody."""
-
-        async def respond(request: Request) -> Response:
-            fault = self._parts.faults.take(request.method, request.url.path) or Fault()
-            await asyncio.sleep(fault.delay)
-            try:
-                if fault.status is not None:
-                    raise _error(fault.status)
-                result, status = await run_in_threadpool(answer, request), 200
-            except OktaError as error:
-                result, status = error.body(), error.status
-            return self._response(request, status, result, {})
-
-        return respond
+    def _admit(self, request: Request, headers: dict[str, str]) -> None:
+        """Want credentials, and count against the rate limit."""
+        limits, within = self._limiter.spend()
+        headers |= limits
+        _authenticate(request, self._api_token, self._parts.apps)
+        if not within:
+            raise _error(429)
 
     async def http_error(self, request: Request, error: Exception) -> Response:
         """Answer what no endpoint has answered."""
         status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = getattr(error, "headers", None) or {}  # Allow, of a 405
         refusal = _HTTP_ERRORS.get(status, OktaError(500, "E0000009", "Internal Server Error"))
-        return self._response(request, refusal.status, refusal.body(), {})
+        self._write(request, refusal.status, time.perf_counter(), Fault())
+        return self._response(refusal.status, refusal.body(), headers)
+
+    def _write(self, request: Request, status: int, began: float, fault: Fault) -> None:
+        if self._log is not None:
+            spent = (time.perf_counter() - began) * 1000
+            what = "" if fault.what is None else str(fault.what)
+            path = _path(request)
+            line = RequestLine(request.method, path, status, self._clock(), spent, what)
+            self._log.append(line)
 
     def _response(
-        self, request: Request, status: int, result: Any, headers: dict[str, str]
+        self, status: int, result: Any, headers: dict[str, str] | None = None
     ) -> Response:
-        if self._log is not None:
-            self._log.append(RequestLine(request.method, request.url.path, status))
         response = Response(status_code=204) if status == 204 else JSONResponse(result, status)
         response.headers.update(
             {
-                **headers,
                 "Cache-Control": "no-cache, no-store",
                 "Pragma": "no-cache",
                 "Expires": "0",
+                "Date": formatdate(self._clock(), usegmt=True),
                 "X-Okta-Request-Id": secrets.token_hex(16),
+                **(headers or {}),
             }
         )
         return response
+
+
+async def _done(
+    work: Work, request: Request, fault: Fault, refused: Callable[[int], Exception]
+) -> Any:
+    """Do what was asked, unless a fault takes its place."""
+    instead = fault.what in ("reset", "garbage") or fault.status is not None
+    result = None if instead and not fault.after else await work(request)
+    if fault.status is not None:
+        raise refused(fault.status)
+    return {} if result is None and instead else result
 
 
 _LIFECYCLE = {"activate": "ACTIVE", "deactivate": "INACTIVE"}
@@ -338,6 +354,16 @@ def _error(status: int) -> OktaError:
     return OktaError(status, code, summary)
 
 
+def _path(request: Request) -> str:
+    """The path in this org, which may be mounted below another."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", "")) or "/"
+
+
+def _oauth_error(status: int) -> OAuthError:
+    return OAuthError(status, "server_error", "A fault was asked for.")
+
+
 def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     """Accept the API token, and the access tokens of service apps for what their scopes allow.
 
@@ -354,24 +380,32 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     apps.check(header, request.headers.get("dpop"), request.method, url, scope)
 
 
+async def _octets(request: Request) -> bytes | None:
+    """Read the body; None when it is too large."""
+    octets = bytearray()
+    async for chunk in request.stream():
+        octets += chunk
+        if len(octets) > MAX_BODY:
+            return None
+    return bytes(octets)
+
+
 async def _body(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise OktaError(
             400, "E0000021", "Bad request. Accept and/or Content-Type headers are not valid."
         )
-    octets = bytearray()
-    async for chunk in request.stream():
-        octets += chunk
-        if len(octets) > MAX_BODY:
-            raise _not_well_formed()
     try:
-        body = json.loads(octets)
+        body = json.loads(await _octets(request) or b"")
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise _not_well_formed()
+        raise OktaError(400, "E0000003", "The request body was not well-formed.")
     return body
 
 
-def _not_well_formed() -> OktaError:
-    return OktaError(400, "E0000003", "The request body was not well-formed.")
+async def _form(request: Request) -> dict[str, str]:
+    octets = await _octets(request)
+    if octets is None:
+        raise OAuthError(400, "invalid_request", "The request is too large.")
+    return dict(parse_qsl(octets.decode("utf-8", "replace")))

@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
 from .oauth import OAuthError, ServiceApps
-from .state import identifier
+from .okta_error import identifier
+from .rsa_keys import from_pem, to_pem
+from .store import Store
 
 __all__ = ["AuthorizationServer"]
 
+_KIND: Final = "authorization server"
 LIFETIME: Final = 3600
 """Seconds; Okta's default."""
 
@@ -34,22 +37,39 @@ class AuthorizationServer:
         new_key: Callable[[], RSAPrivateKey],
         audience: str = "api://hooks",
         clock: Clock = wall_clock,
+        store: Store | None = None,
     ) -> None:
-        """``audience`` is the ``aud`` of its tokens; ``clock`` returns epoch seconds."""
-        self.id = "aus" + identifier(17)
+        """``audience`` is the ``aud`` of its tokens; ``clock`` returns epoch seconds.
+
+        ``store`` keeps id and signing key; None keeps them in memory.
+        """
         self.audience = audience
         self._apps = apps
         self._new_key = new_key
         self._clock = clock
         self._lock = threading.Lock()
+        self._store = store or Store()
         self._signer: HookSigner | None = None
+        kept = self._store.load(_KIND, self._read)
+        if kept:
+            self.id, self._signer = kept.popitem()
+        else:
+            self.id = "aus" + identifier(17)
+            self._store.put(_KIND, self.id, {})
+
+    def _read(self, body: Mapping[str, Any]) -> HookSigner | None:
+        if not body:  # it has never signed
+            return None
+        return HookSigner(from_pem(body["pem"]), body["kid"], clock=self._clock)
 
     @property
     def signer(self) -> HookSigner:
         """What signs the tokens; made when it is first needed, because that takes 0.1 s."""
         with self._lock:
             if self._signer is None:
-                self._signer = HookSigner(self._new_key(), identifier(43), clock=self._clock)
+                key, kid = self._new_key(), identifier(43)
+                self._store.put(_KIND, self.id, {"kid": kid, "pem": to_pem(key)})
+                self._signer = HookSigner(key, kid, clock=self._clock)
             return self._signer
 
     def rotate(self) -> HookSigner:

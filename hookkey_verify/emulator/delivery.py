@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import requests
@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
 from .inline_hooks import InlineHook
+from .okta_error import OktaError
 from .payloads import payload
 
 __all__ = ["Deliverer", "Delivery", "Step"]
@@ -109,6 +110,8 @@ class Delivery:
     """In words: what Okta would do to the user's flow."""
     commands: tuple[Mapping[str, Any], ...] = ()
     milliseconds: float = 0.0
+    at: float = 0.0
+    """When it began, in epoch seconds."""
 
     @property
     def ok(self) -> bool:
@@ -125,18 +128,26 @@ class Deliverer:
         *,
         clock: Clock = wall_clock,
         timeout: float = TIMEOUT,
+        on_delivery: Callable[[Delivery], object] = lambda _: None,
     ) -> None:
         """``signer`` returns what signs with the hook key of an ``id`` (``HKY…``).
 
-        ``clock`` returns epoch seconds, ``timeout`` is in seconds.
+        ``clock`` returns epoch seconds, ``timeout`` is in seconds; ``on_delivery`` is told of each.
         """
         self._signer = signer
         self._clock = clock
         self._timeout = timeout
+        self._on_delivery = on_delivery
         self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
 
     def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
         """Deliver one event; ``body`` None makes a realistic one of the hook's type."""
+        at = self._clock()
+        delivery = replace(self._delivered(hook, body), at=at)
+        self._on_delivery(delivery)
+        return delivery
+
+    def _delivered(self, hook: InlineHook, body: Mapping[str, Any] | None) -> Delivery:
         document = body or payload(hook.type, source=hook.id, now=self._clock())
         began = time.monotonic()
         steps: list[Step] = []
@@ -175,7 +186,11 @@ class Deliverer:
         """Ask the token URL. The form is what an Okta server wants; for hooks it is inferred."""
         form = {"grant_type": "client_credentials"} | ({"scope": hook.scope} if hook.scope else {})
         if hook.auth_type == "private_key_jwt":
-            signer = self._signer(hook.hook_key_id or "")
+            try:
+                signer = self._signer(hook.hook_key_id or "")
+            except OktaError:
+                gone = "the hook key is gone"
+                return Step("token", f"POST {hook.token_url}", problem=gone), None
             form["client_assertion_type"] = ASSERTION_TYPE
             form["client_assertion"] = signer.client_assertion(
                 client_id=hook.client_id, token_url=hook.token_url, lifetime=ASSERTION_LIFETIME

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ..clock import Clock, wall_clock
-from .state import OktaError, identifier
+from .okta_error import OktaError, identifier
+from .store import Store
 
 __all__ = ["EVENT_TYPES", "MAX_HOOKS", "InlineHook", "InlineHooks"]
 
@@ -28,6 +29,8 @@ EVENT_TYPES: Final = (
 )
 MAX_HOOKS: Final = 100
 MAX_URI: Final = 1024
+MAX_SECRET: Final = 4096
+_KIND = "hook"
 _AUTH_TYPES = ("client_secret_post", "private_key_jwt")
 
 
@@ -89,20 +92,28 @@ class InlineHook:
 
 
 class InlineHooks:
-    """The inline hooks of one org. Thread-safe; in memory."""
+    """The inline hooks of one org. Thread-safe."""
 
     def __init__(
-        self, *, has_key: Callable[[str], bool], clock: Clock = wall_clock, any_uri: bool = True
+        self,
+        *,
+        has_key: Callable[[str], bool],
+        clock: Clock = wall_clock,
+        any_uri: bool = True,
+        store: Store | None = None,
     ) -> None:
         """``has_key`` tells whether the org has a hook key of that id.
 
-        ``any_uri`` accepts http for loopback, which Okta does not.
+        ``any_uri`` accepts http for loopback, which Okta does not. ``store`` has the hooks from
+        before and gets the new ones; None keeps them in memory. Raises ``ConfigurationError`` when
+        what it has cannot be read.
         """
         self._has_key = has_key
         self._clock = clock
         self._any_uri = any_uri
         self._lock = threading.Lock()
-        self._hooks: dict[str, InlineHook] = {}
+        self._store = store or Store()
+        self._hooks = self._store.load(_KIND, _stored)
 
     def uses(self, key_id: str) -> bool:
         """Tell whether a hook uses the hook key with this ``id``."""
@@ -120,7 +131,7 @@ class InlineHooks:
                 # GUESS: the limit is documented, what Okta answers beyond it is not.
                 raise _invalid("inlineHook", f"The org has {MAX_HOOKS} inline hooks already.")
             hook = self._read(body, None)
-            self._hooks[hook.id] = hook
+            self._keep(hook)
         return hook.document()
 
     def get(self, id: str) -> InlineHook:  # noqa: A002 - Okta's name
@@ -135,14 +146,14 @@ class InlineHooks:
         """Replace all of a hook but its type; secrets that are left out stay as they were."""
         with self._lock:
             hook = self._read(body, self.get(id))
-            self._hooks[id] = hook
+            self._keep(hook)
         return hook.document()
 
     def set_status(self, id: str, status: str) -> dict[str, Any]:  # noqa: A002
         """Make a hook ACTIVE or INACTIVE."""
         with self._lock:
             hook = replace(self.get(id), status=status, last_updated=self._now())
-            self._hooks[id] = hook
+            self._keep(hook)
         return hook.document()
 
     def delete(self, id: str) -> None:  # noqa: A002
@@ -151,7 +162,12 @@ class InlineHooks:
             if self.get(id).status != "INACTIVE":
                 # GUESS: that it must be inactive is documented, what Okta answers is not.
                 raise _invalid("inlineHook", "The inline hook must be deactivated first.")
+            self._store.drop(_KIND, id)
             del self._hooks[id]
+
+    def _keep(self, hook: InlineHook) -> None:
+        self._store.put(_KIND, hook.id, asdict(hook))
+        self._hooks[hook.id] = hook
 
     def _read(self, body: Mapping[str, Any], old: InlineHook | None) -> InlineHook:
         """Check a document, Okta's rules in their order of appearance there."""
@@ -172,7 +188,7 @@ class InlineHooks:
             name=name,
             type=str(kind),
             status=old.status if old else "ACTIVE",
-            version=str(body.get("version") or "1.0.0"),
+            version=_text({"version": "1.0.0", **body}, "version", 20),
             created=old.created if old else now,
             last_updated=now,
             channel_type=channel_type,
@@ -191,8 +207,7 @@ class InlineHooks:
             raise _invalid("authScheme", "channel.config.authScheme.type: must be HEADER")
         kept = old.auth_header[1] if old and old.auth_header else None
         secret = scheme.get("value", kept)
-        if not isinstance(secret, str) or not secret:
-            raise _invalid("authScheme", "channel.config.authScheme.value: must be text")
+        secret = _text({"authScheme.value": secret}, "authScheme.value", MAX_SECRET)
         return replace(hook, auth_header=(_text(scheme, "key", 255), secret))
 
     def _oauth(
@@ -208,12 +223,11 @@ class InlineHooks:
             auth_type=auth_type,
             client_id=_text(config, "clientId", 255),
             token_url=self._uri(config, "tokenUrl"),
-            scope=str(config.get("scope") or ""),
+            scope=_scope(config),
         )
         if auth_type == "client_secret_post":
             secret = config.get("clientSecret", old.client_secret if old else None)
-            if not isinstance(secret, str) or not secret:
-                raise _invalid("clientSecret", "channel.config.clientSecret: must be text")
+            secret = _text({"clientSecret": secret}, "clientSecret", MAX_SECRET)
             return replace(hook, client_secret=secret)
         key_id = _text(config, "hookKeyId", 64)
         if not self._has_key(key_id):
@@ -240,6 +254,13 @@ class InlineHooks:
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+def _stored(body: Mapping[str, Any]) -> InlineHook:
+    """JSON has no tuples."""
+    headers = tuple((str(key), str(value)) for key, value in body["headers"])
+    secret = body["auth_header"] and tuple(body["auth_header"])
+    return InlineHook(**{**body, "headers": headers, "auth_header": secret})
+
+
 def _invalid(what: str, cause: str) -> OktaError:
     """GUESS: the words; status and code are Okta's."""
     return OktaError(400, "E0000001", f"Api validation failed: {what}", cause)
@@ -250,6 +271,15 @@ def _text(body: Mapping[str, Any], name: str, most: int) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= most or not value.isprintable():
         raise _invalid(name, f"{name}: must have 1 to {most} characters")
     return value
+
+
+def _scope(config: Mapping[str, Any]) -> str:
+    scope = config.get("scope")
+    if scope is None:
+        return ""
+    if not isinstance(scope, str) or len(scope) > 4096 or not scope.isprintable():
+        raise _invalid("scope", "channel.config.scope: must be text")
+    return scope
 
 
 def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -264,4 +294,4 @@ def _headers(value: object) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
         raise _invalid("headers", "channel.config.headers: must be a list of key and value")
-    return tuple((_text(each, "key", 255), _text(each, "value", 4096)) for each in value)
+    return tuple((_text(each, "key", 255), _text(each, "value", MAX_SECRET)) for each in value)

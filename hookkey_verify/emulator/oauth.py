@@ -20,10 +20,12 @@ import jwt
 from jwt.types import Options
 
 from ..clock import Clock, wall_clock
-from .state import OktaError, identifier
+from .okta_error import OktaError, identifier
+from .store import Store
 
 __all__ = ["OAuthError", "ServiceApps"]
 
+_KIND = "app"
 LIFETIME = 3600
 MAX_ASSERTION_LIFETIME = 3600
 PROOF_AGE = 300  # GUESS: how old a proof may be is not documented
@@ -53,6 +55,14 @@ class _App:
     dpop: bool
     secret: str = field(default="", repr=False)
 
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> _App:
+        """Return the app that this was written of."""
+        jwk = body["jwk"]
+        key = None if jwk is None else jwt.PyJWK(jwk, algorithm="RS256")
+        scopes = frozenset(body["scopes"])
+        return cls(key, scopes, dpop=body.get("dpop", False), secret=body.get("secret", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class _Grant:
@@ -64,10 +74,12 @@ class _Grant:
 class ServiceApps:
     """The API Services apps of one org and the tokens that they were given. Thread-safe."""
 
-    def __init__(self, *, clock: Clock = wall_clock) -> None:
+    def __init__(self, *, clock: Clock = wall_clock, store: Store | None = None) -> None:
+        """``store`` keeps the apps, and None keeps them in memory; tokens are in memory anyway."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._apps: dict[str, _App] = {}
+        self._store = store or Store()
+        self._apps = self._store.load(_KIND, _App.of)
         self._grants: dict[str, _Grant] = {}
         self._used: set[str] = set()
         self.nonce = secrets.token_urlsafe(16)
@@ -76,16 +88,16 @@ class ServiceApps:
         self, public_jwk: Mapping[str, Any], scopes: Collection[str], *, dpop: bool = False
     ) -> str:
         """Register an app that signs in with this key; return its client id."""
-        client_id = "0oa" + identifier(17)
-        self._apps[client_id] = _App(
-            jwt.PyJWK(dict(public_jwk), algorithm="RS256"), frozenset(scopes), dpop
-        )
-        return client_id
+        return self._register({"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop})
 
     def register_secret(self, secret: str, scopes: Collection[str]) -> str:
         """Register an app that signs in with a client secret; return its client id."""
-        client_id = "0oa" + identifier(17)
-        self._apps[client_id] = _App(None, frozenset(scopes), dpop=False, secret=secret)
+        return self._register({"jwk": None, "scopes": sorted(scopes), "secret": secret})
+
+    def _register(self, body: Mapping[str, Any]) -> str:
+        client_id, app = "0oa" + identifier(17), _App.of(body)
+        self._store.put(_KIND, client_id, body)
+        self._apps[client_id] = app
         return client_id
 
     def authenticate(self, form: Mapping[str, str], url: str) -> tuple[str, frozenset[str]]:

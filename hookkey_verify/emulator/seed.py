@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .state import OktaError
+from .okta_error import OktaError
 
 if TYPE_CHECKING:
     from .server import OktaEmulator
@@ -41,16 +41,22 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Create what the seed has; return the keys. The org must be running.
+    """Create what the seed has; return its keys. The org must be running.
 
-    Raises ``ConfigurationError`` naming the entry.
+    A key or hook whose name the org has already is left as it is. Raises ``ConfigurationError``
+    naming the entry.
     """
     names, hooks = seed.get("keys") or [], seed.get("hooks") or []
     if not isinstance(names, list) or not isinstance(hooks, list):
         raise ConfigurationError("keys and hooks of a seed must be lists")
-    keys: dict[str, dict[str, Any]] = {}
+    there = {key["name"]: key for key in okta.org.list()}
+    hooks_there = {hook["name"] for hook in okta.hooks.list()}
+    keys, made = dict(there), []
     for name in names:
-        keys[str(name)] = _made(f"the key {name!r}", okta.create_key, name)
+        known = there.get(name) if isinstance(name, str) else None
+        key = known or _made(f"the key {name!r}", okta.create_key, name)
+        keys[key["name"]] = key
+        made.append(key)
     for number, hook in enumerate(hooks):
         where = f"hooks[{number}]"
         if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
@@ -64,8 +70,10 @@ def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
         if secret is not None and not (isinstance(secret, list) and len(secret) == 2):
             raise ConfigurationError(f"{where}: secret must be a header and its value")
         arguments.setdefault("name", f"Hook {number + 1}")
+        if arguments["name"] in hooks_there:
+            continue
         _made(where, okta.create_hook, **arguments)
-    return list(keys.values())
+    return made
 
 
 def _made(where: str, make: Any, *arguments: Any, **options: Any) -> Any:

@@ -1,18 +1,19 @@
-"""OktaEmulator: the org, served by uvicorn in a thread on a free loopback port."""
+"""OktaEmulator: the org and its parts, served by uvicorn in a thread."""
 
 from __future__ import annotations
 
-import asyncio
+import errno
+import ipaddress
+import math
 import re
 import secrets
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
-from typing import Any
+from os import PathLike
+from typing import Any, Final
 
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ..clock import Clock, wall_clock
@@ -20,24 +21,28 @@ from ..errors import ConfigurationError
 from ..signer import HookSigner
 from .app import Parts, PublicShape, RequestLine, create_app
 from .authorization_server import AuthorizationServer
+from .console import Console
 from .delivery import Deliverer, Delivery
-from .faults import Fault, Faults
+from .faults import Fault, FaultKind, Faults
+from .in_process import InProcess
 from .inline_hooks import InlineHooks
 from .oauth import ServiceApps
-from .state import Org, new_rsa_key
+from .rsa_keys import new_rsa_key
+from .state import Org
+from .store import Store
+from .thread_server import ThreadServer
 
 __all__ = ["OktaEmulator"]
 
-START_TIMEOUT = 10
-LAST_ANSWERS = 1.0
-"""Seconds for what is being answered when the org is stopped."""
+START_TIMEOUT: Final = 10
 
 
 class OktaEmulator:
     """A local Okta org over real HTTP. Use it as a context manager.
 
     ``url`` is the org URL while it runs, ``api_token`` what it accepts, ``requests`` the last
-    10 000 requests that it answered.
+    10 000 requests that it answered, ``deliveries`` the last 100 calls of inline hooks, ``app`` the
+    org as an ASGI application, for a server of yours. ``url`` in a browser is a console.
     """
 
     def __init__(
@@ -46,15 +51,20 @@ class OktaEmulator:
         api_token: str | None = None,
         public_shape: PublicShape = "bare",
         rate_limit: int = 600,
+        host: str = "127.0.0.1",
         port: int = 0,
+        i_know_this_is_not_okta: bool = False,
+        state: str | PathLike[str] | None = None,
         new_key: Callable[[], RSAPrivateKey] | None = None,
         clock: Clock = wall_clock,
     ) -> None:
         """Prepare the org; ``start`` serves it.
 
         ``api_token`` None makes one; ``public_shape`` is "bare" or "wrapped"; ``rate_limit`` is in
-        calls a minute; ``port`` 0 lets the system choose; ``new_key`` makes the RSA keys; ``clock``
-        returns epoch seconds.
+        calls a minute; ``host`` is an IP address of this machine, and other machines can reach it
+        only with ``i_know_this_is_not_okta``; ``port`` 0 lets the system choose; ``state`` is a
+        file that keeps keys, hooks, apps, API token and authorization server; ``new_key`` makes
+        the RSA keys; ``clock`` returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -66,16 +76,40 @@ class OktaEmulator:
             raise ConfigurationError("port must be a number from 0 to 65535")
         if api_token is not None and not _is_token(api_token):
             raise ConfigurationError("api_token must be printable ASCII without white space")
-        self.api_token = secrets.token_urlsafe(32) if api_token is None else api_token
+        if not _is_loopback(host) and i_know_this_is_not_okta is not True:
+            raise ConfigurationError(
+                f"host {host!r} can be reached by others, and this org gives keys and tokens to "
+                "whoever asks: i_know_this_is_not_okta must be True"
+            )
+        self._own_clock = clock
+        self._skew = 0.0
+        clock = self._clock
+        self._store = store = Store(state)
+        self.api_token = self._kept_token(api_token)
         self.requests: deque[RequestLine] = deque(maxlen=10_000)
+        self.deliveries: deque[Delivery] = deque(maxlen=100)
         make = new_key or new_rsa_key
-        self.org = Org(new_key=make, clock=clock)
-        self.hooks = InlineHooks(has_key=self.org.has, clock=clock)
+        self.org = Org(new_key=make, clock=clock, store=store)
+        self.hooks = InlineHooks(has_key=self.org.has, clock=clock, store=store)
         self.org.used_by_hooks = self.hooks.uses
-        self._apps = ServiceApps(clock=clock)
-        self.authorization_server = AuthorizationServer(self._apps, new_key=make, clock=clock)
+        self._apps = ServiceApps(clock=clock, store=store)
+        self.authorization_server = AuthorizationServer(
+            self._apps, new_key=make, clock=clock, store=store
+        )
         self.faults = Faults()
-        self._deliverer = Deliverer(self.org.signer_of, clock=clock)
+        self._deliverer = Deliverer(
+            self.org.signer_of, clock=clock, on_delivery=self.deliveries.append
+        )
+        console = Console(
+            keys=self.org,
+            hooks=self.hooks,
+            server=self.authorization_server,
+            deliverer=self._deliverer,
+            deliveries=self.deliveries,
+            create_hook=self.create_hook,
+            clock=clock,
+            any_host=not _is_loopback(host),
+        )
         self.app = create_app(
             Parts(
                 keys=self.org,
@@ -86,13 +120,15 @@ class OktaEmulator:
                 faults=self.faults,
             ),
             api_token=self.api_token,
+            console=console,
             public_shape=public_shape,
             rate_limit=rate_limit,
             clock=clock,
             log=self.requests,
         )
+        self._host = host
         self._port = port
-        self._server: _Server | None = None
+        self._server: ThreadServer | None = None
         self._thread: threading.Thread | None = None
         self._url = ""
 
@@ -107,19 +143,23 @@ class OktaEmulator:
         return self._url
 
     def start(self) -> None:
-        """Serve on a free port of 127.0.0.1. Raises ``ConfigurationError`` when that fails."""
+        """Serve in a thread. Raises ``ConfigurationError`` when that fails."""
         if self._server is not None:
             raise ConfigurationError("the emulator is running already")
         # asyncio sets TCP_NODELAY only where the protocol is named; without, answers wait 40 ms.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", self._port))
-        except OSError:
+            listener.bind((self._host, self._port))
+        except OSError as error:
             listener.close()
-            raise ConfigurationError(f"port {self._port} is not free") from None
+            problem = f"port {self._port} is not free"
+            if error.errno == errno.EADDRNOTAVAIL:
+                problem = f"{self._host} is no address of this machine"
+            raise ConfigurationError(problem) from None
         ready = threading.Event()
-        server = _Server(ready, self.app)
+        server = ThreadServer(ready, self.app)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="okta-emulator", daemon=True
         )
@@ -127,10 +167,11 @@ class OktaEmulator:
         if not ready.wait(START_TIMEOUT):
             raise ConfigurationError(f"the emulator did not start within {START_TIMEOUT} seconds")
         self._server, self._thread = server, thread
-        self._url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
-        """Stop serving. Idempotent; keys and log are kept."""
+        """Stop serving. Idempotent; ``start`` goes on with what there was."""
         if self._server is not None and self._thread is not None:
             self._server.end()
             self._thread.join(START_TIMEOUT)
@@ -142,11 +183,27 @@ class OktaEmulator:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and let another emulator use the state file. Idempotent."""
         self.stop()
+        self._store.close()
+
+    def adapter(self) -> InProcess:
+        """Return the org without sockets: ``session.mount("https://acme.okta.com/", adapter)``.
+
+        ``session`` is a ``requests.Session``. The emulator need not be running.
+        """
+        return InProcess(self.app)
 
     def create_key(self, name: str) -> dict[str, Any]:
         """Create a hook key without HTTP and return it as Okta would. Raises ``OktaError``."""
         return self.org.create({"name": name})
+
+    def delete_key(self, id: str) -> None:  # noqa: A002 - Okta's name
+        """Delete a hook key, also one that a hook uses. Raises ``OktaError``."""
+        self.org.remove(id)
 
     def create_service_app(
         self,
@@ -175,20 +232,22 @@ class OktaEmulator:
         client_secret: str | None = None,
         scope: str = "hooks",
         secret: tuple[str, str] | None = None,
+        issuer: str | None = None,
     ) -> dict[str, Any]:
         """Create an inline hook without HTTP and return it as Okta would. Raises ``OktaError``.
 
         Without more it is called without credentials. ``secret`` is the name and value of an
         authentication header. ``key``, a hook key as ``create_key`` returns it, signs an assertion
         for ``token_url``; ``client_secret`` is sent there instead. Without ``token_url`` it is the
-        org's own authorization server, which then gets to know the client.
+        org's own authorization server, which then gets to know the client; ``issuer`` is how that
+        is reached when ``app`` is served elsewhere.
         """
         if key is None and client_secret is None:
             scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
             channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
             return self.hooks.create({"name": name, "type": type, "channel": channel})
         if token_url is None:
-            token_url = f"{self.issuer}/v1/token"
+            token_url = f"{issuer or self.issuer}/v1/token"
             client_id = self._client_of_server(key, client_secret, scope)
         config: dict[str, Any] = {
             "uri": uri,
@@ -220,10 +279,20 @@ class OktaEmulator:
         """Make every access token that a service app was given invalid."""
         self._apps.revoke_all()
 
+    def skew(self, seconds: float) -> None:
+        """Have the org's clock be this much ahead, or behind, of the one that it was given.
+
+        Raises ``ConfigurationError``.
+        """
+        if type(seconds) not in (int, float) or not math.isfinite(seconds) or abs(seconds) > 1e9:
+            raise ConfigurationError("seconds must be a number, a thousand million at most")
+        self._skew = float(seconds)
+
     def fail(
         self,
-        status: int | None = None,
+        what: int | FaultKind | None = None,
         *,
+        headers: Mapping[str, str] | None = None,
         delay: float = 0,
         after: bool = False,
         method: str | None = None,
@@ -232,64 +301,40 @@ class OktaEmulator:
     ) -> None:
         """Have the next requests fail, as ``Fault`` says. Raises ``ConfigurationError``."""
         self.faults.add(
-            Fault(status=status, delay=delay, after=after, method=method, path=path, times=times)
+            Fault(
+                what=what,
+                headers=headers or {},
+                delay=delay,
+                after=after,
+                method=method,
+                path=path,
+                times=times,
+            )
         )
 
     def signer(self, key_id: str) -> HookSigner:
         """Return what signs as Okta would with the key whose ``keyId`` this is."""
         return self.org.signer(key_id)
 
+    def _clock(self) -> float:
+        return self._own_clock() + self._skew
+
+    def _kept_token(self, given: str | None) -> str:
+        """The token that was given, or else that of before, or else a new one."""
+        kept = self._store.load("org", lambda body: str(body["value"])).get("API token")
+        token = given or kept or secrets.token_urlsafe(32)
+        if token != kept:
+            self._store.put("org", "API token", {"value": token})
+        return token
+
 
 def _is_token(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]+", value) is not None
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, ready: threading.Event, app: Any) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-            )
-        )
-        self._ready = ready
-        self._told = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-        self._ready.set()
-
-    def end(self) -> None:
-        """End now. uvicorn's own loop looks ten times a second and then waits for as long again,
-        which a fixture of every test would pay.
-        """
-        self.should_exit = True
-        self._loop.call_soon_threadsafe(self._told.set)
-
-    async def main_loop(self) -> None:
-        counter = 0
-        while not await self.on_tick(counter):
-            counter += 1
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), 0.1)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        state = self.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
-        until = self._loop.time() + LAST_ANSWERS
-        while (state.connections or state.tasks) and self._loop.time() < until:
-            await asyncio.sleep(0.002)
-        for connection in list(state.connections):
-            connection.transport.abort()
-        for task in list(state.tasks):
-            task.cancel()
-        await asyncio.sleep(0)
+def _is_loopback(host: str) -> bool:
+    """Raises ``ConfigurationError`` for what is no IP address."""
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        raise ConfigurationError("host must be an IP address, such as 127.0.0.1") from None

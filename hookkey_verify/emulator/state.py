@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
-import string
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
+from .okta_error import OktaError, identifier
+from .rsa_keys import from_pem, new_rsa_key, to_pem
+from .store import Store
 
-__all__ = ["OktaError", "Org", "identifier", "new_rsa_key"]
+__all__ = ["Org"]
 
 MAX_KEYS = 50
 MAX_NAME = 255
-_ID_CHARACTERS = string.ascii_letters + string.digits
-
-
-class OktaError(Exception):
-    """What Okta answers instead of a result: HTTP status, error code and words.
-
-    https://developer.okta.com/docs/reference/error-codes/
-    """
-
-    def __init__(self, status: int, code: str, summary: str, *causes: str) -> None:
-        super().__init__(summary)
-        self.status = status
-        self.code = code
-        self.summary = summary
-        self.causes = causes
-
-    def body(self) -> dict[str, Any]:
-        """Return the error object; ``errorId`` is new each time."""
-        return {
-            "errorCode": self.code,
-            "errorSummary": self.summary,
-            "errorLink": self.code,
-            "errorId": "oae" + identifier(22),
-            "errorCauses": [{"errorSummary": cause} for cause in self.causes],
-        }
+_KIND = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +34,12 @@ class StoredKey:
     last_updated: str
     is_used: bool
     signer: HookSigner
+    pem: str = field(repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return what is kept of it."""
+        names = ("id", "name", "created", "last_updated", "is_used", "pem")
+        return {"kid": self.signer.kid, **{name: getattr(self, name) for name in names}}
 
     def document(self, *, with_key: bool) -> dict[str, Any]:
         """Return the body in the recorded form: ``isUsed`` a boolean, ``_embedded`` when asked."""
@@ -76,22 +59,26 @@ class StoredKey:
         return {**{m: jwk[m] for m in ("kty", "kid", "e", "n")}, "alg": "RSA", "use": None}
 
 
-def new_rsa_key() -> RSAPrivateKey:
-    """Make a key as Okta's are."""
-    return generate_private_key(public_exponent=65537, key_size=2048)
-
-
 class Org:
-    """The hook keys of one org. Thread-safe; in memory."""
+    """The hook keys of one org. Thread-safe."""
 
     def __init__(
-        self, *, new_key: Callable[[], RSAPrivateKey] = new_rsa_key, clock: Clock = wall_clock
+        self,
+        *,
+        new_key: Callable[[], RSAPrivateKey] = new_rsa_key,
+        clock: Clock = wall_clock,
+        store: Store | None = None,
     ) -> None:
-        """``new_key`` makes the RSA keys (a pool makes tests fast); ``clock`` is epoch seconds."""
+        """``new_key`` makes the RSA keys (a pool makes tests fast); ``clock`` is epoch seconds.
+
+        ``store`` has the keys from before and gets the new ones; None keeps them in memory.
+        Raises ``ConfigurationError`` when what it has cannot be read.
+        """
         self._new_key = new_key
         self._clock = clock
+        self._store = store or Store()
         self._lock = threading.Lock()
-        self._keys: dict[str, StoredKey] = {}
+        self._keys = self._store.load(_KIND, self._read)
         self.used_by_hooks: Callable[[str], bool] = lambda _: False
         """Whether an inline hook uses the key with this ``id``."""
 
@@ -108,9 +95,10 @@ class Org:
         with self._lock:
             self._refuse_create(name)
             signer = HookSigner(private_key, str(uuid.uuid4()), clock=self._clock)
-            now = self._now()
-            key = StoredKey("HKY" + identifier(17), name, now, now, is_used=False, signer=signer)
-            self._keys[key.id] = key
+            now, pem = self._now(), to_pem(private_key)
+            id_ = "HKY" + identifier(17)
+            key = StoredKey(id_, name, now, now, is_used=False, signer=signer, pem=pem)
+            self._keep(key)
         return key.document(with_key=True)
 
     def get(self, id: str, *, expand: bool = False) -> dict[str, Any]:  # noqa: A002 - Okta's name
@@ -129,7 +117,7 @@ class Org:
             if name != key.name:
                 self._refuse_name(name)
             key = replace(key, name=name, last_updated=self._now())
-            self._keys[id] = key
+            self._keep(key)
         return self._shown(key, with_key=True)
 
     def delete(self, id: str) -> None:  # noqa: A002
@@ -140,12 +128,18 @@ class Org:
                 raise OktaError(
                     400, "E0000001", "Api validation failed: hookKey", "The key is used by a hook."
                 )
-            del self._keys[id]
+            self._forget(id)
+
+    def remove(self, id: str) -> None:  # noqa: A002
+        """Delete a key that a hook may use, which Okta would not. For tests of that outage."""
+        with self._lock:
+            self._by_id(id)
+            self._forget(id)
 
     def set_used(self, id: str, *, used: bool = True) -> None:  # noqa: A002
         """Say whether an inline hook uses the key."""
         with self._lock:
-            self._keys[id] = replace(self._by_id(id), is_used=used)
+            self._keep(replace(self._by_id(id), is_used=used))
 
     def signer(self, key_id: str) -> HookSigner:
         """Return what signs with the key whose ``keyId`` this is; the private half stays inside."""
@@ -158,6 +152,19 @@ class Org:
     def signer_of(self, id: str) -> HookSigner:  # noqa: A002
         """Return what signs with the key with this ``id``."""
         return self._by_id(id).signer
+
+    def _keep(self, key: StoredKey) -> None:
+        self._store.put(_KIND, key.id, key.record())
+        self._keys[key.id] = key
+
+    def _forget(self, id: str) -> None:  # noqa: A002
+        self._store.drop(_KIND, id)
+        del self._keys[id]
+
+    def _read(self, body: Mapping[str, Any]) -> StoredKey:
+        key = dict(body)
+        signer = HookSigner(from_pem(key["pem"]), key.pop("kid"), clock=self._clock)
+        return StoredKey(**key, signer=signer)
 
     def _shown(self, key: StoredKey, *, with_key: bool) -> dict[str, Any]:
         used = key.is_used or self.used_by_hooks(key.id)
@@ -217,8 +224,3 @@ def _not_found(identifier: str) -> OktaError:
     # The form "Not found: Resource not found: … (Type)" is recorded; this type is a GUESS.
     summary = f"Not found: Resource not found: {identifier} (HookKey)"
     return OktaError(404, "E0000007", summary)
-
-
-def identifier(length: int) -> str:
-    """Return random letters and digits, as Okta's ids have."""
-    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))

@@ -34,7 +34,7 @@ POOL = 3
 
 @pytest.fixture(scope="session")
 def _rsa_keys() -> Callable[[], RSAPrivateKey]:
-    from ..emulator.state import new_rsa_key  # noqa: PLC0415 - only for those who use it
+    from ..emulator.rsa_keys import new_rsa_key  # noqa: PLC0415 - only for those who use it
 
     keys: list[RSAPrivateKey] = []
     handed_out = 0

@@ -1,0 +1,239 @@
+"""The console of an org: one page, made on the server, without scripts or anything from elsewhere.
+
+It asks for no credentials, so it answers only where a web page of somebody else cannot speak to it:
+by the names of this machine (else a name could be made to point here), and forms only with the
+secret that is in the page. It shows no secret and no token that was not pasted into it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from ..clock import Clock
+from ..version import __version__
+from .authorization_server import AuthorizationServer
+from .delivery import Deliverer, Delivery
+from .inline_hooks import EVENT_TYPES, InlineHook, InlineHooks
+from .inspector import Inspection, inspect
+from .okta_error import OktaError
+from .state import Org
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["Console", "org_url"]
+
+MAX_FORM: Final = 64 * 1024
+LOCAL_NAMES: Final = ("127.0.0.1", "::1", "localhost")
+SHOWN: Final = 10
+"""Deliveries on the page, the latest first."""
+
+Act = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
+
+
+class Console:
+    """The page at ``/`` and its forms."""
+
+    def __init__(
+        self,
+        *,
+        keys: Org,
+        hooks: InlineHooks,
+        server: AuthorizationServer,
+        deliverer: Deliverer,
+        deliveries: deque[Delivery],
+        create_hook: Callable[..., object],
+        clock: Clock,
+        any_host: bool,
+    ) -> None:
+        """``create_hook`` is that of ``OktaEmulator``.
+
+        ``any_host`` answers by whatever name it was called: for an org that is not local.
+        """
+        self._keys = keys
+        self._hooks = hooks
+        self._server = server
+        self._deliverer = deliverer
+        self._deliveries = deliveries
+        self._create = create_hook
+        self._clock = clock
+        self._any_host = any_host
+        self._secret = secrets.token_urlsafe(32)
+
+    def routes(self) -> list[Route]:
+        """Return its paths."""
+        return [
+            Route("/", self._home, methods=["GET"]),
+            *(
+                Route(f"/console/{name}", self._form(act), methods=["POST"])
+                for name, act in (
+                    ("create-key", self._create_key),
+                    ("create-hook", self._create_hook),
+                    ("fire", self._fire),
+                    ("inspect", self._inspect),
+                )
+            ),
+        ]
+
+    async def _home(self, request: Request) -> Response:
+        if not self._is_local(request):
+            return _text("The console answers by the name localhost only.", 403)
+        return await run_in_threadpool(self._page, request)
+
+    def _form(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
+            if not self._is_local(request):
+                return _text("The console answers by the name localhost only.", 403)
+            octets = bytearray()
+            with suppress(ClientDisconnect):
+                async for chunk in request.stream():
+                    octets += chunk
+                    if len(octets) > MAX_FORM:
+                        return _text("This is too much for a form.", 413)
+            form = dict(parse_qsl(octets.decode("utf-8", "replace"), keep_blank_values=True))
+            given = form.get("secret", "").encode()
+            if not secrets.compare_digest(given, self._secret.encode()):
+                return _text("The page is from an earlier start of the emulator: reload it.", 403)
+            try:
+                return await act(request, form)
+            except OktaError as error:
+                words = " ".join(error.causes) or error.summary
+                return await run_in_threadpool(self._page, request, problem=words)
+
+        return respond
+
+    def _is_local(self, request: Request) -> bool:
+        try:
+            host = urlsplit("//" + request.headers.get("host", "")).hostname
+        except ValueError:
+            return False
+        return self._any_host or host in LOCAL_NAMES
+
+    async def _create_key(self, request: Request, form: Mapping[str, str]) -> Response:
+        await run_in_threadpool(self._keys.create, {"name": form.get("name", "").strip()})
+        return _back(request, "keys")
+
+    async def _create_hook(self, request: Request, form: Mapping[str, str]) -> Response:
+        token_url, client_id = form.get("token_url", "").strip(), form.get("client_id", "").strip()
+        key = form.get("key")
+        await run_in_threadpool(
+            self._create,
+            form.get("uri", "").strip(),
+            form.get("type", ""),
+            name=form.get("name", "").strip(),
+            key=self._keys.get(key) if key else None,
+            token_url=token_url or None,
+            client_id=client_id or None,
+            issuer=self._issuer(request),
+        )
+        return _back(request, "hooks")
+
+    async def _fire(self, request: Request, form: Mapping[str, str]) -> Response:
+        hook = self._hooks.get(form.get("hook", ""))
+        await run_in_threadpool(self._deliverer.fire, hook)
+        return _back(request, "deliveries")
+
+    async def _inspect(self, request: Request, form: Mapping[str, str]) -> Response:
+        inspection = await run_in_threadpool(
+            inspect,
+            form.get("token", ""),
+            keys=self._keys,
+            hooks=self._hooks,
+            server=self._server,
+            issuer=self._issuer(request),
+            now=self._clock(),
+        )
+        return await run_in_threadpool(self._page, request, inspection=inspection)
+
+    def _issuer(self, request: Request) -> str:
+        return f"{org_url(request)}/oauth2/{self._server.id}"
+
+    def _page(
+        self, request: Request, *, inspection: Inspection | None = None, problem: str = ""
+    ) -> Response:
+        hooks = [self._hooks.get(hook["id"]) for hook in self._hooks.list()]
+        names = {hook.id: hook.name for hook in hooks}
+        nonce = secrets.token_urlsafe(16)
+        html = _template().render(
+            version=__version__,
+            org_url=org_url(request),
+            issuer=self._issuer(request),
+            keys=[self._keys.get(key["id"], expand=True) for key in self._keys.list()],
+            hooks=[(hook, _authentication(hook)) for hook in hooks],
+            deliveries=[
+                (names.get(each.hook_id, each.hook_id), _time(each.at), each)
+                for each in list(self._deliveries)[-SHOWN:][::-1]
+            ],
+            types=EVENT_TYPES,
+            inspection=inspection,
+            problem=problem,
+            secret=self._secret,
+            nonce=nonce,
+        )
+        response = Response(html, 400 if problem else 200, media_type="text/html")
+        response.headers.update(_protected(nonce))
+        return response
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - only for pages
+
+    environment = Environment(
+        loader=PackageLoader("hookkey_verify.emulator", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("console.html")
+
+
+def org_url(request: Request) -> str:
+    """Return the URL under which this was called; the org may be mounted below a path."""
+    url, below = request.url, request.scope.get("root_path", "")
+    return f"{url.scheme}://{url.netloc}{below}".rstrip("/")
+
+
+def _protected(nonce: str) -> dict[str, str]:
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'nonce-{nonce}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def _text(words: str, status: int) -> Response:
+    return Response(words + "\n", status, media_type="text/plain", headers=_protected("none"))
+
+
+def _back(request: Request, place: str) -> Response:
+    return RedirectResponse(f"{org_url(request)}/#{place}", 303)
+
+
+def _authentication(hook: InlineHook) -> str:
+    if hook.auth_type is not None:
+        return f"{hook.auth_type}, token URL {hook.token_url}"
+    return f"header {hook.auth_header[0]}" if hook.auth_header else "none"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")

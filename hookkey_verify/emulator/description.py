@@ -1,0 +1,311 @@
+"""What the org serves, as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0).
+
+Bodies as recorded, where Okta's own specification differs from them. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .inline_hooks import EVENT_TYPES
+
+__all__ = ["description"]
+
+Json = dict[str, Any]
+
+TEXT: Final[Json] = {"type": "string"}
+TIME: Final[Json] = {"type": "string", "format": "date-time"}
+ID: Final[Json] = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 64}
+NAME: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 255}
+LINE: Final[Json] = {**NAME, "pattern": "^[ -~]+$"}
+SECRET: Final[Json] = {**LINE, "maxLength": 4096}
+VERSION: Final[Json] = {**LINE, "maxLength": 20}
+URI: Final[Json] = {
+    "type": "string",
+    "format": "uri",
+    "pattern": r"^https://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]+)*(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_-]*)*$",
+    "maxLength": 1024,
+}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: Json, optional: Json | None = None) -> Json:
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "required": [*required], "properties": properties}
+
+
+def _body(schema: Json, media_type: str = "application/json") -> Json:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
+
+
+def _answer(words: str, schema: Json | None = None) -> Json:
+    if schema is None:
+        return {"description": words}
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+_ERRORS: Final = {
+    400: "What was sent cannot be used",
+    401: "The credentials are missing or wrong",
+    403: "The access token has not the scope",
+    404: "There is no such thing",
+    429: "The rate limit is spent",
+    504: "The hook did not answer",
+}
+
+
+def _operation(
+    name: str,
+    result: Json | None,
+    *errors: int,
+    takes: Json | None = None,
+    parameters: tuple[Json, ...] = (),
+    public: bool = False,
+) -> Json:
+    """``result`` None is 204. Every call of the management API may be a 401, 403 or 429."""
+    declared = sorted({*errors} if public else {*errors, 401, 403, 429})
+    responses = {str(status): _answer(_ERRORS[status], _ref("Error")) for status in declared}
+    responses |= {"204": _answer("Done")} if result is None else {"200": _answer("Done", result)}
+    operation: Json = {"operationId": name, "responses": responses}
+    if takes is not None:
+        operation["requestBody"] = _body(takes)
+    if parameters:
+        operation["parameters"] = [*parameters]
+    return {**operation, "security": []} if public else operation
+
+
+def _path(name: str, schema: Json = ID) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query(name: str, *values: str) -> Json:
+    """Other values are accepted, and mean nothing."""
+    return {"name": name, "in": "query", "schema": {"type": "string", "examples": [*values]}}
+
+
+def _schemas() -> Json:
+    key = {
+        "id": ID,
+        "keyId": {"type": "string", "format": "uuid"},
+        "name": NAME,
+        "created": TIME,
+        "lastUpdated": TIME,
+        "isUsed": {"type": "boolean"},
+    }
+    jwk = {
+        "kty": {"const": "RSA"},
+        "alg": {"const": "RSA"},
+        "use": {"type": "null"},
+        "kid": {"type": "string", "format": "uuid"},
+        "e": TEXT,
+        "n": {"type": "string", "pattern": "^[A-Za-z0-9_-]{342}$"},
+    }
+    hook_type = {"type": "string", "enum": [*EVENT_TYPES]}
+    channel = _object(
+        {"type": {"enum": ["HTTP", "OAUTH"]}, "version": TEXT, "config": {"type": "object"}}
+    )
+    return {
+        "HookKey": _object(key),
+        "DetailedHookKey": _object({**key, "_embedded": _ref("PublicKey")}),
+        "PublicKey": {**_object(jwk), "additionalProperties": False},
+        "KeyName": _object({"name": NAME}),
+        "InlineHook": _object(
+            {
+                "id": ID,
+                "name": NAME,
+                "type": hook_type,
+                "status": {"enum": ["ACTIVE", "INACTIVE"]},
+                "version": TEXT,
+                "created": TIME,
+                "lastUpdated": TIME,
+                "channel": channel,
+            }
+        ),
+        "NewInlineHook": _object(
+            {"name": LINE, "type": hook_type, "channel": _channel(secret=True)},
+            {"version": VERSION},
+        ),
+        "ReplacedInlineHook": _object(
+            {"name": LINE, "channel": _channel(secret=False)}, {"version": VERSION}
+        ),
+        "Error": _object(
+            {
+                "errorCode": {"type": "string", "pattern": r"^E\d{7}$"},
+                "errorSummary": TEXT,
+                "errorLink": TEXT,
+                "errorId": TEXT,
+                "errorCauses": {"type": "array", "items": _object({"errorSummary": TEXT})},
+            }
+        ),
+        "OAuthError": _object({"error": TEXT, "error_description": TEXT}),
+        "Token": _object(
+            {
+                "token_type": TEXT,
+                "expires_in": {"type": "integer"},
+                "access_token": TEXT,
+                "scope": TEXT,
+            }
+        ),
+    }
+
+
+def _channel(*, secret: bool) -> Json:
+    """How a hook is called. ``secret``: it must be given, because there is no earlier one."""
+    header = _object({"key": LINE, "value": SECRET})
+    headers = {"type": ["array", "null"], "items": header}
+    kind: Json = {"type": {"const": "HEADER"}, "key": LINE}
+    value, client_secret = {"value": SECRET}, {"clientSecret": SECRET}
+    scheme = _object(kind | value) if secret else _object(kind, value)
+    http = {"headers": headers, "authScheme": {"anyOf": [scheme, {"type": "null"}]}}
+    client = {"uri": URI, "clientId": LINE, "tokenUrl": URI}
+    scope = {"type": ["string", "null"], "maxLength": 4096, "pattern": "^[ -~]*$"}
+    rest = {"headers": headers, "scope": scope, "authScheme": {"type": "null"}}
+    by_secret = client | {"authType": {"const": "client_secret_post"}}
+    by_key = client | {"authType": {"const": "private_key_jwt"}, "hookKeyId": ID}
+    ways = [
+        _object(by_secret | client_secret, rest)
+        if secret
+        else _object(by_secret, rest | client_secret),
+        _object(by_key, rest),
+    ]
+    return {
+        "oneOf": [
+            _object({"type": {"const": "HTTP"}, "config": _object({"uri": URI}, http)}),
+            _object({"type": {"const": "OAUTH"}, "config": {"oneOf": ways}}),
+        ]
+    }
+
+
+def _token_request(name: str, *parameters: Json) -> Json:
+    """RFC 6749 section 4.4 and RFC 7523 section 2.2."""
+    form = _object(
+        {"grant_type": {"const": "client_credentials"}, "scope": TEXT},
+        {
+            "client_assertion_type": TEXT,
+            "client_assertion": TEXT,
+            "client_id": TEXT,
+            "client_secret": TEXT,
+        },
+    )
+    refused = {str(status): _answer(_ERRORS[status], _ref("OAuthError")) for status in (400, 401)}
+    operation: Json = {
+        "operationId": name,
+        "security": [],
+        "requestBody": _body(form, "application/x-www-form-urlencoded"),
+        "responses": {"200": _answer("A token", _ref("Token")), **refused},
+    }
+    if parameters:
+        operation["responses"]["404"] = _answer(_ERRORS[404], _ref("Error"))
+        operation["parameters"] = [*parameters]
+    return {"post": operation}
+
+
+def description(org_url: str, *, server: str, wrapped: bool) -> Json:
+    """Return the document.
+
+    ``server`` is the id of the authorization server; ``wrapped`` says that public keys come inside
+    ``_embedded``.
+    """
+    public_key = _object({"_embedded": _ref("PublicKey")}) if wrapped else _ref("PublicKey")
+    key, hook, detailed = _ref("HookKey"), _ref("InlineHook"), _ref("DetailedHookKey")
+    issuer = _path("server", {"const": server})
+    expanded = {"anyOf": [key, detailed]}
+    keys, hooks = "/api/v1/hook-keys", "/api/v1/inlineHooks"
+    new_hook = _ref("NewInlineHook")
+    replaced = _ref("ReplacedInlineHook")
+    replace = _operation("replaceInlineHook", hook, 400, 404, takes=replaced)
+    replace_too = {**replace, "operationId": "updateInlineHook"}
+    anything = {"type": "object"}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "A local Okta org",
+            "version": "1",
+            "description": "Not Okta: what hookkey_verify emulates of it.",
+        },
+        "servers": [{"url": org_url}],
+        "security": [{"apiToken": []}, {"oauth2": []}],
+        "paths": {
+            keys: {
+                "get": _operation("listHookKeys", {"type": "array", "items": key}),
+                "post": _operation("createHookKey", detailed, 400, takes=_ref("KeyName")),
+            },
+            f"{keys}/public/{{keyId}}": {
+                "parameters": [_path("keyId")],
+                "get": _operation("getPublicKey", public_key, 404),
+            },
+            f"{keys}/{{id}}": {
+                "parameters": [_path("id")],
+                "get": _operation(
+                    "getHookKey", expanded, 404, parameters=(_query("expand", "publickey"),)
+                ),
+                "put": _operation("replaceHookKey", detailed, 400, 404, takes=_ref("KeyName")),
+                "delete": _operation("deleteHookKey", None, 400, 404),
+            },
+            hooks: {
+                "get": _operation(
+                    "listInlineHooks",
+                    {"type": "array", "items": hook},
+                    parameters=(_query("type", *EVENT_TYPES),),
+                ),
+                "post": _operation("createInlineHook", hook, 400, takes=new_hook),
+            },
+            f"{hooks}/{{id}}": {
+                "parameters": [_path("id")],
+                "get": _operation("getInlineHook", hook, 404),
+                "put": replace,
+                "post": replace_too,
+                "delete": _operation("deleteInlineHook", None, 400, 404),
+            },
+            f"{hooks}/{{id}}/lifecycle/{{verb}}": {
+                "parameters": [
+                    _path("id"),
+                    _path("verb", {"type": "string", "enum": ["activate", "deactivate"]}),
+                ],
+                "post": _operation("changeInlineHookStatus", hook, 404),
+            },
+            f"{hooks}/{{id}}/execute": {
+                "parameters": [_path("id")],
+                "post": _operation("executeInlineHook", anything, 400, 404, 504, takes=anything),
+            },
+            "/oauth2/v1/token": _token_request("orgToken"),
+            "/oauth2/{server}/v1/token": _token_request("token", issuer),
+            "/oauth2/{server}/v1/keys": {
+                "parameters": [issuer],
+                "get": _operation("keys", _object({"keys": {"type": "array"}}), 404, public=True),
+            },
+            "/oauth2/{server}/.well-known/{kind}": {
+                "parameters": [
+                    issuer,
+                    _path("kind", {"enum": ["openid-configuration", "oauth-authorization-server"]}),
+                ],
+                "get": _operation("metadata", _object({"issuer": TEXT}), 404, public=True),
+            },
+        },
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "apiToken": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "SSWS and a token",
+                },
+                "oauth2": {
+                    "type": "oauth2",
+                    "flows": {
+                        "clientCredentials": {
+                            "tokenUrl": f"{org_url}/oauth2/v1/token",
+                            "scopes": {
+                                "okta.inlineHooks.read": "Read",
+                                "okta.inlineHooks.manage": "Change",
+                            },
+                        }
+                    },
+                },
+            },
+        },
+    }

@@ -1,0 +1,149 @@
+"""The org without sockets: a transport adapter for ``requests``."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from starlette.types import ASGIApp, Message
+from urllib3 import HTTPHeaderDict, HTTPResponse
+
+from .broken_response import EXTENSION
+
+__all__ = ["InProcess"]
+
+
+class InProcess(BaseAdapter):
+    """Answers the requests of a session, whatever the host of the URL that it is mounted at."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self._app = app
+
+    def send(  # noqa: PLR0917 - the signature of requests
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: ARG002 - the signature of requests
+        timeout: Any = None,
+        verify: bool | str = True,  # noqa: ARG002
+        cert: Any = None,  # noqa: ARG002
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> requests.Response:
+        """Have the application answer, in a thread with a loop of its own.
+
+        Raises what ``requests`` raises: ``ConnectionError``, ``ReadTimeout``.
+        """
+        read = timeout[1] if isinstance(timeout, tuple) else timeout
+        call = _Call(self._app, request)
+        thread = threading.Thread(target=call.run, args=(read,))
+        thread.start()
+        thread.join()
+        if call.problem is not None:
+            raise call.problem
+        raw = HTTPResponse(
+            body=BytesIO(call.body),
+            headers=HTTPHeaderDict(call.headers),
+            status=call.status,
+            preload_content=False,
+            request_method=request.method,
+        )
+        return HTTPAdapter().build_response(request, raw)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Call:
+    """One request and what became of it; also its ``Connection``."""
+
+    def __init__(self, app: ASGIApp, request: requests.PreparedRequest) -> None:
+        self._app = app
+        self._request = request
+        self._body = _octets(request)
+        self._ended = asyncio.Event()
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.problem: requests.RequestException | None = None
+
+    def run(self, timeout: float | None) -> None:
+        asyncio.run(self._answered(timeout))
+
+    def close(self) -> None:
+        self._ended.set()
+
+    def reset(self) -> None:
+        self.problem = requests.ConnectionError("connection reset", request=self._request)
+        self._ended.set()
+
+    async def _answered(self, timeout: float | None) -> None:
+        messages: asyncio.Queue[Message | None] = asyncio.Queue()
+        serving = asyncio.create_task(self._serve(messages))
+        try:
+            while message := await asyncio.wait_for(messages.get(), timeout):
+                self._take(message)
+        except TimeoutError:
+            self.problem = requests.ReadTimeout("read timed out", request=self._request)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    async def _serve(self, messages: asyncio.Queue[Message | None]) -> None:
+        async def receive() -> Message:
+            body, self._body = self._body, None
+            if body is None:
+                await self._ended.wait()
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": body}
+
+        try:
+            await self._app(self._scope(), receive, messages.put)
+        finally:
+            messages.put_nowait(None)
+
+    def _scope(self) -> dict[str, Any]:
+        url = urlsplit(self._request.url or "")
+        headers = {"host": url.netloc, **{k.lower(): v for k, v in self._request.headers.items()}}
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self._request.method,
+            "scheme": url.scheme,
+            "path": unquote_to_bytes(url.path or "/").decode("utf-8", "replace"),
+            "raw_path": (url.path or "/").encode(),
+            "query_string": url.query.encode(),
+            "root_path": "",
+            "headers": [(_latin1(name), _latin1(value)) for name, value in headers.items()],
+            "client": ("127.0.0.1", 0),
+            "server": (url.hostname, url.port or 443),
+            "extensions": {EXTENSION: self},
+        }
+
+    def _take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            pairs = message["headers"]
+            self.headers = [
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs
+            ]
+        else:
+            self.body += message.get("body", b"")
+
+
+def _octets(request: requests.PreparedRequest) -> bytes | None:
+    body = request.body or b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes):
+        return body
+    return body.read() if hasattr(body, "read") else b"".join(body)
+
+
+def _latin1(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")

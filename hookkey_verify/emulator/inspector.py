@@ -1,0 +1,194 @@
+"""Every check of a token that this org can make, each for itself. Pure.
+
+A verifier stops at the first defect; here all are shown. PyJWT judges, which knows nothing of how
+this package verifies: a second opinion.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeGuard
+
+import jwt
+
+from .authorization_server import AuthorizationServer
+from .inline_hooks import InlineHook, InlineHooks
+from .okta_error import OktaError
+from .state import Org
+
+__all__ = ["Check", "Inspection", "inspect"]
+
+MAX_TOKEN: Final = 16 * 1024
+"""Characters; what Okta sends has less than two thousand."""
+LONGEST_LIFE: Final = 3600
+"""Seconds that an assertion may live: an Okta authorization server accepts no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One fact of a token: as it should be, or not."""
+
+    name: str
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a token says, and what is to be said of it."""
+
+    kind: str
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether there is nothing wrong."""
+        return all(check.passed for check in self.checks)
+
+
+def inspect(
+    token: str,
+    *,
+    keys: Org,
+    hooks: InlineHooks,
+    server: AuthorizationServer,
+    issuer: str,
+    now: float,
+) -> Inspection:
+    """Make every check of an assertion of this org's hook keys, or of its access tokens.
+
+    ``issuer`` is that of ``server``, ``now`` epoch seconds. Nothing is raised for what is no token.
+    """
+    token = token.strip()
+    parts = token.split(".")
+    if len(token) > MAX_TOKEN or len(parts) != 3:
+        note = f"a JWT is three parts between dots, {MAX_TOKEN} characters at most"
+        return Inspection("no token", {}, {}, (Check("form", passed=False, note=note),))
+    header, claims = (_object(part) for part in parts[:2])
+    form = Check("form", header is not None and claims is not None, "header and claims are JSON")
+    header, claims = header or {}, claims or {}
+    kid, alg = header.get("kid"), header.get("alg")
+    algorithm = Check("algorithm", alg == "RS256", f"alg is {_shown(alg)}; Okta signs with RS256")
+    listed = [hook for hook in map(hooks.get, _ids(hooks)) if hook.hook_key_id is not None]
+    try:
+        signer = keys.signer(kid) if isinstance(kid, str) else None
+    except OktaError:
+        signer = None
+    if signer is not None:
+        kind, note = (
+            "client assertion",
+            f"kid is the keyId of a hook key: {_name(keys, signer.kid)}",
+        )
+        rest = [*_assertion(claims, listed, now), *_times(claims, now)]
+    elif kid == server.signer.kid:
+        kind, note, signer = "access token", "kid is the authorization server's", server.signer
+        rest = [*_access_token(claims, server, issuer), *_times(claims, now)]
+    else:
+        kind, note = "unknown", f"kid is {_shown(kid)}, and no key of this org has it"
+        rest = list(_times(claims, now))
+    checks = [form, algorithm, Check("key", signer is not None, note)]
+    if signer is not None:
+        good = _is_signed(token, signer.public_jwk())
+        note = "made with that key" if good else "not made with that key, or changed afterwards"
+        checks.append(Check("signature", good, note))
+    return Inspection(kind, header, claims, (*checks, *rest))
+
+
+def _assertion(claims: Mapping[str, Any], hooks: list[InlineHook], now: float) -> Iterator[Check]:
+    """RFC 7523 section 3, as Okta's servers hold it."""
+    issuer, audience, expires = claims.get("iss"), claims.get("aud"), claims.get("exp")
+    clients = [hook for hook in hooks if hook.client_id == issuer]
+    who = f"the client id of {clients[0].name}" if clients else "the client id of no inline hook"
+    yield Check("issuer", bool(clients), f"iss is {_shown(issuer)}, {who}")
+    yield Check("subject", claims.get("sub") == issuer, f"sub is {_shown(claims.get('sub'))}")
+    urls = sorted({hook.token_url for hook in clients or hooks})
+    note = f"aud is {_shown(audience)}; the token URL is {' or '.join(urls) or 'not known'}"
+    yield Check("audience", audience in urls, note)
+    if _is_time(expires):
+        left = int(expires - now)
+        note = f"exp is {left} seconds ahead; Okta accepts {LONGEST_LIFE}"
+        yield Check("lifetime", left <= LONGEST_LIFE, note)
+
+
+def _access_token(
+    claims: Mapping[str, Any], server: AuthorizationServer, issuer: str
+) -> Iterator[Check]:
+    """https://developer.okta.com/docs/guides/validate-access-tokens/."""
+    given = claims.get("iss")
+    yield Check("issuer", given == issuer, f"iss is {_shown(given)}; the issuer is {issuer}")
+    audience = claims.get("aud")
+    note = f"aud is {_shown(audience)}; the server's is {server.audience}"
+    yield Check("audience", server.audience in _listed(audience), note)
+    client = claims.get("cid")
+    yield Check("client", isinstance(client, str), f"cid is {_shown(client)}")
+    scopes = claims.get("scp")
+    yield Check("scopes", isinstance(scopes, list), f"scp is {_shown(scopes)}")
+
+
+def _times(claims: Mapping[str, Any], now: float) -> Iterator[Check]:
+    """RFC 7519 section 4.1. ``exp`` must be there, the others need not."""
+    expires = claims.get("exp")
+    yield Check("expiry", _is_time(expires) and expires > now, f"exp is {_when(expires, now)}")
+    for name, what in (("nbf", "not before"), ("iat", "issued")):
+        if name in claims:
+            value = claims[name]
+            yield Check(what, _is_time(value) and value <= now, f"{name} is {_when(value, now)}")
+
+
+def _object(part: str) -> dict[str, Any] | None:
+    try:
+        octets = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
+        document = json.loads(octets)
+    except (Base64Error, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _is_signed(token: str, jwk: Mapping[str, Any]) -> bool:
+    unchecked: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    unchecked |= {"verify_aud": False, "verify_sub": False, "verify_jti": False}
+    key = jwt.PyJWK(dict(jwk), algorithm="RS256")
+    try:
+        jwt.decode(token, key, algorithms=["RS256"], options=unchecked)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        return False
+    return True
+
+
+def _ids(hooks: InlineHooks) -> list[str]:
+    return [hook["id"] for hook in hooks.list()]
+
+
+def _name(keys: Org, key_id: str) -> str:
+    return next((key["name"] for key in keys.list() if key["keyId"] == key_id), "")
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e11
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _when(value: Any, now: float) -> str:
+    if not _is_time(value):
+        return f"{_shown(value)}, no time"
+    at = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    seconds = int(value - now)
+    return f"{at}, {abs(seconds)} seconds {'from now' if seconds >= 0 else 'ago'}"
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, cut."""
+    if value is None:
+        return "not there"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:120] + "…"

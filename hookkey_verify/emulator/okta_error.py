@@ -1,0 +1,40 @@
+"""What Okta answers instead of a result, and the ids that it makes. Pure."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any
+
+__all__ = ["OktaError", "identifier"]
+
+_ID_CHARACTERS = string.ascii_letters + string.digits
+
+
+class OktaError(Exception):
+    """HTTP status, error code and words.
+
+    https://developer.okta.com/docs/reference/error-codes/
+    """
+
+    def __init__(self, status: int, code: str, summary: str, *causes: str) -> None:
+        super().__init__(summary)
+        self.status = status
+        self.code = code
+        self.summary = summary
+        self.causes = causes
+
+    def body(self) -> dict[str, Any]:
+        """Return the error object; ``errorId`` is new each time."""
+        return {
+            "errorCode": self.code,
+            "errorSummary": self.summary,
+            "errorLink": self.code,
+            "errorId": "oae" + identifier(22),
+            "errorCauses": [{"errorSummary": cause} for cause in self.causes],
+        }
+
+
+def identifier(length: int) -> str:
+    """Return random letters and digits, as Okta's ids have."""
+    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))

@@ -1,0 +1,38 @@
+"""The RSA keys of an org: made as Okta's are, and written into its state. Pure."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from ..errors import ConfigurationError
+
+__all__ = ["from_pem", "new_rsa_key", "to_pem"]
+
+
+def new_rsa_key() -> RSAPrivateKey:
+    """Make a key as Okta's are."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def to_pem(key: RSAPrivateKey) -> str:
+    """Return the key as unencrypted PKCS #8."""
+    octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return octets.decode("ascii")
+
+
+def from_pem(pem: str) -> RSAPrivateKey:
+    """Return the key that ``to_pem`` wrote. Raises ``ConfigurationError`` when it is broken."""
+    try:
+        # Written by us: to prove the primes again would take the start of an org seconds.
+        key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    except ValueError:
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigurationError("the state file has a broken private key")
+    return key

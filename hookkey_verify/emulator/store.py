@@ -1,0 +1,138 @@
+"""What an org keeps, in SQLite: in memory, or in a file that survives the end of the process.
+
+A record is written before anybody is told of it, so what was acknowledged is there after kill -9; a
+power cut may take the last moments. The file holds private keys and secrets, and only its owner may
+read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from os import PathLike
+from typing import Any, Final, TypeVar
+
+from jwt import PyJWTError
+
+from ..errors import ConfigurationError, HookKeyError
+from .okta_error import OktaError
+
+__all__ = ["Store"]
+
+_MARKS: Final = [0x4F4B4842, 1]
+"""In the head of the file: whose it is, and the version of its form."""
+_SCHEMA: Final = (
+    f"PRAGMA application_id = {_MARKS[0]}",
+    f"PRAGMA user_version = {_MARKS[1]}",
+    """CREATE TABLE records (
+      place INTEGER PRIMARY KEY,
+      kind TEXT NOT NULL,
+      id TEXT NOT NULL,
+      body TEXT NOT NULL,
+      UNIQUE (kind, id)
+    )""",
+)
+_T = TypeVar("_T")
+_PUT: Final = """
+INSERT INTO records (kind, id, body) VALUES (?, ?, ?)
+ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body
+"""
+
+
+class Store:
+    """Records by kind and id, in the order in which they were first put. Thread-safe."""
+
+    def __init__(self, path: str | PathLike[str] | None = None) -> None:
+        """``path`` None keeps nothing beyond the process.
+
+        Raises ``ConfigurationError`` when the file cannot be used, is something else, or is used by
+        another emulator.
+        """
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        if path is None:
+            return
+        try:
+            self._connection = _open(os.fspath(path))
+        except (OSError, TypeError, ValueError, sqlite3.Error) as error:
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            if "locked" in reason:
+                reason = "another emulator uses it"
+            raise ConfigurationError(f"the state file cannot be used: {reason}") from None
+        self._close = weakref.finalize(self, self._connection.close)
+
+    def put(self, kind: str, id: str, body: Mapping[str, Any]) -> None:  # noqa: A002
+        """Keep a record, in the place of the one that had this id.
+
+        Raises ``OktaError`` (500) when it cannot be written; then nothing has changed.
+        """
+        self._write(_PUT, kind, id, json.dumps(body))
+
+    def drop(self, kind: str, id: str) -> None:  # noqa: A002
+        """Forget a record. Raises ``OktaError`` (500) when that cannot be written."""
+        self._write("DELETE FROM records WHERE kind = ? AND id = ?", kind, id)
+
+    def load(self, kind: str, read: Callable[[Mapping[str, Any]], _T]) -> dict[str, _T]:
+        """Return the records of a kind by id, each as ``read`` makes it of its body.
+
+        Raises ``ConfigurationError`` when one is broken.
+        """
+        if self._connection is None:
+            return {}
+        select = "SELECT id, body FROM records WHERE kind = ? ORDER BY place"
+        try:
+            with self._lock:
+                rows = self._connection.execute(select, (kind,)).fetchall()
+            return {id_: read(json.loads(body)) for id_, body in rows}
+        except (ValueError, TypeError, LookupError, PyJWTError, HookKeyError, sqlite3.Error):
+            raise ConfigurationError(
+                "the state file is damaged; move it away to begin anew"
+            ) from None
+
+    def close(self) -> None:
+        """Let another emulator use the file. Idempotent."""
+        if self._connection is not None:
+            with self._lock:
+                self._close()
+
+    def _write(self, statement: str, *values: str) -> None:
+        if self._connection is None:
+            return
+        try:
+            with self._lock:
+                self._connection.execute(statement, values)
+        except sqlite3.Error:
+            raise OktaError(500, "E0000009", "Internal Server Error") from None
+
+
+def _open(path: str) -> sqlite3.Connection:
+    # SQLite gives its own new files the permissions of this one.
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.fchmod(file, 0o600)
+    finally:
+        os.close(file)
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if _pragma(connection, "schema_version") == 0:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        elif [_pragma(connection, name) for name in ("application_id", "user_version")] != _MARKS:
+            raise ValueError("it is not the state of an emulator of this version")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

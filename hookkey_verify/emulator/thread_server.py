@@ -1,0 +1,104 @@
+"""A uvicorn server in a thread, that ends at once and can break connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+import uvicorn
+
+from .broken_response import EXTENSION
+
+__all__ = ["ThreadServer"]
+
+LAST_ANSWERS: Final = 1.0
+"""Seconds for what is being answered when the server is ended."""
+
+
+class ThreadServer(uvicorn.Server):
+    """Sets ``ready`` when it can be called."""
+
+    def __init__(self, ready: threading.Event, app: Any) -> None:
+        async def connected(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                scope.setdefault("extensions", {})[EXTENSION] = _Connection(self, scope["client"])
+            await app(scope, receive, send)
+
+        super().__init__(
+            uvicorn.Config(
+                connected,
+                http="h11",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=False,
+            )
+        )
+        self._ready = ready
+        self._told = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._ready.set()
+
+    def end(self) -> None:
+        """End now. uvicorn's own loop looks ten times a second and then waits for as long again,
+        which a fixture of every test would pay.
+        """
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        """Wait for ``end``."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close everything, what is being answered a little later."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        until = self._loop.time() + LAST_ANSWERS
+        while (state.connections or state.tasks) and self._loop.time() < until:
+            await asyncio.sleep(0.002)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.sleep(0)
+
+
+class _Connection:
+    """The connection of a client, which uvicorn tells applications nothing of."""
+
+    def __init__(self, server: uvicorn.Server, client: Any) -> None:
+        self._server = server
+        self._client = tuple(client)
+
+    def close(self) -> None:
+        for transport in self._transports():
+            transport.close()
+
+    def reset(self) -> None:
+        for transport in self._transports():
+            peer = transport.get_extra_info("socket")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+
+    def _transports(self) -> list[Any]:
+        connections: set[Any] = self._server.server_state.connections
+        return [each.transport for each in connections if each.client == self._client]

@@ -1,0 +1,61 @@
+"""The org's OpenAPI description, tried on the org itself by schemathesis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+from starlette.routing import Route
+
+from hookkey_verify.emulator import OktaEmulator
+
+from ..conftest import KeyPool
+
+ROUTES = 18
+
+
+def test_what_is_described_is_so(key_pool: KeyPool, tmp_path: Path) -> None:
+    """About a thousand requests, good and bad: each answer is one that the description knows.
+
+    Not asked are whether every good request is accepted, because names are unique, and ``execute``,
+    which calls hosts that schemathesis made up.
+    """
+    with OktaEmulator(new_key=key_pool, rate_limit=10**9) as okta:
+        okta.create_hook("https://acme.com/hook", key=okta.create_key("one"))
+        command = (
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{okta.url}/openapi.json"),
+            *("--header", f"Authorization: SSWS {okta.api_token}", "--max-examples", "5"),
+            *("--exclude-operation-id", "executeInlineHook", "--generation-deterministic"),
+            *("--exclude-checks", "positive_data_acceptance", "--request-timeout", "10"),
+            "--no-color",
+        )
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout[-4_000:]
+        assert f"{ROUTES - 1} selected / {ROUTES} total" in done.stdout
+        assert len(okta.requests) > 500
+        assert {line.status for line in okta.requests} >= {200, 204, 400, 401, 404, 405}
+
+
+def test_all_of_it_is_described(okta: OktaEmulator) -> None:
+    """Every path of the application but the console's and the description's own."""
+    document = requests.get(f"{okta.url}/openapi.json", timeout=5).json()
+    described = {
+        (path.replace("keyId", "key_id"), method.upper())
+        for path, operations in document["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    own = ("/", "/openapi.json", "/emulator/faults")
+    served = {
+        (route.path, method)
+        for route in okta.app.routes
+        if isinstance(route, Route) and route.path not in own
+        if not route.path.startswith("/console/")
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert described == served
+    assert len(described) == ROUTES
