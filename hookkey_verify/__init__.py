@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .okta.credentials import BearerToken as BearerToken
     from .okta.service_app import ServiceApp as ServiceApp
     from .signer import HookSigner as HookSigner
+    from .token_endpoint import TokenEndpoint as TokenEndpoint
     from .verifier import HookVerifier as HookVerifier
     from .verifier import VerifiedHook as VerifiedHook
 
@@ -43,6 +44,7 @@ _HOMES = {
     "HookKeysClient": ".okta.client",
     "AsyncHookKeysClient": ".okta.client",
     "HookSigner": ".signer",
+    "TokenEndpoint": ".token_endpoint",
     "HookKeyError": ".errors",
     "HookVerificationError": ".errors",
     "ConfigurationError": ".errors",
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "HookKeysClient",
     "AsyncHookKeysClient",
     "HookSigner",
+    "TokenEndpoint",
     "HookKeyError",
     "HookVerificationError",
     "ConfigurationError",

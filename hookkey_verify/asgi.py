@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from .endpoint import Endpoint, checked
+from .errors import ConfigurationError
 from .guard import Guard, HttpAnswer, OnRefusal, ProtectedPaths, RequestVerifier
 from .verifier import VerifiedHook
 
-__all__ = ["HookMiddleware"]
+__all__ = ["HookMiddleware", "serve"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -61,6 +63,28 @@ class HookMiddleware:
 
     def _protected(self, scope: Scope) -> bool:
         return self._paths.protect(scope["path"], scope.get("root_path", ""))
+
+
+def serve(endpoint: Endpoint) -> App:
+    """Return an application that answers with an endpoint, whatever the path.
+
+    Raises ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise ConfigurationError(f"an endpoint answers HTTP, not {scope['type']}")
+        body, more = bytearray(), True
+        while more and len(body) <= endpoint.max_body:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        await _answer(await endpoint.arespond(scope["method"], scope["headers"], bytes(body)), send)
+
+    return app
 
 
 async def _answer(answer: HttpAnswer, send: Send) -> None:

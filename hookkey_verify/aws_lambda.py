@@ -15,15 +15,17 @@ more of the processor, and the first hook has only three seconds.
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Literal
 
+from .endpoint import Endpoint, checked
 from .errors import ConfigurationError
 from .guard import Guard, HttpAnswer, HttpRefusal, OnRefusal, RequestVerifier
 from .verifier import VerifiedHook
 
-__all__ = ["HOOK", "Handler", "authorize", "protect"]
+__all__ = ["HOOK", "Handler", "authorize", "protect", "serve"]
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -101,6 +103,32 @@ def authorize(
         }
 
     return authorizer
+
+
+def serve(endpoint: Endpoint) -> Handler:
+    """Return a handler that answers with an endpoint, for the events that ``protect`` understands.
+
+    Raises ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ARG001
+        answer = endpoint.respond(_method(event), _headers(event), _body(event))
+        return _response(answer, event)
+
+    return handler
+
+
+def _body(event: Any) -> bytes:
+    body = event.get("body") if isinstance(event, Mapping) else None
+    if not isinstance(body, str):
+        return b""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass")
+    try:
+        return b64decode(body, validate=True)
+    except ValueError:
+        return b""
 
 
 def _headers(event: Any) -> list[tuple[str, str]]:

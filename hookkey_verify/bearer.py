@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import ConfigurationError, MalformedTokenError, MissingTokenError, MultipleTokensError
 
-__all__ = ["Headers", "bearer_token", "header_values"]
+__all__ = ["Headers", "bearer_token", "header_values", "pick_headers"]
 
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 """A mapping (also the multi-valued ones of Flask, Django, Starlette), or pairs of str or bytes."""
@@ -43,13 +43,19 @@ def header_values(headers: Any, wanted: str) -> list[str]:
 
     Raises ``ConfigurationError`` when ``headers`` is not a collection of names and values.
     """
+    return pick_headers(headers, (wanted,))[0]
+
+
+def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
+    """Return the values of each of these headers, in one pass. Raises ``ConfigurationError``."""
     items = getattr(headers, "items", None)
     pairs: Any = items() if callable(items) else headers
-    values: list[str] = []
+    values: list[list[str]] = [[] for _ in wanted]
     try:
         for name, value in pairs:
-            if _text(name).lower() == wanted:
-                values.append(_text(value))
+            lower = _text(name).lower()
+            if lower in wanted:
+                values[wanted.index(lower)].append(_text(value))
         understood = True
     except (TypeError, ValueError, LookupError):
         understood = False

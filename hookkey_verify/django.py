@@ -21,6 +21,7 @@ from functools import cache, wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
 from .configured import configured_verifier
+from .endpoint import Endpoint, checked, request_headers
 from .errors import ConfigurationError, HookKeyError
 from .guard import (
     Guard,
@@ -77,6 +78,23 @@ def protect(first: Any = None, /, **options: Any) -> Any:
     ``ConfigurationError``.
     """
     return decorated(first, options, _configured_guard, _wrapped)
+
+
+def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
+    """Return a view that answers with an endpoint.
+
+    In the URLs: ``path("token", serve(endpoint))``. It is exempt from CSRF protection. Raises
+    ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        body = request.read(endpoint.max_body + 1)
+        answer = endpoint.respond(request.method or "", request_headers(request.META), body)
+        return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+
+    view.csrf_exempt = True  # type: ignore[attr-defined]
+    return view
 
 
 class HookRequiredMixin:

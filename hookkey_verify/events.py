@@ -41,6 +41,8 @@ class EventName(StrEnum):
     ``config_error``: The source refuses us or is not what it should be; outcome the reason. An
         alarm.
     ``evicted``: A key was dropped because there are more than ``max_keys``.
+    ``replay_unchecked``: The replay store could not be asked, and the token was accepted all the
+        same, because ``when_unreachable`` says so; outcome the problem. An alarm.
     ``shared``: The store that workers share; outcome hit, miss, stored, waited, unavailable or
         garbage.
     """
@@ -57,6 +59,7 @@ class EventName(StrEnum):
     KEY_CHANGED = "key_changed"
     CONFIG_ERROR = "config_error"
     EVICTED = "evicted"
+    REPLAY_UNCHECKED = "replay_unchecked"
     SHARED = "shared"
 
 

@@ -30,9 +30,9 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}; pip install 'hookkey_verify[fastapi]'") from None
 
-from .starlette import response
+from .starlette import response, serve
 
-__all__ = ["HookAuth", "HookRefused", "answer_refusal"]
+__all__ = ["HookAuth", "HookRefused", "answer_refusal", "serve"]
 
 
 class HookRefused(HTTPException):

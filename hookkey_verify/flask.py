@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from weakref import WeakSet
 
 from .configured import configured_verifier
+from .endpoint import Endpoint, checked, request_headers
 from .errors import ConfigurationError
 from .guard import (
     Guard,
@@ -36,7 +37,7 @@ try:
 except ImportError as error:
     raise ImportError(f"{error}; pip install 'hookkey_verify[flask]'") from None
 
-__all__ = ["HookKeyVerify", "current_hook", "protect"]
+__all__ = ["HookKeyVerify", "current_hook", "protect", "serve"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,6 +116,22 @@ def protect(first: Any = None, /, **options: Any) -> Any:
     application's ``HookKeyVerify`` has. Raises ``ConfigurationError``.
     """
     return decorated(first, options, _configured_guard, _wrapped)
+
+
+def serve(endpoint: Endpoint) -> Callable[[], Response]:
+    """Return a view that answers with an endpoint: ``app.post("/token")(serve(endpoint))``.
+
+    Raises ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    def view() -> Response:
+        body = request.stream.read(endpoint.max_body + 1)
+        answer = endpoint.respond(request.method, request_headers(request.environ), body)
+        return Response(answer.body, answer.status, list(answer.headers))
+
+    view.__name__ = f"{type(endpoint).__name__}_{id(endpoint):x}"  # views have names of their own
+    return view
 
 
 def _configured_guard() -> Guard:

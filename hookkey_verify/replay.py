@@ -7,6 +7,7 @@ of used ``jti`` values for as long as each assertion would be valid.
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
 
 from .clock import Clock, wall_clock
@@ -14,18 +15,31 @@ from .errors import ConfigurationError, KeyUnavailableError
 
 __all__ = ["MemoryReplayStore"]
 
+logger = logging.getLogger("hookkey_verify")
+
 
 class MemoryReplayStore:
     """Remembers used ``jti`` in this process until their token could no longer be accepted.
 
-    It guards one process: with several workers each remembers only what it saw itself.
+    It guards one process: with several workers each remembers only what it saw itself, and a token
+    is good once in each. Then use ``hookkey_verify.valkey.ValkeyReplayStore``. The first claim logs
+    a warning that says so, unless ``single_process`` is True: the program has one process.
 
     ``max_entries`` bounds the memory (about 300 bytes an entry). When that many live entries are
     held, a new one is refused with ``KeyUnavailableError`` (503): forgetting a live ``jti`` would
     let whoever can fill the store replay it. Only validly signed tokens get this far.
     """
 
-    def __init__(self, *, max_entries: int = 1_000_000, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self,
+        *,
+        max_entries: int = 1_000_000,
+        single_process: bool = False,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """``clock`` returns epoch seconds. Raises ``ConfigurationError`` naming the argument."""
+        if type(single_process) is not bool:
+            raise ConfigurationError("single_process must be True or False")
         if type(max_entries) is not int or max_entries < 1:
             raise ConfigurationError("max_entries must be a positive integer")
         self._max_entries = max_entries
@@ -33,6 +47,7 @@ class MemoryReplayStore:
         self._lock = threading.Lock()
         self._used: set[tuple[str, str]] = set()
         self._expiries: list[tuple[float, tuple[str, str]]] = []
+        self._warned = single_process
 
     def __len__(self) -> int:
         return len(self._used)
@@ -52,6 +67,12 @@ class MemoryReplayStore:
             if not full:
                 self._used.add(entry)
                 heapq.heappush(self._expiries, (expires_at, entry))
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "MemoryReplayStore guards this process only: with several workers use "
+                "hookkey_verify.valkey.ValkeyReplayStore, with one pass single_process=True"
+            )
         if full:
             raise KeyUnavailableError("the replay store is full; raise max_entries")
         return True

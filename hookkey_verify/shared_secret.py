@@ -19,7 +19,7 @@ from .bearer import Headers, header_values
 from .errors import ConfigurationError, WrongCredentialsError
 from .verifier import VerifiedHook
 
-__all__ = ["BasicCredentials", "HeaderSecret"]
+__all__ = ["BasicCredentials", "HeaderSecret", "is_among", "secret_digests"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2 token
 _BASIC = re.compile(r"(?i:basic) +((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
@@ -42,7 +42,7 @@ class HeaderSecret:
         if not all(isinstance(each, str) and each.isascii() for each in secrets):
             raise ConfigurationError("a secret must be ASCII, as every header value must be")
         self.header = header
-        self._digests = _digests("a secret", secrets)
+        self._digests = secret_digests("a secret", secrets)
 
     def __repr__(self) -> str:
         return f"HeaderSecret(header={self.header!r})"
@@ -73,8 +73,8 @@ class BasicCredentials:
         """
         if not isinstance(username, str) or not username or ":" in username:
             raise ConfigurationError("username must be a string without colon")
-        _digests("a password", passwords)
-        self._digests = _digests("a user name", [f"{username}:{each}" for each in passwords])
+        secret_digests("a password", passwords)
+        self._digests = secret_digests("a user name", [f"{username}:{each}" for each in passwords])
 
     def __repr__(self) -> str:
         return "BasicCredentials(…)"
@@ -89,12 +89,21 @@ class BasicCredentials:
         return self.verify_headers(headers)
 
 
-def _digests(name: str, secrets: Any) -> tuple[bytes, ...]:
+def secret_digests(name: str, secrets: Any) -> tuple[bytes, ...]:
+    """Return what ``is_among`` compares. Raises ``ConfigurationError`` with that name."""
     if not secrets or not all(isinstance(each, str) and each for each in secrets):
         raise ConfigurationError(f"{name} must be a non-empty string")
     if not all(each.isprintable() and each == each.strip() for each in secrets):
         raise ConfigurationError(f"{name} must be printable, without white space around it")
     return tuple(_digest(each) for each in secrets)
+
+
+def is_among(sent: str, digests: tuple[bytes, ...]) -> bool:
+    """Tell whether this is one of the secrets."""
+    digest = _digest(sent)
+    # Every digest is compared, so that time does not tell which one it is near to.
+    matches = [hmac.compare_digest(digest, each) for each in digests]
+    return any(matches)
 
 
 def _digest(value: str) -> bytes:
@@ -111,9 +120,6 @@ def _decoded(value: str) -> str:
 
 
 def _verified(values: list[str], digests: tuple[bytes, ...], challenge: str) -> VerifiedHook:
-    sent = _digest(values[0]) if len(values) == 1 else b""
-    # Every digest is compared, so that time does not tell which one it is near to.
-    matches = [hmac.compare_digest(sent, digest) for digest in digests]
-    if not any(matches):
+    if len(values) != 1 or not is_among(values[0], digests):
         raise WrongCredentialsError(challenge)
     return VerifiedHook(_NOTHING, _NOTHING, kid="", key_thumbprint="")

@@ -9,6 +9,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from .endpoint import Endpoint, checked
 from .errors import MissingTokenError
 from .guard import Guard, HttpAnswer, HttpRefusal, OnRefusal, RequestVerifier
 from .verifier import VerifiedHook
@@ -20,12 +23,12 @@ try:
         AuthenticationError,
         BaseUser,
     )
-    from starlette.requests import HTTPConnection
+    from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
 except ImportError as error:
     raise ImportError(f"{error}; pip install starlette") from None
 
-__all__ = ["HookBackend", "HookUser", "response"]
+__all__ = ["HookBackend", "HookUser", "response", "serve"]
 
 
 class HookUser(BaseUser):
@@ -88,3 +91,24 @@ _FAILED = HttpRefusal.of(MissingTokenError())
 def response(answer: HttpAnswer) -> Response:
     """Return the answer as Starlette sends it."""
     return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Return the function of a route.
+
+    In Starlette ``Route("/token", serve(endpoint), methods=["POST"])`` takes it, in FastAPI
+    ``app.add_route``. Raises ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    async def answer(request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > endpoint.max_body:
+                break
+        return response(
+            await endpoint.arespond(request.method, request.scope["headers"], bytes(body))
+        )
+
+    return answer

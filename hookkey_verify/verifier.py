@@ -14,6 +14,7 @@ token could possibly be good, and nothing about a claim is said before the signa
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import re
@@ -178,8 +179,9 @@ class HookVerifier:
         ``max_lifetime`` (seconds) caps ``exp`` both from now and from ``iat``. ``leeway`` (seconds,
         0 to 600) is the clock skew that exp, nbf and iat forgive. ``max_token_bytes`` is checked
         before anything else. ``token_types`` are the accepted ``typ`` values. ``default_kid`` names
-        the key for tokens without a kid; without it they are refused. ``replay`` makes each ``jti``
-        single use and required. ``clock`` returns epoch seconds.
+        the key for tokens without a kid; without it they are refused. ``replay`` makes each token
+        single use, by its ``jti``, or by its digest when it has none. ``clock`` returns epoch
+        seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -208,7 +210,7 @@ class HookVerifier:
             subject=_optional("subject", subject),
             client_id=_optional("client_id", client_id),
             scopes=_scopes(scopes),
-            required=_required(required_claims, issuer, audience, subject, replay),
+            required=_required(required_claims, issuer, audience, subject),
             max_lifetime=None
             if max_lifetime is None
             else _seconds("max_lifetime", max_lifetime, 1),
@@ -234,7 +236,8 @@ class HookVerifier:
         hook's Token URL as it is entered in Okta), ``exp`` may lie at most ``max_lifetime`` seconds
         ahead (Okta's own limit is one hour,
         https://developer.okta.com/docs/guides/build-self-signed-jwt/). iat, nbf and jti are checked
-        when they are there; ``replay`` requires ``jti`` and makes it single use.
+        when they are there. ``replay`` makes assertions single use; whether Okta's have a jti is
+        not documented, so one without is known by its digest.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -330,6 +333,16 @@ class HookVerifier:
     def __repr__(self) -> str:
         return f"HookVerifier({self._keys!r}, {self._policy!r})"
 
+    @property
+    def policy(self) -> ClaimsPolicy:
+        """What the claims must say."""
+        return self._policy
+
+    @property
+    def single_use(self) -> bool:
+        """Whether a token is accepted once only."""
+        return self._replay is not None
+
     # An unverified look at exp, iss and aud could save a key look-up for a token that is bound to
     # fail. It is not taken: an attacker satisfies it at will, and the same stale token would be
     # refused for one reason with a cold cache and for another with a warm one.
@@ -348,7 +361,7 @@ class HookVerifier:
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = self._replay.claim(*self._use(hook))
+                first = self._replay.claim(*self._use(hook, parts))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -370,7 +383,7 @@ class HookVerifier:
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = await self._replay.aclaim(*self._use(hook))
+                first = await self._replay.aclaim(*self._use(hook, parts))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -413,8 +426,12 @@ class HookVerifier:
             "verify it with HookVerifier.for_access_token(IssuerKeys(issuer), …)"
         )
 
-    def _use(self, hook: VerifiedHook) -> tuple[str, str, float]:
-        return hook.issuer or "", hook.claims["jti"], hook.expires_at + self._policy.leeway
+    def _use(self, hook: VerifiedHook, parts: jws.Jws) -> tuple[str, str, float]:
+        """Issuer, jti and end. The digest is of what is signed: a signature may have two forms."""
+        jti = hook.jti
+        if jti is None:
+            jti = "sha256:" + hashlib.sha256(parts.signing_input).hexdigest()
+        return hook.issuer or "", jti, hook.expires_at + self._policy.leeway
 
 
 def _verdict(what: str, error: Exception) -> HookVerificationError:
@@ -468,10 +485,10 @@ def _scopes(scopes: Collection[str]) -> frozenset[str]:
 
 
 def _required(
-    required_claims: Collection[str], issuer: Any, audience: Any, subject: Any, replay: Any
+    required_claims: Collection[str], issuer: Any, audience: Any, subject: Any
 ) -> frozenset[str]:
     """Whatever is compared must be there, so that ClaimsPolicy may index it."""
-    implied = {"iss": issuer, "aud": audience, "sub": subject, "jti": replay}
+    implied = {"iss": issuer, "aud": audience, "sub": subject}
     names = ["exp", *(name for name, wanted in implied.items() if wanted is not None)]
     return frozenset([*names, *_texts("required_claims", required_claims)])
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .endpoint import Endpoint, checked, request_headers
 from .guard import Guard, OnRefusal, ProtectedPaths, RequestVerifier, environ_headers
 from .verifier import VerifiedHook
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
-__all__ = ["HOOK", "HookMiddleware"]
+__all__ = ["HOOK", "HookMiddleware", "serve"]
 
 HOOK = "hookkey_verify.hook"
 """Where the environ of a verified request has its ``VerifiedHook``."""
@@ -55,3 +56,25 @@ class HookMiddleware:
             return self._app(environ, start_response)
         start_response(outcome.status_line, outcome.sized_headers)
         return [outcome.body]
+
+
+def serve(endpoint: Endpoint) -> WSGIApplication:
+    """Return an application that answers with an endpoint, whatever the path.
+
+    Raises ``ConfigurationError``.
+    """
+    checked(endpoint)
+
+    def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        length = environ.get("CONTENT_LENGTH") or ""
+        most = endpoint.max_body + 1
+        # Without a length only a server that ends the input itself may be read to the end.
+        ended = environ.get("wsgi.input_terminated", False)
+        size = min(int(length), most) if length.isdigit() else most if ended else 0
+        body = environ["wsgi.input"].read(size) if size else b""
+        headers = request_headers(environ)
+        answer = endpoint.respond(environ["REQUEST_METHOD"], headers, body)
+        start_response(answer.status_line, answer.sized_headers)
+        return [answer.body]
+
+    return app

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.bench import adapters, keysource, load, start, verify
+from tests.bench import adapters, keysource, load, start, token_endpoint, verify
 
 
 def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,3 +62,16 @@ def test_load(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     report = json.loads(capsys.readouterr().out)
     assert {"200", "503"} >= set(report["good tokens"]) >= {"200"}
     assert {"401", "503"} >= set(report["bad tokens"]) >= {"401"}
+
+
+def test_token_endpoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tokens are issued with every algorithm, entries remembered, and a hook delivered."""
+    for name, size in {"ROUNDS": 2, "CALLS": 3, "LIVE": 50, "CLAIMS": 5, "DANCES": 3}.items():
+        monkeypatch.setattr(token_endpoint, name, size)
+    monkeypatch.setattr("sys.argv", ["token_endpoint", "--json"])
+    token_endpoint.main()
+    report = json.loads(capsys.readouterr().out)
+    assert len(report) == 9
+    assert report["token endpoint, ES256"]["percent"] > 0

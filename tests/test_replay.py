@@ -65,3 +65,15 @@ def test_configuration(value: object) -> None:
     """The bound is a positive integer."""
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryReplayStore(max_entries=value)  # type: ignore[arg-type]
+
+
+def test_it_says_that_it_guards_one_process(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and not to those who know."""
+    MemoryReplayStore(single_process=True).claim("a", "1", 9e9)
+    assert caplog.text == ""
+    store = MemoryReplayStore()
+    for number in range(3):
+        store.claim("a", str(number), 9e9)
+    assert caplog.text.count("ValkeyReplayStore") == 1
+    with pytest.raises(ConfigurationError, match="single_process"):
+        MemoryReplayStore(single_process=1)  # type: ignore[arg-type]

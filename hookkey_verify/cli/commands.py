@@ -9,6 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from ..version import __version__
+from .bridge import bridge
 from .doctor import doctor
 from .emulate import emulate
 from .fire import fire
@@ -28,7 +29,7 @@ def hookkey() -> None:
     """
 
 
-for _command in (keys, sign, verify, inspect, doctor, emulate, fire):
+for _command in (keys, sign, verify, inspect, doctor, emulate, fire, bridge):
     hookkey.add_command(_command)
 
 

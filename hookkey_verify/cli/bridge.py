@@ -1,0 +1,68 @@
+"""``hookkey bridge``: the org's hook keys as a JWK Set, for who wants to fetch them."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError
+from ..jwks_bridge import JwksBridge
+from .output import command, tell
+
+__all__ = ["bridge"]
+
+PATH = "/.well-known/jwks.json"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True)
+@click.option("--name", "names", multiple=True, help="Serve the key of this name only.")
+@click.option("--fresh-for", type=click.FloatRange(1, 86_400), default=300, show_default=True,
+              help="Seconds until the org is asked again.")  # fmt: skip
+@command
+def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> None:
+    """Serve the public halves of the org's hook keys at /.well-known/jwks.json until Ctrl-C.
+
+    For an authorization server that takes a jwks_uri. The keys are public; put TLS before it. The
+    org is that of OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, or okta.yaml.
+
+    Example: hookkey bridge --port 8080 --name "Token hook"
+    """
+    try:
+        import uvicorn  # noqa: PLC0415 - needs the extra
+    except ImportError:
+        raise click.UsageError(
+            "bridge needs uvicorn: pip install 'hookkey_verify[cli,emulator]'"
+        ) from None
+    from ..asgi import serve  # noqa: PLC0415
+    from ..okta.client import HookKeysClient  # noqa: PLC0415 - imports requests
+
+    with HookKeysClient.from_env() as client:
+        endpoint = serve(JwksBridge(client, names=names or None, fresh_for=fresh_for))
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http" and scope["path"] != PATH:
+                headers = [(b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 404, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            await endpoint(scope, receive, send)
+
+        config = uvicorn.Config(app, lifespan="off", log_config=None, server_header=False)
+        listener = _bound(host, port)
+        tell(f"http://{host}:{listener.getsockname()[1]}{PATH}")
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError:
+        problem = f"{host} port {port} is not free, or not of this machine"
+        raise ConfigurationError(problem) from None

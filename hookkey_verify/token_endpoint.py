@@ -1,0 +1,351 @@
+"""TokenEndpoint: Okta's client assertion in, an access token for your hook out. No framework.
+
+The client credentials grant (RFC 6749 section 4.4) with private_key_jwt (RFC 7523 section 2.2), as
+Okta's own servers want it (https://developer.okta.com/docs/guides/build-self-signed-jwt/); what
+Okta posts for hooks is not documented beyond that. Mount it with ``serve`` of an adapter.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote_plus
+
+from .bearer import Headers, pick_headers
+from .clock import Clock, wall_clock
+from .encoding import EncodingError, base64url_decode, json_object
+from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavailableError
+from .form import FormError, read_form
+from .guard import HttpAnswer
+from .keys.static import StaticKeys
+from .shared_secret import is_among, secret_digests
+from .signing_key import SigningKey
+from .verifier import HookVerifier, VerifiedHook
+
+__all__ = ["ClientSecret", "TokenEndpoint"]
+
+logger = logging.getLogger("hookkey_verify")
+
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ESCAPED: Final = {quote_plus(ASSERTION_TYPE): ASSERTION_TYPE}
+_FORM: Final = "application/x-www-form-urlencoded"
+MAX_BODY: Final = 32 * 1024
+MAX_ASSERTION_LIFETIME: Final = 3600
+MAX_KNOWN: Final = 1024
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
+_SCOPES: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+_HEADERS: Final = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),  # RFC 6749 section 5.1
+    ("Pragma", "no-cache"),
+)
+
+
+class ClientSecret:
+    """A client that authenticates with ``client_secret_post``, Okta's other OAuth method."""
+
+    def __init__(self, client_id: str, *client_secrets: str) -> None:
+        """Several secrets are all accepted: to change one without a gap.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        if not isinstance(client_id, str) or not client_id:
+            raise ConfigurationError("client_id must be a non-empty string")
+        self.client_id = client_id
+        self._digests = secret_digests("a client secret", client_secrets)
+
+    def __repr__(self) -> str:
+        return f"ClientSecret(client_id={self.client_id!r})"
+
+    def matches(self, secret: str) -> bool:
+        """Tell whether this is one of the secrets, in a time that does not tell which."""
+        return is_among(secret, self._digests)
+
+
+class TokenEndpoint:
+    """Issues access tokens to the clients that it knows. Thread-safe.
+
+    ``verifier`` protects the hook that gets them; ``keys`` and ``jwks`` are for verifiers
+    elsewhere. It is an ``Endpoint``: ``respond`` and ``arespond`` answer requests.
+    """
+
+    max_body = MAX_BODY
+
+    def __init__(
+        self,
+        clients: HookVerifier | ClientSecret | Sequence[HookVerifier | ClientSecret],
+        *,
+        signing_key: SigningKey | Sequence[SigningKey],
+        issuer: str,
+        audience: str,
+        scopes: Collection[str],
+        lifetime: int = 300,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """``clients`` are of ``HookVerifier.for_client_assertion`` with ``replay``, or secrets.
+
+        ``signing_key`` signs; of several the first does, and all are verified and published: to
+        change keys without a gap, add the new one at the end everywhere, then move it to the front,
+        then remove the old one ``lifetime`` later. ``issuer`` and ``audience`` become ``iss`` and
+        ``aud``; ``scopes`` are what may be asked for, and what is granted when nothing is.
+        ``lifetime`` is in seconds, 30 to 86400. ``clock`` returns epoch seconds.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
+        self._assertions, self._secrets = _known(clients)
+        keys = [*signing_key] if isinstance(signing_key, Sequence) else [signing_key]
+        if not keys or not all(isinstance(key, SigningKey) for key in keys):
+            raise ConfigurationError("signing_key must be a SigningKey, or several")
+        if type(lifetime) is not int or not 30 <= lifetime <= 86_400:
+            raise ConfigurationError("lifetime must be a whole number of seconds from 30 to 86400")
+        if isinstance(scopes, str) or not scopes or not all(map(_is_scope, scopes)):
+            raise ConfigurationError("scopes must be a list of scope names (RFC 6749 section 3.3)")
+        for name, value in (("issuer", issuer), ("audience", audience)):
+            if not isinstance(value, str) or not value.strip():
+                raise ConfigurationError(f"{name} must be a non-empty string")
+        self.keys = StaticKeys([key.public_key for key in keys])
+        self.verifier = HookVerifier(
+            self.keys,
+            issuer=issuer,
+            audience=audience,
+            algorithms={key.algorithm for key in keys},
+            required_claims=("iat", "jti", "client_id", "scope"),
+            max_lifetime=lifetime,
+            token_types=("at+jwt",),
+            clock=clock,
+        )
+        self._sign = keys[0].sign
+        self._jwks = [key.public_key.as_jwk() for key in keys]
+        self._scopes = frozenset(scopes)
+        self._all_scopes = " ".join(sorted(self._scopes))
+        self._lifetime = lifetime
+        self._clock = clock
+        self._head = json.dumps({"iss": issuer, "aud": audience})[:-1].encode()
+        self._known: dict[tuple[str, str], bytes] = {}
+
+    def __repr__(self) -> str:
+        clients = [*self._assertions, *self._secrets]
+        return f"TokenEndpoint({', '.join(map(repr, clients))})"
+
+    @property
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The public keys as a JWK Set (RFC 7517 section 5), for verifiers elsewhere."""
+        return {"keys": [dict(jwk) for jwk in self._jwks]}
+
+    def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+        """Answer a token request. Raises nothing."""
+        try:
+            request = self._read(method, headers, body)
+            if request.verifier is not None:
+                _want_one_audience(request.verifier.verify(request.assertion))
+            return self._issue(request)
+        except Exception as error:
+            return _refused(error)
+
+    async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+        """Do as ``respond`` without ever blocking the event loop on I/O."""
+        try:
+            request = self._read(method, headers, body)
+            if request.verifier is not None:
+                _want_one_audience(await request.verifier.averify(request.assertion))
+            return self._issue(request)
+        except Exception as error:
+            return _refused(error)
+
+    def _read(self, method: str, headers: Headers, body: bytes) -> _Request:
+        """Everything about a request but its assertion, which is the dear part."""
+        if method != "POST":
+            raise _RefusedError(405, "invalid_request", "only POST is answered", ("Allow", "POST"))
+        kinds, credentials = pick_headers(headers, ("content-type", "authorization"))
+        if kinds != [_FORM] and (len(kinds) != 1 or not _is_form(kinds[0])):
+            raise _RefusedError(400, "invalid_request", f"the content must be {_FORM}")
+        if len(body) > MAX_BODY:
+            raise _RefusedError(413, "invalid_request", f"at most {MAX_BODY} bytes are read")
+        try:
+            form = read_form(body, _ESCAPED)
+        except FormError as error:
+            raise _RefusedError(400, "invalid_request", f"the form {error}") from None
+        if credentials:
+            # RFC 6749 section 5.2: whoever tried it by a header is told of one.
+            basic = ("WWW-Authenticate", 'Basic realm="token"')
+            raise _RefusedError(401, "invalid_client", "credentials go into the form", basic)
+        grant_type = form.get("grant_type")
+        if grant_type is None:
+            raise _RefusedError(400, "invalid_request", "grant_type is missing")
+        if grant_type != "client_credentials":
+            raise _RefusedError(400, "unsupported_grant_type", "only client_credentials is known")
+        scope = form.get("scope", self._all_scopes)
+        if not _SCOPES.fullmatch(scope):
+            raise _RefusedError(400, "invalid_scope", "scope must be names between single spaces")
+        if "client_assertion" in form or "client_assertion_type" in form:
+            return self._with_assertion(form, scope)
+        return self._with_secret(form, scope)
+
+    def _with_assertion(self, form: Mapping[str, str], scope: str) -> _Request:
+        """RFC 7521 section 4.2."""
+        if "client_secret" in form:  # RFC 6749 section 2.3
+            raise _RefusedError(400, "invalid_request", "a client authenticates in one way")
+        if "client_assertion" not in form or "client_assertion_type" not in form:
+            missing = "client_assertion and client_assertion_type belong together"
+            raise _RefusedError(400, "invalid_request", missing)
+        if form["client_assertion_type"] != ASSERTION_TYPE:
+            raise _RefusedError(401, "invalid_client", "client_assertion_type is not known")
+        assertion = form["client_assertion"]
+        verifier = self._verifier_of(assertion)
+        client_id = verifier.policy.subject or ""
+        if form.get("client_id", client_id) != client_id:
+            raise _RefusedError(401, "invalid_client", "client_id is not the assertion's")
+        return _Request(client_id, scope, assertion, verifier)
+
+    def _verifier_of(self, assertion: str) -> HookVerifier:
+        """Whose assertion it says that it is; whether that is so is for the verifier to find."""
+        if not self._assertions:
+            raise _RefusedError(401, "invalid_client", "assertions are not known here")
+        if len(self._assertions) > 1:
+            try:
+                claims = json_object(base64url_decode(assertion.split(".")[1].encode("ascii")))
+            except (EncodingError, IndexError, UnicodeEncodeError):
+                claims = {}
+            issuer = claims.get("iss")
+            known = self._assertions.get(issuer) if isinstance(issuer, str) else None
+            if known is None:
+                raise _RefusedError(401, "invalid_client", "the client is not known")
+            return known
+        return next(iter(self._assertions.values()))
+
+    def _with_secret(self, form: Mapping[str, str], scope: str) -> _Request:
+        """RFC 6749 section 2.3.1, the second form."""
+        client_id, secret = form.get("client_id"), form.get("client_secret")
+        if client_id is None or secret is None:
+            raise _RefusedError(401, "invalid_client", "there are no credentials")
+        client = self._secrets.get(client_id, _NOBODY)
+        if not client.matches(secret) or client is _NOBODY:
+            raise _RefusedError(401, "invalid_client", "client_id or client_secret is wrong")
+        return _Request(client_id, scope)
+
+    def _issue(self, request: _Request) -> HttpAnswer:
+        wanted = request.scope.split(" ")
+        if not self._scopes.issuperset(wanted):
+            raise _RefusedError(400, "invalid_scope", "a scope is not one that may be asked for")
+        scope = request.scope if len(wanted) == 1 else " ".join(sorted({*wanted}))
+        known = self._known.get((request.client_id, scope))
+        if known is None:
+            client_id = request.client_id
+            claims = {"sub": client_id, "client_id": client_id, "scope": scope}
+            known = self._head + b"," + json.dumps(claims)[1:-1].encode()
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[client_id, scope] = known
+        now, jti = int(self._clock()), secrets.token_urlsafe(16).encode()
+        # RFC 9068 section 2.2. Everything in it was written as JSON, or is a number.
+        times = b',"iat":%d,"exp":%d,"jti":"%b"}' % (now, now + self._lifetime, jti)
+        token = self._sign(known + times)
+        # Okta fails without expires_in (release note OKTA-702184).
+        body = b'{"access_token":"%b","token_type":"Bearer","expires_in":%d,"scope":"%b"}' % (
+            token,
+            self._lifetime,
+            scope.encode(),
+        )
+        return HttpAnswer(200, _HEADERS, body)
+
+
+class _Request(NamedTuple):
+    """A client that says who it is; with a verifier it is yet to prove that."""
+
+    client_id: str
+    scope: str
+    assertion: str = ""
+    verifier: HookVerifier | None = None
+
+
+class _RefusedError(Exception):
+    """An answer of RFC 6749 section 5.2."""
+
+    def __init__(self, status: int, code: str, description: str, *headers: tuple[str, str]) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.headers = headers
+
+
+_NOBODY: Final = ClientSecret("nobody", secrets.token_hex(32))
+"""In the place of a client that is not there, so that time does not tell which ones are."""
+
+
+def _want_one_audience(hook: VerifiedHook) -> None:
+    """Whoever else is named as an audience could use the assertion here."""
+    if len(hook.audience) != 1:
+        raise AudienceError("aud")
+
+
+def _refused(error: Exception) -> HttpAnswer:
+    if isinstance(error, _RefusedError):
+        logger.info("a token was refused: %s: %s", error.code, error)
+        return _error(error.status, error.code, str(error), error.headers)
+    if not isinstance(error, HookKeyError):
+        logger.error("the token endpoint met %s", type(error).__name__)
+        return _error(500, "server_error", "the token endpoint failed")
+    level = logging.ERROR if error.status_code == 500 else logging.INFO
+    logger.log(level, "a token was refused: %s", error)
+    if isinstance(error, KeyUnavailableError):
+        headers = tuple(error.headers.items())
+        return _error(503, "temporarily_unavailable", error.title, headers)
+    if error.status_code == 500:
+        return _error(500, "server_error", error.title)
+    return _error(401, "invalid_client", error.title)
+
+
+def _error(
+    status: int, code: str, description: str, headers: tuple[tuple[str, str], ...] = ()
+) -> HttpAnswer:
+    body = json.dumps({"error": code, "error_description": description}).encode()
+    return HttpAnswer(status, (*_HEADERS, *headers), body)
+
+
+def _known(clients: Any) -> tuple[dict[str, HookVerifier], dict[str, ClientSecret]]:
+    given = [clients] if isinstance(clients, HookVerifier | ClientSecret) else clients
+    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+        raise ConfigurationError("clients must be a HookVerifier or a ClientSecret, or several")
+    assertions: dict[str, HookVerifier] = {}
+    shared: dict[str, ClientSecret] = {}
+    for client in given:
+        if isinstance(client, ClientSecret):
+            client_id = client.client_id
+            shared[client_id] = client
+        else:
+            client_id = _client_id(client)
+            assertions[client_id] = client
+    if len(assertions) + len(shared) != len(given) or not assertions.keys().isdisjoint(shared):
+        raise ConfigurationError("two of clients have the same client id")
+    return assertions, shared
+
+
+def _client_id(client: Any) -> str:
+    """Whose assertions it accepts, if they are held to what an endpoint must hold them to."""
+    if not isinstance(client, HookVerifier):
+        raise ConfigurationError("clients must be HookVerifier or ClientSecret objects")
+    policy = client.policy
+    if policy.subject is None or policy.issuers != frozenset({policy.subject}):
+        raise ConfigurationError("clients must be made with HookVerifier.for_client_assertion")
+    if policy.audiences is None or len(policy.audiences) != 1:
+        raise ConfigurationError("the verifier of a client must know one token_url")
+    if policy.max_lifetime is None or policy.max_lifetime > MAX_ASSERTION_LIFETIME:
+        raise ConfigurationError("assertions may live for an hour at most: max_lifetime=3600")
+    if not client.single_use:
+        raise ConfigurationError(
+            "an assertion is good for one token: give its verifier replay=MemoryReplayStore(), or "
+            "with more than one process ValkeyReplayStore"
+        )
+    return policy.subject
+
+
+def _is_form(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == _FORM
+
+
+def _is_scope(scope: object) -> bool:
+    return isinstance(scope, str) and _SCOPE.fullmatch(scope) is not None

@@ -1,0 +1,284 @@
+"""The bridge: what it serves, for how long, and in an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from hookkey_verify import ApiToken, AsyncHookKeysClient, ConfigurationError, HookKeysClient
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.endpoint import Endpoint
+from hookkey_verify.errors import KeyUnavailableError
+from hookkey_verify.jwks_bridge import JwksBridge, JwksEndpoint
+
+GET: tuple[str, dict[str, str], bytes] = ("GET", {}, b"")
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client(okta: OktaEmulator) -> Iterator[HookKeysClient]:
+    with HookKeysClient(okta.url, ApiToken(okta.api_token), max_wait=0) as client:
+        yield client
+
+
+def served(bridge: JwksBridge) -> list[str]:
+    answer = bridge.respond(*GET)
+    assert answer.status == 200
+    return [key["kid"] for key in json.loads(answer.body)["keys"]]
+
+
+def test_what_is_served(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """All keys in the form that JOSE libraries import, with type, tag and age."""
+    keys = [okta.create_key(name) for name in ("one", "two")]
+    answer = JwksBridge(client, clock=clock).respond(*GET)
+    headers = dict(answer.headers)
+    assert headers["Content-Type"] == "application/jwk-set+json"
+    assert headers["Cache-Control"] == "public, max-age=300"
+    assert headers["ETag"].startswith('"')
+    document = json.loads(answer.body)
+    assert [key["kid"] for key in document["keys"]] == sorted(key["keyId"] for key in keys)
+    for jwk in document["keys"]:
+        assert set(jwk) == {"kty", "n", "e", "kid", "use", "alg"}
+        assert (jwk["use"], jwk["alg"]) == ("sig", "RS256")
+
+
+def test_an_org_without_keys(client: HookKeysClient) -> None:
+    """Is an empty set."""
+    assert served(JwksBridge(client)) == []
+
+
+def test_keys_by_name(
+    okta: OktaEmulator, client: HookKeysClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Others are not served, nor fetched; a name that the org does not have is logged."""
+    one, _ = (okta.create_key(name) for name in ("one", "two"))
+    bridge = JwksBridge(client, names=["one", "three"])
+    assert served(bridge) == [one["keyId"]]
+    assert [line.path for line in okta.requests if "public" in line.path] == [
+        f"/api/v1/hook-keys/public/{one['keyId']}"
+    ]
+    assert "the org has no hook key three" in caplog.text
+
+
+def test_how_long(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """One fetch for ``fresh_for``; ``max-age`` is what is left of it; changes come after."""
+    bridge = JwksBridge(client, fresh_for=100, clock=clock)
+    assert served(bridge) == []
+    key = okta.create_key("one")
+    clock.now += 99.5
+    answer = bridge.respond(*GET)
+    assert dict(answer.headers)["Cache-Control"] == "public, max-age=1"
+    assert served(bridge) == []
+    assert len(okta.requests) == 1
+    clock.now += 0.5
+    assert served(bridge) == [key["keyId"]]
+    okta.org.delete(key["id"])
+    clock.now += 100
+    assert served(bridge) == []
+    assert bridge.jwks() == {"keys": []}
+
+
+def test_not_modified(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """304 for the tag that is current, weak or among others; 200 for another."""
+    okta.create_key("one")
+    bridge = JwksBridge(client, fresh_for=10, clock=clock)
+    tag = dict(bridge.respond(*GET).headers)["ETag"]
+    for given in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        answer = bridge.respond("GET", {"If-None-Match": given}, b"")
+        assert (answer.status, answer.body) == (304, b"")
+        assert dict(answer.headers)["ETag"] == tag
+    clock.now += 10
+    assert bridge.respond("GET", {"If-None-Match": tag}, b"").status == 304  # the same keys
+    okta.create_key("two")
+    clock.now += 10
+    for given in (tag, "", "x", "W/"):
+        assert bridge.respond("GET", {"If-None-Match": given}, b"").status == 200
+
+
+def test_methods(client: HookKeysClient, okta: OktaEmulator) -> None:
+    """HEAD as GET without body; everything else is 405, and asks nobody."""
+    bridge = JwksBridge(client)
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", ""):
+        answer = bridge.respond(method, {}, b"")
+        assert (answer.status, dict(answer.headers)["Allow"]) == (405, "GET, HEAD")
+    assert len(okta.requests) == 0
+    head, get = bridge.respond("HEAD", {}, b""), bridge.respond(*GET)
+    assert (head.status, head.body, head.headers) == (200, b"", get.headers)
+
+
+def test_an_outage(
+    okta: OktaEmulator, client: HookKeysClient, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last set for ``stale_for``, to be kept for half a minute; then 503; then all is well."""
+    key = okta.create_key("one")
+    bridge = JwksBridge(client, fresh_for=100, stale_for=1000, clock=clock)
+    assert served(bridge) == [key["keyId"]]
+    okta.fail(503, times=1000)
+    clock.now += 100
+    answer = bridge.respond(*GET)
+    assert answer.status == 200
+    assert dict(answer.headers)["Cache-Control"] == "public, max-age=30"
+    asked = len(okta.requests)
+    clock.now += 9
+    assert served(bridge) == [key["keyId"]]
+    assert len(okta.requests) == asked  # not again before ten seconds are over
+    clock.now += 1
+    assert served(bridge) == [key["keyId"]]
+    assert len(okta.requests) == asked + 1
+    assert "cannot be fetched" in caplog.text
+    clock.now += 1000
+    refused = bridge.respond(*GET)
+    assert refused.status == 503
+    assert dict(refused.headers)["Retry-After"] == "10"
+    with pytest.raises(KeyUnavailableError):
+        bridge.jwks()
+    okta.faults.clear()
+    clock.now += 10
+    assert served(bridge) == [key["keyId"]]
+
+
+def test_an_outage_from_the_beginning(
+    okta: OktaEmulator, client: HookKeysClient, clock: Clock
+) -> None:
+    """503, which is not remembered as an empty set."""
+    bridge = JwksBridge(client, clock=clock)
+    okta.fail(500)
+    assert bridge.respond(*GET).status == 503
+    assert bridge.respond(*GET).status == 503
+    clock.now += 10
+    assert served(bridge) == []
+
+
+def test_half_an_answer(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """A set that lacks one key is not served: whoever signs with it would be refused."""
+    okta.create_key("one")
+    okta.create_key("two")
+    bridge = JwksBridge(client, fresh_for=10, clock=clock)
+    both = served(bridge)
+    clock.now += 10
+    okta.fail(500, path="/api/v1/hook-keys/public")
+    assert served(bridge) == both
+
+
+@pytest.mark.parametrize("way", ["respond", "arespond"])
+def test_one_fetch_for_all(okta: OktaEmulator, client: HookKeysClient, way: str) -> None:
+    """Of many at once one asks the org, and an event loop does not wait for it."""
+    okta.create_key("one")
+    okta.fail(delay=0.2)
+    bridge = JwksBridge(client)
+    if way == "respond":
+        with ThreadPoolExecutor(16) as pool:
+            statuses = [a.status for a in pool.map(lambda _: bridge.respond(*GET), range(64))]
+    else:
+
+        async def many() -> tuple[list[int], float]:
+            beats: list[float] = []
+
+            async def heart() -> None:
+                while True:
+                    beats.append(time.monotonic())
+                    await asyncio.sleep(0.005)
+
+            beating = asyncio.create_task(heart())
+            answers = await asyncio.gather(*(bridge.arespond(*GET) for _ in range(64)))
+            beating.cancel()
+            gaps = [b - a for a, b in pairwise(beats)]
+            return [answer.status for answer in answers], max(gaps)
+
+        statuses, gap = asyncio.run(many())
+        assert gap < 0.15
+    assert statuses == [200] * 64
+    assert len(okta.requests) == 2  # the list and the one key
+
+
+def test_a_fork(okta: OktaEmulator, client: HookKeysClient) -> None:
+    """A lock that another thread holds at that moment does not stop the child."""
+    bridge = JwksBridge(client)
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with bridge._fetching:
+            held.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    bridge.renew()  # what a child process does first
+    assert served(bridge) == []
+    release.set()
+    thread.join()
+
+
+def test_a_client_that_is_refused(okta: OktaEmulator, caplog: pytest.LogCaptureFixture) -> None:
+    """503 for whoever asks; the log says what is wrong, and no token."""
+    with HookKeysClient(okta.url, ApiToken("wrong-token"), max_wait=0) as client:
+        bridge = JwksBridge(client)
+        assert bridge.respond(*GET).status == 503
+        assert "wrong-token" not in caplog.text + repr(bridge)
+        assert caplog.records[-1].levelno >= logging.WARNING
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"names": []}, "names must be"),
+        ({"names": "one"}, "names must be"),
+        ({"names": [5]}, "names must be"),
+        ({"fresh_for": 0}, "fresh_for must be"),
+        ({"fresh_for": "1"}, "fresh_for must be"),
+        ({"stale_for": -1}, "stale_for must be"),
+        ({"stale_for": float("nan")}, "stale_for must be"),
+    ],
+)
+def test_arguments(client: HookKeysClient, options: dict[str, Any], problem: str) -> None:
+    """Are named."""
+    with pytest.raises(ConfigurationError, match=problem):
+        JwksBridge(client, **options)
+
+
+def test_clients(okta: OktaEmulator) -> None:
+    """The synchronous client only: the bridge has threads for it."""
+    awaitable = AsyncHookKeysClient(okta.url, ApiToken(okta.api_token))
+    for wrong in (None, "https://acme.okta.com", awaitable):
+        with pytest.raises(ConfigurationError, match="client must be a HookKeysClient"):
+            JwksBridge(wrong)  # type: ignore[arg-type]
+    asyncio.run(awaitable.close())
+
+
+def test_a_set_that_stays() -> None:
+    """``JwksEndpoint``: the same answers for a set that is known, as of a token endpoint."""
+    endpoint = JwksEndpoint({"keys": [{"kid": "b"}, {"kid": "a"}]}, max_age=60)
+    answer = asyncio.run(endpoint.arespond(*GET))
+    assert json.loads(answer.body)["keys"] == [{"kid": "a"}, {"kid": "b"}]
+    assert dict(answer.headers)["Cache-Control"] == "public, max-age=60"
+    assert endpoint.respond("POST", {}, b"").status == 405
+    assert endpoint.respond("GET", 5, b"").status == 200  # type: ignore[arg-type]
+    assert isinstance(endpoint, Endpoint)
+    wrongs: list[Any] = [{}, {"keys": 5}, []]
+    for wrong in wrongs:
+        with pytest.raises(ConfigurationError, match="jwks must be"):
+            JwksEndpoint(wrong)
+    for age in (-1, 1.5, 86_401):
+        with pytest.raises(ConfigurationError, match="max_age must be"):
+            JwksEndpoint({"keys": []}, max_age=age)  # type: ignore[arg-type]
