@@ -98,7 +98,7 @@ class JwksBridge:
         """``client`` is a ``HookKeysClient``; ``names`` are the keys to serve, None all of them.
 
         ``fresh_for`` (1 to 86400 seconds) bounds how long a new key is missing and a deleted one is
-        served; others may keep the set for as long again (``max-age``). ``stale_for`` is in
+        served, also at those who keep the set as long as its ``max-age`` says. ``stale_for`` is in
         seconds, 0 to 30 days. ``clock`` returns monotonic seconds.
 
         Raises ``ConfigurationError`` naming the argument.

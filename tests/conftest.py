@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ from hookkey_verify import HookSigner, HookVerifier, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 
 from . import django_site  # noqa: F401 - before anybody imports more of Django
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # so that children can be interrupted
 
 CLIENT_ID = "0oa1qz8hookclient4x7"
 TOKEN_URL = "https://hooks.acme.com/oauth2/token"
