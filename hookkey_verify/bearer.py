@@ -53,7 +53,7 @@ def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
     values: list[list[str]] = [[] for _ in wanted]
     try:
         for name, value in pairs:
-            lower = _text(name).lower()
+            lower = (name if type(name) is str else _text(name)).lower()
             if lower in wanted:
                 values[wanted.index(lower)].append(_text(value))
         understood = True

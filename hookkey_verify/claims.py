@@ -51,10 +51,10 @@ class ClaimsPolicy:
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
-        if not self.required <= claims.keys():
+        if not self.required.issubset(claims):
             raise MissingClaimError(min(self.required - claims.keys()))
         for name in _STRINGS:
-            if name in claims and type(claims[name]) is not str:
+            if type(claims.get(name, "")) is not str:
                 raise InvalidClaimError(name, "must be a string")
         self._check_times(claims, now)
         if self.issuers is not None and claims["iss"] not in self.issuers:
@@ -101,11 +101,11 @@ class ClaimsPolicy:
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
     value = claims[name]
-    if type(value) not in (int, float):
+    if type(value) is not int and type(value) is not float:
         raise InvalidClaimError(name, "must be a JSON number")
     if not -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE:
         raise InvalidClaimError(name, "is out of range")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ MAX_DEPTH = 32
 
 # What base64url does not have becomes "!", which base64 does not have either.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = (b"", b"", b"==", b"=")
-# The last character of a group of 2 carries 2 bits, of a group of 3 it carries 4; the rest must be
-# zero, or several texts would decode to the same octets.
-_LAST_CHARACTERS = (BASE64URL, b"", b"AQgw", b"AEIMQUYcgkosw048")
+# By the length modulo 4: the padding, and what the last character may be. In a group of 2 it
+# carries 2 bits, in a group of 3 it carries 4; the rest must be zero, or several texts would decode
+# alike.
+_ENDS = ((b"", BASE64URL), (b"", b""), (b"==", b"AQgw"), (b"=", b"AEIMQUYcgkosw048"))
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -36,10 +36,10 @@ def base64url_decode(text: bytes) -> bytes:
     Raises ``EncodingError`` for any other character, padding, an impossible length, or spare bits
     that are not zero.
     """
-    group = len(text) & 3
-    if not text or text[-1] in _LAST_CHARACTERS[group]:
+    padding, last_characters = _ENDS[len(text) & 3]
+    if not text or text[-1] in last_characters:
         try:
-            return a2b_base64(text.translate(_TO_BASE64) + _PADDING[group], strict_mode=True)
+            return a2b_base64(text.translate(_TO_BASE64) + padding, strict_mode=True)
         except Base64Error:
             pass
     if text.translate(None, BASE64URL):
@@ -71,12 +71,17 @@ def json_list(octets: bytes) -> list[Any]:
 def _json(octets: bytes) -> object:
     try:
         text = octets.decode("utf-8")
-        if octets.count(b"{") + octets.count(b"[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-            raise _RefusedError("is nested too deeply")
-        value, end = _DECODER.raw_decode(text, 0 if text.startswith("{") else _after_space(text, 0))
+        if "[" in text or text.rfind("{") > 0:
+            _limit_depth(text)
+        start = 0 if text[:1] == "{" else _after_space(text, 0)
+        value, end = _FAST_DECODER.raw_decode(text, start)
+        # Each member has a colon, which is never before "//", because that begins no JSON value. So
+        # with no more of such colons than names, no name came twice, and no object is inside.
+        if type(value) is not dict or text.count(":") - text.count("://") != len(value):
+            value, end = _DECODER.raw_decode(text, start)
         if end != len(text) and _after_space(text, end) != len(text):
             raise _RefusedError("has data after the JSON value")
-        if "\\u" in text:
+        if "\\" in text and "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except _RefusedError as refusal:
         problem = str(refusal)
@@ -117,17 +122,20 @@ def _after_space(text: str, index: int) -> int:
     return index
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
+def _limit_depth(text: str) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
     for character in _JSON_STRING.sub("", text):
         if character in "{[":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_DEPTH:
+                raise _RefusedError("is nested too deeply")
         elif character in "}]":
             depth -= 1
-    return deepest
 
 
+_FAST_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constants)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique_members, parse_float=_finite, parse_constant=_no_constants
 )

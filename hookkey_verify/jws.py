@@ -40,37 +40,34 @@ class Jws(NamedTuple):
 class HeaderRules:
     """Which headers are accepted, and a small memory of those that headed a verified token.
 
-    Tokens of one key share their header to the octet, so reading it once is enough. Only ``learn``
-    adds to the memory, and it is called after the signature held: an attacker cannot fill it.
+    Tokens of one key share their header to the octet, so reading it once is enough. ``learned``
+    maps those octets to the header. Only ``learn`` adds to it, and it is called after the signature
+    held: an attacker cannot fill it.
     """
 
-    __slots__ = ("_algorithms", "_learned", "_token_types")
+    __slots__ = ("_algorithms", "_token_types", "learned")
 
     def __init__(self, algorithms: frozenset[str], token_types: frozenset[str]) -> None:
         """Take the accepted values of ``alg``, and of ``typ`` in lower case."""
         self._algorithms = algorithms
         self._token_types = token_types
-        self._learned: dict[bytes, dict[str, Any]] = {}
+        self.learned: dict[bytes, dict[str, Any]] = {}
 
     def read(self, encoded: bytes) -> dict[str, Any]:
         """Decode and check a header, or raise the ``HookVerificationError`` that says why not."""
-        header = self._learned.get(encoded)
-        if header is None:
-            try:
-                header = json_object(base64url_decode(encoded))
-            except EncodingError as error:
-                raise MalformedTokenError(f"the header {error}") from None
-            self._check(header)
+        try:
+            header = json_object(base64url_decode(encoded))
+        except EncodingError as error:
+            raise MalformedTokenError(f"the header {error}") from None
+        self._check(header)
         return header
 
     def learn(self, token: Jws) -> None:
         """Remember the header of a token whose signature held."""
-        if token.encoded_header in self._learned:
-            return
-        if len(self._learned) >= MAX_LEARNED:  # more than an org has keys: start over
-            self._learned.clear()
+        if len(self.learned) >= MAX_LEARNED:  # more than an org has keys: start over
+            self.learned.clear()
         if all(type(value) is str for value in token.header.values()):  # nothing to mutate
-            self._learned[token.encoded_header] = token.header
+            self.learned[token.encoded_header] = token.header
 
     def _check(self, header: dict[str, Any]) -> None:
         algorithm = header.get("alg")
@@ -91,12 +88,13 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
     Raises the ``HookVerificationError`` that says why not.
     """
     octets = _octets(token, max_bytes)
-    if octets.count(b".") != 2:
+    signing_input, _, encoded_signature = octets.rpartition(b".")
+    encoded_header, dot, encoded_claims = signing_input.partition(b".")
+    if not dot or b"." in encoded_claims:
         raise MalformedTokenError("it is not three segments joined by dots")
-    encoded_header, encoded_claims, encoded_signature = octets.split(b".")
     if not (encoded_header and encoded_claims and encoded_signature):
         raise MalformedTokenError("it has an empty segment")
-    header = rules.read(encoded_header)
+    header = rules.learned.get(encoded_header) or rules.read(encoded_header)
     part = "payload"
     try:
         claims = json_object(base64url_decode(encoded_claims))
@@ -104,7 +102,6 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
         signature = base64url_decode(encoded_signature)
     except EncodingError as error:
         raise MalformedTokenError(f"the {part} {error}") from None
-    signing_input = octets[: -1 - len(encoded_signature)]
     return Jws(header, claims, encoded_header, signing_input, signature)
 
 

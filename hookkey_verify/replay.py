@@ -60,7 +60,8 @@ class MemoryReplayStore:
         """
         entry = (issuer, jti)
         with self._lock:
-            self._forget_expired()
+            if self._expiries and self._expiries[0][0] <= self._clock():
+                self._forget_expired()
             if entry in self._used:
                 return False
             full = len(self._used) >= self._max_entries

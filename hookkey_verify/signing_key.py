@@ -6,8 +6,9 @@ verified here (``python -m tests.bench.token_endpoint``).
 
 from __future__ import annotations
 
+import hashlib
 import json
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -33,7 +34,8 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 _PKCS1V15 = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
-_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
+_ECDSA_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
+_TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 
 
 class SigningKey:
@@ -106,8 +108,8 @@ def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
         return key.sign
 
     def sign(octets: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(octets, _ECDSA_SHA256))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")  # RFC 7518 section 3.4
+        r, s = decode_dss_signature(key.sign(hashlib.sha256(octets).digest(), _ECDSA_SHA256))
+        return (r << 256 | s).to_bytes(64, "big")  # RFC 7518 section 3.4
 
     return sign
 
@@ -125,7 +127,7 @@ def _loaded(key: Any) -> PrivateKey:
 
 
 def _base64url(octets: bytes) -> bytes:
-    return urlsafe_b64encode(octets).rstrip(b"=")
+    return b2a_base64(octets, newline=False).translate(_TO_BASE64URL, b"=")
 
 
 _GENERATE = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +36,7 @@ _ESCAPED: Final = {quote_plus(ASSERTION_TYPE): ASSERTION_TYPE}
 _FORM: Final = "application/x-www-form-urlencoded"
 MAX_BODY: Final = 32 * 1024
 MAX_ASSERTION_LIFETIME: Final = 3600
-MAX_KNOWN: Final = 1024
+MAX_GRANTS: Final = 1024
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 _SCOPES: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 _HEADERS: Final = (
@@ -124,8 +125,8 @@ class TokenEndpoint:
         self._all_scopes = " ".join(sorted(self._scopes))
         self._lifetime = lifetime
         self._clock = clock
-        self._head = json.dumps({"iss": issuer, "aud": audience})[:-1].encode()
-        self._known: dict[tuple[str, str], bytes] = {}
+        self._claims = {"iss": issuer, "aud": audience}
+        self._grants: dict[tuple[str, str], _Grant] = {}
 
     def __repr__(self) -> str:
         clients = [*self._assertions, *self._secrets]
@@ -228,29 +229,34 @@ class TokenEndpoint:
         return _Request(client_id, scope)
 
     def _issue(self, request: _Request) -> HttpAnswer:
-        wanted = request.scope.split(" ")
-        if not self._scopes.issuperset(wanted):
-            raise _RefusedError(400, "invalid_scope", "a scope is not one that may be asked for")
-        scope = request.scope if len(wanted) == 1 else " ".join(sorted({*wanted}))
-        known = self._known.get((request.client_id, scope))
-        if known is None:
-            client_id = request.client_id
-            claims = {"sub": client_id, "client_id": client_id, "scope": scope}
-            known = self._head + b"," + json.dumps(claims)[1:-1].encode()
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[client_id, scope] = known
-        now, jti = int(self._clock()), secrets.token_urlsafe(16).encode()
+        grant = self._grants.get((request.client_id, request.scope)) or self._grant(request)
+        now, jti = int(self._clock()), os.urandom(16).hex().encode()
         # RFC 9068 section 2.2. Everything in it was written as JSON, or is a number.
         times = b',"iat":%d,"exp":%d,"jti":"%b"}' % (now, now + self._lifetime, jti)
-        token = self._sign(known + times)
+        token = self._sign(grant.claims + times)
+        return HttpAnswer(200, _HEADERS, b'{"access_token":"' + token + grant.rest)
+
+    def _grant(self, request: _Request) -> _Grant:
+        """Judge the scopes, and write what all tokens of this client with them have in common."""
+        wanted = frozenset(request.scope.split(" "))
+        if not wanted <= self._scopes:
+            raise _RefusedError(400, "invalid_scope", "a scope is not one that may be asked for")
+        client_id, scope = request.client_id, " ".join(sorted(wanted))
+        claims = {**self._claims, "sub": client_id, "client_id": client_id, "scope": scope}
         # Okta fails without expires_in (release note OKTA-702184).
-        body = b'{"access_token":"%b","token_type":"Bearer","expires_in":%d,"scope":"%b"}' % (
-            token,
-            self._lifetime,
-            scope.encode(),
-        )
-        return HttpAnswer(200, _HEADERS, body)
+        rest = {"token_type": "Bearer", "expires_in": self._lifetime, "scope": scope}
+        grant = _Grant(json.dumps(claims)[:-1].encode(), b'",' + json.dumps(rest)[1:].encode())
+        if len(self._grants) >= MAX_GRANTS:
+            self._grants.clear()
+        self._grants[client_id, request.scope] = grant
+        return grant
+
+
+class _Grant(NamedTuple):
+    """The beginning of a payload and the end of an answer."""
+
+    claims: bytes
+    rest: bytes
 
 
 class _Request(NamedTuple):

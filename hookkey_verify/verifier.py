@@ -19,7 +19,6 @@ import logging
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
@@ -91,61 +90,92 @@ class ReplayStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class VerifiedHook:
     """What a verified token says. ``HookVerifier`` makes these; take one as proof in handlers."""
 
-    claims: Mapping[str, Any]
-    """All claims, read-only."""
-    header: Mapping[str, Any]
-    """The JOSE header, read-only."""
-    kid: str
-    """The id of the key that signed."""
-    key_thumbprint: str
-    """The RFC 7638 thumbprint of that key."""
+    # Not a frozen dataclass: to make one of those takes twice as long.
+    __slots__ = ("_claims", "_header", "_key_thumbprint", "_kid")
+
+    def __init__(
+        self, claims: Mapping[str, Any], header: Mapping[str, Any], kid: str, key_thumbprint: str
+    ) -> None:
+        self._claims = claims
+        self._header = header
+        self._kid = kid
+        self._key_thumbprint = key_thumbprint
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VerifiedHook):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    __hash__ = None  # type: ignore[assignment]  # claims hold lists
+
+    def _parts(self) -> tuple[Mapping[str, Any], Mapping[str, Any], str, str]:
+        return self._claims, self._header, self._kid, self._key_thumbprint
 
     def __repr__(self) -> str:
         return f"VerifiedHook(kid={self.kid!r}, key_thumbprint={self.key_thumbprint!r})"
 
     @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims, read-only."""
+        return MappingProxyType(self._claims)
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """The JOSE header, read-only."""
+        return MappingProxyType(self._header)
+
+    @property
+    def kid(self) -> str:
+        """The id of the key that signed."""
+        return self._kid
+
+    @property
+    def key_thumbprint(self) -> str:
+        """The RFC 7638 thumbprint of that key."""
+        return self._key_thumbprint
+
+    @property
     def issuer(self) -> str | None:
         """``iss``, or None."""
-        return self.claims.get("iss")
+        return self._claims.get("iss")
 
     @property
     def subject(self) -> str | None:
         """``sub``, or None."""
-        return self.claims.get("sub")
+        return self._claims.get("sub")
 
     @property
     def audience(self) -> tuple[str, ...]:
         """``aud`` as a tuple, empty when absent."""
-        return audiences(self.claims)
+        return audiences(self._claims)
 
     @property
     def expires_at(self) -> float:
         """``exp`` in epoch seconds; infinity for what never expires, such as a shared secret."""
-        return self.claims.get("exp", math.inf)  # type: ignore[no-any-return]
+        return self._claims.get("exp", math.inf)  # type: ignore[no-any-return]
 
     @property
     def issued_at(self) -> float | None:
         """``iat`` in epoch seconds, or None."""
-        return self.claims.get("iat")
+        return self._claims.get("iat")
 
     @property
     def jti(self) -> str | None:
         """``jti``, or None."""
-        return self.claims.get("jti")
+        return self._claims.get("jti")
 
     @property
     def client_id(self) -> str | None:
         """``cid`` (Okta), ``client_id`` or ``azp``: the first that is there, or None."""
-        return next(iter(client_ids(self.claims)), None)
+        return next(iter(client_ids(self._claims)), None)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """``scp`` or ``scope`` as a tuple, empty when absent."""
-        return granted_scopes(self.claims)
+        return granted_scopes(self._claims)
 
 
 class HookVerifier:
@@ -361,7 +391,7 @@ class HookVerifier:
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = self._replay.claim(*self._use(hook, parts))
+                first = self._replay.claim(*self._use(parts))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -383,7 +413,7 @@ class HookVerifier:
         hook = self._check(parts, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = await self._replay.aclaim(*self._use(hook, parts))
+                first = await self._replay.aclaim(*self._use(parts))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -407,11 +437,10 @@ class HookVerifier:
             raise AlgorithmError(f"the key is for {key.algorithm}")
         if not key.verify(parts.signature, parts.signing_input):
             raise SignatureError
-        self._rules.learn(parts)
+        if parts.encoded_header not in self._rules.learned:
+            self._rules.learn(parts)
         self._policy.check(parts.claims, self._clock())
-        return VerifiedHook(
-            MappingProxyType(parts.claims), MappingProxyType(parts.header), kid, key.thumbprint
-        )
+        return VerifiedHook(parts.claims, parts.header, kid, key.thumbprint)
 
     def _diagnosed(self, error: UnknownKeyError, claims: Mapping[str, Any]) -> UnknownKeyError:
         """Name the commonest mix-up. Not verified, so it may say what to try and decides nothing.
@@ -426,12 +455,12 @@ class HookVerifier:
             "verify it with HookVerifier.for_access_token(IssuerKeys(issuer), …)"
         )
 
-    def _use(self, hook: VerifiedHook, parts: jws.Jws) -> tuple[str, str, float]:
+    def _use(self, parts: jws.Jws) -> tuple[str, str, float]:
         """Issuer, jti and end. The digest is of what is signed: a signature may have two forms."""
-        jti = hook.jti
+        jti = parts.claims.get("jti")
         if jti is None:
             jti = "sha256:" + hashlib.sha256(parts.signing_input).hexdigest()
-        return hook.issuer or "", jti, hook.expires_at + self._policy.leeway
+        return parts.claims.get("iss", ""), jti, parts.claims["exp"] + self._policy.leeway
 
 
 def _verdict(what: str, error: Exception) -> HookVerificationError:

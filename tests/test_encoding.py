@@ -102,6 +102,9 @@ def test_nesting_at_the_limit() -> None:
         (b'{"a":"\xed\xa0\x80"}', "not valid JSON"),
         (b'{"a":1,"a":1}', "two members"),
         (b'{"a":{"b":1,"b":2}}', "two members"),
+        (b'{"a" :1,"a":"http://"}', "two members"),
+        (b'{"a":{},"a":"://"}', "two members"),
+        (b'{"a://b":1,"a://b":2}', "two members"),
         (b'{"a":1,"\\u0061":2}', "two members"),
         (b'{"a":NaN}', "NaN"),
         (b'{"a":Infinity}', "NaN"),
@@ -124,6 +127,44 @@ def test_json_refused(text: bytes, problem: str) -> None:
     """Everything that two parsers could read in two ways, or that could exhaust one."""
     with pytest.raises(EncodingError, match=problem):
         json_object(text)
+
+
+_TEXTS = st.text('ab:/{}[]\\"\u00e9', max_size=4).map(json.dumps)
+_SPACE = st.sampled_from(["", " ", "\n\t"])
+
+
+def _objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    parts = st.tuples(_TEXTS, _SPACE, st.just(":"), _SPACE, values, _SPACE)
+    members = st.lists(parts.map("".join), max_size=4)
+    return members.map(lambda each: f"{{{','.join(each)}}}")
+
+
+def _lists(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(values, max_size=3).map(lambda each: f"[{','.join(each)}]")
+
+
+_VALUES = st.recursive(
+    _TEXTS | st.sampled_from(["1", "null", "{}", "[]"]),
+    lambda values: _lists(values) | _objects(values),
+    max_leaves=6,
+)
+
+
+@given(_objects(_VALUES))
+def test_no_name_twice_however_it_is_written(text: str) -> None:
+    """The quick way of reading accepts and returns the same as a plain one that looks at pairs."""
+    twice = []
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        twice.append(len(dict(pairs)) != len(pairs))
+        return dict(pairs)
+
+    expected = json.loads(text, object_pairs_hook=members)
+    if any(twice):
+        with pytest.raises(EncodingError, match="two members"):
+            json_object(text.encode())
+    else:
+        assert json_object(text.encode()) == expected
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace")))

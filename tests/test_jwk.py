@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import warnings
@@ -11,8 +12,9 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jwk as joserfc_jwk
 from jwcrypto import jwk as jwcrypto_jwk
@@ -276,6 +278,74 @@ def p256() -> ec.EllipticCurvePrivateKey:
 def _ec_document(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
     point = key.public_key().public_numbers()
     return {"kty": "EC", "crv": "P-256", "kid": "e", "x": _b64(point.x, 32), "y": _b64(point.y, 32)}
+
+
+DIGEST = hashlib.sha256(b"signed").digest()
+INFO = bytes.fromhex("3031300d060960864801650304020105000420")
+EM = b"\x00\x01" + b"\xff" * 202 + b"\x00" + INFO + DIGEST
+"""EMSA-PKCS1-v1_5 for 2048 bits (RFC 8017 section 9.2)."""
+
+
+def _raw(encoded: bytes, signer: HookSigner) -> bytes:
+    """Sign octets as they are: what a forger would like an encoding to be read as."""
+    numbers = signer._key.private_numbers()
+    octets = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
+    return octets.to_bytes(256, "big")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "good"),
+    [
+        (EM, True),
+        (EM[:-1] + bytes([EM[-1] ^ 1]), False),
+        (b"\x00\x02" + EM[2:], False),  # the padding of encryption
+        (b"\x00\x00" + EM[2:], False),
+        (b"\x00\x01" + b"\xff" * 201 + b"\xfe\x00" + INFO + DIGEST, False),
+        # Bleichenbacher 2006: less padding, and garbage behind the digest.
+        (b"\x00\x01" + b"\xff" * 8 + b"\x00" + INFO + DIGEST + b"\xaa" * 194, False),
+        (b"\x00\x01" + b"\xff" * 201 + b"\x00" + INFO + DIGEST + b"\x00", False),
+        (b"\x00\x01" + b"\xff" * 201 + b"\x00\x00" + INFO + DIGEST, False),
+        # BER: parameters that are absent, a length in long form, garbage inside the parameters.
+        (b"\x00\x01" + b"\xff" * 204 + b"\x00" + bytes.fromhex("302f300b0609608648016503040201"
+         "0420") + DIGEST, False),
+        (b"\x00\x01" + b"\xff" * 201 + b"\x00" + b"\x30\x81" + INFO[1:] + DIGEST, False),
+        (b"\x00\x01" + b"\xff" * 200 + b"\x00" + bytes.fromhex("3033300f060960864801650304020105"
+         "02aaaa0420") + DIGEST, False),
+        # The digest of another algorithm of the same length, and a digest without any.
+        (EM.replace(INFO, INFO.replace(b"\x02\x01\x05", b"\x02\x06\x05")), False),
+        (b"\x00\x01" + b"\xff" * 221 + b"\x00" + DIGEST, False),
+        (b"\x00\x01" + b"\xff" * 253 + b"\x00", False),
+        (bytes(256), False),
+        (bytes(255) + b"\x01", False),
+    ],
+)  # fmt: skip
+def test_encodings_of_a_signature(
+    signer: HookSigner, jwk: dict[str, Any], encoded: bytes, good: bool
+) -> None:
+    """One encoding is accepted, and OpenSSL's own verdict is always the same."""
+    assert len(encoded) == 256
+    signature = _raw(encoded, signer)
+    key = PublicKey.from_document(jwk, expected_kid=None)
+    assert key.verify(signature, b"signed") is good
+    verified = True
+    try:
+        signer._key.public_key().verify(signature, b"signed", padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        verified = False
+    assert verified is good
+
+
+def test_a_signature_is_as_long_as_the_modulus(signer: HookSigner, jwk: dict[str, Any]) -> None:
+    """RFC 8017 section 8.2.2 step 1: no zero octet more or less, and no representative above n."""
+    key = PublicKey.from_document(jwk, expected_kid=None)
+    texts = (b"%d" % number for number in range(10_000))
+    pairs = ((text, _raw(EM[:-32] + hashlib.sha256(text).digest(), signer)) for text in texts)
+    text, signature = next(pair for pair in pairs if pair[1][0] == 0)
+    assert key.verify(signature, text)
+    for other in (signature[1:], b"\x00" + signature, signature + b"\x00", signature[:-1], b""):
+        assert not key.verify(other, text)
+    above = int.from_bytes(signature, "big") + signer._key.private_numbers().public_numbers.n
+    assert not key.verify(above.to_bytes(257, "big")[-256:], text)
 
 
 def test_es256(p256: ec.EllipticCurvePrivateKey) -> None:

@@ -62,6 +62,17 @@ def test_what_is_served(okta: OktaEmulator, client: HookKeysClient, clock: Clock
         assert (jwk["use"], jwk["alg"]) == ("sig", "RS256")
 
 
+def test_what_is_fresh_is_served_by_the_event_loop_itself(
+    okta: OktaEmulator, client: HookKeysClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread is for fetching only."""
+    okta.create_key("one")
+    bridge = JwksBridge(client)
+    fetched = bridge.respond(*GET)
+    monkeypatch.delattr(asyncio, "to_thread")
+    assert asyncio.run(bridge.arespond(*GET)) == fetched
+
+
 def test_an_org_without_keys(client: HookKeysClient) -> None:
     """Is an empty set."""
     assert served(JwksBridge(client)) == []

@@ -22,6 +22,7 @@ from hookkey_verify import (
     HookVerifier,
     StaticKeys,
     TokenEndpoint,
+    token_endpoint,
 )
 from hookkey_verify.endpoint import Endpoint
 from hookkey_verify.errors import KeySourceConfigurationError, KeyUnavailableError
@@ -149,6 +150,26 @@ def test_a_client_secret(endpoint: TokenEndpoint, ask: Run) -> None:
         answer = ask(endpoint, {**form, "client_secret": secret})
         token = json.loads(answer.body)["access_token"]
         assert endpoint.verifier.verify(token).client_id == "0oasecret"
+
+
+def test_only_secrets_are_known(signer: HookSigner, ask: Run) -> None:
+    """Then an assertion is no way to authenticate. A secret is not in the client's repr."""
+    client = ClientSecret("0oasecret", SECRET)
+    assert error(ask(endpoint_of(client), asked(signer))) == (401, "invalid_client")
+    assert repr(client) == "ClientSecret(client_id='0oasecret')"
+
+
+def test_what_is_kept_of_grants_is_bounded(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever order a client writes its scopes, and with another one meanwhile."""
+    monkeypatch.setattr(token_endpoint, "MAX_GRANTS", 2)
+    endpoint = endpoint_of([ClientSecret(name, SECRET) for name in ("a", "b")])
+    form = {"grant_type": "client_credentials", "client_secret": SECRET}
+    for scope in ("hooks", "other", "hooks other", "other hooks", "hooks"):
+        for name in ("a", "b"):
+            answer = json.loads(ask(endpoint, {**form, "client_id": name, "scope": scope}).body)
+            hook = endpoint.verifier.verify(answer["access_token"])
+            assert (hook.client_id, answer["scope"]) == (name, " ".join(sorted(scope.split())))
+            assert len(endpoint._grants) <= 2
 
 
 def test_several_clients(key_pool: Any, ask: Run) -> None:

@@ -114,6 +114,20 @@ def test_result_is_read_only_and_discreet(signer: HookSigner, verifier: HookVeri
 # --- the order of the steps -------------------------------------------------------------------
 
 
+def test_results_are_equal_when_all_in_them_is(
+    signer: HookSigner, verifier: HookVerifier, keys: StaticKeys
+) -> None:
+    """Two readings of one token; not another token, and nothing else. Claims cannot be hashed."""
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    hook = verifier.verify(token)
+    assert hook == verifier.verify(token)
+    other = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    assert hook != verifier.verify(other)
+    assert hook != token
+    with pytest.raises(TypeError):
+        hash(hook)
+
+
 def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, run: Run) -> None:
     """Steps 1 to 3 cost no key look-up."""
     source = CountingKeys(lambda kid: pytest.fail("asked"))
