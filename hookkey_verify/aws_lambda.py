@@ -14,7 +14,6 @@ more of the processor, and the first hook has only three seconds.
 
 from __future__ import annotations
 
-import logging
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -28,8 +27,6 @@ from .verifier import VerifiedHook
 __all__ = ["HOOK", "Handler", "authorize", "protect", "serve"]
 
 Handler = Callable[[dict[str, Any], Any], Any]
-
-logger = logging.getLogger("hookkey_verify")
 
 HOOK = "hookkey_verify.hook"
 """Where the event of a verified request has its ``VerifiedHook``."""

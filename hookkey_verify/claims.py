@@ -8,8 +8,7 @@ range is known. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import (
     AudienceError,
@@ -36,8 +35,7 @@ _STRINGS = ("iss", "sub", "jti")
 _CLIENT_AND_SCOPES = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimsPolicy:
+class ClaimsPolicy(NamedTuple):
     """The expected claims. None: not checked. Times are in seconds."""
 
     issuers: frozenset[str] | None

@@ -160,8 +160,7 @@ class HookKeyError(Exception):
     title: ClassVar[str]
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
+        self.detail = detail  # args are set by BaseException.__new__
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail}" if self.detail else self.title

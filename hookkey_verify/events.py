@@ -7,16 +7,14 @@ further.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .errors import ConfigurationError
+from .log import logger
 
 __all__ = ["Event", "EventName", "OnEvent", "Reporter", "shown"]
-
-logger = logging.getLogger("hookkey_verify")
 
 
 class EventName(StrEnum):

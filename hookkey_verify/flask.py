@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -29,6 +28,7 @@ from .guard import (
     decorated,
     environ_headers,
 )
+from .log import logger
 from .verifier import VerifiedHook
 
 try:
@@ -41,8 +41,6 @@ __all__ = ["HookKeyVerify", "current_hook", "protect", "serve"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-logger = logging.getLogger("hookkey_verify")
 
 _inner_views: WeakSet[Callable[..., Any]] = WeakSet()
 """What was wrapped: never to be called by Flask itself."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from .bearer import Headers, header_values
 from .errors import ConfigurationError, HookKeyError
+from .log import logger
 from .verifier import VerifiedHook
 
 __all__ = [
@@ -28,8 +29,6 @@ __all__ = [
     "decorated",
     "environ_headers",
 ]
-
-logger = logging.getLogger("hookkey_verify")
 
 MAX_CHALLENGE = 1024
 """Characters of an event hook's challenge; Okta's are far shorter."""

@@ -8,7 +8,6 @@ tokens are for us (https://developer.okta.com/docs/concepts/auth-servers/).
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
@@ -25,6 +24,8 @@ def is_authorization_server(issuer: object) -> bool:
 
 def refuse_org_server(issuer: str) -> None:
     """Raise ``ConfigurationError`` if this is the issuer of an Okta org authorization server."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - imports ipaddress: 3 ms
+
     try:
         parts = urlsplit(issuer)
         host = parts.hostname or ""

@@ -18,9 +18,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from .encoding import EncodingError, base64url_decode
 from .errors import KeyRejectedError
@@ -38,7 +36,6 @@ MAX_RSA_EXPONENT = 2**32 - 1
 _PKCS1V15 = padding.PKCS1v15()
 # DER of DigestInfo for SHA-256 as far as the digest (RFC 8017 section 9.2, note 1).
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
-_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _KID = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -120,6 +117,8 @@ class PublicKey:
             raise KeyRejectedError("a PEM is str or bytes")
         if b"PRIVATE KEY" in octets:
             raise KeyRejectedError("this PEM is a private key; pass its public half")
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 8 ms
+
         try:
             key = serialization.load_pem_public_key(octets)
             document = _jwk_of(key)
@@ -234,11 +233,18 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
 
 
 def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - for RSA not needed
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.utils import (  # noqa: PLC0415
+        encode_dss_signature,
+    )
+
     if jwk.get("crv") != "P-256":
         raise KeyRejectedError("crv must be P-256")
     x, y = _octets(jwk, "x"), _octets(jwk, "y")
     if len(x) != 32 or len(y) != 32:
         raise KeyRejectedError("x and y must have 32 octets")
+    ecdsa = ec.ECDSA(hashes.SHA256())
     numbers = ec.EllipticCurvePublicNumbers(
         int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
     )
@@ -251,12 +257,14 @@ def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         if len(signature) != 64:  # RFC 7518 section 3.4: R and S, 32 octets each
             raise InvalidSignature
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-        verify(encode_dss_signature(r, s), signing_input, _ECDSA_SHA256)
+        verify(encode_dss_signature(r, s), signing_input, ecdsa)
 
     return {"kty": "EC", "crv": "P-256", "x": jwk["x"], "y": jwk["y"]}, check
 
 
 def _import_ed25519(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
+
     if jwk.get("crv") != "Ed25519":
         raise KeyRejectedError("crv must be Ed25519")
     x = _octets(jwk, "x")
@@ -288,6 +296,8 @@ def _base64url_uint(number: int) -> str:
 
 
 def _jwk_of(key: object) -> dict[str, str] | None:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519  # noqa: PLC0415
+
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         return {"kty": "RSA", "n": _base64url_uint(numbers.n), "e": _base64url_uint(numbers.e)}

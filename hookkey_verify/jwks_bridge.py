@@ -21,10 +21,9 @@ from .errors import ConfigurationError, HookKeyApiError, HookKeyError, KeyUnavai
 from .forking import renew_after_fork
 from .guard import HttpAnswer, HttpRefusal
 from .jwk import PublicKey
+from .log import logger
 
 __all__ = ["HookKeyList", "JwksBridge", "JwksEndpoint"]
-
-logger = logging.getLogger("hookkey_verify")
 
 RETRY: Final = 10.0
 """Seconds between attempts while the org cannot be asked."""

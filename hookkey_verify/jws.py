@@ -35,6 +35,7 @@ class Jws(NamedTuple):
     encoded_header: bytes
     signing_input: bytes
     signature: bytes
+    octets: bytes
 
 
 class HeaderRules:
@@ -87,7 +88,12 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
 
     Raises the ``HookVerificationError`` that says why not.
     """
-    octets = _octets(token, max_bytes)
+    if not isinstance(token, str | bytes):
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > max_bytes:
+        raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
+    # Anything that is not ASCII becomes "?", which base64url does not have.
+    octets = token if isinstance(token, bytes) else token.encode("ascii", "replace")
     signing_input, _, encoded_signature = octets.rpartition(b".")
     encoded_header, dot, encoded_claims = signing_input.partition(b".")
     if not dot or b"." in encoded_claims:
@@ -102,20 +108,7 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
         signature = base64url_decode(encoded_signature)
     except EncodingError as error:
         raise MalformedTokenError(f"the {part} {error}") from None
-    return Jws(header, claims, encoded_header, signing_input, signature)
-
-
-def _octets(token: object, max_bytes: int) -> bytes:
-    if isinstance(token, str):
-        if len(token) > max_bytes:
-            raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
-        # Anything that is not ASCII becomes "?", which base64url does not have.
-        return token.encode("ascii", "replace")
-    if not isinstance(token, bytes):
-        raise MalformedTokenError("a token is str or bytes")
-    if len(token) > max_bytes:
-        raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
-    return token
+    return Jws(header, claims, encoded_header, signing_input, signature, octets)
 
 
 def _type_allowed(typ: object, token_types: frozenset[str]) -> bool:

@@ -7,15 +7,14 @@ of used ``jti`` values for as long as each assertion would be valid.
 from __future__ import annotations
 
 import heapq
-import logging
 import threading
 
 from .clock import Clock, wall_clock
 from .errors import ConfigurationError, KeyUnavailableError
+from .forking import renew_after_fork
+from .log import logger
 
 __all__ = ["MemoryReplayStore"]
-
-logger = logging.getLogger("hookkey_verify")
 
 
 class MemoryReplayStore:
@@ -44,10 +43,15 @@ class MemoryReplayStore:
             raise ConfigurationError("max_entries must be a positive integer")
         self._max_entries = max_entries
         self._clock = clock
-        self._lock = threading.Lock()
         self._used: set[tuple[str, str]] = set()
         self._expiries: list[tuple[float, tuple[str, str]]] = []
         self._warned = single_process
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Begin without a lock that another thread held when the process was forked."""
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._used)

@@ -23,13 +23,12 @@ from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavaila
 from .form import FormError, read_form
 from .guard import HttpAnswer
 from .keys.static import StaticKeys
+from .log import logger
 from .shared_secret import is_among, secret_digests
 from .signing_key import SigningKey
 from .verifier import HookVerifier, VerifiedHook
 
 __all__ = ["ClientSecret", "TokenEndpoint"]
-
-logger = logging.getLogger("hookkey_verify")
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ESCAPED: Final = {quote_plus(ASSERTION_TYPE): ASSERTION_TYPE}

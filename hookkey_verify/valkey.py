@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import logging
 import math
 import secrets
 from contextlib import suppress
@@ -30,10 +29,9 @@ except ImportError:
 from .errors import ConfigurationError, KeyUnavailableError
 from .events import EventName, OnEvent, Reporter
 from .forking import renew_after_fork
+from .log import logger
 
 __all__ = ["ValkeyKeyStore", "ValkeyReplayStore"]
-
-logger = logging.getLogger("hookkey_verify")
 
 MAX_RECORD = 16 * 1024
 MIN_SECRET = 32

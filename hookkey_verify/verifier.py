@@ -15,12 +15,11 @@ token could possibly be good, and nothing about a claim is said before the signa
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from . import jws
 from .bearer import Headers, bearer_token
@@ -34,18 +33,20 @@ from .errors import (
     MalformedTokenError,
     ReplayedTokenError,
     SignatureError,
+    TokenExpiredError,
     UnknownKeyError,
 )
 from .issuer import is_authorization_server, refuse_org_server
 from .jwk import ALGORITHMS, PublicKey, is_kid
-from .settings import Settings
+from .signature_memo import SignatureMemo
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 __all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
 
-logger = logging.getLogger("hookkey_verify")
-logger.addHandler(logging.NullHandler())
-
 MAX_LEEWAY = 600
+MAX_VERIFIED = 1_000_000
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 
 
@@ -198,6 +199,7 @@ class HookVerifier:
         token_types: Collection[str] = ("JWT", "at+jwt"),
         default_kid: str | None = None,
         replay: ReplayStore | None = None,
+        verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> None:
         """Build a verifier; prefer ``for_client_assertion`` or ``for_access_token`` where it fits.
@@ -210,8 +212,10 @@ class HookVerifier:
         0 to 600) is the clock skew that exp, nbf and iat forgive. ``max_token_bytes`` is checked
         before anything else. ``token_types`` are the accepted ``typ`` values. ``default_kid`` names
         the key for tokens without a kid; without it they are refused. ``replay`` makes each token
-        single use, by its ``jti``, or by its digest when it has none. ``clock`` returns epoch
-        seconds.
+        single use, by its ``jti``, or by its digest when it has none. ``verified_cache`` is the
+        number of tokens whose signature is remembered to have held, so that a token which comes
+        again costs no RSA operation; everything else is checked again
+        (``hookkey_verify.signature_memo`` says why that is safe). ``clock`` returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -223,6 +227,12 @@ class HookVerifier:
             raise ConfigurationError("default_kid must be 1 to 255 printable ASCII characters")
         if type(max_token_bytes) is not int or not 256 <= max_token_bytes <= 1_048_576:
             raise ConfigurationError("max_token_bytes must be an integer from 256 to 1048576")
+        if type(verified_cache) is not int or not 0 <= verified_cache <= MAX_VERIFIED:
+            raise ConfigurationError(f"verified_cache must be an integer from 0 to {MAX_VERIFIED}")
+        if verified_cache and replay is not None:
+            raise ConfigurationError(
+                "verified_cache is for tokens that come again; with replay they are good once"
+            )
         if not callable(clock):
             raise ConfigurationError("clock must be a function that returns epoch seconds")
         self._keys = keys
@@ -233,6 +243,7 @@ class HookVerifier:
         self._max_token_bytes = max_token_bytes
         self._default_kid = default_kid
         self._replay = replay
+        self._memo = SignatureMemo(verified_cache) if verified_cache else None
         self._clock = clock
         self._policy = ClaimsPolicy(
             issuers=_expected("issuer", issuer),
@@ -303,6 +314,7 @@ class HookVerifier:
         algorithms: Collection[str] = ("RS256",),
         max_lifetime: float | None = None,
         leeway: float = 60,
+        verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
         """Verify what Okta sends to your hook, issued by an authorization server.
@@ -333,6 +345,7 @@ class HookVerifier:
             algorithms=algorithms,
             max_lifetime=max_lifetime,
             leeway=leeway,
+            verified_cache=verified_cache,
             clock=clock,
         )
 
@@ -348,6 +361,8 @@ class HookVerifier:
         come first; ``settings`` replaces what this process's environment says. Raises
         ``ConfigurationError`` naming what is missing and where to put it.
         """
+        from .settings import Settings  # noqa: PLC0415 - not needed to verify
+
         settings = settings or Settings()
         if "client_id" not in options:
             options["client_id"] = settings.need("hook_client_id")
@@ -435,11 +450,21 @@ class HookVerifier:
     def _check(self, parts: jws.Jws, kid: str, key: PublicKey) -> VerifiedHook:
         if parts.header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}")
-        if not key.verify(parts.signature, parts.signing_input):
+        memo = self._memo
+        if not (
+            key.verify(parts.signature, parts.signing_input)
+            if memo is None
+            else memo.verify(key, parts.octets, parts.signature, parts.signing_input)
+        ):
             raise SignatureError
         if parts.encoded_header not in self._rules.learned:
             self._rules.learn(parts)
-        self._policy.check(parts.claims, self._clock())
+        try:
+            self._policy.check(parts.claims, self._clock())
+        except TokenExpiredError:
+            if memo is not None:
+                memo.forget(parts.octets)
+            raise
         return VerifiedHook(parts.claims, parts.header, kid, key.thumbprint)
 
     def _diagnosed(self, error: UnknownKeyError, claims: Mapping[str, Any]) -> UnknownKeyError:
@@ -467,6 +492,8 @@ def _verdict(what: str, error: Exception) -> HookVerificationError:
     """What a port raised, if it is a verdict; anything else means that it could not be asked."""
     if isinstance(error, HookVerificationError):
         return error
+    from .log import logger  # noqa: PLC0415 - imports logging: 4 ms
+
     logger.error("the %s raised %s", what, type(error).__name__)
     return KeyUnavailableError(f"the {what} failed")
 

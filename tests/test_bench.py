@@ -3,19 +3,98 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.bench import adapters, keysource, load, start, token_endpoint, verify
+from tests.bench import (
+    __main__ as everything,
+)
+from tests.bench import (
+    adapters,
+    cold,
+    keysource,
+    load,
+    memory,
+    peers,
+    serving,
+    start,
+    threads,
+    token_endpoint,
+    verify,
+)
+from tests.bench.plot import bars
+from tests.bench.rounds import in_turns
 
 
-def test_verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every candidate verifies its token and is reported."""
-    monkeypatch.setattr(verify, "ROUNDS", 1)
-    monkeypatch.setattr(verify, "CALLS", 1)
-    monkeypatch.setattr("sys.argv", ["verify"])
-    verify.main()
-    assert capsys.readouterr().out.count(" us   x ") == 4
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure next to nothing, of everything."""
+    for module in (cold, serving, threads, token_endpoint, verify):
+        monkeypatch.setattr(module, "ROUNDS", 1)
+    for module in (token_endpoint, verify):
+        monkeypatch.setattr(module, "CALLS", 4)
+    for module in (serving, threads):
+        monkeypatch.setattr(module, "SECONDS", 0.02)
+    monkeypatch.setattr(verify, "GROWTH_ROUNDS", 1)
+    monkeypatch.setattr(memory, "KEYS", 60)
+    monkeypatch.setattr(memory, "LIVE", 100)
+
+
+@pytest.mark.usefixtures("short")
+def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One run measures all, prints it, and writes it as JSON and as a picture."""
+    written, drawn = tmp_path / "bench.json", tmp_path / "bench.svg"
+    everything.main(["--json", str(written), "--svg", str(drawn)])
+    report = json.loads(written.read_text())
+    assert set(report) == {"machine", *everything.SECTIONS}
+    verified = report["verify"]
+    ours = [name for name in verified if name.startswith("hookkey_verify")]
+    assert len(ours) == 3
+    assert verified[verify.FLOOR]["ratio"] == 1
+    missing = verified["not installed"]
+    for name in peers.PEERS:
+        assert (name in missing) != any(each.startswith(f"{name} ") for each in verified)
+    assert all(row["us"] > 0 for name in ("refuse", "grow") for row in report[name].values())
+    assert set(report["serving"]) == {"wsgi", "flask", "django", "asgi", "fastapi"}
+    assert all(row["ratio"] > 0 for row in report["serving"].values())
+    assert report["threads"]["1 thread"]["ratio"] == 1
+    assert report["cold"]["import jwt, requests"]["ratio"] == 1
+    assert report["memory"]["live jti"]["bytes each"] > 0
+    picture = ElementTree.fromstring(drawn.read_text())
+    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == len(verified) - 3
+    out = capsys.readouterr().out
+    assert all(f"\n{name}: " in out for name in everything.SECTIONS)
+
+
+def test_a_picture_needs_the_verification(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what is drawn."""
+    with pytest.raises(SystemExit):
+        everything.main(["--only", "memory", "--svg", "x.svg"])
+    assert "draws the section verify" in capsys.readouterr().err
+
+
+def test_ratios_are_those_of_a_round() -> None:
+    """A candidate that does twice as much takes about twice as long as the floor."""
+    work = partial(sum, range(2000))
+
+    def twice() -> None:
+        work()
+        work()
+
+    figures = in_turns({"floor": work, "twice": twice}, rounds=30, calls=20)
+    assert figures["floor"].ratio == figures["floor"].low == 1
+    assert 1 < figures["twice"].low <= figures["twice"].ratio <= figures["twice"].high
+
+
+def test_a_picture_escapes_names() -> None:
+    """And names the ratios for who cannot see it."""
+    picture = ElementTree.fromstring(bars("A & B", "<note>", {"<x>": 2.0, "floor": 1.0}))
+    title = picture.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None
+    assert title.text == "A & B: floor 1.00; <x> 2.00"
 
 
 def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

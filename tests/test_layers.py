@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "version": set(),
     "clock": set(),
     "encoding": set(),
-    "events": {"errors"},
+    "events": {"errors", "log"},
     "forking": set(),
     "issuer": {"errors"},
     "settings": {"errors"},
@@ -29,27 +30,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bearer": {"errors"},
     "claims": {"errors"},
     "form": set(),
-    "replay": {"clock", "errors"},
+    "log": set(),
+    "signature_memo": {"forking", "jwk"},
+    "replay": {"clock", "errors", "forking", "log"},
     "verifier": {
-        "bearer", "claims", "clock", "errors", "issuer", "jwk", "jws", "settings",
+        "bearer", "claims", "clock", "errors", "issuer", "jwk", "jws", "log", "settings",
+        "signature_memo",
     },
     "signer": {"clock", "errors"},
     "signing_key": {"errors", "jwk"},
     "endpoint": {"bearer", "errors", "guard"},
     "token_endpoint": {
-        "bearer", "clock", "encoding", "errors", "form", "guard", "keys", "shared_secret",
+        "bearer", "clock", "encoding", "errors", "form", "guard", "keys", "log", "shared_secret",
         "signing_key", "verifier",
     },
-    "jwks_bridge": {"bearer", "clock", "errors", "forking", "guard", "jwk"},
+    "jwks_bridge": {"bearer", "clock", "errors", "forking", "guard", "jwk", "log"},
     "okta": {
         "clock", "encoding", "errors", "forking", "jwk", "okta", "settings", "signer", "version",
     },
     "keys": {
-        "clock", "encoding", "errors", "events", "forking", "issuer", "jwk", "keys", "okta",
+        "clock", "encoding", "errors", "events", "forking", "issuer", "jwk", "keys", "log", "okta",
         "settings", "verifier",
     },
-    "valkey": {"errors", "events", "forking"},
-    "guard": {"bearer", "errors", "verifier"},
+    "valkey": {"errors", "events", "forking", "log"},
+    "guard": {"bearer", "errors", "log", "verifier"},
     "shared_secret": {"bearer", "errors", "verifier"},
     "configured": {"keys", "settings", "verifier"},
     "asgi": {"endpoint", "errors", "guard", "verifier"},
@@ -57,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "aws_lambda": {"endpoint", "errors", "guard", "verifier"},
     "starlette": {"endpoint", "errors", "guard", "verifier"},
     "fastapi": {"guard", "shared_secret", "starlette", "verifier"},
-    "flask": {"configured", "endpoint", "errors", "guard", "verifier"},
+    "flask": {"configured", "endpoint", "errors", "guard", "log", "verifier"},
     "django": {"configured", "endpoint", "errors", "guard", "settings", "verifier"},
     "otel": {"errors", "events", "keys", "version"},
     "prometheus": {"errors", "events", "keys"},
@@ -149,6 +153,37 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
     token = signer.client_assertion(client_id="other", token_url="t")
     loaded = _loaded_after(VERIFY.format(path=str(file), token=token))
     assert loaded & HEAVY == {"cryptography"}
+
+
+BUDGET = 100
+"""Modules beyond those of a bare Python; cryptography's RSA alone needs 45 of them."""
+
+DEAR = {"logging", "dataclasses", "inspect", "pathlib", "urllib", "ipaddress", "asyncio", "ssl"}
+
+
+def test_a_cold_start_has_a_budget(tmp_path: Path) -> None:
+    """Of modules, because seconds depend on the machine: until an assertion is verified."""
+    signer = HookSigner.generate()
+    token = signer.client_assertion(client_id="c", token_url="t")
+    file = tmp_path / "start.py"
+    file.write_text(
+        "from hookkey_verify import HookVerifier, StaticKeys\n"
+        f"keys = StaticKeys.from_jwk({signer.public_jwk()!r})\n"
+        "verifier = HookVerifier.for_client_assertion(keys, client_id='c', token_url='t')\n"
+        f"verifier.verify({token!r})\n"
+    )
+    loaded = _imported_by(str(file)) - _imported_by(os.devnull)
+    assert len(loaded) <= BUDGET, sorted(loaded)
+    assert not loaded & (HEAVY - {"cryptography"} | DEAR)
+    assert "cryptography.hazmat.primitives.serialization" not in loaded
+
+
+def _imported_by(program: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", program], capture_output=True, text=True, check=True
+    )
+    lines = (line for line in done.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,12 @@ from ..errors import HookVerificationError, KeyUnavailableError, UnknownKeyError
 from ..events import EventName, OnEvent, Reporter, shown
 from ..forking import renew_after_fork
 from ..jwk import PublicKey
+from ..log import logger
 from .health import Health, Stats
 from .policy import CachePolicy
 from .states import DIRECTORY, Fetched, KeyStates, Outcome, Report, Step, again
 
 __all__ = ["Fetch", "Fetched", "KeyCache", "ListKids"]
-
-logger = logging.getLogger("hookkey_verify")
 
 Fetch = Callable[[str, float], Fetched]
 """``fetch(kid, deadline)``, monotonic seconds: what was fetched, or a ``HookVerificationError``."""

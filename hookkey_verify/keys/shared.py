@@ -10,7 +10,6 @@ over: every worker then asks the source itself.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -30,12 +29,11 @@ from ..errors import (
 from ..events import EventName, OnEvent, Reporter
 from ..forking import renew_after_fork
 from ..jwk import PublicKey
+from ..log import logger
 from .cache import Fetch, Fetched
 from .policy import CachePolicy
 
 __all__ = ["SharedFetch", "SharedKeyStore"]
-
-logger = logging.getLogger("hookkey_verify")
 
 PATIENCE = 0.4
 """The part of ``fetch_timeout`` for which another worker's fetch is waited for; the rest is for our

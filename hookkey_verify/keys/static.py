@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from ..encoding import EncodingError, json_object
@@ -60,6 +59,8 @@ class StaticKeys:
 
         ``kid`` is for PEM, which has none. Raises ``ConfigurationError`` naming the file.
         """
+        from pathlib import Path  # noqa: PLC0415 - not needed to verify
+
         try:
             octets = Path(path).read_bytes()
         except (OSError, ValueError, TypeError) as error:

@@ -45,12 +45,12 @@ HEADERS = {
 Call = Callable[[], Awaitable[object]]
 
 
-def _wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 
 
-def _flask_app(verifier: HookVerifier | None) -> Any:
+def flask_app(verifier: HookVerifier | None) -> Any:
     app = flask.Flask(__name__)
 
     def hook() -> str:
@@ -65,7 +65,7 @@ async def _asgi_app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def _fastapi_app(verifier: HookVerifier | None) -> Any:
+def fastapi_app(verifier: HookVerifier | None) -> Any:
     app = fastapi.FastAPI()
 
     async def nothing() -> None:
@@ -152,10 +152,10 @@ async def measure() -> dict[str, dict[str, float]]:
         verifier.verify(token)
 
     pairs: dict[str, tuple[Call, Call]] = {
-        "wsgi": (_wsgi(_wsgi_app, token), _wsgi(wsgi.HookMiddleware(_wsgi_app, verifier), token)),
+        "wsgi": (_wsgi(wsgi_app, token), _wsgi(wsgi.HookMiddleware(wsgi_app, verifier), token)),
         "asgi": (_asgi(_asgi_app, token), _asgi(asgi.HookMiddleware(_asgi_app, verifier), token)),
-        "flask": (_wsgi(_flask_app(None), token), _wsgi(_flask_app(verifier), token)),
-        "fastapi": (_asgi(_fastapi_app(None), token), _asgi(_fastapi_app(verifier), token)),
+        "flask": (_wsgi(flask_app(None), token), _wsgi(flask_app(verifier), token)),
+        "fastapi": (_asgi(fastapi_app(None), token), _asgi(fastapi_app(verifier), token)),
     }
     report = {}
     for name, (plain, protected) in pairs.items():

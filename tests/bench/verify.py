@@ -1,35 +1,46 @@
 """What a verification costs, as multiples of the bare RSA operation on the same octets.
 
-python -m tests.bench.verify [--json]
+python -m tests.bench --only verify refuse grow
 
-All candidates run interleaved in one process, in short rounds, so that whatever else the machine
-does hits all of them; the figures are medians over the rounds, of times and of ratios in a round.
+Beside every other library that is installed, in one run; then what a refusal costs, and what
+happens when tokens, key sets and claims grow.
 """
 
 from __future__ import annotations
 
-import gc
 import json
-import statistics
-import sys
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from hookkey_verify import ApiToken, HookKeys, HookSigner, HookVerifier, StaticKeys
+from hookkey_verify import (
+    ApiToken,
+    HookKeys,
+    HookSigner,
+    HookVerificationError,
+    HookVerifier,
+    StaticKeys,
+)
 from hookkey_verify.emulator import OktaEmulator
 
-CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
-ROUNDS, CALLS = 600, 30
+from .peers import AUDIENCE, ISSUER, OKTA_ISSUER, available
+from .rounds import Figure, in_turns
+
+ROUNDS, CALLS = 60, 200
+GROWTH_ROUNDS = 20
+
+Call = Callable[[], object]
+Figures = dict[str, Figure]
+FLOOR = "bare RSAPublicKey.verify"
 
 
-def _floor(signer: HookSigner, token: str) -> Callable[[], object]:
-    """The bare RSAPublicKey.verify, everything around it done beforehand."""
+def floor(signer: HookSigner, token: str) -> Call:
+    """Return the bare RSAPublicKey.verify, everything around it done beforehand."""
     key = signer._key.public_key()
     signing_input, _, text = token.rpartition(".")
     octets, signature = signing_input.encode(), urlsafe_b64decode(text + "==")
@@ -37,66 +48,135 @@ def _floor(signer: HookSigner, token: str) -> Callable[[], object]:
     return lambda: key.verify(signature, octets, scheme, digest)
 
 
-def _pyjwt(signer: HookSigner, token: str) -> Callable[[], object]:
-    keys = {signer.kid: jwt.PyJWK(signer.public_jwk())}
-
-    def verify() -> object:
-        key = keys[jwt.get_unverified_header(token)["kid"]]
-        return jwt.decode(
-            token, key, algorithms=["RS256"], audience=TOKEN_URL, issuer=CLIENT_ID, leeway=60
-        )
-
-    return verify
-
-
-def measure() -> dict[str, tuple[float, float]]:
-    """Return for each candidate the median microseconds and the median ratio to the floor."""
+def measure() -> tuple[Figures, list[str]]:
+    """Return the figures of everybody, and who is not installed."""
     with OktaEmulator() as okta:
         signer = okta.signer(okta.create_key("bench")["keyId"])
-        token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL, lifetime=3000)
-        static = StaticKeys.from_jwk(signer.public_jwk())
+        token = _assertion(signer)
         fetched = HookKeys(okta.url, ApiToken(okta.api_token))
         fetched.warm_up(signer.kid)
-    recipe: dict[str, Any] = {"client_id": CLIENT_ID, "token_url": TOKEN_URL}
-    with_static = HookVerifier.for_client_assertion(static, **recipe)
-    with_cache = HookVerifier.for_client_assertion(fetched, **recipe)
-    candidates: dict[str, Callable[[], object]] = {
-        "bare RSAPublicKey.verify": _floor(signer, token),
-        "hookkey_verify, StaticKeys": lambda: with_static.verify(token),
-        "hookkey_verify, HookKeys cached": lambda: with_cache.verify(token),
-        "PyJWT decode with key look-up": _pyjwt(signer, token),
-    }
-    rounds: dict[str, list[float]] = {name: [] for name in candidates}
-    gc.disable()
-    for _ in range(ROUNDS):
-        for name, call in candidates.items():
-            started = time.perf_counter()
-            for _ in range(CALLS):
-                call()
-            rounds[name].append((time.perf_counter() - started) / CALLS * 1e6)
-    gc.enable()
+    keys = StaticKeys.from_jwk(signer.public_jwk())
+    static = _verifier(keys)
+    issued = _access_token(signer)
+    of_hook = HookVerifier.for_access_token(
+        keys, issuer=OKTA_ISSUER, audience=AUDIENCE, client_id=ISSUER, scopes=["hooks"]
+    )
+    cached = _verifier(fetched)
+    peers, missing = available(signer, token)
+    figures = in_turns(
+        {
+            FLOOR: floor(signer, token),
+            "hookkey_verify, HookKeys": lambda: cached.verify(token),
+            "hookkey_verify, StaticKeys": lambda: static.verify(token),
+            "hookkey_verify, access token": lambda: of_hook.verify(issued),
+            **peers,
+        },
+        rounds=ROUNDS,
+        calls=CALLS,
+    )
     fetched.close()
-    floor = rounds[next(iter(rounds))]
-    return {
-        name: (
-            statistics.median(times),
-            statistics.median(us / bare for us, bare in zip(times, floor, strict=True)),
-        )
-        for name, times in rounds.items()
+    return figures, missing
+
+
+def refusals() -> Figures:
+    """What it costs to be sent rubbish. Every token is refused, by us and by PyJWT."""
+    signer = HookSigner.generate()
+    token = _assertion(signer)
+    verifier = _verifier(StaticKeys.from_jwk(signer.public_jwk()))
+    verifier.verify(token)  # as in any program that has been running for a while
+    key = jwt.PyJWK(signer.public_jwk())
+    head, payload, signature = token.split(".")
+    none = jwt.utils.base64url_encode(b'{"alg":"none","typ":"JWT"}').decode()
+    rubbish = {
+        "forged signature": f"{head}.{payload}.{signature[:40]}AAAA{signature[44:]}",
+        "wrong alg": f"{none}.{payload}.{signature}",
+        "over-long, 17 KiB": f"{head}.{'A' * 17_000}.{signature}",
+        "over-long, 60 KiB": f"{head}.{'A' * 60_000}.{signature}",
+        "over-long, 10 MB": f"{head}.{'A' * 10_000_000}.{signature}",
     }
 
+    def ours(bad: str) -> Call:
+        def refuse() -> None:
+            try:
+                verifier.verify(bad)
+            except HookVerificationError:
+                return
+            raise AssertionError
 
-def main() -> None:
-    """Print a table, or JSON."""
-    figures = measure()
-    if "--json" in sys.argv:
-        report = {name: {"us": us, "ratio": ratio} for name, (us, ratio) in figures.items()}
-        print(json.dumps(report, indent=2))
-        return
-    print(f"Python {sys.version.split()[0]}, {ROUNDS} rounds of {CALLS} calls, medians")
-    for name, (microseconds, ratio) in figures.items():
-        print(f"{name:34} {microseconds:8.1f} us   x {ratio:.2f}")
+        return refuse
+
+    def pyjwt(bad: str) -> Call:
+        def refuse() -> None:
+            try:
+                jwt.decode(bad, key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+            except jwt.PyJWTError:
+                return
+            raise AssertionError
+
+        return refuse
+
+    candidates = {FLOOR: floor(signer, token)}
+    for name, bad in rubbish.items():
+        candidates[f"{name}, hookkey_verify"] = ours(bad)
+        if len(bad) < 100_000:
+            candidates[f"{name}, PyJWT"] = pyjwt(bad)
+    return in_turns(candidates, rounds=GROWTH_ROUNDS, calls=CALLS)
 
 
-if __name__ == "__main__":
-    main()
+def growth() -> Figures:
+    """Longer tokens, more keys, more claims; and what one look-up and one signature take."""
+    signer = HookSigner.generate()
+    jwks = [signer.public_jwk(), *(HookSigner.generate().public_jwk() for _ in range(3))]
+    candidates: dict[str, Call] = {FLOOR: floor(signer, _assertion(signer))}
+    one = StaticKeys.from_jwk(signer.public_jwk())
+    for size in (512, 1024, 2048, 4096, 8192, 16_384):
+        long = _padded(signer, size)
+        candidates[f"a token of {len(long):6} bytes"] = _call(_verifier(one), long)
+    for count in (1, 10, 50):
+        others = ({**jwks[1 + n % 3], "kid": f"k{n}"} for n in range(count - 1))
+        keys = StaticKeys.from_jwks({"keys": [signer.public_jwk(), *others]})
+        candidates[f"{count:2} keys"] = _call(_verifier(keys), _assertion(signer))
+    for count in (6, 20, 50, 100):
+        more = {f"claim{n:03}": n for n in range(count - 6)}
+        candidates[f"{count:3} claims"] = _call(_verifier(one), _assertion(signer, more))
+    with OktaEmulator() as okta:
+        kid = okta.create_key("bench")["keyId"]
+        fetched = HookKeys(okta.url, ApiToken(okta.api_token))
+        fetched.warm_up(kid)
+        candidates["look-up, StaticKeys"] = lambda: one.get(signer.kid)
+        candidates["look-up, HookKeys"] = lambda: fetched.get(kid)
+    candidates["sign, HookSigner"] = lambda: _assertion(signer)
+    figures = in_turns(candidates, rounds=GROWTH_ROUNDS, calls=CALLS // 4)
+    fetched.close()
+    return figures
+
+
+def _verifier(keys: Any) -> HookVerifier:
+    return HookVerifier.for_client_assertion(keys, client_id=ISSUER, token_url=AUDIENCE)
+
+
+def _call(verifier: HookVerifier, token: str) -> Call:
+    return lambda: verifier.verify(token)
+
+
+def _assertion(signer: HookSigner, more: Mapping[str, Any] | None = None) -> str:
+    token = signer.client_assertion(client_id=ISSUER, token_url=AUDIENCE, lifetime=3000)
+    if not more:
+        return token
+    payload = token.split(".")[1]
+    claims = json.loads(urlsafe_b64decode(payload + "=="))
+    return signer.sign({**claims, **more})
+
+
+def _access_token(signer: HookSigner) -> str:
+    """The claims that Okta documents, in a token of an authorization server."""
+    now = int(time.time())
+    identity = {"iss": OKTA_ISSUER, "aud": AUDIENCE, "sub": ISSUER, "cid": ISSUER, "scp": ["hooks"]}
+    times = {"iat": now, "exp": now + 3000, "jti": "AT.2rPzBH0eHnDxN3qvH1wqvXwRWQ9Cu0Vf5y"}
+    return signer.sign({"ver": 1, **times, **identity})
+
+
+def _padded(signer: HookSigner, size: int) -> str:
+    """As near below as base64url gets; a signature alone has 342 of it."""
+    missing = max(0, size - len(_assertion(signer, {"pad": ""})))
+    return _assertion(signer, {"pad": "x" * max(0, missing * 3 // 4 - 2)})

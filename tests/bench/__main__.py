@@ -1,0 +1,110 @@
+"""Everything that is measured, in one run.
+
+python -m tests.bench [--only NAME …] [--json FILE] [--svg FILE]
+
+``pip install -e '.[bench]'`` brings the libraries that we are measured beside; those that are
+missing are named. Five minutes; close the browser meanwhile. ``--svg`` draws the verification.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from hookkey_verify.signing_key import Algorithm
+
+from . import cold, memory, serving, threads, token_endpoint, verify
+from .plot import bars
+from .rounds import Figure, machine, table
+
+Report = dict[str, Any]
+
+
+def _verify() -> Report:
+    figures, missing = verify.measure()
+    return {**figures, "not installed": ", ".join(missing) or "none is missing"}
+
+
+def _token_endpoint() -> Report:
+    return {name: token_endpoint.throughput(name) for name in get_args(Algorithm)}
+
+
+SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
+    "verify": ("a verification: cached key, full policy, beside others", _verify),
+    "refuse": ("a refusal", verify.refusals),
+    "grow": ("longer tokens, more keys, more claims; look-up, signing", verify.growth),
+    "cold": ("a process until its first verification", cold.measure),
+    "serving": ("requests a second, protected and not", serving.measure),
+    "threads": ("verifications a second, together", threads.measure),
+    "tokens": (
+        "the token endpoint, beside one RSA verification and one signature",
+        _token_endpoint,
+    ),
+    "memory": ("memory", memory.measure),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--svg", type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    if options.svg and "verify" not in options.only:
+        parser.error("--svg draws the section verify")
+    report: dict[str, Any] = {"machine": machine()}
+    for name, value in report["machine"].items():
+        print(f"{name:16} {value}")
+    for name in options.only:
+        title, measure = SECTIONS[name]
+        print(f"\n{name}: {title}", flush=True)
+        section = measure()
+        _show(section)
+        report[name] = {
+            what: value._asdict() if isinstance(value, Figure) else value
+            for what, value in section.items()
+        }
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if options.svg:
+        options.svg.write_text(_drawn(report))
+
+
+def _show(section: Report) -> None:
+    figures = [(what, value) for what, value in section.items() if isinstance(value, Figure)]
+    if figures:
+        print(table(figures))
+    for what, value in section.items():
+        if isinstance(value, dict):
+            print(f"{what:40}", "  ".join(f"{unit} {_short(each)}" for unit, each in value.items()))
+        elif not isinstance(value, Figure):
+            print(f"{what}: {value}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _drawn(report: dict[str, Any]) -> str:
+    ratios = {
+        what.replace("hookkey_verify, HookKeys", "hookkey_verify"): figure["ratio"]
+        for what, figure in report["verify"].items()
+        if isinstance(figure, dict) and what not in _NOT_DRAWN
+    }
+    about = report["machine"]
+    note = (
+        f"RS256, 2048 bits, cached key; multiples of the bare RSA operation, so less is better. "
+        f"{about['python']}, cryptography {about['cryptography']}"
+    )
+    return bars("One verification", note, ratios)
+
+
+_NOT_DRAWN = {"hookkey_verify, StaticKeys", "hookkey_verify, access token"}
+
+
+if __name__ == "__main__":
+    main()

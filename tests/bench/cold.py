@@ -1,0 +1,84 @@
+"""From the start of a process to its first verification: what a Lambda waits for.
+
+python -m tests.bench --only cold
+
+Processes in turns; medians of what each takes longer than a Python that does nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+from hookkey_verify import HookSigner
+from hookkey_verify.emulator import OktaEmulator
+
+from .peers import AUDIENCE, ISSUER
+
+ROUNDS = 15
+
+_STATIC = """
+from hookkey_verify import HookVerifier, StaticKeys
+keys = StaticKeys.from_jwk({jwk})
+"""
+_FETCHED = """
+from hookkey_verify import ApiToken, HookKeys, HookVerifier
+keys = HookKeys({url!r}, ApiToken({token!r}))
+"""
+_VERIFY = """
+verifier = HookVerifier.for_client_assertion(keys, client_id={client!r}, token_url={audience!r})
+verifier.verify({assertion!r})
+"""
+_PYJWT = """
+import jwt
+jwt.decode({assertion!r}, jwt.PyJWK({jwk}), algorithms=["RS256"], audience={audience!r})
+"""
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Return for each way the milliseconds beyond a bare Python, and their ratio to a peer's."""
+    with OktaEmulator() as okta:
+        signer = okta.signer(okta.create_key("bench")["keyId"])
+        values: dict[str, Any] = {
+            "jwk": signer.public_jwk(),
+            "url": okta.url,
+            "token": okta.api_token,
+            "client": ISSUER,
+            "audience": AUDIENCE,
+            "assertion": _assertion(signer),
+        }
+        programs = {
+            "bare Python": "pass",
+            "import jwt, requests": "import jwt, requests",
+            "import hookkey_verify": "import hookkey_verify",
+            "StaticKeys, first verification": _STATIC + _VERIFY,
+            "HookKeys, fetch and first verification": _FETCHED + _VERIFY,
+            "PyJWT, first verification": _PYJWT,
+        }
+        ready = {name: text.format(**values) for name, text in programs.items()}
+        rounds = [
+            {name: _milliseconds(text) for name, text in ready.items()} for _ in range(ROUNDS)
+        ]
+    bare, peer = "bare Python", "import jwt, requests"
+    return {
+        name: {
+            "ms": statistics.median(each[name] - each[bare] for each in rounds),
+            "ratio": statistics.median(
+                (each[name] - each[bare]) / (each[peer] - each[bare]) for each in rounds
+            ),
+        }
+        for name in list(programs)[1:]
+    }
+
+
+def _assertion(signer: HookSigner) -> str:
+    return signer.client_assertion(client_id=ISSUER, token_url=AUDIENCE, lifetime=3000)
+
+
+def _milliseconds(program: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    return (time.perf_counter() - began) * 1e3

@@ -1,0 +1,96 @@
+"""How all of the benchmarks measure: candidates in turns, short rounds, medians, ratios in a round.
+
+Whatever else the machine does in a round, it does to all of them. Ratios tell more than times: the
+clock of a laptop changes, and with it every figure but those.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography.hazmat.backends.openssl import backend
+
+__all__ = ["Figure", "in_turns", "machine", "table"]
+
+
+class Figure(NamedTuple):
+    """What one candidate took."""
+
+    us: float
+    """Median microseconds of one call."""
+    ratio: float
+    """Median of the ratios to the first candidate, round by round."""
+    low: float
+    """The quarter of the ratios is below this."""
+    high: float
+    """The quarter of the ratios is above this."""
+
+
+def in_turns(
+    candidates: Mapping[str, Callable[[], object]], *, rounds: int, calls: int
+) -> dict[str, Figure]:
+    """Call each candidate ``calls`` times in each of ``rounds``; the first one is the floor."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for call in candidates.values():
+        call()
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for name, call in candidates.items():
+                began = time.perf_counter()
+                for _ in range(calls):
+                    call()
+                times[name].append((time.perf_counter() - began) / calls * 1e6)
+    finally:
+        if collecting:
+            gc.enable()
+    floor = next(iter(times.values()))
+    return {name: _figure(own, floor) for name, own in times.items()}
+
+
+def _figure(times: list[float], floor: list[float]) -> Figure:
+    ratios = sorted(own / bare for own, bare in zip(times, floor, strict=True))
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return Figure(statistics.median(times), middle, low, high)
+
+
+def machine() -> dict[str, str]:
+    """Name what was measured, and on what."""
+    names = ("hookkey_verify", "cryptography")
+    return {
+        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}"
+        + ("" if getattr(sys, "_is_gil_enabled", lambda: True)() else ", without the GIL"),
+        "openssl": backend.openssl_version_text(),
+        **{name: importlib.metadata.version(name) for name in names},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def table(rows: Iterable[tuple[str, Figure]], width: int = 40) -> str:
+    """Write figures one under the other."""
+    head = f"{'':{width}} {'us':>9} {'ratio':>7}   {'half of the rounds':>18}"
+    lines = (
+        f"{name:{width}} {f.us:9.2f} {f.ratio:7.2f}   {f.low:8.2f} to {f.high:.2f}"
+        for name, f in rows
+    )
+    return "\n".join([head, *lines])
