@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
@@ -12,6 +13,7 @@ import requests
 
 from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 
 from .conftest import KeyPool
 from .faults import FaultServer, json_answer
@@ -174,7 +176,8 @@ def test_nothing_from_elsewhere(browser: Browser) -> None:
 def test_other_names_of_this_address(okta: OktaEmulator, browser: Browser) -> None:
     """A name that an attacker points to 127.0.0.1 would make his page the same origin."""
     port = okta.url.rpartition(":")[2]
-    for host in (f"localhost:{port}", "localhost", f"127.0.0.1:{port}", f"[::1]:{port}"):
+    names = (f"localhost:{port}", "localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "127.0.0.2")
+    for host in names:
         assert browser.get(Host=host).status_code == 200
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "[::1", ""):
         assert browser.get(Host=host).status_code in (400, 403)
@@ -193,6 +196,21 @@ def test_forms_of_other_pages(okta: OktaEmulator, browser: Browser, secret: str 
         assert answer.status_code == 403
         assert "reload" in answer.text
     assert (okta.org.list(), list(okta.deliveries)) == ([], [])
+
+
+def test_half_a_character(okta: OktaEmulator, browser: Browser) -> None:
+    """A token may hold what no page can; it is shown all the same."""
+    header = b64encode(rb'{"alg":"RS256","kid":"\ud800"}').decode().rstrip("=")
+    assert browser.send("inspect", token=f"{header}.e30.AA").status_code == 200
+
+
+def test_a_refused_hook_leaves_nothing(okta: OktaEmulator, browser: Browser) -> None:
+    """No client of the org's own server either."""
+    key = okta.create_key("mine")
+    before = dict(okta._apps._apps)
+    fields = {"uri": "ftp://a.io", "name": "x", "type": EVENT_TYPES[0], "key": key["id"]}
+    assert browser.send("create-hook", **fields).status_code == 400
+    assert okta._apps._apps == before
 
 
 def test_too_much(okta: OktaEmulator, browser: Browser) -> None:

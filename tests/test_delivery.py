@@ -126,6 +126,9 @@ def test_a_token_is_renewed_when_it_is_due(key_pool: Any) -> None:
         (json_answer(200, {"access_token": "T", "expires_in": True}), "without expires_in"),
         (json_answer(200, {"access_token": "T"}), "without expires_in"),
         (json_answer(200, {"access_token": "a\nb", "expires_in": 5}), "without access_token"),
+        (json_answer(200, {"access_token": "T", "expires_in": 10**400}), "without expires_in"),
+        (answer(200, b'{"access_token": "T", "expires_in": NaN}'), "no JSON object"),
+        (answer(200, b'{"access_token": "T", "expires_in": 1e999}'), "no JSON object"),
         (hang_up, "no connection"),
     ],
 )
@@ -168,6 +171,8 @@ def test_two_tokens_from_the_wrong_client(okta: OktaEmulator) -> None:
         (json_answer(401, {}), False),
         (answer(302, b"", "Location: /elsewhere"), False),
         (json_answer(201, {}), False),
+        (answer(200, b"x" * (256 * 1024 + 1)), False),
+        (answer(200, b"no gzip", "Content-Encoding: gzip"), False),
     ],
 )
 def test_attempts(
@@ -218,6 +223,14 @@ def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> No
         (200, b'{"commands": {}}', "failed", "no list"),
         (200, b'{"commands": [1]}', "failed", "no list"),
         (200, b'{"commands": [{"type": "com.okta.assertion.patch"}]}', "failed", "no command of"),
+        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "no command of"),
+        (200, b'{"commands": [{}]}', "failed", "no command of"),
+        (200, b'{"a": NaN}', "failed", "no JSON object"),
+        (200, b'{"a": "\\ud800"}', "failed", "no JSON object"),
+        (200, b"\xef\xbb\xbf{}", "failed", "no JSON object"),
+        (200, "{}".encode("utf-16"), "failed", "no JSON object"),
+        (200, b'{"a":' * 65 + b"1" + b"}" * 65, "failed", "no JSON object"),
+        (200, b'{"a":' * 50_000, "failed", "no JSON object"),
         (200, b'{"error": {"errorSummary": "No."}}', "error", "No."),
         (200, b'{"error": "x"}', "error", "no summary"),
         (200, b"x" * (256 * 1024 + 1), "failed", "larger than"),
@@ -230,6 +243,43 @@ def test_answers(okta: OktaEmulator, status: int, body: bytes, outcome: str, say
         delivery = okta.fire(okta.create_hook(handler.url)["id"])
     assert (delivery.outcome, says in delivery.verdict) == (outcome, True), delivery.verdict
     assert delivery.ok is (outcome in ("no change", "commands"))
+
+
+def test_a_client_that_changes_gets_another_token(okta: OktaEmulator) -> None:
+    """Also within the second that Okta's times can tell."""
+    key = okta.create_key("hooks")
+    with FaultServer(_good(), json_answer(200, PATCH)) as old, FaultServer(_good()) as new:
+        url = f"{old.url}/hook"
+        hook = okta.create_hook(url, key=key, token_url=old.url, client_id="0oa1")
+        okta.fire(hook["id"])
+        document = okta.hooks.get(hook["id"]).document()
+        document["channel"]["config"] |= {"tokenUrl": new.url, "hookKeyId": key["id"]}
+        okta.hooks.replace(hook["id"], document)
+        delivery = okta.fire(hook["id"])
+        assert [step.name for step in delivery.steps] == ["token", "hook"]
+        assert len(new.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("s3cret", "(6 characters)"),
+        ("correct horse battery", "(21 characters)"),
+        ("Bearer s3cret", "Bearer (6 characters)"),
+    ],
+)
+def test_a_secret_is_shown_by_its_length(okta: OktaEmulator, value: str, shown: str) -> None:
+    """The first word of another secret is part of it."""
+    with FaultServer(json_answer(200, {})) as handler:
+        delivery = okta.fire(okta.create_hook(handler.url, secret=("X-Secret", value))["id"])
+    assert delivery.steps[0].sent == {"X-Secret": shown}
+
+
+def test_an_empty_event_is_an_event(okta: OktaEmulator) -> None:
+    """Only None has one made up."""
+    with FaultServer(json_answer(200, {})) as handler:
+        okta.fire(okta.create_hook(handler.url)["id"], {})
+        assert handler.requests[0].body == b"{}"
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import pytest
 import requests
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from urllib3 import Timeout
 
 from hookkey_verify import ApiToken, ConfigurationError, HookKeys, HookKeysClient
 from hookkey_verify.emulator import OktaEmulator
@@ -152,6 +154,30 @@ def test_by_method_and_path(face: tuple[OktaEmulator, Call]) -> None:
     assert call().status_code == 200
 
 
+def test_a_proxy_is_not_believed(okta: OktaEmulator) -> None:
+    """Nobody stands before the emulator, whatever a request says."""
+    headers = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"}
+    document = requests.get(f"{okta.url}/openapi.json", headers=headers, timeout=10).json()
+    assert document["servers"][0]["url"].startswith("http://127.0.0.1:")
+    okta.fail("reset")
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{okta.url}{KEYS}", headers=headers, timeout=10)
+
+
+def test_a_session_cannot_tell_the_difference(face: tuple[OktaEmulator, Call]) -> None:
+    """Other methods, bodies and ways to say how long to wait."""
+    _, call = face
+    answer = call("HEAD")
+    assert (answer.status_code, answer.content) == (200, b"")
+    json_type = {"Content-Type": "application/json"}
+    for body in (io.StringIO('{"name": "one"}'), iter([b'{"name":', b'"two"}']), '{"name": "3"}'):
+        assert call("POST", data=body, headers=json_type).status_code == 200
+    assert call(timeout=Timeout(10)).status_code == 200
+    assert call(timeout=(5, 10)).status_code == 200
+    with pytest.raises(UnicodeEncodeError):
+        call(headers={"X": "\u20ac"})
+
+
 def test_from_outside(face: tuple[OktaEmulator, Call]) -> None:
     """Tests in other languages have them over HTTP, with the API token."""
     _, call = face
@@ -195,6 +221,10 @@ def test_from_outside(face: tuple[OktaEmulator, Call]) -> None:
         ({"headers": {"A": "b\r\nC: d"}}, "headers must map"),
         ({"headers": {"A": 5}}, "headers must map"),
         ({"headers": {"": "x"}}, "headers must map"),
+        ({"headers": {"A": " b"}}, "headers must map"),
+        ({"headers": {"A": "b "}}, "headers must map"),
+        ({"headers": {"Content-Length": "5"}}, "cannot be connection, content-length"),
+        ({"headers": {"transfer-encoding": "gzip"}}, "cannot be connection, content-length"),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -99,6 +100,28 @@ def test_its_life(hooks: InlineHooks) -> None:
         assert (caught.value.status, caught.value.code) == (404, "E0000007")
 
 
+def test_many_at_once(api: Api, okta: OktaEmulator) -> None:
+    """More than the pool that answers requests has threads, each with a token of this very org."""
+    with FaultServer(json_answer(200, {})) as handler:
+        hooks = [
+            okta.create_hook(f"{handler.url}/hook", name=str(number), client_secret="s")
+            for number in range(45)
+        ]
+        with ThreadPoolExecutor(45) as pool:
+            answers = pool.map(lambda hook: api("POST", f"/{hook['id']}/execute", {}), hooks)
+            assert {answer.status_code for answer in answers} == {200}
+
+
+def test_bodies_that_are_no_json(okta: OktaEmulator) -> None:
+    """Refused before anything is made of them, and in whatever case their type is written."""
+    headers = {"Authorization": f"SSWS {okta.api_token}", "Content-Type": "Application/JSON"}
+    url = f"{okta.url}/api/v1/hook-keys"
+    for body in (b'{"name": "\\ud800"}', b'{"name": NaN}', b"\xff", b"[]", b'{"a":' * 9000):
+        answer = requests.post(url, data=body, headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["errorCode"]) == (400, "E0000003")
+    assert requests.post(url, data=b'{"name": "n"}', headers=headers, timeout=10).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
@@ -115,6 +138,10 @@ def test_its_life(hooks: InlineHooks) -> None:
         (_http(uri="https://a b/hook"), "uri: must begin with https://"),
         (_http(uri="https://[::1/hook"), "uri: must begin with https://"),
         (_http(uri="https://a.io/" + "x" * 1024), "uri: must have 1 to 1024"),
+        (_http(uri="https://user:pw@a.io/hook"), "uri: must be without user name"),
+        (_http(headers=[{"key": "a b", "value": "c"}]), "must be a header's name"),
+        (_http(headers=[{"key": "a", "value": "\u20ac"}]), "value printable ASCII"),
+        (_http(authScheme={"type": "HEADER", "key": "a", "value": "\xe9"}), "printable ASCII"),
         (_http(headers={"a": "b"}), "headers: must be a list"),
         (_http(headers=["a"]), "headers: must be a list"),
         (_http(headers=[{"key": "a\n", "value": "b"}]), "key: must have"),
@@ -209,13 +236,15 @@ def test_every_call(api: Api, okta: OktaEmulator) -> None:
 def test_execute(api: Api) -> None:
     """The given body is posted, and the hook's answer comes back; or an error with its code."""
     commands = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
-    script = (json_answer(200, commands), json_answer(500, {}))
+    long = {**commands, "debugContext": {"x": "y" * 3000}}
+    script = (json_answer(200, commands), json_answer(200, long), json_answer(500, {}))
     with FaultServer(*script) as handler:
         made = api("POST", body=_http(uri=f"{handler.url}/hook")).json()
         answer = api("POST", f"/{made['id']}/execute", {"mine": 1})
         assert (answer.status_code, answer.json()) == (200, commands)
         assert handler.requests[0].body == b'{"mine": 1}'
         assert handler.requests[0].headers["authorization"] == SECRET
+        assert api("POST", f"/{made['id']}/execute", {"mine": 1}).json() == long
         failed = api("POST", f"/{made['id']}/execute", {"mine": 1})
         assert (failed.status_code, failed.json()["errorCode"]) == (400, "E0000135")
     gone = api("POST", f"/{made['id']}/execute", {"mine": 1})

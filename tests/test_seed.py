@@ -80,6 +80,10 @@ def test_files_that_are_none(tmp_path: Path, content: str) -> None:
         ({"hooks": [{"uri": "ftp://a.io"}]}, r"hooks\[0\].*https"),
         ({"hooks": [{"uri": "https://a.io", "key": "k"}]}, "there is no key 'k'"),
         ({"hooks": [{"uri": "https://a.io", "secret": "s"}]}, "a header and its value"),
+        ({"hooks": [{"uri": "https://a.io", "secret": [["a"], "b"]}]}, "a header and its value"),
+        ({"hooks": [{"uri": "https://a.io", "name": ["a"]}]}, r"hooks\[0\]: name must be text"),
+        ({"hooks": [{"uri": "https://a.io", "key": ["a"]}]}, r"hooks\[0\]: key must be text"),
+        ({"hooks": [{"uri": "https://a.io", "scope": {}}]}, r"hooks\[0\]: scope must be text"),
     ],
     ids=lambda value: str(value)[:40],
 )

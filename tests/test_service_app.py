@@ -15,6 +15,7 @@ import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
+from jwt.algorithms import RSAAlgorithm
 
 from hookkey_verify import ConfigurationError, HookKeys, HookSigner, ServiceApp
 from hookkey_verify.emulator import OktaEmulator
@@ -558,3 +559,50 @@ def test_faults_of_the_authorization_server(okta: OktaEmulator) -> None:
         assert requests.request(method, f"{okta.issuer}{path}", timeout=10).status_code == 503
     elsewhere = f"{okta.url}/oauth2/other/v1/token"
     assert requests.post(elsewhere, data={}, timeout=10).status_code == 404
+
+
+# --- what the emulator makes of assertions and proofs that are not ours
+
+
+@pytest.mark.parametrize("exp", [b"NaN", b"1e999", b"9" * 400, b'"1"', b"true"])
+def test_assertions_without_a_usable_end(
+    okta: OktaEmulator, app_key: HookSigner, exp: bytes
+) -> None:
+    """Refused, by whatever comparison they would have passed."""
+    client_id = okta.create_service_app(app_key.public_jwk())
+    url = f"{okta.url}/oauth2/v1/token"
+    claims = b'{"iss":"%b","sub":"%b","aud":"%b","exp":%b}'
+    names = (client_id.encode(), client_id.encode(), url.encode(), exp)
+    assertion = app_key.sign_octets(b'{"alg":"RS256"}', claims % names)
+    answer = requests.post(url, data=_form(assertion), timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("headers", "changes"),
+    [({"jwk": "private"}, {}), ({}, {"iat": 10**400}), ({}, {"iat": True}), ({"jwk": 5}, {})],
+    ids=["private key", "iat too large", "iat no number", "jwk no object"],
+)
+def test_proofs_that_prove_nothing(
+    okta: OktaEmulator, app_key: HookSigner, headers: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """Refused as what they are (RFC 9449 section 4.3)."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    jwk = app_key.public_jwk()
+    if headers.get("jwk") == "private":
+        headers = {"jwk": {**jwk, **RSAAlgorithm.to_jwk(app_key._key, as_dict=True)}}
+    claims = {"jti": "1", "htm": "POST", "htu": url, "iat": time.time(), "nonce": okta._apps.nonce}
+    proof = app_key.sign({**claims, **changes}, headers={"typ": "dpop+jwt", "jwk": jwk, **headers})
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    answer = requests.post(url, data=_form(assertion), headers={"DPoP": proof}, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
+
+
+def _form(assertion: str) -> dict[str, str]:
+    return {
+        "grant_type": "client_credentials",
+        "scope": "okta.inlineHooks.read",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }

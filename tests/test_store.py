@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -177,9 +178,36 @@ def _kept(kind: str, body: str) -> Callable[[Path], object]:
 def test_files_that_are_no_state(path: Path, make: Callable[[Path], object], problem: str) -> None:
     """Our own error, which says what to do, and nothing of the content."""
     make(path)
+    if path.is_file():
+        path.chmod(0o644)
+    before = path.stat().st_mode, path.read_bytes() if path.is_file() else b""
     with pytest.raises(ConfigurationError, match=problem) as refused:
         OktaEmulator(state=path)
     assert refused.value.detail.startswith("the state file")
+    if problem != "damaged":  # of ours
+        assert before == (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+
+
+def test_a_device_is_no_file() -> None:
+    """Whoever may do anything must not change what everybody uses."""
+    mode = Path(os.devnull).stat().st_mode
+    with pytest.raises(ConfigurationError, match="it is no file"):
+        OktaEmulator(state=os.devnull)
+    assert Path(os.devnull).stat().st_mode == mode
+
+
+def test_the_name_of_a_file_means_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_pool: KeyPool
+) -> None:
+    """SQLite has a name for memory, and keeps nothing there."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        okta = OktaEmulator(state=":memory:", new_key=key_pool)
+        if not okta.org.list():
+            okta.create_key("kept")
+        assert [key["name"] for key in okta.org.list()] == ["kept"]
+        okta.close()
+    assert (tmp_path / ":memory:").stat().st_size > 0
 
 
 @pytest.mark.parametrize("path", ["/nowhere/org.state", "", "a\0b", 5])

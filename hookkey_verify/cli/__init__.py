@@ -32,6 +32,8 @@ def main() -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         _complain(f"a file or the output fails: {reason}")
+    except RecursionError:
+        raise
     except RuntimeError:  # click's word for it
         _complain("there is no standard input")
 

@@ -52,7 +52,9 @@ def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> No
                 return
             await endpoint(scope, receive, send)
 
-        config = uvicorn.Config(app, lifespan="off", log_config=None, server_header=False)
+        config = uvicorn.Config(
+            app, lifespan="off", log_config=None, server_header=False, proxy_headers=False
+        )
         listener = _bound(host, port)
         tell(f"http://{host}:{listener.getsockname()[1]}{PATH}")
         with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended

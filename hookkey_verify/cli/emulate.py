@@ -73,9 +73,10 @@ def emulate(
             click.echo(f"export OKTA_CLIENT_ORGURL={okta.url}")
             click.echo(f"export OKTA_CLIENT_TOKEN={okta.api_token}")
             for key in keys:
-                click.echo(f"# hook key {key['name']}: {key['id']}, keyId {key['keyId']}")
+                name = plain(key["name"])
+                click.echo(f"# hook key {name}: {key['id']}, keyId {key['keyId']}")
             for hook in hooks:
-                click.echo(f"# inline hook {hook['name']}: {hook['id']}, {hook['type']}")
+                click.echo(f"# inline hook {plain(hook['name'])}: {hook['id']}, {hook['type']}")
             click.echo(f"# issuer of access tokens: {okta.issuer}")
             click.echo(f"# console: {okta.url}/")
         _follow(okta)

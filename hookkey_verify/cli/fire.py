@@ -182,7 +182,7 @@ def _hook(url: str, kind: str) -> InlineHook:
 
 def _secret(file: BinaryIO) -> str:
     secret = file.read(4096).decode("ascii", "replace").strip()
-    if not secret or not secret.isprintable():
+    if not secret or not secret.isprintable() or not secret.isascii():
         raise ConfigurationError("the secret must be printable ASCII")
     return secret
 

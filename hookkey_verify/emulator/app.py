@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections import deque
@@ -25,11 +24,12 @@ from ..clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from .authorization_server import AuthorizationServer
 from .broken_response import BrokenResponse
-from .console import Console, org_url
+from .console import Console, fire_in_thread, org_url
 from .delivery import Deliverer
 from .description import description
 from .faults import Fault, Faults
 from .inline_hooks import InlineHooks
+from .json_object import json_object
 from .oauth import OAuthError, ServiceApps
 from .okta_error import OktaError
 from .rate_limit import RateLimit
@@ -185,10 +185,10 @@ class _Site:
     async def _execute(self, request: Request) -> Any:
         """Call the hook with this body and return what it answers."""
         hook, body = self._parts.hooks.get(request.path_params["id"]), await _body(request)
-        delivery = await run_in_threadpool(self._parts.deliverer.fire, hook, body)
+        delivery = await fire_in_thread(self._parts.deliverer, hook, body)
         step = delivery.steps[-1]
         if delivery.outcome != "failed":
-            return json.loads(step.body) if step.body.strip() else {}
+            return delivery.answer
         # https://developer.okta.com/docs/reference/error-codes/: E0000134, E0000135, E0000137
         if step.status is None:
             raise OktaError(504, "E0000137", "The inline hook did not answer.", step.problem)
@@ -391,15 +391,13 @@ async def _octets(request: Request) -> bytes | None:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if content_type.lower() != "application/json":
         raise OktaError(
             400, "E0000021", "Bad request. Accept and/or Content-Type headers are not valid."
         )
-    try:
-        body = json.loads(await _octets(request) or b"")
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+    body = json_object(await _octets(request) or b"")
+    if body is None:
         raise OktaError(400, "E0000003", "The request body was not well-formed.")
     return body
 

@@ -7,15 +7,17 @@ secret that is in the page. It shows no secret and no token that was not pasted 
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Console", "org_url"]
 
 MAX_FORM: Final = 64 * 1024
-LOCAL_NAMES: Final = ("127.0.0.1", "::1", "localhost")
 SHOWN: Final = 10
 """Deliveries on the page, the latest first."""
 
@@ -119,7 +120,7 @@ class Console:
             host = urlsplit("//" + request.headers.get("host", "")).hostname
         except ValueError:
             return False
-        return self._any_host or host in LOCAL_NAMES
+        return self._any_host or _is_local(host)
 
     async def _create_key(self, request: Request, form: Mapping[str, str]) -> Response:
         await run_in_threadpool(self._keys.create, {"name": form.get("name", "").strip()})
@@ -142,7 +143,7 @@ class Console:
 
     async def _fire(self, request: Request, form: Mapping[str, str]) -> Response:
         hook = self._hooks.get(form.get("hook", ""))
-        await run_in_threadpool(self._deliverer.fire, hook)
+        await fire_in_thread(self._deliverer, hook)
         return _back(request, "deliveries")
 
     async def _inspect(self, request: Request, form: Mapping[str, str]) -> Response:
@@ -182,9 +183,29 @@ class Console:
             secret=self._secret,
             nonce=nonce,
         )
-        response = Response(html, 400 if problem else 200, media_type="text/html")
+        octets = html.encode("utf-8", "replace")  # a token may hold half a character
+        response = Response(octets, 400 if problem else 200, media_type="text/html; charset=utf-8")
         response.headers.update(_protected(nonce))
         return response
+
+
+def _is_local(host: str | None) -> bool:
+    """An address cannot be another name for this machine, which a name of somebody else's can."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+async def fire_in_thread(
+    deliverer: Deliverer, hook: InlineHook, body: Mapping[str, Any] | None = None
+) -> Delivery:
+    """Call the hook in a thread of its own: it may ask this very org for a token meanwhile.
+
+    In the pool that answers requests, as many deliveries as it has threads would wait for each
+    other.
+    """
+    return await to_thread.run_sync(deliverer.fire, hook, body, limiter=CapacityLimiter(1))
 
 
 @cache

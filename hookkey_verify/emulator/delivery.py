@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError
 
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
 from .inline_hooks import InlineHook
+from .json_object import json_object
 from .okta_error import OktaError
 from .payloads import payload
 
@@ -30,6 +31,7 @@ TIMEOUT: Final = 3.0
 MAX_ANSWER: Final = 256 * 1024
 """Bytes of an answer."""
 ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
+MAX_LIFETIME: Final = 10 * 365 * 86_400
 RENEW: Final = 30
 """Seconds before its end at which a token is renewed. GUESS: that Okta keeps tokens is inferred."""
 _ONCE: Final = ("com.okta.oauth2.tokens.transform", "com.okta.telephony.provider")
@@ -109,6 +111,8 @@ class Delivery:
     verdict: str
     """In words: what Okta would do to the user's flow."""
     commands: tuple[Mapping[str, Any], ...] = ()
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the hook answered, if that was JSON."""
     milliseconds: float = 0.0
     at: float = 0.0
     """When it began, in epoch seconds."""
@@ -138,7 +142,7 @@ class Deliverer:
         self._clock = clock
         self._timeout = timeout
         self._on_delivery = on_delivery
-        self._tokens: dict[tuple[str, str], tuple[str, float]] = {}
+        self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
     def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
         """Deliver one event; ``body`` None makes a realistic one of the hook's type."""
@@ -148,7 +152,7 @@ class Deliverer:
         return delivery
 
     def _delivered(self, hook: InlineHook, body: Mapping[str, Any] | None) -> Delivery:
-        document = body or payload(hook.type, source=hook.id, now=self._clock())
+        document = payload(hook.type, source=hook.id, now=self._clock()) if body is None else body
         began = time.monotonic()
         steps: list[Step] = []
         failed, answer = True, b""
@@ -164,7 +168,7 @@ class Deliverer:
         spent = (time.monotonic() - began) * 1000
         if failed or not steps[-1].ok:
             verdict = f"{CONSEQUENCES[hook.type]}: {steps[-1].problem}"
-            return Delivery(hook.id, hook.type, tuple(steps), "failed", verdict, (), spent)
+            return Delivery(hook.id, hook.type, tuple(steps), "failed", verdict, milliseconds=spent)
         return _judged(hook, tuple(steps), answer, spent)
 
     def _authorization(
@@ -173,14 +177,16 @@ class Deliverer:
         """The headers that authenticate the call, and whether they could not be had."""
         if hook.channel_type == "HTTP":
             return dict([hook.auth_header] if hook.auth_header else []), False
-        kept = self._tokens.get((hook.id, hook.last_updated))
-        if kept is None or kept[1] <= self._clock():
-            step, kept = self._token(hook, deadline)
+        client = _client(hook)
+        known, token, until = self._tokens.get(hook.id, (None, "", 0.0))
+        if known != client or until <= self._clock():
+            step, issued = self._token(hook, deadline)
             steps.append(step)
-            if kept is None:
+            if issued is None:
                 return {}, True
-            self._tokens[hook.id, hook.last_updated] = kept
-        return {"Authorization": f"Bearer {kept[0]}"}, False
+            token, until = issued
+            self._tokens[hook.id] = client, token, until
+        return {"Authorization": f"Bearer {token}"}, False
 
     def _token(self, hook: InlineHook, deadline: float) -> tuple[Step, tuple[str, float] | None]:
         """Ask the token URL. The form is what an Okta server wants; for hooks it is inferred."""
@@ -228,7 +234,7 @@ class Deliverer:
         octets = json.dumps(document).encode()
         answer = _exchange(hook.uri, deadline, data=octets, headers=headers)
         status = answer.status
-        problem, again = answer.problem, bool(answer.problem)
+        problem, again = answer.problem, bool(answer.problem) and status is None
         if status is not None and not problem:
             if 300 <= status < 400:
                 problem = f"the hook answers {status}, and redirects are not followed"
@@ -282,7 +288,10 @@ def _posted(
                 timeout=max(left, 0.001),
             )
             with answer:
-                body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
+                try:
+                    body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
+                except DecodeError:
+                    return answer.status_code, b"", "the answer is not encoded as it says"
         if len(body) > MAX_ANSWER:
             return answer.status_code, b"", f"the answer is larger than {MAX_ANSWER} bytes"
         return answer.status_code, body, ""
@@ -292,49 +301,50 @@ def _posted(
         return None, b"", f"no connection, or it was lost ({type(error).__name__})"
 
 
-def _document(octets: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(octets)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+def _client(hook: InlineHook) -> tuple[str | None, ...]:
+    """Whom a token was issued to, and by whom: after a change it is another's."""
+    secret = hook.hook_key_id or hook.client_secret
+    return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
 def _oauth_error(octets: bytes) -> str:
-    error = (_document(octets) or {}).get("error")
+    error = (json_object(octets) or {}).get("error")
     return f" ({error[:100]})" if isinstance(error, str) and error.isprintable() else ""
 
 
 def _issued(octets: bytes) -> tuple[str, float, str]:
     """Token, lifetime in seconds and problem. Without expires_in Okta fails (OKTA-702184)."""
-    document = _document(octets)
+    document = json_object(octets)
     if document is None:
         return "", 0, "the token URL answers no JSON object"
     token, lifetime = document.get("access_token"), document.get("expires_in")
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         return "", 0, "the token URL answers without access_token"
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or lifetime <= 0:
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
+        lifetime = 0
+    if not 0 < lifetime <= MAX_LIFETIME:
         return "", 0, "the token URL answers without expires_in"
     return token, lifetime, ""
 
 
 def _hidden(value: str) -> str:
-    """How a credential is shown: its scheme and its length."""
-    scheme, space, rest = value.partition(" ")
-    if not space:
-        return f"({len(value)} characters)"
-    return f"{scheme} ({len(rest)} characters)"
+    """How a credential is shown: its length, and its scheme; other first words are its own."""
+    scheme, _, rest = value.partition(" ")
+    if scheme in ("Basic", "Bearer"):
+        return f"{scheme} ({len(rest)} characters)"
+    return f"({len(value)} characters)"
 
 
 def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: float) -> Delivery:
     """What Okta makes of a 200 or a 204."""
+    document = json_object(octets)
 
     def judged(outcome: Outcome, verdict: str, *commands: Mapping[str, Any]) -> Delivery:
-        return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, spent)
+        answer = document or {}
+        return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, answer, spent)
 
     if steps[-1].status == 204 or not octets.strip():
         return judged("no change", "the hook changes nothing")
-    document = _document(octets)
     consequence = CONSEQUENCES[hook.type]
     if document is None:
         return judged("failed", f"{consequence}: the answer is no JSON object")
@@ -346,7 +356,8 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
     if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
         return judged("failed", f"{consequence}: commands is no list of objects")
     known = COMMANDS[hook.type]
-    strange = [each.get("type") for each in commands if each.get("type") not in known]
+    types = [each.get("type") for each in commands]
+    strange = [each for each in types if not isinstance(each, str) or each not in known]
     if strange:
         # GUESS: what Okta does with a command of another hook is not documented.
         return judged("failed", f"{consequence}: {strange[0]!r} is no command of this hook")

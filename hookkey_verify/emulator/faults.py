@@ -17,7 +17,8 @@ FaultKind = Literal["reset", "garbage", "truncated", "slow"]
 connection ends; it drips for ``delay`` seconds."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_VALUE: Final = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?")
+_FRAMING: Final = ("connection", "content-length", "transfer-encoding", "upgrade")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,10 @@ class Fault:
         if not isinstance(self.path, str) or not isinstance(self.method, str | None):
             raise ConfigurationError("path and method must be strings")
         if not isinstance(self.headers, Mapping) or not all(map(_is_header, self.headers.items())):
-            raise ConfigurationError("headers must map names to values of printable ASCII")
+            raise ConfigurationError(
+                "headers must map names to values of printable ASCII, and cannot be "
+                + ", ".join(_FRAMING)
+            )
 
     @property
     def status(self) -> int | None:
@@ -69,6 +73,8 @@ class Fault:
 def _is_header(header: tuple[object, object]) -> bool:
     name, value = header
     if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    if name.lower() in _FRAMING:
         return False
     return bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
 

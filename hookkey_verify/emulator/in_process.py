@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from starlette.types import ASGIApp, Message
-from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse, Timeout
 
 from .broken_response import EXTENSION
 
@@ -39,6 +39,10 @@ class InProcess(BaseAdapter):
 
         Raises what ``requests`` raises: ``ConnectionError``, ``ReadTimeout``.
         """
+        if isinstance(timeout, Timeout):
+            timeout = timeout.clone()
+            timeout.start_connect()
+            timeout = timeout.read_timeout
         read = timeout[1] if isinstance(timeout, tuple) else timeout
         call = _Call(self._app, request)
         thread = threading.Thread(target=call.run, args=(read,))
@@ -47,7 +51,7 @@ class InProcess(BaseAdapter):
         if call.problem is not None:
             raise call.problem
         raw = HTTPResponse(
-            body=BytesIO(call.body),
+            body=BytesIO(b"" if request.method == "HEAD" else call.body),
             headers=HTTPHeaderDict(call.headers),
             status=call.status,
             preload_content=False,
@@ -66,14 +70,20 @@ class _Call:
         self._app = app
         self._request = request
         self._body = _octets(request)
+        self._headers = [
+            (_latin1(name.lower()), _latin1(value)) for name, value in request.headers.items()
+        ]
         self._ended = asyncio.Event()
         self.status = 0
         self.headers: list[tuple[str, str]] = []
         self.body = b""
-        self.problem: requests.RequestException | None = None
+        self.problem: Exception | None = None
 
     def run(self, timeout: float | None) -> None:
-        asyncio.run(self._answered(timeout))
+        try:
+            asyncio.run(self._answered(timeout))
+        except Exception as error:
+            self.problem = error  # as if it had come up here
 
     def close(self) -> None:
         self._ended.set()
@@ -108,7 +118,7 @@ class _Call:
 
     def _scope(self) -> dict[str, Any]:
         url = urlsplit(self._request.url or "")
-        headers = {"host": url.netloc, **{k.lower(): v for k, v in self._request.headers.items()}}
+        headers = {b"host": url.netloc.encode(), **dict(self._headers)}
         return {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -119,7 +129,7 @@ class _Call:
             "raw_path": (url.path or "/").encode(),
             "query_string": url.query.encode(),
             "root_path": "",
-            "headers": [(_latin1(name), _latin1(value)) for name, value in headers.items()],
+            "headers": list(headers.items()),
             "client": ("127.0.0.1", 0),
             "server": (url.hostname, url.port or 443),
             "extensions": {EXTENSION: self},
@@ -142,7 +152,8 @@ def _octets(request: requests.PreparedRequest) -> bytes | None:
         return body.encode()
     if isinstance(body, bytes):
         return body
-    return body.read() if hasattr(body, "read") else b"".join(body)
+    pieces = [body.read()] if hasattr(body, "read") else body
+    return b"".join(each.encode() if isinstance(each, str) else each for each in pieces)
 
 
 def _latin1(text: str | bytes) -> bytes:

@@ -6,6 +6,7 @@ write-only there, and here: no document has them.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -208,7 +209,8 @@ class InlineHooks:
         kept = old.auth_header[1] if old and old.auth_header else None
         secret = scheme.get("value", kept)
         secret = _text({"authScheme.value": secret}, "authScheme.value", MAX_SECRET)
-        return replace(hook, auth_header=(_text(scheme, "key", 255), secret))
+        header = _header({"key": scheme.get("key"), "value": secret})
+        return replace(hook, auth_header=header)
 
     def _oauth(
         self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook | None
@@ -244,6 +246,8 @@ class InlineHooks:
         local = self._any_uri and parts.scheme == "http" and host in _LOOPBACK
         if not host or any(c.isspace() for c in uri) or not (parts.scheme == "https" or local):
             raise _invalid(name, f"channel.config.{name}: must begin with https://")
+        if parts.username is not None:  # GUESS: whether Okta takes it is not documented
+            raise _invalid(name, f"channel.config.{name}: must be without user name and password")
         return uri
 
     def _now(self) -> str:
@@ -251,6 +255,7 @@ class InlineHooks:
         return now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -294,4 +299,12 @@ def _headers(value: object) -> tuple[tuple[str, str], ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
         raise _invalid("headers", "channel.config.headers: must be a list of key and value")
-    return tuple((_text(each, "key", 255), _text(each, "value", MAX_SECRET)) for each in value)
+    return tuple(_header(each) for each in value)
+
+
+def _header(pair: Mapping[str, Any]) -> tuple[str, str]:
+    """RFC 9110 section 5: what can be sent."""
+    key, value = _text(pair, "key", 255), _text(pair, "value", MAX_SECRET)
+    if not _FIELD_NAME.fullmatch(key) or not value.isascii() or value != value.strip():
+        raise _invalid("headers", "key must be a header's name, and value printable ASCII")
+    return key, value

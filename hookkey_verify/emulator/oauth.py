@@ -110,16 +110,20 @@ class ServiceApps:
         if "client_assertion" in form:
             if form.get("client_assertion_type") != _ASSERTION_TYPE:
                 raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
-            app = self._authenticated(form["client_assertion"], url)
-        else:
-            named = self._apps.get(form.get("client_id", ""))
-            given = form.get("client_secret", "").encode()
-            if named is None or not named.secret:
-                raise OAuthError(401, "invalid_client", "The client is unknown.")
-            if not secrets.compare_digest(given, named.secret.encode()):
-                raise OAuthError(401, "invalid_client", "The client secret is wrong.")
-            app = named
-        return next(each for each, known in self._apps.items() if known is app), app.scopes
+            return self._authenticated(form["client_assertion"], url)
+        client_id = form.get("client_id", "")
+        app = self._apps.get(client_id)
+        given = form.get("client_secret", "").encode()
+        if app is None or not app.secret:
+            raise OAuthError(401, "invalid_client", "The client is unknown.")
+        if not secrets.compare_digest(given, app.secret.encode()):
+            raise OAuthError(401, "invalid_client", "The client secret is wrong.")
+        return client_id, app.scopes
+
+    def forget(self, client_id: str) -> None:
+        """Have no such app any more."""
+        self._store.drop(_KIND, client_id)
+        self._apps.pop(client_id, None)
 
     def revoke_all(self) -> None:
         """Forget every token that was given."""
@@ -169,7 +173,7 @@ class ServiceApps:
                 403, "E0000006", "You do not have permission to perform the requested action"
             )
 
-    def _authenticated(self, assertion: str, url: str) -> _App:
+    def _authenticated(self, assertion: str, url: str) -> tuple[str, frozenset[str]]:
         """Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
         try:
             claimed = jwt.decode(assertion, options={"verify_signature": False})
@@ -193,19 +197,21 @@ class ServiceApps:
             )
         if claims["sub"] != claims["iss"]:
             raise OAuthError(401, "invalid_client", "The sub claim must be the client id.")
-        if not isinstance(claims["exp"], int | float):
+        if not _is_date(claims["exp"]):
             raise OAuthError(401, "invalid_client", "The exp claim must be a number.")
         if claims["exp"] <= self._clock():
             raise OAuthError(401, "invalid_client", "The client_assertion has expired.")
         if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
             raise OAuthError(401, "invalid_client", "The client_assertion lives for too long.")
         self._use(claims.get("jti"))
-        return app
+        return claims["iss"], app.scopes
 
     def _proven(self, proof: str | None, method: str, url: str, token: str | None) -> str:
         """Return the thumbprint of the key that signed a good proof for this request."""
         try:
             jwk = dict(jwt.get_unverified_header(proof or "")["jwk"])
+            if "d" in jwk:  # RFC 9449 section 4.3: no private key
+                raise KeyError
             claims = jwt.decode(
                 proof or "",
                 jwt.PyJWK(jwk, algorithm="RS256"),
@@ -225,7 +231,7 @@ class ServiceApps:
         if token is not None:
             expected["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
         good = all(claims.get(name) == value for name, value in expected.items())
-        good = good and isinstance(claims["iat"], int | float)
+        good = good and _is_date(claims["iat"])
         if not good or not -PROOF_AGE < self._clock() - claims["iat"] < PROOF_AGE:
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
         self._use(claims["jti"])
@@ -240,6 +246,11 @@ class ServiceApps:
             if str(jti) in self._used:
                 raise OAuthError(401, "invalid_client", "The jti has been used before.")
             self._used.add(str(jti))
+
+
+def _is_date(value: object) -> bool:
+    """Tell whether this is a number with which one can reckon, which NaN is not."""
+    return type(value) in (int, float) and -(2**53) <= value <= 2**53  # type: ignore[operator]
 
 
 def _base64url(octets: bytes) -> str:

@@ -33,7 +33,7 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         octets = Path(path).read_bytes()
         document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506 - builds strings, lists and dicts only
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         document = None
     if not isinstance(document, dict) or not set(document) <= {"keys", "hooks"}:
         raise ConfigurationError(f"{path} is not YAML or JSON with keys and hooks")
@@ -62,13 +62,16 @@ def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
             raise ConfigurationError(f"{where} needs a uri and may have {', '.join(_HOOK)}")
         arguments = dict(hook)
+        for name, value in arguments.items():
+            if name != "secret" and not isinstance(value, str):
+                raise ConfigurationError(f"{where}: {name} must be text")
+        secret = arguments.get("secret", ["", ""])
+        if not isinstance(secret, list) or [type(each) for each in secret] != [str, str]:
+            raise ConfigurationError(f"{where}: secret must be a header and its value")
         if "key" in arguments:
             if arguments["key"] not in keys:
                 raise ConfigurationError(f"{where}: there is no key {arguments['key']!r}")
             arguments["key"] = keys[arguments["key"]]
-        secret = arguments.get("secret")
-        if secret is not None and not (isinstance(secret, list) and len(secret) == 2):
-            raise ConfigurationError(f"{where}: secret must be a header and its value")
         arguments.setdefault("name", f"Hook {number + 1}")
         if arguments["name"] in hooks_there:
             continue

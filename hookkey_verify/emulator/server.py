@@ -27,6 +27,7 @@ from .faults import Fault, FaultKind, Faults
 from .in_process import InProcess
 from .inline_hooks import InlineHooks
 from .oauth import ServiceApps
+from .okta_error import OktaError
 from .rsa_keys import new_rsa_key
 from .state import Org
 from .store import Store
@@ -85,7 +86,11 @@ class OktaEmulator:
         self._skew = 0.0
         clock = self._clock
         self._store = store = Store(state)
-        self.api_token = self._kept_token(api_token)
+        try:
+            self.api_token = self._kept_token(api_token)
+        except OktaError as error:
+            self._store.close()
+            raise ConfigurationError(" ".join(error.causes)) from None
         self.requests: deque[RequestLine] = deque(maxlen=10_000)
         self.deliveries: deque[Delivery] = deque(maxlen=100)
         make = new_key or new_rsa_key
@@ -154,9 +159,9 @@ class OktaEmulator:
             listener.bind((self._host, self._port))
         except OSError as error:
             listener.close()
-            problem = f"port {self._port} is not free"
-            if error.errno == errno.EADDRNOTAVAIL:
-                problem = f"{self._host} is no address of this machine"
+            problem = f"{self._host} is no address of this machine"
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                problem = f"port {self._port} is not free"
             raise ConfigurationError(problem) from None
         ready = threading.Event()
         server = ThreadServer(ready, self.app)
@@ -246,9 +251,10 @@ class OktaEmulator:
             scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
             channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
             return self.hooks.create({"name": name, "type": type, "channel": channel})
+        own_client = None
         if token_url is None:
             token_url = f"{issuer or self.issuer}/v1/token"
-            client_id = self._client_of_server(key, client_secret, scope)
+            client_id = own_client = self._client_of_server(key, client_secret, scope)
         config: dict[str, Any] = {
             "uri": uri,
             "tokenUrl": token_url,
@@ -258,7 +264,12 @@ class OktaEmulator:
         }
         config |= {"clientSecret": client_secret} if key is None else {"hookKeyId": key["id"]}
         channel = {"type": "OAUTH", "config": config}
-        return self.hooks.create({"name": name, "type": type, "channel": channel})
+        try:
+            return self.hooks.create({"name": name, "type": type, "channel": channel})
+        except OktaError:
+            if own_client is not None:
+                self._apps.forget(own_client)
+            raise
 
     def _client_of_server(
         self, key: Mapping[str, Any] | None, client_secret: str | None, scope: str
@@ -335,6 +346,8 @@ def _is_token(value: object) -> bool:
 def _is_loopback(host: str) -> bool:
     """Raises ``ConfigurationError`` for what is no IP address."""
     try:
-        return ipaddress.ip_address(str(host)).is_loopback
+        if isinstance(host, str):
+            return ipaddress.ip_address(host).is_loopback
+        raise ValueError
     except ValueError:
         raise ConfigurationError("host must be an IP address, such as 127.0.0.1") from None

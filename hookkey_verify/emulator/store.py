@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ class Store:
         if path is None:
             return
         try:
-            self._connection = _open(os.fspath(path))
+            self._connection = _open(os.path.abspath(path))  # noqa: PTH100 - bytes, too
         except (OSError, TypeError, ValueError, sqlite3.Error) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             if "locked" in reason:
@@ -105,29 +106,36 @@ class Store:
         try:
             with self._lock:
                 self._connection.execute(statement, values)
-        except sqlite3.Error:
-            raise OktaError(500, "E0000009", "Internal Server Error") from None
+        except sqlite3.Error as error:
+            cause = f"the state file cannot be written: {error}"
+            raise OktaError(500, "E0000009", "Internal Server Error", cause) from None
 
 
 def _open(path: str) -> sqlite3.Connection:
     # SQLite gives its own new files the permissions of this one.
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.fchmod(file, 0o600)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ValueError("it is no file")
     finally:
         os.close(file)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN IMMEDIATE")
+        marks = [_pragma(connection, name) for name in ("application_id", "user_version")]
+        is_new = _pragma(connection, "schema_version") == 0
+        connection.execute("COMMIT")
+        if not is_new and marks != _MARKS:  # then nothing of it has been changed
+            raise ValueError("it is not the state of an emulator of this version")
+        os.chmod(path, 0o600)  # noqa: PTH101
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        if _pragma(connection, "schema_version") == 0:
+        if is_new:
+            connection.execute("BEGIN IMMEDIATE")
             for statement in _SCHEMA:
                 connection.execute(statement)
-        elif [_pragma(connection, name) for name in ("application_id", "user_version")] != _MARKS:
-            raise ValueError("it is not the state of an emulator of this version")
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
     except BaseException:
         connection.close()
         raise

@@ -37,6 +37,7 @@ class ThreadServer(uvicorn.Server):
                 lifespan="off",
                 server_header=False,
                 date_header=False,
+                proxy_headers=False,
             )
         )
         self._ready = ready
