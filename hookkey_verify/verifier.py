@@ -38,10 +38,10 @@ from .errors import (
 )
 from .issuer import is_authorization_server, refuse_org_server
 from .jwk import ALGORITHMS, PublicKey, is_kid
-from .signature_memo import SignatureMemo
 
 if TYPE_CHECKING:
     from .settings import Settings
+    from .signature_memo import SignatureMemo
 
 __all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
 
@@ -227,8 +227,6 @@ class HookVerifier:
             raise ConfigurationError("default_kid must be 1 to 255 printable ASCII characters")
         if type(max_token_bytes) is not int or not 256 <= max_token_bytes <= 1_048_576:
             raise ConfigurationError("max_token_bytes must be an integer from 256 to 1048576")
-        if type(verified_cache) is not int or not 0 <= verified_cache <= MAX_VERIFIED:
-            raise ConfigurationError(f"verified_cache must be an integer from 0 to {MAX_VERIFIED}")
         if verified_cache and replay is not None:
             raise ConfigurationError(
                 "verified_cache is for tokens that come again; with replay they are good once"
@@ -243,7 +241,7 @@ class HookVerifier:
         self._max_token_bytes = max_token_bytes
         self._default_kid = default_kid
         self._replay = replay
-        self._memo = SignatureMemo(verified_cache) if verified_cache else None
+        self._memo = _memo(verified_cache)
         self._clock = clock
         self._policy = ClaimsPolicy(
             issuers=_expected("issuer", issuer),
@@ -486,6 +484,16 @@ class HookVerifier:
         if jti is None:
             jti = "sha256:" + hashlib.sha256(parts.signing_input).hexdigest()
         return parts.claims.get("iss", ""), jti, parts.claims["exp"] + self._policy.leeway
+
+
+def _memo(size: int) -> SignatureMemo | None:
+    if type(size) is not int or not 0 <= size <= MAX_VERIFIED:
+        raise ConfigurationError(f"verified_cache must be an integer from 0 to {MAX_VERIFIED}")
+    if not size:
+        return None
+    from .signature_memo import SignatureMemo  # noqa: PLC0415 - most verifiers have none
+
+    return SignatureMemo(size)
 
 
 def _verdict(what: str, error: Exception) -> HookVerificationError:

@@ -52,7 +52,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(report) == {"machine", *everything.SECTIONS}
     verified = report["verify"]
     ours = [name for name in verified if name.startswith("hookkey_verify")]
-    assert len(ours) == 3
+    assert len(ours) == 4
     assert verified[verify.FLOOR]["ratio"] == 1
     missing = verified["not installed"]
     for name in peers.PEERS:
@@ -64,7 +64,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report["cold"]["import jwt, requests"]["ratio"] == 1
     assert report["memory"]["live jti"]["bytes each"] > 0
     picture = ElementTree.fromstring(drawn.read_text())
-    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == len(verified) - 3
+    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == len(verified) - 4
     out = capsys.readouterr().out
     assert all(f"\n{name}: " in out for name in everything.SECTIONS)
 

@@ -68,6 +68,7 @@ def _bound(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # whoever reads the URL may come at once
     except OSError:
         listener.close()
         problem = f"{host} port {port} is not free, or not of this machine"

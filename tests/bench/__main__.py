@@ -103,7 +103,11 @@ def _drawn(report: dict[str, Any]) -> str:
     return bars("One verification", note, ratios)
 
 
-_NOT_DRAWN = {"hookkey_verify, StaticKeys", "hookkey_verify, access token"}
+_NOT_DRAWN = {
+    "hookkey_verify, StaticKeys",
+    "hookkey_verify, access token",
+    "hookkey_verify, verified_cache",
+}
 
 
 if __name__ == "__main__":

@@ -62,6 +62,14 @@ def measure() -> tuple[Figures, list[str]]:
         keys, issuer=OKTA_ISSUER, audience=AUDIENCE, client_id=ISSUER, scopes=["hooks"]
     )
     cached = _verifier(fetched)
+    again = HookVerifier.for_access_token(
+        keys,
+        issuer=OKTA_ISSUER,
+        audience=AUDIENCE,
+        client_id=ISSUER,
+        scopes=["hooks"],
+        verified_cache=100,
+    )
     peers, missing = available(signer, token)
     figures = in_turns(
         {
@@ -69,6 +77,7 @@ def measure() -> tuple[Figures, list[str]]:
             "hookkey_verify, HookKeys": lambda: cached.verify(token),
             "hookkey_verify, StaticKeys": lambda: static.verify(token),
             "hookkey_verify, access token": lambda: of_hook.verify(issued),
+            "hookkey_verify, verified_cache": lambda: again.verify(issued),
             **peers,
         },
         rounds=ROUNDS,
