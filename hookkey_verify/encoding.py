@@ -75,9 +75,12 @@ def _json(octets: bytes) -> object:
             _limit_depth(text)
         start = 0 if text[:1] == "{" else _after_space(text, 0)
         value, end = _FAST_DECODER.raw_decode(text, start)
-        # Each member has a colon, which is never before "//", because that begins no JSON value. So
-        # with no more of such colons than names, no name came twice, and no object is inside.
-        if type(value) is not dict or text.count(":") - text.count("://") != len(value):
+        # With one comma less than names, each one parts two members of this object, so no name came
+        # twice, and no object inside has two. Where there are lists, colons tell the same: every
+        # member has one, which is never before "//", because that begins no JSON value.
+        if type(value) is not dict or (
+            text.count(",") + 1 != len(value) and text.count(":") - text.count("://") != len(value)
+        ):
             value, end = _DECODER.raw_decode(text, start)
         if end != len(text) and _after_space(text, end) != len(text):
             raise _RefusedError("has data after the JSON value")

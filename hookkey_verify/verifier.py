@@ -446,24 +446,25 @@ class HookVerifier:
         return await self.averify(bearer_token(headers))
 
     def _check(self, parts: jws.Jws, kid: str, key: PublicKey) -> VerifiedHook:
-        if parts.header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
+        header, claims, encoded_header, signing_input, signature, octets = parts
+        if header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}")
         memo = self._memo
         if not (
-            key.verify(parts.signature, parts.signing_input)
+            key.verify(signature, signing_input)
             if memo is None
-            else memo.verify(key, parts.octets, parts.signature, parts.signing_input)
+            else memo.verify(key, octets, signature, signing_input)
         ):
             raise SignatureError
-        if parts.encoded_header not in self._rules.learned:
+        if encoded_header not in self._rules.learned:
             self._rules.learn(parts)
         try:
-            self._policy.check(parts.claims, self._clock())
+            self._policy.check(claims, self._clock())
         except TokenExpiredError:
             if memo is not None:
-                memo.forget(parts.octets)
+                memo.forget(octets)
             raise
-        return VerifiedHook(parts.claims, parts.header, kid, key.thumbprint)
+        return VerifiedHook(claims, header, kid, key.thumbprint)
 
     def _diagnosed(self, error: UnknownKeyError, claims: Mapping[str, Any]) -> UnknownKeyError:
         """Name the commonest mix-up. Not verified, so it may say what to try and decides nothing.
