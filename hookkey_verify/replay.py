@@ -16,6 +16,10 @@ from .log import logger
 
 __all__ = ["MemoryReplayStore"]
 
+TOLERANCE = 60.0
+"""Seconds for which an entry is kept beyond its end. A token is judged by the clock of a moment
+ago, and clocks are set back: at its very end it would be good again."""
+
 
 class MemoryReplayStore:
     """Remembers used ``jti`` in this process until their token could no longer be accepted.
@@ -71,7 +75,7 @@ class MemoryReplayStore:
             full = len(self._used) >= self._max_entries
             if not full:
                 self._used.add(entry)
-                heapq.heappush(self._expiries, (expires_at, entry))
+                heapq.heappush(self._expiries, (expires_at + TOLERANCE, entry))
         if not self._warned:
             self._warned = True
             logger.warning(

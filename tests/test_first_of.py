@@ -17,6 +17,7 @@ from hookkey_verify import (
     PublicKey,
     StaticKeys,
 )
+from hookkey_verify import keys as keys_folder
 from hookkey_verify.errors import (
     HookVerificationError,
     KeyRejectedError,
@@ -189,3 +190,10 @@ def test_whoever_had_it_is_not_asked_twice(get: Get, key: PublicKey) -> None:
     with pytest.raises(UnknownKeyError):
         get(both, "a")
     assert (len(first.asked), len(second.asked)) == (2, 2)
+
+
+def test_what_is_not_in_the_folder() -> None:
+    """It is imported when it is asked for, and nothing else is there."""
+    assert keys_folder.first_of is first_of
+    with pytest.raises(AttributeError, match="no attribute 'second_of'"):
+        keys_folder.second_of  # noqa: B018
