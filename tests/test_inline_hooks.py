@@ -107,6 +107,8 @@ def test_many_at_once(api: Api, okta: OktaEmulator) -> None:
             okta.create_hook(f"{handler.url}/hook", name=str(number), client_secret="s")
             for number in range(45)
         ]
+        server = f"/oauth2/{okta.authorization_server.id}"
+        okta.fail(delay=0.5, path=server, times=45)  # so that all of them are waiting for one
         with ThreadPoolExecutor(45) as pool:
             answers = pool.map(lambda hook: api("POST", f"/{hook['id']}/execute", {}), hooks)
             assert {answer.status_code for answer in answers} == {200}

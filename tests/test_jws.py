@@ -161,6 +161,13 @@ def test_header_and_payload_are_strict_json(signer: HookSigner, part: int, octet
     assert ("header", "payload")[part] in str(caught.value) or not octets
 
 
+@pytest.mark.parametrize("token", ["a", "a.b", "e30.e30.AA.AA", "....", "e30..e30.AA"])
+def test_other_numbers_of_segments(token: str) -> None:
+    """The error says how many there must be, not what is wrong with one of them."""
+    with pytest.raises(MalformedTokenError, match="three segments"):
+        _parse(token)
+
+
 def test_only_learned_headers_are_remembered(signer: HookSigner) -> None:
     """Parsing teaches nothing; what was learned is the same object again, and is bounded."""
     rules = _rules()

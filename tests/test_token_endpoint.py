@@ -25,7 +25,11 @@ from hookkey_verify import (
     token_endpoint,
 )
 from hookkey_verify.endpoint import Endpoint
-from hookkey_verify.errors import KeySourceConfigurationError, KeyUnavailableError
+from hookkey_verify.errors import (
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+    LifetimeError,
+)
 from hookkey_verify.guard import HttpAnswer
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
@@ -577,3 +581,15 @@ def test_its_verifier_refuses_what_it_has_not_issued(
     for token in (assertion, half.decode()):
         with pytest.raises(HookVerificationError):
             endpoint.verifier.verify(token)
+
+
+def test_its_verifier_refuses_what_lives_longer_than_its_tokens(
+    keys: StaticKeys, signer: HookSigner
+) -> None:
+    """Such as those of another endpoint with the same key."""
+    short, long = (endpoint_of(verifier_of(keys), lifetime=seconds) for seconds in (300, 600))
+    form = urlencode(asked(signer)).encode()
+    token = json.loads(long.respond("POST", FORM, form).body)["access_token"]
+    assert long.verifier.verify(token).client_id == CLIENT_ID
+    with pytest.raises(LifetimeError):
+        short.verifier.verify(token)
