@@ -6,7 +6,7 @@ without a key is refused here, so that a token which could never be good costs n
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .encoding import EncodingError, base64url_decode, json_object
 from .errors import (
@@ -18,7 +18,7 @@ from .errors import (
 )
 from .jwk import is_kid
 
-__all__ = ["HeaderRules", "Jws", "parse"]
+__all__ = ["HeaderRules", "Signed", "parse"]
 
 MAX_LEARNED = 64
 
@@ -27,15 +27,8 @@ MAX_LEARNED = 64
 _REFUSED_MEMBERS = frozenset({"crit", "b64", "enc", "zip"})
 
 
-class Jws(NamedTuple):
-    """A token taken apart. Nothing of it is verified."""
-
-    header: dict[str, Any]
-    claims: dict[str, Any]
-    encoded_header: bytes
-    signing_input: bytes
-    signature: bytes
-    octets: bytes
+Signed = tuple[bytes, bytes, bytes, bytes]
+"""Of a token: its octets, the encoded header, what is signed, and the decoded signature."""
 
 
 class HeaderRules:
@@ -63,12 +56,12 @@ class HeaderRules:
         self._check(header)
         return header
 
-    def learn(self, token: Jws) -> None:
-        """Remember the header of a token whose signature held."""
+    def learn(self, encoded: bytes, header: dict[str, Any]) -> None:
+        """Remember a header with which a signature held."""
         if len(self.learned) >= MAX_LEARNED:  # more than an org has keys: start over
             self.learned.clear()
-        if all(type(value) is str for value in token.header.values()):  # nothing to mutate
-            self.learned[token.encoded_header] = token.header
+        if all(type(value) is str for value in header.values()):  # nothing to mutate
+            self.learned[encoded] = header
 
     def _check(self, header: dict[str, Any]) -> None:
         algorithm = header.get("alg")
@@ -83,10 +76,12 @@ class HeaderRules:
             raise MalformedTokenError("kid is not a string of 1 to 255 printable ASCII characters")
 
 
-def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
-    """Take a token (str or bytes, at most ``max_bytes``) apart.
+def parse(
+    token: object, max_bytes: int, rules: HeaderRules
+) -> tuple[dict[str, Any], dict[str, Any], Signed]:
+    """Take a token (str or bytes, at most ``max_bytes``) apart: header, claims, and the rest.
 
-    Raises the ``HookVerificationError`` that says why not.
+    Nothing of it is verified. Raises the ``HookVerificationError`` that says why not.
     """
     if not isinstance(token, str | bytes):
         raise MalformedTokenError("a token is str or bytes")
@@ -108,7 +103,7 @@ def parse(token: object, max_bytes: int, rules: HeaderRules) -> Jws:
         signature = base64url_decode(encoded_signature)
     except EncodingError as error:
         raise MalformedTokenError(f"the {part} {error}") from None
-    return Jws(header, claims, encoded_header, signing_input, signature, octets)
+    return header, claims, (octets, encoded_header, signing_input, signature)
 
 
 def _type_allowed(typ: object, token_types: frozenset[str]) -> bool:

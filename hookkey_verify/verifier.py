@@ -391,20 +391,20 @@ class HookVerifier:
     # refused for one reason with a cold cache and for another with a warm one.
     def verify(self, token: str | bytes) -> VerifiedHook:
         """Verify a compact JWT, or raise the ``HookVerificationError`` that says why not."""
-        parts = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
-        kid = parts.header.get("kid", self._default_kid)
+        header, claims, signed = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+        kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = self._keys.get(kid)  # 4
         except UnknownKeyError as error:
-            raise self._diagnosed(error, parts.claims) from None
+            raise self._diagnosed(error, claims) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(parts, kid, key)  # 5, 6
+        hook = self._check(header, claims, signed, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = self._replay.claim(*self._use(parts))
+                first = self._replay.claim(*self._use(claims, signed))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -413,20 +413,20 @@ class HookVerifier:
 
     async def averify(self, token: str | bytes) -> VerifiedHook:
         """Do as ``verify`` without ever blocking the event loop on I/O."""
-        parts = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
-        kid = parts.header.get("kid", self._default_kid)
+        header, claims, signed = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+        kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
             key = await self._keys.aget(kid)  # 4
         except UnknownKeyError as error:
-            raise self._diagnosed(error, parts.claims) from None
+            raise self._diagnosed(error, claims) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(parts, kid, key)  # 5, 6
+        hook = self._check(header, claims, signed, kid, key)  # 5, 6
         if self._replay is not None:  # 7
             try:
-                first = await self._replay.aclaim(*self._use(parts))
+                first = await self._replay.aclaim(*self._use(claims, signed))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -445,8 +445,15 @@ class HookVerifier:
         """Do as ``verify_headers`` without ever blocking the event loop on I/O."""
         return await self.averify(bearer_token(headers))
 
-    def _check(self, parts: jws.Jws, kid: str, key: PublicKey) -> VerifiedHook:
-        header, claims, encoded_header, signing_input, signature, octets = parts
+    def _check(
+        self,
+        header: dict[str, Any],
+        claims: dict[str, Any],
+        signed: jws.Signed,
+        kid: str,
+        key: PublicKey,
+    ) -> VerifiedHook:
+        octets, encoded_header, signing_input, signature = signed
         if header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}")
         memo = self._memo
@@ -457,7 +464,7 @@ class HookVerifier:
         ):
             raise SignatureError
         if encoded_header not in self._rules.learned:
-            self._rules.learn(parts)
+            self._rules.learn(encoded_header, header)
         try:
             self._policy.check(claims, self._clock())
         except TokenExpiredError:
@@ -479,12 +486,12 @@ class HookVerifier:
             "verify it with HookVerifier.for_access_token(IssuerKeys(issuer), …)"
         )
 
-    def _use(self, parts: jws.Jws) -> tuple[str, str, float]:
+    def _use(self, claims: Mapping[str, Any], signed: jws.Signed) -> tuple[str, str, float]:
         """Issuer, jti and end. The digest is of what is signed: a signature may have two forms."""
-        jti = parts.claims.get("jti")
+        jti = claims.get("jti")
         if jti is None:
-            jti = "sha256:" + hashlib.sha256(parts.signing_input).hexdigest()
-        return parts.claims.get("iss", ""), jti, parts.claims["exp"] + self._policy.leeway
+            jti = "sha256:" + hashlib.sha256(signed[2]).hexdigest()
+        return claims.get("iss", ""), jti, claims["exp"] + self._policy.leeway
 
 
 def _memo(size: int) -> SignatureMemo | None:

@@ -16,7 +16,7 @@ from hookkey_verify.errors import (
     TokenTypeError,
     UnsupportedHeaderError,
 )
-from hookkey_verify.jws import MAX_LEARNED, HeaderRules, Jws, parse
+from hookkey_verify.jws import MAX_LEARNED, HeaderRules, parse
 
 HEADER = {"alg": "RS256", "kid": "k", "typ": "JWT"}
 
@@ -30,19 +30,21 @@ def _token(signer: HookSigner, header: object = None, payload: object = None) ->
     return signer.sign_octets(texts[0].encode(), texts[1].encode())
 
 
-def _parse(token: object, max_bytes: int = 16_384) -> Jws:
+def _parse(token: object, max_bytes: int = 16_384) -> Any:
     return parse(token, max_bytes, _rules())
 
 
 def test_parts(signer: HookSigner) -> None:
     """Header, claims, the octets that were signed and the signature."""
     token = _token(signer)
-    parts = _parse(token)
-    assert parts.header == HEADER
-    assert parts.claims == {"a": 1}
-    assert parts.signing_input == token.rpartition(".")[0].encode()
-    assert len(parts.signature) == 256
-    assert _parse(token.encode()) == parts
+    header, claims, signed = _parse(token)
+    assert (header, claims) == (HEADER, {"a": 1})
+    octets, encoded_header, signing_input, signature = signed
+    assert octets == token.encode()
+    assert encoded_header == octets.partition(b".")[0]
+    assert signing_input == octets.rpartition(b".")[0]
+    assert len(signature) == 256
+    assert _parse(octets) == (header, claims, signed)
 
 
 def test_size_is_judged_first(signer: HookSigner) -> None:
@@ -143,7 +145,7 @@ GOOD_HEADERS: dict[str, dict[str, Any]] = {
 def test_good_headers(signer: HookSigner, changes: dict[str, Any]) -> None:
     """What the specifications leave open is taken."""
     header = {n: v for n, v in {**HEADER, **changes}.items() if v is not ...}
-    assert _parse(_token(signer, header)).header == header
+    assert _parse(_token(signer, header))[0] == header
 
 
 @pytest.mark.parametrize("part", [0, 1], ids=["header", "payload"])
@@ -172,22 +174,23 @@ def test_only_learned_headers_are_remembered(signer: HookSigner) -> None:
     """Parsing teaches nothing; what was learned is the same object again, and is bounded."""
     rules = _rules()
     token = _token(signer)
-    first, second = parse(token, 9999, rules), parse(token, 9999, rules)
-    assert first.header is not second.header
-    rules.learn(first)
-    assert parse(token, 9999, rules).header is first.header
+    (first, _, signed), (second, _, _) = (parse(token, 9999, rules) for _ in range(2))
+    assert first is not second
+    rules.learn(signed[1], first)
+    assert parse(token, 9999, rules)[0] is first
     for i in range(MAX_LEARNED + 5):
-        rules.learn(first._replace(encoded_header=b"%d" % i))
+        rules.learn(b"%d" % i, first)
         assert len(rules.learned) <= MAX_LEARNED
-    assert parse(token, 9999, rules).header == HEADER
+    assert parse(token, 9999, rules)[0] == HEADER
 
 
 def test_headers_with_mutable_values_are_not_remembered(signer: HookSigner) -> None:
     """A remembered header is shared by tokens, so nothing in it may change."""
     rules = _rules()
     token = _token(signer, {**HEADER, "x5c": ["a"]})
-    rules.learn(parse(token, 9999, rules))
-    assert parse(token, 9999, rules).header is not parse(token, 9999, rules).header
+    header, _, signed = parse(token, 9999, rules)
+    rules.learn(signed[1], header)
+    assert parse(token, 9999, rules)[0] is not parse(token, 9999, rules)[0]
 
 
 def test_errors_hold_nothing_of_the_token(signer: HookSigner) -> None:
