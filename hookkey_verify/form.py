@@ -34,8 +34,10 @@ def read_form(body: bytes, known: Mapping[str, str] = _NOTHING) -> dict[str, str
     empty: set[str] = set()
     for pair in pairs:
         name, _, value = pair.partition("=")
-        if "%" in pair or "+" in pair:
-            name, value = _plain(name), known.get(value) or _plain(value)
+        if "%" in name or "+" in name:
+            name = _plain(name)
+        if "%" in value or "+" in value:
+            value = known.get(value) or _plain(value)
         if name in form or name in empty:
             raise FormError("has a parameter twice")
         if value:

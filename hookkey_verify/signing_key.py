@@ -17,7 +17,7 @@ from typing import Any, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -108,8 +108,11 @@ def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
         return key.sign
 
     def sign(octets: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(hashlib.sha256(octets).digest(), _ECDSA_SHA256))
-        return (r << 256 | s).to_bytes(64, "big")  # RFC 7518 section 3.4
+        # DER: 30 length, 02 length r, 02 length s, with lengths below 128; r and s are as long as
+        # they need to be, and may begin with a zero. RFC 7518 section 3.4 wants 32 octets of each.
+        der = key.sign(hashlib.sha256(octets).digest(), _ECDSA_SHA256)
+        end = 4 + der[3]
+        return der[4:end][-32:].rjust(32, b"\0") + der[end + 2 :][-32:].rjust(32, b"\0")
 
     return sign
 

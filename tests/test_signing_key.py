@@ -16,6 +16,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import KeySet
 
 from hookkey_verify import ConfigurationError
+from hookkey_verify.encoding import base64url_decode
 from hookkey_verify.signing_key import SigningKey
 
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
@@ -50,6 +51,19 @@ def test_two_judges(algorithm: Any) -> None:
     other = SigningKey.generate(algorithm).public_key.as_jwk()
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(token, jwt.PyJWK(other), algorithms=[algorithm])
+
+
+def test_es256_signatures_are_64_octets() -> None:
+    """Also when r or s begins with zeros, which DER leaves out; one in 128 does."""
+    key = SigningKey.generate("ES256")
+    short = 0
+    for number in range(2_000):
+        signing_input, _, encoded = key.sign(b"%d" % number).rpartition(b".")
+        signature = base64url_decode(encoded)
+        assert len(signature) == 64
+        assert key.public_key.verify(signature, signing_input)
+        short += 0 in (signature[0], signature[32])
+    assert short > 0
 
 
 def test_the_same_key_has_the_same_kid(tmp_path: Path) -> None:
