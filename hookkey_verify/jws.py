@@ -86,7 +86,7 @@ def parse(
     if not isinstance(token, str | bytes):
         raise MalformedTokenError("a token is str or bytes")
     if len(token) > max_bytes:
-        raise TokenTooLargeError(f"at most {max_bytes} bytes are accepted")
+        raise TokenTooLargeError("it is longer than max_token_bytes allows")
     # Anything that is not ASCII becomes "?", which base64url does not have.
     octets = token if isinstance(token, bytes) else token.encode("ascii", "replace")
     signing_input, _, encoded_signature = octets.rpartition(b".")
