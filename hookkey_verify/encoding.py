@@ -23,7 +23,8 @@ _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 # carries 2 bits, in a group of 3 it carries 4; the rest must be zero, or several texts would decode
 # alike.
 _ENDS = ((b"", BASE64URL), (b"", b""), (b"==", b"AQgw"), (b"=", b"AEIMQUYcgkosw048"))
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Possessive, and the last quote may be missing: it never looks at an octet twice, whatever comes.
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 class EncodingError(ValueError):

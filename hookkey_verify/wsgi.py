@@ -70,7 +70,9 @@ def serve(endpoint: Endpoint) -> WSGIApplication:
         most = endpoint.max_body + 1
         # Without a length only a server that ends the input itself may be read to the end.
         ended = environ.get("wsgi.input_terminated", False)
-        size = min(int(length), most) if length.isdigit() else most if ended else 0
+        size = most if ended else 0
+        if length.isascii() and length.isdigit():
+            size = min(int(length[:20]), most)  # so many digits are too many anyway
         body = environ["wsgi.input"].read(size) if size else b""
         headers = request_headers(environ)
         answer = endpoint.respond(environ["REQUEST_METHOD"], headers, body)

@@ -129,6 +129,15 @@ def test_json_refused(text: bytes, problem: str) -> None:
         json_object(text)
 
 
+@pytest.mark.parametrize("end", ["", '"', "\\"])
+@pytest.mark.parametrize("piece", ['\\"', '"', "\\\\", '"[', "\\"])
+def test_hostile_text_takes_no_longer_than_any(piece: str, end: str) -> None:
+    """A megabyte is refused at once; what looked at octets twice would need most of an hour."""
+    text = '{"a":' + "[" * 33 + '"' + piece * (1_000_000 // len(piece)) + end
+    with pytest.raises(EncodingError):
+        json_object(text.encode())
+
+
 _TEXTS = st.text('ab:/{}[]\\"\u00e9', max_size=4).map(json.dumps)
 _SPACE = st.sampled_from(["", " ", "\n\t"])
 

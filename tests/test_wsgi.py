@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
@@ -9,7 +10,9 @@ from wsgiref.validate import validator
 import pytest
 
 from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
-from hookkey_verify.wsgi import HOOK, HookMiddleware
+from hookkey_verify.bearer import Headers
+from hookkey_verify.guard import HttpAnswer
+from hookkey_verify.wsgi import HOOK, HookMiddleware, serve
 
 from .conftest import CLIENT_ID, TOKEN_URL
 
@@ -73,3 +76,32 @@ def test_wrong_arguments(verifier: HookVerifier) -> None:
         HookMiddleware(_app, verifier, paths="/hooks")
     with pytest.raises(ConfigurationError, match="verifier"):
         HookMiddleware(_app, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "\u00b2", "1" * 5000, "9" * 30, "2"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_lengths_that_an_endpoint_is_told(length: str, ended: bool) -> None:
+    """Whatever the server lets through: an answer, and no more read than is looked at."""
+    asked: list[int] = []
+
+    class Input(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(-1 if size is None else size)
+            return super().read(size)
+
+    class Echo:
+        max_body = 8
+
+        def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+            return HttpAnswer(200, (), body)
+
+        async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+            return self.respond(method, headers, body)
+
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": Input(b"abcdefghijklm")}
+    setup_testing_defaults(environ)
+    environ["wsgi.input_terminated"] = ended
+    [body] = serve(Echo())(environ, lambda *_: lambda _: None)
+    expected = {"2": b"ab", "1" * 5000: b"abcdefghi", "9" * 30: b"abcdefghi"}
+    assert body == expected.get(length, b"abcdefghi" if ended else b"")
+    assert all(0 <= size <= 9 for size in asked)
