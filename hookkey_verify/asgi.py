@@ -59,7 +59,7 @@ class HookMiddleware:
             state = {**scope.get("state", {}), "hook": outcome}
             await self._app({**scope, "state": state}, receive, send)
             return
-        await _answer(outcome, send)
+        await _answer(outcome, scope, send)
 
     def _protected(self, scope: Scope) -> bool:
         return self._paths.protect(scope["path"], scope.get("root_path", ""))
@@ -82,12 +82,14 @@ def serve(endpoint: Endpoint) -> App:
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        await _answer(await endpoint.arespond(scope["method"], scope["headers"], bytes(body)), send)
+        answer = await endpoint.arespond(scope["method"], scope["headers"], bytes(body))
+        await _answer(answer, scope, send)
 
     return app
 
 
-async def _answer(answer: HttpAnswer, send: Send) -> None:
+async def _answer(answer: HttpAnswer, scope: Scope, send: Send) -> None:
     headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in answer.sized_headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    body = b"" if scope["method"] == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})

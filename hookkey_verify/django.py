@@ -21,7 +21,7 @@ from functools import cache, wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
 from .configured import configured_verifier
-from .endpoint import Endpoint, checked, request_headers
+from .endpoint import Endpoint, announced_length, checked, received, request_headers
 from .errors import ConfigurationError, HookKeyError
 from .guard import (
     Guard,
@@ -89,7 +89,7 @@ def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
     checked(endpoint)
 
     def view(request: HttpRequest) -> HttpResponse:
-        body = request.read(endpoint.max_body + 1)
+        body = received(request.read, endpoint.max_body + 1, announced_length(request.META))
         answer = endpoint.respond(request.method or "", request_headers(request.META), body)
         return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from .bearer import Headers
 from .errors import ConfigurationError
 from .guard import HttpAnswer, environ_headers
 
-__all__ = ["Endpoint", "checked", "request_headers"]
+__all__ = ["Endpoint", "announced_length", "checked", "received", "request_headers"]
 
 
 @runtime_checkable
@@ -36,6 +36,28 @@ def checked(endpoint: Endpoint) -> Endpoint:
     if not isinstance(endpoint, Endpoint):
         raise ConfigurationError("endpoint must be a TokenEndpoint, a JwksBridge, or have respond")
     return endpoint
+
+
+def announced_length(environ: Mapping[str, Any]) -> int | None:
+    """Return the ``CONTENT_LENGTH`` of a WSGI environ; None without one that is a number."""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    # Whatever has more digits than this is too long anyway.
+    return int(length[:20]) if length.isascii() and length.isdigit() else None
+
+
+def received(read: Callable[[int], bytes], size: int, length: int | None) -> bytes:
+    """Read up to ``size`` bytes of a body of that ``length``, None for one that ends by itself.
+
+    Nothing is returned of a request that is cut, or broken on its way (RFC 9112 section 8).
+    """
+    body = b""
+    try:
+        while len(body) < size and (piece := read(size - len(body))):
+            body += piece
+    except OSError:
+        return b""
+    is_cut = length is not None and len(body) < min(length, size)
+    return b"" if is_cut else body
 
 
 def request_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:

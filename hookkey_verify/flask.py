@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from weakref import WeakSet
 
 from .configured import configured_verifier
-from .endpoint import Endpoint, checked, request_headers
+from .endpoint import Endpoint, announced_length, checked, received, request_headers
 from .errors import ConfigurationError
 from .guard import (
     Guard,
@@ -119,12 +119,15 @@ def protect(first: Any = None, /, **options: Any) -> Any:
 def serve(endpoint: Endpoint) -> Callable[[], Response]:
     """Return a view that answers with an endpoint: ``app.post("/token")(serve(endpoint))``.
 
+    It reads the body itself, so nothing may read it before, such as ``request.form``.
+
     Raises ``ConfigurationError``.
     """
     checked(endpoint)
 
     def view() -> Response:
-        body = request.stream.read(endpoint.max_body + 1)
+        length = announced_length(request.environ)
+        body = received(request.stream.read, endpoint.max_body + 1, length)
         answer = endpoint.respond(request.method, request_headers(request.environ), body)
         return Response(answer.body, answer.status, list(answer.headers))
 

@@ -33,6 +33,8 @@ def read_form(body: bytes, known: Mapping[str, str] = _NOTHING) -> dict[str, str
     form: dict[str, str] = {}
     empty: set[str] = set()
     for pair in pairs:
+        if not pair:
+            continue
         name, _, value = pair.partition("=")
         if "%" in name or "+" in name:
             name = _plain(name)

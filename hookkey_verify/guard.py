@@ -56,7 +56,7 @@ class HttpAnswer:
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """Names and values; ``Content-Length`` is left to whoever sends it."""
+    """Names and values; ``Content-Length``, but for HEAD, is left to whoever sends it."""
     body: bytes
 
     @property
@@ -69,7 +69,12 @@ class HttpAnswer:
 
     @property
     def sized_headers(self) -> list[tuple[str, str]]:
-        """The headers with ``Content-Length``, for interfaces that add nothing of their own."""
+        """The headers with ``Content-Length``, for interfaces that add nothing of their own.
+
+        Not to those that have it, of an answer to HEAD, nor to a 304 (RFC 9110 section 8.6).
+        """
+        if self.status == 304 or any(name == "Content-Length" for name, _ in self.headers):
+            return [*self.headers]
         return [*self.headers, ("Content-Length", str(len(self.body)))]
 
 

@@ -11,8 +11,11 @@ import asyncio
 import hashlib
 import json
 import logging
+import re
 import threading
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from .bearer import Headers, header_values
@@ -27,7 +30,11 @@ __all__ = ["HookKeyList", "JwksBridge", "JwksEndpoint"]
 
 RETRY: Final = 10.0
 """Seconds between attempts while the org cannot be asked."""
+PATIENCE: Final = 10.0
+"""Seconds for which a request waits for the first set."""
 MAX_AGE_WHEN_STALE: Final = 30
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PROBLEM: Final = "the org's hook keys cannot be fetched"
 _JSON: Final = (("Content-Type", "application/jwk-set+json"), ("X-Content-Type-Options", "nosniff"))
 
 
@@ -77,8 +84,9 @@ class JwksEndpoint:
 class JwksBridge:
     """Serves the org's hook keys, fetched when they are older than ``fresh_for``. Thread-safe.
 
-    One request fetches, and the others wait for it. While the org cannot be asked the last set is
-    served on for ``stale_for``, with a short ``max-age``; without one the answer is 503. A key
+    One request fetches. The others get the last set meanwhile, with a short ``max-age``; it is
+    served on for ``stale_for`` while the org cannot be asked. Without one they wait, and the answer
+    is 503 after 10 seconds. A key
     whose public half cannot be had or is refused fails the fetch: a set that lacks a key for no
     reason would break whoever signs with it.
     """
@@ -95,6 +103,7 @@ class JwksBridge:
         clock: Clock = monotonic_clock,
     ) -> None:
         """``client`` is a ``HookKeysClient``; ``names`` are the keys to serve, None all of them.
+        With a key goes its successor, whose name is the key's with a date (``rotate``).
 
         ``fresh_for`` (1 to 86400 seconds) bounds how long a new key is missing and a deleted one is
         served, also at those who keep the set as long as its ``max-age`` says. ``stale_for`` is in
@@ -122,51 +131,76 @@ class JwksBridge:
         self._set: _Set | None = None
         self._fetched = 0.0
         self._tried: float | None = None
-        self._problem = ""
         self.renew()
         renew_after_fork(self)
 
     def renew(self) -> None:
         """Begin without locks that another thread held when the process was forked."""
         self._fetching = threading.Lock()
+        # Of its own, so that a slow org holds up nobody else who needs a thread.
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="jwks-bridge")
 
     def __repr__(self) -> str:
         return f"JwksBridge({self._client!r})"
 
     def jwks(self) -> dict[str, Any]:
         """Return the set. Raises ``KeyUnavailableError`` when there is none to be served."""
+        self._refresh()
         document: dict[str, Any] = json.loads(self._current()[0].body)
         return document
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:  # noqa: ARG002
         """Answer a request for the set. Raises nothing."""
+        if method in ("GET", "HEAD"):
+            self._refresh()
+        return self._answer(method, headers)
+
+    async def arespond(
+        self,
+        method: str,
+        headers: Headers,
+        body: bytes,  # noqa: ARG002
+    ) -> HttpAnswer:
+        """Do as ``respond`` without ever blocking the event loop: it fetches in a thread."""
+        others_fetch = self._is_servable() and self._fetching.locked()
+        if method in ("GET", "HEAD") and self._is_due() and not others_fetch:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._refresh)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(work, PATIENCE)
+        return self._answer(method, headers)
+
+    def _answer(self, method: str, headers: Headers) -> HttpAnswer:
+        """Answer with what there is."""
         if method not in ("GET", "HEAD"):
             return _not_allowed()
         try:
             current, max_age = self._current()
-        except HookKeyError as error:
+        except KeyUnavailableError as error:
             return HttpRefusal.of(error)
         return _served(current, method, headers, max_age)
-
-    async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
-        """Do as ``respond`` without ever blocking the event loop: in a thread when it fetches."""
-        if self._set is not None and self._age() < self._fresh_for:
-            return self.respond(method, headers, body)
-        return await asyncio.to_thread(self.respond, method, headers, body)
 
     def _age(self) -> float:
         return self._clock() - self._fetched
 
-    def _current(self) -> tuple[_Set, int]:
-        """The set and for how long others may keep it."""
-        if self._set is None or self._age() >= self._fresh_for:
-            with self._fetching:  # whoever waited here has what the one before fetched
+    def _refresh(self) -> None:
+        # Whoever waited here has what the one before fetched; whoever has a set need not wait.
+        wait = 0 if self._is_servable() else PATIENCE
+        if self._is_due() and self._fetching.acquire(timeout=wait):
+            try:
                 if self._is_due():
                     self._fetch()
-        if self._set is None or self._age() >= self._fresh_for + self._stale_for:
-            raise KeyUnavailableError(self._problem, retry_after=RETRY)
+            finally:
+                self._fetching.release()
+
+    def _current(self) -> tuple[_Set, int]:
+        """The set and for how long others may keep it."""
+        if self._set is None or not self._is_servable():
+            raise KeyUnavailableError(_PROBLEM, retry_after=RETRY)
         left = self._fresh_for - self._age()
         return self._set, MAX_AGE_WHEN_STALE if left <= 0 else max(1, int(left))
+
+    def _is_servable(self) -> bool:
+        return self._set is not None and self._age() < self._fresh_for + self._stale_for
 
     def _is_due(self) -> bool:
         if self._set is not None and self._age() < self._fresh_for:
@@ -177,11 +211,12 @@ class JwksBridge:
         try:
             keys = [key for key in self._client.list() if self._is_wanted(key)]
             documents = [self._client.public_key(key.key_id).as_jwk() for key in keys]
-        except HookKeyError as error:
+        except Exception as error:
             self._tried = self._clock()
-            self._problem = "the org's hook keys cannot be fetched"
             level = logging.WARNING if isinstance(error, HookKeyApiError) else logging.ERROR
-            logger.log(level, "JwksBridge: %s: %s", self._problem, error)
+            # The text of other errors may hold anything.
+            words = str(error) if isinstance(error, HookKeyError) else type(error).__name__
+            logger.log(level, "JwksBridge: %s: %s", _PROBLEM, words)
             return
         missing = (self._names or frozenset()) - {key.name for key in keys}
         if missing:
@@ -189,7 +224,10 @@ class JwksBridge:
         self._set, self._fetched, self._tried = _Set.of(documents), self._clock(), None
 
     def _is_wanted(self, key: _Key) -> bool:
-        return self._names is None or key.name in self._names
+        if self._names is None or key.name in self._names:
+            return True
+        name, _, date = key.name.rpartition(" ")  # a successor, as HookKeysClient.rotate names it
+        return name in self._names and _DATE.fullmatch(date) is not None
 
 
 class _Set(NamedTuple):
@@ -216,7 +254,10 @@ def _served(current: _Set, method: str, headers: Headers, max_age: int) -> HttpA
         tags = ""
     if any(tag.strip().removeprefix("W/") in (current.tag, "*") for tag in tags.split(",")):
         return HttpAnswer(304, caching, b"")
-    return HttpAnswer(200, (*_JSON, *caching), b"" if method == "HEAD" else current.body)
+    if method == "HEAD":
+        length = ("Content-Length", str(len(current.body)))
+        return HttpAnswer(200, (*_JSON, *caching, length), b"")
+    return HttpAnswer(200, (*_JSON, *caching), current.body)
 
 
 def _not_allowed() -> HttpAnswer:

@@ -141,7 +141,7 @@ class TokenEndpoint:
             request = self._read(method, headers, body)
             if request.verifier is not None:
                 _want_one_audience(request.verifier.verify(request.assertion))
-            return self._issue(request)
+            return self._issue(request.grant)
         except Exception as error:
             return _refused(error)
 
@@ -151,7 +151,7 @@ class TokenEndpoint:
             request = self._read(method, headers, body)
             if request.verifier is not None:
                 _want_one_audience(await request.verifier.averify(request.assertion))
-            return self._issue(request)
+            return self._issue(request.grant)
         except Exception as error:
             return _refused(error)
 
@@ -196,7 +196,8 @@ class TokenEndpoint:
         client_id = verifier.policy.subject or ""
         if form.get("client_id", client_id) != client_id:
             raise _RefusedError(401, "invalid_client", "client_id is not the assertion's")
-        return _Request(client_id, scope, assertion, verifier)
+        # Before the assertion is used up.
+        return _Request(self._granted(client_id, scope), assertion, verifier)
 
     def _verifier_of(self, assertion: str) -> HookVerifier:
         """Whose assertion it says that it is; whether that is so is for the verifier to find."""
@@ -222,29 +223,32 @@ class TokenEndpoint:
         client = self._secrets.get(client_id, _NOBODY)
         if not client.matches(secret) or client is _NOBODY:
             raise _RefusedError(401, "invalid_client", "client_id or client_secret is wrong")
-        return _Request(client_id, scope)
+        return _Request(self._granted(client_id, scope))
 
-    def _issue(self, request: _Request) -> HttpAnswer:
-        grant = self._grants.get((request.client_id, request.scope)) or self._grant(request)
+    def _issue(self, grant: _Grant) -> HttpAnswer:
         now, jti = int(self._clock()), os.urandom(16).hex().encode()
         # RFC 9068 section 2.2. Everything in it was written as JSON, or is a number.
         times = b',"iat":%d,"exp":%d,"jti":"%b"}' % (now, now + self._lifetime, jti)
         token = self._sign(grant.claims + times)
         return HttpAnswer(200, _HEADERS, b'{"access_token":"' + token + grant.rest)
 
-    def _grant(self, request: _Request) -> _Grant:
+    def _granted(self, client_id: str, scopes: str) -> _Grant:
         """Judge the scopes, and write what all tokens of this client with them have in common."""
-        wanted = frozenset(request.scope.split(" "))  # RFC 6749 section 3.3: single spaces
+        known = self._grants.get((client_id, scopes))
+        if known is not None:
+            return known
+        wanted = frozenset(scopes.split(" "))  # RFC 6749 section 3.3: single spaces
         if not wanted <= self._scopes:
             raise _RefusedError(400, "invalid_scope", "a scope is not one that may be asked for")
-        client_id, scope = request.client_id, " ".join(sorted(wanted))
+        scope = " ".join(sorted(wanted))
         claims = {**self._claims, "sub": client_id, "client_id": client_id, "scope": scope}
         # Okta fails without expires_in (release note OKTA-702184).
         rest = {"token_type": "Bearer", "expires_in": self._lifetime, "scope": scope}
         grant = _Grant(json.dumps(claims)[:-1].encode(), b'",' + json.dumps(rest)[1:].encode())
         if len(self._grants) >= MAX_GRANTS:
             self._grants.clear()
-        self._grants[client_id, request.scope] = grant
+        if len(scopes) <= len(self._all_scopes):  # else it repeats some, as often as it likes
+            self._grants[client_id, scopes] = grant
         return grant
 
 
@@ -256,10 +260,9 @@ class _Grant(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """A client that says who it is; with a verifier it is yet to prove that."""
+    """What a client shall be given; with a verifier it is yet to prove who it is."""
 
-    client_id: str
-    scope: str
+    grant: _Grant
     assertion: str = ""
     verifier: HookVerifier | None = None
 

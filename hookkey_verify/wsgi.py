@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .endpoint import Endpoint, checked, request_headers
-from .guard import Guard, OnRefusal, ProtectedPaths, RequestVerifier, environ_headers
+from .endpoint import Endpoint, announced_length, checked, received, request_headers
+from .guard import Guard, HttpAnswer, OnRefusal, ProtectedPaths, RequestVerifier, environ_headers
 from .verifier import VerifiedHook
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class HookMiddleware:
         if isinstance(outcome, VerifiedHook):
             environ[HOOK] = outcome
             return self._app(environ, start_response)
-        start_response(outcome.status_line, outcome.sized_headers)
-        return [outcome.body]
+        return _answered(outcome, environ, start_response)
 
 
 def serve(endpoint: Endpoint) -> WSGIApplication:
@@ -66,17 +65,21 @@ def serve(endpoint: Endpoint) -> WSGIApplication:
     checked(endpoint)
 
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        length = environ.get("CONTENT_LENGTH") or ""
-        most = endpoint.max_body + 1
+        most, announced = endpoint.max_body + 1, announced_length(environ)
         # Without a length only a server that ends the input itself may be read to the end.
         ended = environ.get("wsgi.input_terminated", False)
-        size = most if ended else 0
-        if length.isascii() and length.isdigit():
-            size = min(int(length[:20]), most)  # so many digits are too many anyway
-        body = environ["wsgi.input"].read(size) if size else b""
+        size = min(announced, most) if announced is not None else most if ended else 0
+        body = received(environ["wsgi.input"].read, size, announced)
         headers = request_headers(environ)
         answer = endpoint.respond(environ["REQUEST_METHOD"], headers, body)
-        start_response(answer.status_line, answer.sized_headers)
-        return [answer.body]
+        return _answered(answer, environ, start_response)
 
     return app
+
+
+def _answered(
+    answer: HttpAnswer, environ: Mapping[str, Any], start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response(answer.status_line, answer.sized_headers)
+    # Servers pass on what they get; after an answer to HEAD it would begin the next answer.
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]

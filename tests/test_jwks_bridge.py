@@ -14,10 +14,18 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import ApiToken, AsyncHookKeysClient, ConfigurationError, HookKeysClient
+from hookkey_verify import (
+    ApiToken,
+    AsyncHookKeysClient,
+    ConfigurationError,
+    HookKeysClient,
+    PublicKey,
+    jwks_bridge,
+)
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.endpoint import Endpoint
 from hookkey_verify.errors import KeyUnavailableError
+from hookkey_verify.guard import HttpAnswer
 from hookkey_verify.jwks_bridge import JwksBridge, JwksEndpoint
 
 GET: tuple[str, dict[str, str], bytes] = ("GET", {}, b"")
@@ -71,6 +79,20 @@ def test_what_is_fresh_is_served_by_the_event_loop_itself(
     fetched = bridge.respond(*GET)
     monkeypatch.delattr(asyncio, "to_thread")
     assert asyncio.run(bridge.arespond(*GET)) == fetched
+
+
+def test_a_rotation(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """Both keys are served while there are two, although one of them is named."""
+    old = client.create("Token hook")
+    client.create("Token hook of others")
+    bridge = JwksBridge(client, names=["Token hook"], clock=clock)
+    assert served(bridge) == [old.key_id]
+    rotation = client.rotate("Token hook")
+    clock.now += 301
+    assert sorted(served(bridge)) == sorted([old.key_id, rotation.new.key_id])
+    rotation.finish()
+    clock.now += 301
+    assert served(bridge) == [rotation.new.key_id]
 
 
 def test_an_org_without_keys(client: HookKeysClient) -> None:
@@ -134,7 +156,12 @@ def test_methods(client: HookKeysClient, okta: OktaEmulator) -> None:
         assert (answer.status, dict(answer.headers)["Allow"]) == (405, "GET, HEAD")
     assert len(okta.requests) == 0
     head, get = bridge.respond("HEAD", {}, b""), bridge.respond(*GET)
-    assert (head.status, head.body, head.headers) == (200, b"", get.headers)
+    length = ("Content-Length", str(len(get.body)))  # RFC 9110 section 8.6
+    assert (head.status, head.body, head.headers) == (200, b"", (*get.headers, length))
+    assert head.sized_headers == get.sized_headers
+    tag = dict(get.headers)["ETag"]
+    same = bridge.respond("GET", {"If-None-Match": tag}, b"")
+    assert (same.status, same.sized_headers) == (304, list(same.headers))
 
 
 def test_an_outage(
@@ -220,6 +247,76 @@ def test_one_fetch_for_all(okta: OktaEmulator, client: HookKeysClient, way: str)
         assert gap < 0.15
     assert statuses == [200] * 64
     assert len(okta.requests) == 2  # the list and the one key
+
+
+@pytest.mark.parametrize("way", ["respond", "arespond"])
+def test_nobody_waits_who_has_a_set(
+    okta: OktaEmulator, client: HookKeysClient, clock: Clock, way: str
+) -> None:
+    """One fetches, however long that takes; the others get the last set at once."""
+    key = okta.create_key("one")
+    bridge = JwksBridge(client, clock=clock)
+    assert served(bridge) == [key["keyId"]]
+    clock.now += 301
+    okta.fail(delay=0.5)
+
+    async def others() -> list[HttpAnswer]:
+        return [await bridge.arespond(*GET) for _ in range(20)]
+
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(bridge.respond, *GET)
+        while not bridge._fetching.locked():
+            time.sleep(0.001)
+        if way == "respond":
+            answers = [bridge.respond(*GET) for _ in range(20)]
+        else:
+            answers = asyncio.run(others())
+        assert not fetching.done()
+        assert {dict(each.headers)["Cache-Control"] for each in answers} == {"public, max-age=30"}
+        assert dict(fetching.result().headers)["Cache-Control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize("way", ["respond", "arespond"])
+def test_patience_has_an_end(
+    okta: OktaEmulator, client: HookKeysClient, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Without a set everybody waits for the first one, and then for no longer than that."""
+    monkeypatch.setattr(jwks_bridge, "PATIENCE", 0.1)
+    okta.fail(delay=1)
+    bridge = JwksBridge(client)
+
+    async def second() -> HttpAnswer:
+        return await bridge.arespond(*GET)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(bridge.respond, *GET)
+        while not bridge._fetching.locked():
+            time.sleep(0.001)
+        answer = bridge.respond(*GET) if way == "respond" else asyncio.run(second())
+        assert not first.done()
+        assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "10")
+        assert first.result().status == 200
+
+
+def test_a_client_that_breaks(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
+    """Is an outage like any other; what it raised is not shown."""
+
+    class Broken:
+        asked = 0
+
+        def list(self) -> Any:
+            self.asked += 1
+            raise RuntimeError("s3cret")
+
+        def public_key(self, key_id: str) -> PublicKey:
+            raise AssertionError
+
+    client = Broken()
+    bridge = JwksBridge(client, clock=clock)
+    assert [bridge.respond(*GET).status for _ in range(3)] == [503] * 3
+    assert client.asked == 1
+    assert "RuntimeError" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_a_fork(okta: OktaEmulator, client: HookKeysClient) -> None:

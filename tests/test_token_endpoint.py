@@ -147,6 +147,15 @@ def test_scopes(
     assert " ".join(endpoint.verifier.verify(document["access_token"]).scopes) == granted
 
 
+def test_a_refused_scope_does_not_use_up_the_assertion(
+    endpoint: TokenEndpoint, signer: HookSigner, ask: Run
+) -> None:
+    """It is judged before."""
+    form = asked(signer, scope="root")
+    assert error(ask(endpoint, form)) == (400, "invalid_scope")
+    assert ask(endpoint, {**form, "scope": "hooks"}).status == 200
+
+
 def test_a_client_secret(endpoint: TokenEndpoint, ask: Run) -> None:
     """``client_secret_post``; of several secrets each."""
     form = {"grant_type": "client_credentials", "client_id": "0oasecret", "scope": "hooks"}
@@ -168,12 +177,13 @@ def test_what_is_kept_of_grants_is_bounded(ask: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(token_endpoint, "MAX_GRANTS", 2)
     endpoint = endpoint_of([ClientSecret(name, SECRET) for name in ("a", "b")])
     form = {"grant_type": "client_credentials", "client_secret": SECRET}
-    for scope in ("hooks", "other", "hooks other", "other hooks", "hooks"):
+    for scope in ("hooks", "other", "hooks other", "other hooks", "hooks " * 99 + "hooks"):
         for name in ("a", "b"):
             answer = json.loads(ask(endpoint, {**form, "client_id": name, "scope": scope}).body)
             hook = endpoint.verifier.verify(answer["access_token"])
-            assert (hook.client_id, answer["scope"]) == (name, " ".join(sorted(scope.split())))
+            assert (hook.client_id, answer["scope"]) == (name, " ".join(sorted({*scope.split()})))
             assert len(endpoint._grants) <= 2
+            assert all(len(scopes) <= len("hooks other") for _, scopes in endpoint._grants)
 
 
 def test_several_clients(key_pool: Any, ask: Run) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
 from hookkey_verify.bearer import Headers
+from hookkey_verify.endpoint import received
 from hookkey_verify.guard import HttpAnswer
 from hookkey_verify.wsgi import HOOK, HookMiddleware, serve
 
@@ -103,5 +104,43 @@ def test_lengths_that_an_endpoint_is_told(length: str, ended: bool) -> None:
     environ["wsgi.input_terminated"] = ended
     [body] = serve(Echo())(environ, lambda *_: lambda _: None)
     expected = {"2": b"ab", "1" * 5000: b"abcdefghi", "9" * 30: b"abcdefghi"}
+    assert received(BytesIO(b"abc").read, 9, 4) == b""  # of four octets three came
+    assert received(lambda size: b"", 9, 0) == b""
     assert body == expected.get(length, b"abcdefghi" if ended else b"")
     assert all(0 <= size <= 9 for size in asked)
+
+
+def test_a_body_that_breaks_is_none() -> None:
+    """A chunk that lies, or a connection that ends: the endpoint judges an empty one."""
+
+    class Cut(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("invalid chunk")
+
+    class Endpoint:
+        max_body = 8
+
+        def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+            return HttpAnswer(400, (), b"empty" if not body else b"")
+
+        async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+            return self.respond(method, headers, body)
+
+    environ: dict[str, Any] = {"CONTENT_LENGTH": "5", "wsgi.input": Cut()}
+    setup_testing_defaults(environ)
+    assert serve(Endpoint())(environ, lambda *_: lambda _: None) == [b"empty"]
+
+
+def test_an_answer_to_head_has_no_body(verifier: HookVerifier) -> None:
+    """Or the server would send it, and the next answer on the connection would begin with it."""
+    sent: list[Any] = []
+    environ: dict[str, Any] = {"REQUEST_METHOD": "HEAD"}
+    setup_testing_defaults(environ)
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        sent.extend([status, dict(headers)])
+
+    app = HookMiddleware(lambda *_: [b"never"], verifier)
+    assert app(environ, start_response) == [b""]
+    assert sent[0] == "401 Unauthorized"
+    assert int(sent[1]["Content-Length"]) > 0
