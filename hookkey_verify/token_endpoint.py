@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+from binascii import hexlify
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus
@@ -96,6 +97,7 @@ class TokenEndpoint:
         Raises ``ConfigurationError`` naming the argument.
         """
         self._assertions, self._secrets = _known(clients)
+        self._only = next(iter(self._assertions.values())) if len(self._assertions) == 1 else None
         keys = [*signing_key] if isinstance(signing_key, Sequence) else [signing_key]
         if not keys or not all(isinstance(key, SigningKey) for key in keys):
             raise ConfigurationError("signing_key must be a SigningKey, or several")
@@ -192,7 +194,7 @@ class TokenEndpoint:
         if form["client_assertion_type"] != ASSERTION_TYPE:
             raise _RefusedError(401, "invalid_client", "client_assertion_type is not known")
         assertion = form["client_assertion"]
-        verifier = self._verifier_of(assertion)
+        verifier = self._only or self._verifier_of(assertion)
         client_id = verifier.policy.subject or ""
         if form.get("client_id", client_id) != client_id:
             raise _RefusedError(401, "invalid_client", "client_id is not the assertion's")
@@ -203,17 +205,15 @@ class TokenEndpoint:
         """Whose assertion it says that it is; whether that is so is for the verifier to find."""
         if not self._assertions:
             raise _RefusedError(401, "invalid_client", "assertions are not known here")
-        if len(self._assertions) > 1:
-            try:
-                claims = json_object(base64url_decode(assertion.split(".")[1].encode("ascii")))
-            except (EncodingError, IndexError, UnicodeEncodeError):
-                claims = {}
-            issuer = claims.get("iss")
-            known = self._assertions.get(issuer) if isinstance(issuer, str) else None
-            if known is None:
-                raise _RefusedError(401, "invalid_client", "the client is not known")
-            return known
-        return next(iter(self._assertions.values()))
+        try:
+            claims = json_object(base64url_decode(assertion.split(".")[1].encode("ascii")))
+        except (EncodingError, IndexError, UnicodeEncodeError):
+            claims = {}
+        issuer = claims.get("iss")
+        known = self._assertions.get(issuer) if isinstance(issuer, str) else None
+        if known is None:
+            raise _RefusedError(401, "invalid_client", "the client is not known")
+        return known
 
     def _with_secret(self, form: Mapping[str, str], scope: str) -> _Request:
         """RFC 6749 section 2.3.1, the second form."""
@@ -226,7 +226,7 @@ class TokenEndpoint:
         return _Request(self._granted(client_id, scope))
 
     def _issue(self, grant: _Grant) -> HttpAnswer:
-        now, jti = int(self._clock()), os.urandom(16).hex().encode()
+        now, jti = int(self._clock()), hexlify(os.urandom(16))
         # RFC 9068 section 2.2. Everything in it was written as JSON, or is a number.
         times = b',"iat":%d,"exp":%d,"jti":"%b"}' % (now, now + self._lifetime, jti)
         token = self._sign(grant.claims + times)
