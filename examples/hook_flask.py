@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Flask, request
 
-from hookkey_verify.flask import HookKeyVerify, current_hook, protect
+from hookkey_verify.flask import HookKeyVerify, current_hook
 
 app = Flask(__name__)
-HookKeyVerify(app)  # its verifier comes from app.config and from the environment
+hooks = HookKeyVerify(app)  # its verifier comes from app.config and from the environment
 
 
 @app.post("/hook")
-@protect
+@hooks.required
 def token_hook() -> dict[str, Any]:
     """Answer with a command for Okta."""
     user = request.get_json()["data"]["context"]["user"]["id"]

@@ -3,7 +3,7 @@
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 uvicorn --app-dir examples hook_starlette:app
 
-The same middleware protects Litestar and every other ASGI application.
+``HookMiddleware(app, verifier)`` protects a whole application, of any ASGI framework.
 """
 
 from starlette.applications import Starlette
@@ -25,12 +25,19 @@ async def token_hook(request: Request) -> JSONResponse:
 
 
 async def health(request: Request) -> JSONResponse:
-    """Open to everybody: its path is not protected."""
+    """Open to everybody: its route has no protection."""
     return JSONResponse({"status": "ok"})
 
 
 verifier = HookVerifier.from_env(IssuerKeys.from_env())
 app = Starlette(
-    routes=[Route("/hook", token_hook, methods=["POST"]), Route("/health", health)],
-    middleware=[Middleware(HookMiddleware, verifier, paths=["/hook"])],
+    routes=[
+        Route(
+            "/hook",
+            token_hook,
+            methods=["POST"],
+            middleware=[Middleware(HookMiddleware, verifier)],
+        ),
+        Route("/health", health),
+    ]
 )

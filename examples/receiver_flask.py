@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 
 from hookkey_verify import HookKeys, HookVerifier, TokenEndpoint
-from hookkey_verify.flask import current_hook, protect, serve
+from hookkey_verify.flask import HookKeyVerify, current_hook, serve
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 
@@ -31,10 +31,11 @@ tokens = TokenEndpoint(
 )
 app = Flask(__name__)
 app.post("/oauth2/token")(serve(tokens))
+hooks = HookKeyVerify(app, tokens.verifier)
 
 
 @app.post("/hook")
-@protect(tokens.verifier)
+@hooks.required
 def hook() -> dict[str, Any]:
     """Answer with a command for Okta."""
     app.logger.info("hook of client %s", current_hook.client_id)

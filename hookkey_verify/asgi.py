@@ -2,8 +2,11 @@
 
 ::
 
-    app = HookMiddleware(app, verifier, paths=["/hooks/*"])
+    app = HookMiddleware(app, verifier, public=["/healthz"])
     scope["state"]["hook"]              # the VerifiedHook; request.state.hook in most frameworks
+
+Frameworks that take ASGI middleware at a route or mount take it there: in Starlette
+``Route("/hook", hook, middleware=[Middleware(HookMiddleware, verifier)])``.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 from .endpoint import Endpoint, checked
 from .errors import ConfigurationError
-from .guard import Guard, HttpAnswer, OnRefusal, ProtectedPaths, RequestVerifier
+from .guard import Guard, HttpAnswer, OnRefusal, PublicPaths, RequestVerifier
 from .verifier import VerifiedHook
 
 __all__ = ["HookMiddleware", "serve"]
@@ -25,9 +28,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class HookMiddleware:
-    """Passes verified requests on, and answers all others itself.
+    """Passes verified requests on to an ASGI application, and answers all others itself.
 
-    What is not HTTP (lifespan, WebSocket) passes untouched: Okta calls hooks over HTTP only.
+    WebSockets are refused unless their path is public; lifespan events pass.
     """
 
     def __init__(
@@ -35,24 +38,37 @@ class HookMiddleware:
         app: App,
         verifier: RequestVerifier,
         *,
-        paths: Iterable[str] | None = None,
+        public: Iterable[str] = (),
         on_refusal: OnRefusal | None = None,
         event_hook: bool = False,
     ) -> None:
-        """``paths`` are what is protected, such as ``/hooks/*``; None: everything.
+        """Protect everything that ``app`` serves.
 
-        They may count from the mount point (``root_path``) or from the root of the server. The
-        other arguments are those of ``Guard``. Raises ``ConfigurationError``.
+        ``app``: the application, or in a framework's list of middleware whatever it passes.
+        ``verifier``: a ``HookVerifier``, or another ``RequestVerifier``.
+        ``public``: the paths that stay open, such as ``["/healthz"]``; see ``PublicPaths``. They
+            count from the root of the server. Default: none.
+        ``on_refusal``, ``event_hook``: as in ``Guard``.
+
+        Raises ``ConfigurationError`` naming the argument.
         """
         self._app = app
         self._guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
-        self._paths = ProtectedPaths(paths)
+        self._public = PublicPaths(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not self._protected(scope):
+        kind = scope["type"]
+        if kind == "lifespan" or self._is_public(scope):
             await self._app(scope, receive, send)
-            return
+        elif kind == "http":
+            await self._serve(scope, receive, send)
+        elif kind == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
+        else:
+            raise ConfigurationError(f"connections of type {kind} are not protected, so refused")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = await self._guard.acheck(scope["headers"], scope["method"])
         if isinstance(outcome, VerifiedHook):
             # A copy, because the server's own scope may be seen by others.
@@ -61,8 +77,12 @@ class HookMiddleware:
             return
         await _answer(outcome, scope, send)
 
-    def _protected(self, scope: Scope) -> bool:
-        return self._paths.protect(scope["path"], scope.get("root_path", ""))
+    def _is_public(self, scope: Scope) -> bool:
+        path, root = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
+        if path != root and not path.startswith(f"{root}/"):
+            path = root + path  # a server or router that leaves the mount point out
+        target = scope.get("raw_path")
+        return self._public.includes(path, None if target is None else target.decode("latin-1"))
 
 
 def serve(endpoint: Endpoint) -> App:

@@ -137,7 +137,7 @@ def _headers(event: Any) -> list[tuple[str, str]]:
     several = _member(event, "multiValueHeaders")
     if several:
         lists = {name: v if isinstance(v, list) else [v] for name, v in several.items()}
-        return [(name, value) for name, values in lists.items() for value in values if value]
+        return [(name, v) for name, values in lists.items() for v in values if v is not None]
     # The console's test events have null for headers that are not there.
     return [(name, value) for name, value in _member(event, "headers").items() if value is not None]
 

@@ -48,16 +48,16 @@ def header_values(headers: Any, wanted: str) -> list[str]:
 
 def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
     """Return the values of each of these headers, in one pass. Raises ``ConfigurationError``."""
-    items = getattr(headers, "items", None)
-    pairs: Any = items() if callable(items) else headers
     values: list[list[str]] = [[] for _ in wanted]
     try:
+        items = getattr(headers, "items", None)
+        pairs: Any = items() if callable(items) else headers
         for name, value in pairs:
-            lower = (name if type(name) is str else _text(name)).lower()
+            lower = _text(name).lower()
             if lower in wanted:
                 values[wanted.index(lower)].append(_text(value))
         understood = True
-    except (TypeError, ValueError, LookupError):
+    except Exception:  # a collection may raise anything, and hold a token in it
         understood = False
     if not understood:
         raise ConfigurationError(
@@ -66,9 +66,11 @@ def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
     return values
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if not isinstance(value, str):
-        raise TypeError
-    return value
+def _text(value: Any) -> str:
+    """The value as an exact str, without calling a method that a subclass may have replaced."""
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, bytes):
+        return bytes.decode(value, "latin-1")
+    raise TypeError

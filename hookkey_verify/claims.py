@@ -33,6 +33,8 @@ MAX_NUMERIC_DATE = 2**53
 CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
 _STRINGS = ("iss", "sub", "jti")
 _CLIENT_AND_SCOPES = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
+_TYPED = frozenset({*_STRINGS, *_CLIENT_AND_SCOPES, "aud", "exp", "nbf", "iat"})
+"""Claims whose type is checked, so that null is refused anyway."""
 
 
 class ClaimsPolicy:
@@ -45,6 +47,7 @@ class ClaimsPolicy:
         "issuers",
         "leeway",
         "max_lifetime",
+        "not_null",
         "required",
         "scopes",
         "subject",
@@ -68,17 +71,22 @@ class ClaimsPolicy:
         self.client_id = client_id
         self.scopes = scopes
         self.required = required
+        self.not_null = tuple(required - _TYPED)
         self.max_lifetime = max_lifetime
         self.leeway = leeway
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        names = (name for name in self.__slots__ if name != "not_null")
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"ClaimsPolicy({values})"
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
         if not self.required.issubset(claims):
             raise MissingClaimError(min(self.required - claims.keys()))
+        for name in self.not_null:
+            if claims[name] is None:
+                raise InvalidClaimError(name, "must not be null")
         for name in _STRINGS:
             if type(claims.get(name, "")) is not str:
                 raise InvalidClaimError(name, "must be a string")

@@ -5,18 +5,19 @@
     @protect(verifier)
     def hook(request): ...              # request.hook is the VerifiedHook
 
-or, for all below some paths, ``"hookkey_verify.django.HookMiddleware"`` in ``MIDDLEWARE`` and::
+or, for all views of a project, ``"hookkey_verify.django.HookMiddleware"`` in ``MIDDLEWARE`` and::
 
-    HOOKKEY_VERIFY = {"VERIFIER": "acme.hooks.verifier", "PATHS": ["/hooks/*"]}
+    HOOKKEY_VERIFY = {"VERIFIER": "acme.hooks.verifier"}
+    HOOKKEY_PUBLIC = ["healthz", "admin"]       # names of views and of URL namespaces
 
-Verified requests need no CSRF token: what they prove themselves with is never sent by a browser on
-its own. ``"hookkey_verify.django.HookKeyVerifyConfig"`` in ``INSTALLED_APPS`` has ``manage.py
-check`` look at the setting.
+Verified requests need no CSRF token, unless they prove themselves with what a browser sends on its
+own, such as ``BasicCredentials``. ``"hookkey_verify.django.HookKeyVerifyConfig"`` in
+``INSTALLED_APPS`` has ``manage.py check`` look at the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import cache, wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
@@ -27,7 +28,6 @@ from .guard import (
     Guard,
     HttpAnswer,
     OnRefusal,
-    ProtectedPaths,
     RequestVerifier,
     decorated,
     environ_headers,
@@ -42,6 +42,7 @@ try:
     from django.core.checks import CheckMessage, Error, Tags, register
     from django.core.signals import setting_changed
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
+    from django.urls import Resolver404, ResolverMatch, URLPattern, get_resolver, resolve
     from django.utils.module_loading import import_string
 except ImportError as error:
     raise ImportError(f"{error}; pip install 'hookkey_verify[django]'") from None
@@ -52,7 +53,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 GetResponse = Callable[[HttpRequest], Any]
 
-_OPTIONS = frozenset({"VERIFIER", "PATHS", "ON_REFUSAL", "EVENT_HOOK"})
+_PASSED = "_hookkey_verify_passed"
+"""The attribute of a request that has the ``Guard`` which let it pass."""
+_OPTIONS = frozenset({"VERIFIER", "ON_REFUSAL", "EVENT_HOOK"})
 _VARIABLES = frozenset(name.variable for name in NAMES.values())
 
 
@@ -71,7 +74,7 @@ def protect(
 
 
 def protect(first: Any = None, /, **options: Any) -> Any:
-    """Let a view run for verified requests only, and exempt it from CSRF protection.
+    """Let a view run for verified requests only, without a CSRF token (see ``sent_by_browsers``).
 
     ``@protect(verifier)`` with the arguments of ``Guard``; bare ``@protect`` with what the setting
     ``HOOKKEY_VERIFY`` says. For class-based views there is ``HookRequiredMixin``. Raises
@@ -98,10 +101,20 @@ def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 
 class HookRequiredMixin:
-    """Stands before ``View`` among the bases; sync and async handlers alike."""
+    """Protects a class-based view; stands before ``View`` among the bases."""
 
     hook_verifier: ClassVar[RequestVerifier | None] = None
     """None takes what the setting ``HOOKKEY_VERIFY`` says."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raise ``ConfigurationError`` where another ``as_view`` would come before this one."""
+        super().__init_subclass__(**kwargs)
+        for base in cls.__mro__[1 : cls.__mro__.index(HookRequiredMixin)]:
+            if "as_view" in vars(base) and not issubclass(base, HookRequiredMixin):
+                raise ConfigurationError(
+                    f"{cls.__name__} is not protected: name HookRequiredMixin before "
+                    f"{base.__name__} among its bases"
+                )
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -111,7 +124,12 @@ class HookRequiredMixin:
 
 
 class HookMiddleware:
-    """Protects what ``HOOKKEY_VERIFY["PATHS"]`` says; without it, everything."""
+    """Protects every view that ``HOOKKEY_PUBLIC`` does not name.
+
+    ``process_view`` decides, about the view that Django is about to call. Unverified requests are
+    refused even before that, where their URL already tells the view, so that it does not matter
+    whether ``CsrfViewMiddleware`` comes before or after this one.
+    """
 
     sync_capable = True
     async_capable = True
@@ -120,26 +138,58 @@ class HookMiddleware:
         """Django calls this once. Raises ``ConfigurationError`` when the setting is wrong."""
         self._get_response = get_response
         self._guard = _configured_guard()
-        self._paths = ProtectedPaths(_setting().get("PATHS"))
+        self._public: frozenset[str] | None = None
         self._awaits = iscoroutinefunction(get_response)
         if self._awaits:
             markcoroutinefunction(self)
+            self.process_view = self._process_view_async  # type: ignore[method-assign]
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve one request."""
-        if not self._paths.protect(request.path_info, request.path.removesuffix(request.path_info)):
-            return cast(HttpResponseBase, self._get_response(request))
         if self._awaits:
-            return self._asynchronous(request)
-        outcome = self._guard.check(environ_headers(request.META), request.method or "")
-        return _refusal(outcome, request) or cast(HttpResponseBase, self._get_response(request))
+            return self._serve_async(request)
+        refusal = self._refuse(request, _resolved(request))
+        return refusal or cast(HttpResponseBase, self._get_response(request))
 
-    async def _asynchronous(self, request: HttpRequest) -> HttpResponseBase:
+    async def _serve_async(self, request: HttpRequest) -> HttpResponseBase:
+        refusal = await self._refuse_async(request, _resolved(request))
+        return refusal or cast(HttpResponseBase, await self._get_response(request))
+
+    def process_view(self, request: HttpRequest, *_: Any) -> Any:
+        """Refuse an unverified request for a view that is not public."""
+        return self._refuse(request, request.resolver_match)
+
+    async def _process_view_async(self, request: HttpRequest, *_: Any) -> Any:
+        return await self._refuse_async(request, request.resolver_match)
+
+    def _refuse(self, request: HttpRequest, match: ResolverMatch | None) -> HttpResponse | None:
+        if self._passes(request, match):
+            return None
+        outcome = self._guard.check(environ_headers(request.META), request.method or "")
+        return _refusal(outcome, request, self._guard)
+
+    async def _refuse_async(
+        self, request: HttpRequest, match: ResolverMatch | None
+    ) -> HttpResponse | None:
+        if self._passes(request, match):
+            return None
         outcome = await self._guard.acheck(environ_headers(request.META), request.method or "")
-        refusal = _refusal(outcome, request)
-        if refusal is not None:
-            return refusal
-        return cast(HttpResponseBase, await self._get_response(request))
+        return _refusal(outcome, request, self._guard)
+
+    def _passes(self, request: HttpRequest, match: ResolverMatch | None) -> bool:
+        if self._public is None:  # not in __init__, when the URLs may not be importable yet
+            self._public = _public_names()
+        if match is None or getattr(request, _PASSED, None) is self._guard:
+            return True  # nothing that could be called, or verified already
+        namespaces = (":".join(match.namespaces[: n + 1]) for n in range(len(match.namespaces)))
+        return match.view_name in self._public or not self._public.isdisjoint(namespaces)
+
+
+def _resolved(request: HttpRequest) -> ResolverMatch | None:
+    try:
+        return resolve(request.path_info, getattr(request, "urlconf", None))
+    except Resolver404:
+        return None
 
 
 class HookKeyVerifyConfig(AppConfig):
@@ -150,17 +200,28 @@ class HookKeyVerifyConfig(AppConfig):
     verbose_name = "hookkey_verify"
 
 
+class _CsrfExempt:
+    """Whether the verifier of the settings makes a CSRF token unnecessary, found out when asked."""
+
+    def __bool__(self) -> bool:
+        return not _configured_guard().sent_by_browsers
+
+
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
     protected = (_awaited if iscoroutinefunction(view) else _called)(view, guard)
-    protected.csrf_exempt = True
+    if guard is _configured_guard:  # not now, when the settings may not be importable yet
+        protected.csrf_exempt = getattr(view, "csrf_exempt", False) or _CsrfExempt()
+    elif not guard().sent_by_browsers:
+        protected.csrf_exempt = True
     return cast(Callable[P, R], protected)
 
 
 def _called(view: Any, guard: Callable[[], Guard]) -> Any:
     @wraps(view)
     def protected(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        outcome = guard().check(environ_headers(request.META), request.method or "")
-        return _refusal(outcome, request) or view(request, *args, **kwargs)
+        judge = guard()
+        outcome = judge.check(environ_headers(request.META), request.method or "")
+        return _refusal(outcome, request, judge) or view(request, *args, **kwargs)
 
     return protected
 
@@ -168,18 +229,23 @@ def _called(view: Any, guard: Callable[[], Guard]) -> Any:
 def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
     @wraps(view)
     async def protected(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        outcome = await guard().acheck(environ_headers(request.META), request.method or "")
-        return _refusal(outcome, request) or await view(request, *args, **kwargs)
+        judge = guard()
+        outcome = await judge.acheck(environ_headers(request.META), request.method or "")
+        return _refusal(outcome, request, judge) or await view(request, *args, **kwargs)
 
     return protected
 
 
-def _refusal(outcome: VerifiedHook | HttpAnswer, request: HttpRequest) -> HttpResponse | None:
+def _refusal(
+    outcome: VerifiedHook | HttpAnswer, request: HttpRequest, guard: Guard
+) -> HttpResponse | None:
     """What to answer; None when the request may go on, which then has its hook."""
     if isinstance(outcome, VerifiedHook):
         marked = cast(Any, request)
         marked.hook = outcome
-        marked._dont_enforce_csrf_checks = True  # as Django's own test client and DRF do
+        setattr(marked, _PASSED, guard)
+        if not guard.sent_by_browsers:
+            marked._dont_enforce_csrf_checks = True  # as Django's own test client and DRF do
         return None
     return HttpResponse(outcome.body, status=outcome.status, headers=dict(outcome.headers))
 
@@ -218,6 +284,37 @@ def _imported(name: str, value: Any) -> Any:
         raise ConfigurationError(f"HOOKKEY_VERIFY[{name!r}] cannot be imported: {value}") from None
 
 
+def _public_names() -> frozenset[str]:
+    """What ``HOOKKEY_PUBLIC`` says. Raises ``ConfigurationError`` for what no URL pattern has."""
+    names = getattr(settings, "HOOKKEY_PUBLIC", ())
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise ConfigurationError("HOOKKEY_PUBLIC must be a list of names of views or namespaces")
+    views: set[str] = set()
+    namespaces: set[str] = set()
+    if names:
+        _collect(get_resolver(), (), views, namespaces)
+    for name in names:
+        if name not in views | namespaces:
+            raise ConfigurationError(f"HOOKKEY_PUBLIC has {name!r}, which no URL pattern is named")
+        if name in views and name in namespaces:
+            raise ConfigurationError(
+                f"HOOKKEY_PUBLIC has {name!r}, which names both a view and a URL namespace"
+            )
+    return frozenset(names)
+
+
+def _collect(resolver: Any, above: tuple[str, ...], views: set[str], namespaces: set[str]) -> None:
+    """Add the names by which ``ResolverMatch`` knows the views and namespaces of a URLconf."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            views.add(":".join((*above, pattern.name or pattern.lookup_str)))
+            continue
+        below = (*above, pattern.namespace) if pattern.namespace else above
+        if pattern.namespace:
+            namespaces.add(":".join(below))
+        _collect(pattern, below, views, namespaces)
+
+
 def _forget(*, setting: str, **_: Any) -> None:
     if setting == "HOOKKEY_VERIFY":
         _configured_guard.cache_clear()
@@ -226,15 +323,25 @@ def _forget(*, setting: str, **_: Any) -> None:
 setting_changed.connect(_forget, dispatch_uid="hookkey_verify")
 
 
-@register(Tags.security)
-def check_setting(**_: Any) -> list[CheckMessage]:
-    """Whether the setting makes a verifier, and the middleware can be made of it."""
-    if not hasattr(settings, "HOOKKEY_VERIFY"):
-        return []
-    try:
+def _check_verifier() -> None:
+    if hasattr(settings, "HOOKKEY_VERIFY"):
         _configured_guard()
-        ProtectedPaths(_setting().get("PATHS"))
-    except HookKeyError as error:
-        detail = error.detail
-        return [Error(detail, hint="See HOOKKEY_VERIFY in settings.", id="hookkey_verify.E001")]
-    return []
+
+
+_CHECKS: Mapping[str, Callable[[], object]] = {
+    "E001": _check_verifier,
+    "E002": _public_names,
+}
+
+
+@register(Tags.security)
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Whether the settings make a verifier, and leave open what they name."""
+    problems: list[CheckMessage] = []
+    hint = "See HOOKKEY_VERIFY and HOOKKEY_PUBLIC in settings."
+    for number, check in _CHECKS.items():
+        try:
+            check()
+        except HookKeyError as error:
+            problems.append(Error(error.detail, hint=hint, id=f"hookkey_verify.{number}"))
+    return problems

@@ -134,6 +134,7 @@ class Reason(StrEnum):
     KEY_SOURCE_MISCONFIGURED = "key_source_misconfigured"
     KEY_REJECTED = "key_rejected"
     KEY_CHANGED = "key_changed"
+    UNSPECIFIED = "unspecified"
     CONFIGURATION = "configuration"
     API_ERROR = "api_error"
     API_AUTHENTICATION_FAILED = "api_authentication_failed"
@@ -151,13 +152,14 @@ class HookKeyError(Exception):
 
     ``reason`` names the refusal, ``status_code`` is the HTTP status that a handler should answer
     with, ``headers`` are the response headers that belong to it, and ``retryable`` tells whether
-    the same request may succeed later without any change.
+    the same request may succeed later without any change. Subclasses of your own that name none of
+    these are ``unspecified``.
     """
 
-    reason: ClassVar[Reason]
+    reason: ClassVar[Reason] = Reason.UNSPECIFIED
     status_code: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
-    title: ClassVar[str]
+    title: ClassVar[str] = "The request could not be handled"
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail  # args are set by BaseException.__new__
@@ -182,6 +184,7 @@ class HookVerificationError(HookKeyError):
     """The token was not accepted. ``verify`` raises subclasses of this and nothing else."""
 
     status_code = 401
+    title = "The credentials were not accepted"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -413,10 +416,19 @@ class KeyUnavailableError(HookVerificationError):
 
 
 class KeySourceThrottledError(KeyUnavailableError):
-    """The key source told us to come back in ``retry_after`` seconds (HTTP 429, or 503)."""
+    """The key source told us to come back in ``retry_after`` seconds (HTTP 429, or 503).
+
+    ``whole_source``: whether that is about every key (429), not only the one that was asked for.
+    """
 
     reason = Reason.KEY_SOURCE_THROTTLED
     title = "The key source asks us to wait"
+
+    def __init__(
+        self, detail: str = "", *, retry_after: float = 1.0, whole_source: bool = False
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.whole_source = whole_source
 
 
 class KeyLookupLimitedError(KeyUnavailableError):
@@ -431,11 +443,18 @@ class KeyLookupLimitedError(KeyUnavailableError):
 
 
 class KeySourceConfigurationError(HookVerificationError):
-    """The key source refuses us: credentials, permissions or URL are wrong. Ours to repair."""
+    """The key source refuses us: credentials, permissions or URL are wrong. Ours to repair.
+
+    ``whole_source``: whether that is about every key (401), not only the one that was asked for.
+    """
 
     reason = Reason.KEY_SOURCE_MISCONFIGURED
     status_code = 500
     title = "The key source is not configured correctly"
+
+    def __init__(self, detail: str = "", *, whole_source: bool = False) -> None:
+        super().__init__(detail)
+        self.whole_source = whole_source
 
     @property
     def headers(self) -> dict[str, str]:

@@ -2,19 +2,23 @@
 
 ::
 
+    hooks = HookKeyVerify(app, verifier)
+
     @app.post("/hook")
-    @protect(verifier)
+    @hooks.required
     def hook(): ...                     # current_hook is the VerifiedHook
+
+The extension refuses requests before Flask calls a view, so ``@hooks.required`` may stand above or
+below ``@app.post``. Without the extension there is ``@protect(verifier)``, which must stand below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
+from collections.abc import Callable, Collection
+from functools import partial, wraps
 from inspect import iscoroutinefunction
+from types import CellType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar, cast, overload
-from weakref import WeakSet
 
 from .configured import configured_verifier
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
@@ -42,8 +46,15 @@ __all__ = ["HookKeyVerify", "current_hook", "protect", "serve"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_inner_views: WeakSet[Callable[..., Any]] = WeakSet()
-"""What was wrapped: never to be called by Flask itself."""
+_PASSED = "hookkey_verify.flask.passed"
+"""Where the environ of a request has the ``Guard`` that let it pass."""
+
+# By identity, because not every callable can be hashed or referred to weakly. Views live as long as
+# their application.
+_required: dict[int, Any] = {}
+"""Views that the extension refuses unverified requests to."""
+_inner: dict[int, Any] = {}
+"""Views that ``protect`` wrapped. Flask must not call them itself."""
 
 
 def _current() -> VerifiedHook:
@@ -78,18 +89,30 @@ class HookKeyVerify:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Prepare an application; one extension may serve several."""
+        """Prepare an application; one extension may serve several.
+
+        Raises ``ConfigurationError``, also when the application has an extension already: which of
+        two verifiers a view is protected with must not depend on the order of statements.
+        """
+        if "hookkey_verify" in app.extensions:
+            raise ConfigurationError(
+                "the application has a HookKeyVerify already; protect views that need another "
+                "verifier with @protect(verifier)"
+            )
         verifier: RequestVerifier = self._verifier or configured_verifier(app.config)
         app.extensions["hookkey_verify"] = Guard(verifier, **self._options)
-        app.before_request(_refuse_wrong_order)
+        app.before_request(_before_view)
 
     def required(self, view: Callable[P, R]) -> Callable[P, R]:
-        """Protect one view; goes below ``@app.route``."""
-        return _wrapped(view, _configured_guard)
+        """Protect one view, above or below ``@app.route`` and other decorators."""
+        protected = _wrapped(view, _configured_guard)
+        for layer in (protected, *_layers(view)):
+            _required[id(layer)] = layer
+        return protected
 
     def protect(self, blueprint: Blueprint) -> Blueprint:
-        """Protect all views of a blueprint, those included that are added later."""
-        blueprint.before_request(_before_request)
+        """Protect all views of a blueprint, including those that are added later."""
+        blueprint.before_request(_before_blueprint)
         return blueprint
 
 
@@ -108,12 +131,15 @@ def protect(
 
 
 def protect(first: Any = None, /, **options: Any) -> Any:
-    """Let a view run for verified requests only; goes below ``@app.route``.
+    """Let a view run for verified requests only; must stand below ``@app.route``.
 
-    ``@protect(verifier)`` with the arguments of ``Guard``; bare ``@protect`` with what the
-    application's ``HookKeyVerify`` has. Raises ``ConfigurationError``.
+    Above it Flask keeps the unprotected function, which only an application with ``HookKeyVerify``
+    notices: it answers 500 and logs why. ``@protect(verifier)`` takes the arguments of ``Guard``;
+    bare ``@protect`` uses the verifier of the application's ``HookKeyVerify``.
+
+    Raises ``ConfigurationError``.
     """
-    return decorated(first, options, _configured_guard, _wrapped)
+    return decorated(first, options, _configured_guard, _protected)
 
 
 def serve(endpoint: Endpoint) -> Callable[[], Response]:
@@ -129,7 +155,7 @@ def serve(endpoint: Endpoint) -> Callable[[], Response]:
         length = announced_length(request.environ)
         body = received(request.stream.read, endpoint.max_body + 1, length)
         answer = endpoint.respond(request.method, request_headers(request.environ), body)
-        return Response(answer.body, answer.status, list(answer.headers))
+        return _answered(answer)
 
     view.__name__ = f"{type(endpoint).__name__}_{id(endpoint):x}"  # views have names of their own
     return view
@@ -142,17 +168,50 @@ def _configured_guard() -> Guard:
     return guard
 
 
+def _protected(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
+    for layer in _layers(view):
+        _inner[id(layer)] = layer
+    return _wrapped(view, guard)
+
+
+def _layers(view: Any) -> Collection[Any]:
+    """A view and every function that it wraps, because Flask may have been given any of them."""
+    layers: dict[int, Any] = {}
+    waiting = [view]
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) not in layers:
+            layers[id(layer)] = layer
+            waiting += _wrapped_by(layer)
+    return layers.values()
+
+
+def _wrapped_by(layer: Any) -> list[Any]:
+    """What a decorator remembers: in an attribute, or, without functools.wraps, in a closure."""
+    enclosed = map(_contents, getattr(layer, "__closure__", None) or ())
+    attributes = getattr(layer, "__dict__", {}).values()
+    candidates = (getattr(layer, "func", None), *attributes, *enclosed)
+    return [each for each in candidates if isinstance(each, _WRAPPED)]
+
+
+def _contents(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+_WRAPPED = (FunctionType, MethodType, partial)
+
+
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
-    with suppress(TypeError):  # a callable object that cannot be remembered weakly
-        _inner_views.add(view)
     return cast(Callable[P, R], (_awaited if iscoroutinefunction(view) else _called)(view, guard))
 
 
 def _called(view: Any, guard: Callable[[], Guard]) -> Any:
     @wraps(view)
     def protected(*args: Any, **kwargs: Any) -> Any:
-        outcome = guard().check(environ_headers(request.environ), request.method)
-        return _refusal(outcome) or view(*args, **kwargs)
+        return _refuse_unverified(guard()) or view(*args, **kwargs)
 
     return protected
 
@@ -160,31 +219,52 @@ def _called(view: Any, guard: Callable[[], Guard]) -> Any:
 def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
     @wraps(view)
     async def protected(*args: Any, **kwargs: Any) -> Any:
-        outcome = await guard().acheck(environ_headers(request.environ), request.method)
-        return _refusal(outcome) or await view(*args, **kwargs)
+        judge = guard()
+        if not _has_passed(judge):
+            outcome = await judge.acheck(environ_headers(request.environ), request.method)
+            refusal = _refusal(judge, outcome)
+            if refusal is not None:
+                return refusal
+        return await view(*args, **kwargs)
 
     return protected
 
 
-def _before_request() -> Response | None:
-    outcome = _configured_guard().check(environ_headers(request.environ), request.method)
-    return _refusal(outcome)
+def _before_view() -> Response | None:
+    """Judge the views that only an extension can protect, in whatever order they are decorated."""
+    view = id(current_app.view_functions.get(request.endpoint or ""))
+    if view in _required:
+        return _refuse_unverified(_configured_guard())
+    if view not in _inner:
+        return None
+    error = ConfigurationError("protect must stand below @app.route; use hooks.required")
+    logger.error("%s", error)
+    return _answered(HttpRefusal.of(error))
 
 
-def _refusal(outcome: VerifiedHook | HttpAnswer) -> Response | None:
+def _before_blueprint() -> Response | None:
+    return _refuse_unverified(_configured_guard())
+
+
+def _refuse_unverified(guard: Guard) -> Response | None:
     """What to answer; None when the request may go on, which then has its hook."""
+    if _has_passed(guard):
+        return None
+    return _refusal(guard, guard.check(environ_headers(request.environ), request.method))
+
+
+def _has_passed(guard: Guard) -> bool:
+    return request.environ.get(_PASSED) is guard
+
+
+def _refusal(guard: Guard, outcome: VerifiedHook | HttpAnswer) -> Response | None:
     if isinstance(outcome, VerifiedHook):
         g.hook = outcome
+        request.environ[_PASSED] = guard
         return None
     g.pop("hook", None)
-    return Response(outcome.body, outcome.status, list(outcome.headers))
+    return _answered(outcome)
 
 
-def _refuse_wrong_order() -> Response | None:
-    """Without this, a view that is protected above ``@app.route`` would run for everybody."""
-    view: Any = current_app.view_functions.get(request.endpoint or "")
-    if view not in _inner_views:
-        return None
-    error = ConfigurationError("protect must stand below @app.route")
-    logger.error("%s", error)
-    return _refusal(HttpRefusal.of(error))
+def _answered(answer: HttpAnswer) -> Response:
+    return Response(answer.body, answer.status, list(answer.headers))

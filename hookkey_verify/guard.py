@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,7 +25,7 @@ __all__ = [
     "HttpAnswer",
     "HttpRefusal",
     "OnRefusal",
-    "ProtectedPaths",
+    "PublicPaths",
     "RequestVerifier",
     "decorated",
     "environ_headers",
@@ -32,6 +33,8 @@ __all__ = [
 
 MAX_CHALLENGE = 1024
 """Characters of an event hook's challenge; Okta's are far shorter."""
+
+_PLAIN_PATH = re.compile(r"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
 
 
 @runtime_checkable
@@ -62,10 +65,7 @@ class HttpAnswer:
     @property
     def status_line(self) -> str:
         """``401 Unauthorized``, for interfaces that want both."""
-        try:
-            return f"{self.status} {HTTPStatus(self.status).phrase}"
-        except ValueError:
-            return f"{self.status} Status"
+        return f"{self.status} {_phrase(self.status)}"
 
     @property
     def sized_headers(self) -> list[tuple[str, str]]:
@@ -93,8 +93,10 @@ class HttpRefusal(HttpAnswer):
         ``reason``. Without ``type``, which is then about:blank and ``title`` the status's phrase.
         """
         status = error.status_code
+        if type(status) is not int or not 400 <= status <= 599:
+            status = 500  # what is refused must not look like an acceptance
         document = {
-            "title": HTTPStatus(status).phrase,
+            "title": _phrase(status),
             "status": status,
             "detail": error.title,
             "reason": error.reason,
@@ -139,6 +141,15 @@ class Guard:
     def __repr__(self) -> str:
         return f"Guard({self._verifier!r})"
 
+    @property
+    def sent_by_browsers(self) -> bool:
+        """Whether browsers send the credentials on their own, so that CSRF must be prevented.
+
+        A verifier's attribute of that name says so. One of your own that reads cookies or Basic
+        credentials needs it; without it the answer is False.
+        """
+        return bool(getattr(self._verifier, "sent_by_browsers", False))
+
     def check(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
         """Return the hook to be handled, or what to answer instead of handling it.
 
@@ -146,14 +157,18 @@ class Guard:
         ``environ_headers(environ)``. Raises nothing.
         """
         try:
-            return self._challenge(headers, method) or self._verifier.verify_headers(headers)
+            return self._challenge(headers, method) or _proof(
+                self._verifier.verify_headers(headers)
+            )
         except Exception as error:  # whatever it is, the request is not let through
             return self._refuse(error)
 
     async def acheck(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
         """Do as ``check`` without ever blocking the event loop on I/O."""
         try:
-            return self._challenge(headers, method) or await self._verifier.averify_headers(headers)
+            return self._challenge(headers, method) or _proof(
+                await self._verifier.averify_headers(headers)
+            )
         except Exception as error:
             return self._refuse(error)
 
@@ -174,12 +189,11 @@ class Guard:
         return HttpAnswer(200, (*kinds, ("Cache-Control", "no-store")), body)
 
     def _refuse(self, error: Exception) -> HttpAnswer:
-        if not isinstance(error, HookKeyError):
-            logger.error("the verifier raised %s", type(error).__name__)
-            error = ConfigurationError("the verifier failed")
-        refusal = HttpRefusal.of(error)
-        level = logging.ERROR if refusal.status == 500 else logging.INFO
-        logger.log(level, "a request was refused with %d: %s", refusal.status, error)
+        try:
+            refusal = _refusal(error)
+        except Exception as failure:  # an error whose own text or headers cannot be had
+            logger.error("%s raised %s", type(error).__name__, type(failure).__name__)
+            refusal = HttpRefusal.of(ConfigurationError("the verifier failed"))
         if self._on_refusal is None:
             return refusal
         try:
@@ -188,51 +202,51 @@ class Guard:
             logger.error("on_refusal raised %s", type(failure).__name__)
             return refusal
         if not isinstance(answer, HttpAnswer):
-            logger.error("on_refusal returned no HttpAnswer")
+            logger.error("on_refusal did not return an HttpAnswer")
             return refusal
         return answer
 
 
-class ProtectedPaths:
-    """Which paths a middleware protects."""
+def _proof(hook: object) -> VerifiedHook:
+    """What a verifier returned, if it is a verdict; a custom verifier may return anything."""
+    if not isinstance(hook, VerifiedHook):
+        raise TypeError
+    return hook
 
-    def __init__(self, patterns: Iterable[str] | None) -> None:
-        """``patterns`` are paths such as ``/hooks/token``, or with all below them: ``/hooks/*``.
 
-        None protects every path. Raises ``ConfigurationError`` for what is no such pattern.
+def _refusal(error: Exception) -> HttpRefusal:
+    if not isinstance(error, HookKeyError):
+        logger.error("the verifier raised %s", type(error).__name__)
+        error = ConfigurationError("the verifier failed")
+    refusal = HttpRefusal.of(error)
+    level = logging.ERROR if refusal.status == 500 else logging.INFO
+    logger.log(level, "a request was refused with %d: %s", refusal.status, error)
+    return refusal
+
+
+class PublicPaths:
+    """The paths that a middleware leaves open. It protects all others, known to it or not."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """``paths``: absolute paths such as ``/healthz``, each open by itself, without patterns.
+
+        Raises ``ConfigurationError`` for anything that could be read in two ways: only ASCII
+        letters, digits, ``-``, ``.``, ``_``, ``~`` and single slashes are accepted.
         """
-        self._exact: frozenset[str] = frozenset()
-        self._below: tuple[str, ...] = ("",)
-        if patterns is None:
-            return
-        if isinstance(patterns, str) or not isinstance(patterns, Iterable):
-            raise ConfigurationError('paths must be a list such as ["/hooks/*"]')
-        given = tuple(patterns)
-        if not given:
-            raise ConfigurationError("paths must not be empty; None protects every path")
-        if not all(map(_is_pattern, given)):
-            raise ConfigurationError("each of paths must begin with / and may end with /*")
-        self._exact = frozenset(pattern.removesuffix("/*").rstrip("/") or "/" for pattern in given)
-        self._below = tuple(pattern[:-1] for pattern in given if pattern.endswith("/*"))
+        if isinstance(paths, str) or not isinstance(paths, Iterable):
+            raise ConfigurationError('public must be a list of paths such as ["/healthz"]')
+        self._paths = frozenset(map(_plain_path, paths))
 
-    def protect(self, path: str, root: str = "") -> bool:
-        """Tell whether a request for ``path`` is to be verified.
+    def includes(self, path: str, target: str | None) -> bool:
+        """Tell whether a request is for a public path.
 
-        ``root`` is where the application is mounted. Servers and frameworks differ in whether
-        ``path`` has it too, and users in whether their patterns do; so whichever matches, counts.
+        ``path``: the decoded path, mount point included.
+        ``target``: the request target as it was sent, None where the server does not tell.
+
+        Both must be the same entry: a path that servers, proxies and routers may read differently
+        is protected.
         """
-        if not root:
-            return self._reads(path)
-        return any(map(self._reads, (path, path.removeprefix(root), root + path)))
-
-    def _reads(self, path: str) -> bool:
-        if self._matches(path):
-            return True
-        return ("//" in path or "/." in path) and self._matches(_plain(path))
-
-    def _matches(self, path: str) -> bool:
-        # A router may take the path with or without its last slash.
-        return (path.rstrip("/") or "/") in self._exact or path.startswith(self._below)
+        return path in self._paths and (target is None or target.partition("?")[0] == path)
 
 
 def decorated(
@@ -255,6 +269,13 @@ def decorated(
     return lambda view: wrap(view, lambda: guard)
 
 
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # a status that no RFC names
+        return "Status"
+
+
 def environ_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the request headers of a WSGI environ (PEP 3333), Django's ``META`` included.
 
@@ -267,18 +288,10 @@ def environ_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _is_pattern(pattern: object) -> bool:
-    if not isinstance(pattern, str) or not pattern.startswith("/"):
-        return False
-    return "*" not in pattern.removesuffix("/*") and _plain(pattern) == (pattern.rstrip("/") or "/")
-
-
-def _plain(path: str) -> str:
-    """The path as a router might read it that forgives doubled slashes and dots."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            parts = parts[:-1]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)
+def _plain_path(path: object) -> str:
+    if type(path) is not str or not _PLAIN_PATH.fullmatch(path):
+        raise ConfigurationError(
+            f"public has {path!r}; each entry must be a path such as /healthz, of letters, digits, "
+            "- . _ ~ and single slashes, without patterns and escapes"
+        )
+    return path

@@ -187,8 +187,10 @@ def _refuse_other_uses(jwk: Mapping[str, Any]) -> None:
     if jwk.get("use") not in (None, "null", "sig"):
         raise KeyRejectedError("use must be sig, null or absent")
     operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
-        raise KeyRejectedError("key_ops must hold verify")
+    if not isinstance(operations, list) or not all(isinstance(each, str) for each in operations):
+        raise KeyRejectedError("key_ops must be a list of strings")
+    if "verify" not in operations or len(set(operations)) != len(operations):
+        raise KeyRejectedError("key_ops must hold verify, and nothing twice (RFC 7517 section 4.3)")
 
 
 def _octets(jwk: Mapping[str, Any], member: str) -> bytes:
@@ -218,6 +220,8 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         raise KeyRejectedError("n is even, so it is no RSA modulus")
     if not MIN_RSA_EXPONENT <= e <= MAX_RSA_EXPONENT or e % 2 == 0:
         raise KeyRejectedError("e must be odd, at least 65537 and below 2**32")
+    if _has_roca_fingerprint(n):
+        raise KeyRejectedError("n was generated with the ROCA weakness (CVE-2017-15361)")
     recover = rsa.RSAPublicNumbers(e, n).public_key().recover_data_from_signature
     size = (n.bit_length() + 7) // 8
 
@@ -243,7 +247,7 @@ def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         raise KeyRejectedError("crv must be P-256")
     x, y = _octets(jwk, "x"), _octets(jwk, "y")
     if len(x) != 32 or len(y) != 32:
-        raise KeyRejectedError("x and y must have 32 octets")
+        raise KeyRejectedError("x and y must have 32 bytes")
     ecdsa = ec.ECDSA(hashes.SHA256())
     numbers = ec.EllipticCurvePublicNumbers(
         int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
@@ -269,12 +273,45 @@ def _import_ed25519(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         raise KeyRejectedError("crv must be Ed25519")
     x = _octets(jwk, "x")
     if len(x) != 32:
-        raise KeyRejectedError("x must have 32 octets")
-    return {
-        "kty": "OKP",
-        "crv": "Ed25519",
-        "x": jwk["x"],
-    }, ed25519.Ed25519PublicKey.from_public_bytes(x).verify
+        raise KeyRejectedError("x must have 32 bytes")
+    y = int.from_bytes(x, "little") & ~(1 << 255)  # the highest bit is the sign of the point's x
+    if y >= _ED25519_P:  # RFC 8032 section 5.1.3
+        raise KeyRejectedError("x is not the canonical encoding of a point")
+    if y in _SMALL_ORDER:
+        raise KeyRejectedError("x is a point of small order, for which signatures can be forged")
+    members = {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"]}
+    return members, ed25519.Ed25519PublicKey.from_public_bytes(x).verify
+
+
+_ED25519_P = 2**255 - 19
+# The y coordinates of the eight points whose order divides 8: 1, -1, 0, and those of order 8
+# (Chalkias et al., Taming the many EdDSAs, table 6). A signature under such a key holds for
+# almost any message.
+_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = frozenset({0, 1, _ED25519_P - 1, _ORDER_8, _ED25519_P - _ORDER_8})
+
+_ROCA_PRIMES = (
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
+    101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+)  # fmt: skip
+
+
+def _has_roca_fingerprint(n: int) -> bool:
+    """Tell whether n is a power of 65537 modulo all of these primes.
+
+    Moduli of the weak generator are, others by a chance of 2**-27 (Nemec et al., The Return of
+    Coppersmith's Attack, section 3.2).
+    """
+    return all(_is_power_of_65537(n % prime, prime) for prime in _ROCA_PRIMES)
+
+
+def _is_power_of_65537(residue: int, prime: int) -> bool:
+    power = 1
+    for _ in range(prime):
+        if power == residue:
+            return True
+        power = power * 65537 % prime
+    return False
 
 
 _ALGORITHM_OF = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}

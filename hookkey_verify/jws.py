@@ -1,14 +1,22 @@
-"""Compact token to parts, strictly: steps 1 to 3 of a verification. Pure, no cryptography.
+"""Compact token to parts, strictly: steps 1, 2 and 5 of a verification. Pure, no cryptography.
 
-RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). Everything that can be refused
-without a key is refused here, so that a token which could never be good costs no key look-up.
+RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). The payload is read only when its
+signature has been verified, so that nobody but the holder of a key can have it parsed.
 """
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from typing import Any
 
-from .encoding import EncodingError, base64url_decode, json_object
+from .encoding import (
+    EncodingError,
+    JsonLimits,
+    base64url_decode,
+    checked_base64,
+    json_object,
+    skimmed_member,
+)
 from .errors import (
     AlgorithmError,
     MalformedTokenError,
@@ -18,39 +26,53 @@ from .errors import (
 )
 from .jwk import is_kid
 
-__all__ = ["HeaderRules", "Signed", "parse"]
+__all__ = ["HeaderRules", "Signed", "media_type", "read_claims", "split", "unverified_issuer"]
 
+MAX_HEADER = 4_096
+"""Bytes of an encoded header. Okta's have about 100; a chain of three certificates fits."""
 MAX_LEARNED = 64
+HEADER_LIMITS = JsonLimits(containers=16, members=32, values=64)
 
 # RFC 7515 section 4.1.11 (crit), RFC 7797 section 7 (b64), RFC 7516 (enc, zip). Presence decides,
 # not the value: jose's `crit: []` and Authlib's unread crit were both advisories.
 _REFUSED_MEMBERS = frozenset({"crit", "b64", "enc", "zip"})
 
 
-Signed = tuple[bytes, bytes, bytes, bytes]
-"""Of a token: its octets, the encoded header, what is signed, and the decoded signature."""
+Signed = tuple[bytes, bytes, bytes, bytes, bytes]
+"""A token's bytes, encoded header, payload in base64, signing input, and signature in base64."""
 
 
 class HeaderRules:
-    """Which headers are accepted, and a small memory of those that headed a verified token.
+    """Which headers are accepted, and a small memory of headers whose signature held.
 
-    Tokens of one key share their header to the octet, so reading it once is enough. ``learned``
-    maps those octets to the header. Only ``learn`` adds to it, and it is called after the signature
-    held: an attacker cannot fill it.
+    Tokens of one key have byte-identical headers, so reading each header once is enough.
+    ``learned`` maps those bytes to the header. Only ``learn`` adds to it, and it is called after
+    the signature held: an attacker cannot fill it.
     """
 
-    __slots__ = ("_algorithms", "_token_types", "learned")
+    __slots__ = ("_algorithms", "_token_types", "_type_required", "learned")
 
-    def __init__(self, algorithms: frozenset[str], token_types: frozenset[str]) -> None:
-        """Take the accepted values of ``alg``, and of ``typ`` in lower case."""
+    def __init__(
+        self, algorithms: frozenset[str], token_types: frozenset[str], *, type_required: bool
+    ) -> None:
+        """Take the accepted values of ``alg`` and of ``typ``, the latter as ``media_type`` has it.
+
+        ``type_required``: whether a header without ``typ`` is refused.
+        """
         self._algorithms = algorithms
         self._token_types = token_types
+        self._type_required = type_required
         self.learned: dict[bytes, dict[str, Any]] = {}
 
     def read(self, encoded: bytes) -> dict[str, Any]:
         """Decode and check a header, or raise the ``HookVerificationError`` that says why not."""
+        learned = self.learned.get(encoded)
+        if learned is not None:
+            return learned
+        if len(encoded) > MAX_HEADER:
+            raise MalformedTokenError(f"the header is longer than {MAX_HEADER} bytes")
         try:
-            header = json_object(base64url_decode(encoded))
+            header = json_object(base64url_decode(encoded), HEADER_LIMITS)
         except EncodingError as error:
             raise MalformedTokenError(f"the header {error}") from None
         self._check(header)
@@ -70,42 +92,80 @@ class HeaderRules:
         # jku, jwk, x5u, x5c are attacker input (RFC 8725 section 3.10): never read, so not refused.
         if not _REFUSED_MEMBERS.isdisjoint(header):
             raise UnsupportedHeaderError("crit, b64, enc and zip are refused")
-        if "typ" in header and not _type_allowed(header["typ"], self._token_types):
-            raise TokenTypeError(f"typ must be absent or {' or '.join(sorted(self._token_types))}")
+        self._check_type(header)
         if "kid" in header and not is_kid(header["kid"]):
             raise MalformedTokenError("kid is not a string of 1 to 255 printable ASCII characters")
 
+    def _check_type(self, header: dict[str, Any]) -> None:
+        if "typ" not in header:
+            if self._type_required:
+                raise TokenTypeError(f"typ must be {self._types}")
+            return
+        typ = header["typ"]
+        if type(typ) is not str or media_type(typ) not in self._token_types:
+            absent = "" if self._type_required else "absent or "
+            raise TokenTypeError(f"typ must be {absent}{self._types}")
 
-def parse(
-    token: object, max_bytes: int, rules: HeaderRules
-) -> tuple[dict[str, Any], dict[str, Any], Signed]:
-    """Take a token (str or bytes, at most ``max_bytes``) apart: header, claims, and the rest.
+    @property
+    def _types(self) -> str:
+        return " or ".join(sorted(self._token_types))
 
-    Nothing of it is verified. Raises the ``HookVerificationError`` that says why not.
+
+def split(token: object, max_bytes: int) -> Signed:
+    """Take a token (str or bytes, at most ``max_bytes``) apart. Nothing is verified.
+
+    Raises ``MalformedTokenError`` for what is not three segments of canonical base64url.
     """
-    if not isinstance(token, str | bytes):
-        raise MalformedTokenError("a token is str or bytes")
-    if len(token) > max_bytes:
-        raise TokenTooLargeError("it is longer than max_token_bytes allows")
-    # Anything that is not ASCII becomes "?", which base64url does not have.
-    octets = token if isinstance(token, bytes) else token.encode("ascii", "replace")
+    octets = _octets(token, max_bytes)
     signing_input, _, encoded_signature = octets.rpartition(b".")
     encoded_header, dot, encoded_claims = signing_input.partition(b".")
     if not dot or b"." in encoded_claims:
         raise MalformedTokenError("it is not three segments joined by dots")
     if not (encoded_header and encoded_claims and encoded_signature):
         raise MalformedTokenError("it has an empty segment")
-    header = rules.learned.get(encoded_header) or rules.read(encoded_header)
     part = "payload"
     try:
-        claims = json_object(base64url_decode(encoded_claims))
+        payload = checked_base64(encoded_claims)
         part = "signature"
-        signature = base64url_decode(encoded_signature)
+        signature = checked_base64(encoded_signature)
     except EncodingError as error:
         raise MalformedTokenError(f"the {part} {error}") from None
-    return header, claims, (octets, encoded_header, signing_input, signature)
+    return octets, encoded_header, payload, signing_input, signature
 
 
-def _type_allowed(typ: object, token_types: frozenset[str]) -> bool:
-    """RFC 7515 section 4.1.9: a media type; case does not matter, application/ may be left out."""
-    return type(typ) is str and typ.lower().removeprefix("application/") in token_types
+def read_claims(payload: bytes, limits: JsonLimits) -> dict[str, Any]:
+    """Read a payload whose signature has been verified. Raises ``MalformedTokenError``."""
+    try:
+        return json_object(a2b_base64(payload), limits)
+    except EncodingError as error:
+        raise MalformedTokenError(f"the payload {error}") from None
+
+
+def unverified_issuer(payload: bytes, limits: JsonLimits) -> str | None:
+    """Return the ``iss`` of a payload that has not been verified; None without one.
+
+    It may choose who verifies the token, and nothing else. Raises ``MalformedTokenError``.
+    """
+    try:
+        return skimmed_member(a2b_base64(payload), "iss", limits)
+    except EncodingError as error:
+        raise MalformedTokenError(f"the payload {error}") from None
+
+
+def media_type(typ: str) -> str:
+    """Return a ``typ`` for comparison: in lower case, without the ``application/`` of a plain name.
+
+    RFC 7515 section 4.1.9: ``application/`` is left out only where no other slash follows.
+    """
+    name = typ.lower().removeprefix("application/")
+    return typ.lower() if "/" in name else name
+
+
+def _octets(token: object, max_bytes: int) -> bytes:
+    # Exact types: the methods of a subclass, or a __class__ that lies, are somebody else's code.
+    if type(token) is not str and type(token) is not bytes:
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > max_bytes:
+        raise TokenTooLargeError("it is longer than max_token_bytes allows")
+    # Anything that is not ASCII becomes "?", which base64url does not have.
+    return token.encode("ascii", "replace") if type(token) is str else token  # type: ignore[return-value]

@@ -64,7 +64,7 @@ class KeySourceMetrics:
     def watch(self, keys: HasHealth) -> None:
         """Report the health of this source for as long as it lives.
 
-        Raises ``ConfigurationError`` for a source that has none: watch the parts of ``first_of``.
+        Raises ``ConfigurationError`` for a source that has none.
         """
         if not isinstance(keys, HasHealth):
             raise ConfigurationError("watch takes HookKeys or IssuerKeys")

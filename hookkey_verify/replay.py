@@ -20,6 +20,10 @@ TOLERANCE = 60.0
 """Seconds for which an entry is kept beyond its end. A token is judged by the clock of a moment
 ago, and clocks are set back: at its very end it would be good again."""
 
+FORGOTTEN_PER_CLAIM = 8
+"""Expired entries that one claim removes: more than the one it adds, so that they run out, and few
+enough that no claim is slow, however many expired at once."""
+
 
 class MemoryReplayStore:
     """Remembers used ``jti`` in this process until their token could no longer be accepted.
@@ -47,7 +51,7 @@ class MemoryReplayStore:
             raise ConfigurationError("max_entries must be a positive integer")
         self._max_entries = max_entries
         self._clock = clock
-        self._used: set[tuple[str, str]] = set()
+        self._used: dict[tuple[str, str], float] = {}
         self._expiries: list[tuple[float, tuple[str, str]]] = []
         self._warned = single_process
         self.renew()
@@ -66,16 +70,16 @@ class MemoryReplayStore:
         ``expires_at`` is in epoch seconds, leeway included. Raises ``KeyUnavailableError`` when the
         store is full.
         """
-        entry = (issuer, jti)
+        entry, kept_until = (issuer, jti), expires_at + TOLERANCE
+        now = self._clock()
         with self._lock:
-            if self._expiries and self._expiries[0][0] <= self._clock():
-                self._forget_expired()
-            if entry in self._used:
+            self._forget_expired(now)
+            if entry in self._used and not self._used[entry] <= now:
                 return False
             full = len(self._used) >= self._max_entries
             if not full:
-                self._used.add(entry)
-                heapq.heappush(self._expiries, (expires_at + TOLERANCE, entry))
+                self._used[entry] = kept_until
+                heapq.heappush(self._expiries, (kept_until, entry))
         if not self._warned:
             self._warned = True
             logger.warning(
@@ -90,7 +94,10 @@ class MemoryReplayStore:
         """Do as ``claim``; it never blocks."""
         return self.claim(issuer, jti, expires_at)
 
-    def _forget_expired(self) -> None:
-        now = self._clock()
-        while self._expiries and self._expiries[0][0] <= now:
-            self._used.discard(heapq.heappop(self._expiries)[1])
+    def _forget_expired(self, now: float) -> None:
+        for _ in range(FORGOTTEN_PER_CLAIM):
+            if not self._expiries or self._expiries[0][0] > now:
+                return
+            kept_until, entry = heapq.heappop(self._expiries)
+            if self._used.get(entry) == kept_until:  # else it was claimed again meanwhile
+                del self._used[entry]

@@ -13,7 +13,7 @@ import hmac
 import re
 from base64 import b64decode
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from .bearer import Headers, header_values
 from .errors import ConfigurationError, WrongCredentialsError
@@ -23,6 +23,10 @@ __all__ = ["BasicCredentials", "HeaderSecret", "is_among", "secret_digests"]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2 token
 _BASIC = re.compile(r"(?i:basic) +((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
+_SENT_BY_BROWSERS = ("basic ", "digest ", "negotiate ", "ntlm ")
+"""The authentication schemes that a browser answers without being told to by a page."""
+_SENT_BY_BROWSERS = ("basic ", "digest ", "negotiate ", "ntlm ")
+"""The authentication schemes that a browser answers by itself, without a page that asks it to."""
 _NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
 
 
@@ -42,6 +46,9 @@ class HeaderSecret:
         if not all(isinstance(each, str) and each.isascii() for each in secrets):
             raise ConfigurationError("a secret must be ASCII, as every header value must be")
         self.header = header
+        self.sent_by_browsers = header.lower() == "cookie" or any(
+            each.lower().startswith(_SENT_BY_BROWSERS) for each in secrets
+        )
         self._digests = secret_digests("a secret", secrets)
 
     def __repr__(self) -> str:
@@ -65,6 +72,8 @@ class BasicCredentials:
 
     Verified hooks have no claims and no kid, and never expire. Compared in constant time.
     """
+
+    sent_by_browsers: Final = True
 
     def __init__(self, username: str, *passwords: str) -> None:
         """Several ``passwords`` are all accepted: to change one without a gap.

@@ -19,7 +19,6 @@ from urllib.parse import quote_plus
 
 from .bearer import Headers, pick_headers
 from .clock import Clock, wall_clock
-from .encoding import EncodingError, base64url_decode, json_object
 from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavailableError
 from .form import FormError, read_form
 from .guard import HttpAnswer
@@ -27,7 +26,7 @@ from .keys.static import StaticKeys
 from .log import logger
 from .shared_secret import is_among, secret_digests
 from .signing_key import SigningKey
-from .verifier import HookVerifier, VerifiedHook
+from .verifier import HookVerifier, VerifiedHook, VerifierByIssuer
 
 __all__ = ["ClientSecret", "TokenEndpoint"]
 
@@ -66,6 +65,10 @@ class ClientSecret:
         return is_among(secret, self._digests)
 
 
+Client = HookVerifier | VerifierByIssuer | ClientSecret
+"""One client that a ``TokenEndpoint`` knows, or with ``VerifierByIssuer`` several."""
+
+
 class TokenEndpoint:
     """Issues access tokens to the clients that it knows. Thread-safe.
 
@@ -77,7 +80,7 @@ class TokenEndpoint:
 
     def __init__(
         self,
-        clients: HookVerifier | ClientSecret | Sequence[HookVerifier | ClientSecret],
+        clients: Client | Sequence[Client],
         *,
         signing_key: SigningKey | Sequence[SigningKey],
         issuer: str,
@@ -86,7 +89,8 @@ class TokenEndpoint:
         lifetime: int = 300,
         clock: Clock = wall_clock,
     ) -> None:
-        """``clients`` are of ``HookVerifier.for_client_assertion`` with ``replay``, or secrets.
+        """``clients`` are of ``HookVerifier.for_client_assertion`` with ``replay``, also several in
+        a ``VerifierByIssuer``, or secrets.
 
         ``signing_key`` signs; of several the first does, and all are verified and published: to
         change keys without a gap, add the new one at the end everywhere, then move it to the front,
@@ -97,7 +101,6 @@ class TokenEndpoint:
         Raises ``ConfigurationError`` naming the argument.
         """
         self._assertions, self._secrets = _known(clients)
-        self._only = next(iter(self._assertions.values())) if len(self._assertions) == 1 else None
         keys = [*signing_key] if isinstance(signing_key, Sequence) else [signing_key]
         if not keys or not all(isinstance(key, SigningKey) for key in keys):
             raise ConfigurationError("signing_key must be a SigningKey, or several")
@@ -129,7 +132,8 @@ class TokenEndpoint:
         self._grants: dict[tuple[str, str], _Grant] = {}
 
     def __repr__(self) -> str:
-        clients = [*self._assertions, *self._secrets]
+        verifiers = () if self._assertions is None else self._assertions.verifiers
+        clients = [*(each.policy.subject for each in verifiers), *self._secrets]
         return f"TokenEndpoint({', '.join(map(repr, clients))})"
 
     @property
@@ -194,26 +198,14 @@ class TokenEndpoint:
         if form["client_assertion_type"] != ASSERTION_TYPE:
             raise _RefusedError(401, "invalid_client", "client_assertion_type is not known")
         assertion = form["client_assertion"]
-        verifier = self._only or self._verifier_of(assertion)
+        if self._assertions is None:
+            raise _RefusedError(401, "invalid_client", "assertions are not known here")
+        verifier = self._assertions.select(assertion)
         client_id = verifier.policy.subject or ""
         if form.get("client_id", client_id) != client_id:
             raise _RefusedError(401, "invalid_client", "client_id is not the assertion's")
         # Before the assertion is used up.
         return _Request(self._granted(client_id, scope), assertion, verifier)
-
-    def _verifier_of(self, assertion: str) -> HookVerifier:
-        """Whose assertion it says that it is; whether that is so is for the verifier to find."""
-        if not self._assertions:
-            raise _RefusedError(401, "invalid_client", "assertions are not known here")
-        try:
-            claims = json_object(base64url_decode(assertion.split(".")[1].encode("ascii")))
-        except (EncodingError, IndexError, UnicodeEncodeError):
-            claims = {}
-        issuer = claims.get("iss")
-        known = self._assertions.get(issuer) if isinstance(issuer, str) else None
-        if known is None:
-            raise _RefusedError(401, "invalid_client", "the client is not known")
-        return known
 
     def _with_secret(self, form: Mapping[str, str], scope: str) -> _Request:
         """RFC 6749 section 2.3.1, the second form."""
@@ -311,22 +303,24 @@ def _error(
     return HttpAnswer(status, (*_HEADERS, *headers), body)
 
 
-def _known(clients: Any) -> tuple[dict[str, HookVerifier], dict[str, ClientSecret]]:
-    given = [clients] if isinstance(clients, HookVerifier | ClientSecret) else clients
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise ConfigurationError("clients must be a HookVerifier or a ClientSecret, or several")
-    assertions: dict[str, HookVerifier] = {}
-    shared: dict[str, ClientSecret] = {}
+def _known(clients: Any) -> tuple[VerifierByIssuer | None, dict[str, ClientSecret]]:
+    given = clients if isinstance(clients, Sequence) and not isinstance(clients, str) else [clients]
+    verifiers: list[Any] = []
+    secrets: list[ClientSecret] = []
     for client in given:
         if isinstance(client, ClientSecret):
-            client_id = client.client_id
-            shared[client_id] = client
+            secrets.append(client)
+        elif isinstance(client, VerifierByIssuer):
+            verifiers += client.verifiers
         else:
-            client_id = _client_id(client)
-            assertions[client_id] = client
-    if len(assertions) + len(shared) != len(given) or not assertions.keys().isdisjoint(shared):
+            verifiers.append(client)
+    ids = [*map(_client_id, verifiers), *(client.client_id for client in secrets)]
+    if not ids:
+        raise ConfigurationError("clients must be a HookVerifier or a ClientSecret, or several")
+    if len(set(ids)) != len(ids):
         raise ConfigurationError("two of clients have the same client id")
-    return assertions, shared
+    assertions = VerifierByIssuer(*verifiers) if verifiers else None
+    return assertions, {client.client_id: client for client in secrets}
 
 
 def _client_id(client: Any) -> str:

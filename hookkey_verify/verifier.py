@@ -1,15 +1,17 @@
 """HookVerifier: the numbered checks. The ports KeySource and ReplayStore stand beside it. No I/O.
 
-The steps, cheapest first; nothing that costs a network call or an RSA operation is done before the
-token could possibly be good, and nothing about a claim is said before the signature holds:
+The steps, cheapest first. The payload is not parsed before its signature has been verified, so a
+forged token costs the same whatever its payload is:
 
-1. octets      type, size, ASCII, three non-empty canonical base64url segments  jws.parse
-2. header      one strict JSON object; alg, crit, typ, kid                       jws.parse
-3. payload     one strict JSON object                                            jws.parse
-4. key         by kid, from the key source
-5. signature   over the octets as received; the key decides the algorithm
+1. bytes       type, size, ASCII, three non-empty canonical base64url segments  jws.split
+2. header      one strict JSON object; alg, crit, typ, kid                       jws.HeaderRules
+3. key         by kid, from the key source
+4. signature   over the bytes as received; the key decides the algorithm
+5. payload     one strict JSON object, of bounded structure                      jws.read_claims
 6. claims      exp, nbf, iat, iss, aud, sub, client, scopes, lifetime            claims.ClaimsPolicy
 7. replay      the jti is claimed once; last, so that a bad token never burns one
+
+``VerifierByIssuer`` makes one verifier of several; each keeps its own keys, issuer and audience.
 """
 
 from __future__ import annotations
@@ -17,23 +19,27 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from binascii import a2b_base64
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from . import jws
 from .bearer import Headers, bearer_token
 from .claims import ClaimsPolicy, audiences, client_ids, granted_scopes
 from .clock import Clock, wall_clock
+from .encoding import JsonLimits
 from .errors import (
     AlgorithmError,
     ConfigurationError,
     HookVerificationError,
+    IssuerError,
     KeyUnavailableError,
     MalformedTokenError,
     ReplayedTokenError,
     SignatureError,
     TokenExpiredError,
+    TokenTooLargeError,
     UnknownKeyError,
 )
 from .issuer import is_authorization_server, refuse_org_server
@@ -43,10 +49,19 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .signature_memo import SignatureMemo
 
-__all__ = ["HookVerifier", "KeySource", "ReplayStore", "VerifiedHook"]
+__all__ = [
+    "HookVerifier",
+    "JsonLimits",
+    "KeySource",
+    "ReplayStore",
+    "VerifiedHook",
+    "VerifierByIssuer",
+]
 
 MAX_LEEWAY = 600
 MAX_VERIFIED = 1_000_000
+MAX_HINTED = 2_048
+"""Bytes of an encoded payload that is looked at to explain why its key is not known."""
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 
 
@@ -182,6 +197,8 @@ class VerifiedHook:
 class HookVerifier:
     """Verifies JWTs by the seven steps at the head of this module. Immutable and thread-safe."""
 
+    sent_by_browsers: Final = False
+
     def __init__(
         self,
         keys: KeySource,
@@ -196,7 +213,8 @@ class HookVerifier:
         max_lifetime: float | None = None,
         leeway: float = 60,
         max_token_bytes: int = 16_384,
-        token_types: Collection[str] = ("JWT", "at+jwt"),
+        json_limits: JsonLimits | None = None,
+        token_types: Collection[str | None] = ("JWT", "at+jwt", None),
         default_kid: str | None = None,
         replay: ReplayStore | None = None,
         verified_cache: int = 0,
@@ -204,18 +222,32 @@ class HookVerifier:
     ) -> None:
         """Build a verifier; prefer ``for_client_assertion`` or ``for_access_token`` where it fits.
 
-        ``issuer`` and ``audience`` are what ``iss`` must be and ``aud`` must hold, one or several;
-        they have no default, and None must be written out to leave them unchecked. ``subject`` and
-        ``client_id`` are exact too; ``scopes`` must all be granted. ``algorithms`` may hold RS256,
-        ES256 and EdDSA. ``required_claims`` come on top of ``exp``, which is always required.
-        ``max_lifetime`` (seconds) caps ``exp`` both from now and from ``iat``. ``leeway`` (seconds,
-        0 to 600) is the clock skew that exp, nbf and iat forgive. ``max_token_bytes`` is checked
-        before anything else. ``token_types`` are the accepted ``typ`` values. ``default_kid`` names
-        the key for tokens without a kid; without it they are refused. ``replay`` makes each token
-        single use, by its ``jti``, or by its digest when it has none. ``verified_cache`` is the
-        number of tokens whose signature is remembered to have held, so that a token which comes
-        again costs no RSA operation; everything else is checked again
-        (``hookkey_verify.signature_memo`` says why that is safe). ``clock`` returns epoch seconds.
+        ``keys``: where public keys come from, such as ``HookKeys``, ``IssuerKeys`` or
+            ``StaticKeys``.
+        ``issuer``: what ``iss`` must be. No default; None must be written out to leave it
+            unchecked. Several are accepted only if ``keys`` has an attribute ``issuers`` that names
+            them all, because each could sign for the others; for keys of several parties use
+            ``VerifierByIssuer``.
+        ``audience``: what ``aud`` must hold, one value or any of several. No default, as above.
+        ``subject``, ``client_id``: what ``sub`` and ``cid`` must be. Default None: unchecked.
+        ``scopes``: scopes that must all be granted. Default: none.
+        ``algorithms``: some of RS256 (the default), ES256 and EdDSA.
+        ``required_claims``: claims that must be there and not null, beside ``exp``, which always
+            must.
+        ``max_lifetime``: seconds, at least 1, that ``exp`` may lie after now and after ``iat``.
+            Default None: no limit.
+        ``leeway``: seconds of clock skew, 0 to 600, that exp, nbf and iat forgive. Default 60.
+        ``max_token_bytes``: 256 to 1,048,576, default 16,384; checked before anything else.
+        ``json_limits``: how much structure a payload may have. Default None: ``JsonLimits()``.
+        ``token_types``: the accepted values of the header's ``typ``; None among them accepts its
+            absence (RFC 9068 section 4 does not). Default: "JWT", "at+jwt" and absence.
+        ``default_kid``: the key of tokens without a kid. Default None: they are refused.
+        ``replay``: a store that makes each token single use, by its ``jti``, or by its digest when
+            it has none. Default None.
+        ``verified_cache``: how many tokens to remember whose signature held, so that one that comes
+            again costs no RSA operation; everything else is checked again
+            (``hookkey_verify.signature_memo`` says why that is safe). 0 (the default) to 1,000,000.
+        ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -227,6 +259,8 @@ class HookVerifier:
             raise ConfigurationError("default_kid must be 1 to 255 printable ASCII characters")
         if type(max_token_bytes) is not int or not 256 <= max_token_bytes <= 1_048_576:
             raise ConfigurationError("max_token_bytes must be an integer from 256 to 1048576")
+        if not isinstance(json_limits, JsonLimits | None):
+            raise ConfigurationError("json_limits must be JsonLimits, or None")
         if verified_cache and replay is not None:
             raise ConfigurationError(
                 "verified_cache is for tokens that come again; with replay they are good once"
@@ -234,17 +268,17 @@ class HookVerifier:
         if not callable(clock):
             raise ConfigurationError("clock must be a function that returns epoch seconds")
         self._keys = keys
-        types = (t.lower() for t in _texts("token_types", token_types))
         self._rules = jws.HeaderRules(
-            _algorithms(algorithms), frozenset(t.removeprefix("application/") for t in types)
+            _algorithms(algorithms), _types(token_types), type_required=None not in token_types
         )
         self._max_token_bytes = max_token_bytes
+        self._json_limits = JsonLimits() if json_limits is None else json_limits
         self._default_kid = default_kid
         self._replay = replay
         self._memo = _memo(verified_cache)
         self._clock = clock
         self._policy = ClaimsPolicy(
-            issuers=_expected("issuer", issuer),
+            issuers=_issuers(issuer, keys),
             audiences=_expected("audience", audience),
             subject=_optional("subject", subject),
             client_id=_optional("client_id", client_id),
@@ -292,7 +326,7 @@ class HookVerifier:
             issuer=_one("client_id", client_id),
             audience=_one("token_url", token_url),
             subject=client_id,
-            token_types=("JWT",),
+            token_types=("JWT", None),  # whether Okta sends a typ is not documented
             max_lifetime=max_lifetime,
             leeway=leeway,
             default_kid=default_kid,
@@ -312,6 +346,8 @@ class HookVerifier:
         algorithms: Collection[str] = ("RS256",),
         max_lifetime: float | None = None,
         leeway: float = 60,
+        max_token_bytes: int = 16_384,
+        json_limits: JsonLimits | None = None,
         verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
@@ -322,14 +358,12 @@ class HookVerifier:
         client id in Okta; None must be written out to accept any client of the server), ``scp``
         must hold all ``scopes``. The rest is as in the general form. Claims: https://developer.okta.com/docs/reference/api/oidc/#access-token-payload.
 
-        Raises ``ConfigurationError`` naming the argument; for Okta's org authorization server too,
-        whose access tokens nobody but Okta can verify.
+        Raises ``ConfigurationError`` naming the argument, also for Okta's org authorization server,
+        because only Okta can verify its access tokens.
         """
         known = getattr(keys, "issuer", None)
         if issuer is None and known is None:
             raise ConfigurationError("issuer is needed, because these keys do not know theirs")
-        if issuer is not None and known is not None and issuer != known:
-            raise ConfigurationError("issuer is not the one whose keys these are")
         expected = _one("issuer", known if issuer is None else issuer)
         refuse_org_server(expected)
         if audience is None:
@@ -343,6 +377,8 @@ class HookVerifier:
             algorithms=algorithms,
             max_lifetime=max_lifetime,
             leeway=leeway,
+            max_token_bytes=max_token_bytes,
+            json_limits=json_limits,
             verified_cache=verified_cache,
             clock=clock,
         )
@@ -386,47 +422,50 @@ class HookVerifier:
         """Whether a token is accepted once only."""
         return self._replay is not None
 
-    # An unverified look at exp, iss and aud could save a key look-up for a token that is bound to
-    # fail. It is not taken: an attacker satisfies it at will, and the same stale token would be
-    # refused for one reason with a cold cache and for another with a warm one.
     def verify(self, token: str | bytes) -> VerifiedHook:
         """Verify a compact JWT, or raise the ``HookVerificationError`` that says why not."""
-        header, claims, signed = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+        return self._verify(jws.split(token, self._max_token_bytes))  # 1
+
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        return await self._averify(jws.split(token, self._max_token_bytes))  # 1
+
+    def _verify(self, signed: jws.Signed) -> VerifiedHook:
+        header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
-            key = self._keys.get(kid)  # 4
+            key = self._keys.get(kid)  # 3
         except UnknownKeyError as error:
-            raise self._diagnosed(error, claims) from None
+            raise self._diagnosed(error, signed) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(header, claims, signed, kid, key)  # 5, 6
+        hook = self._check(header, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
-                first = self._replay.claim(*self._use(claims, signed))
+                first = self._replay.claim(*self._use(hook._claims, signed))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
 
-    async def averify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``verify`` without ever blocking the event loop on I/O."""
-        header, claims, signed = jws.parse(token, self._max_token_bytes, self._rules)  # 1, 2, 3
+    async def _averify(self, signed: jws.Signed) -> VerifiedHook:
+        header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError("the header has no kid and no default_kid is configured")
         try:
-            key = await self._keys.aget(kid)  # 4
+            key = await self._keys.aget(kid)  # 3
         except UnknownKeyError as error:
-            raise self._diagnosed(error, claims) from None
+            raise self._diagnosed(error, signed) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(header, claims, signed, kid, key)  # 5, 6
+        hook = self._check(header, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
-                first = await self._replay.aclaim(*self._use(claims, signed))
+                first = await self._replay.aclaim(*self._use(hook._claims, signed))
             except Exception as error:
                 raise _verdict("replay store", error) from None
             if not first:
@@ -446,17 +485,12 @@ class HookVerifier:
         return await self.averify(bearer_token(headers))
 
     def _check(
-        self,
-        header: dict[str, Any],
-        claims: dict[str, Any],
-        signed: jws.Signed,
-        kid: str,
-        key: PublicKey,
+        self, header: dict[str, Any], signed: jws.Signed, kid: str, key: PublicKey
     ) -> VerifiedHook:
-        octets, encoded_header, signing_input, signature = signed
+        octets, encoded_header, payload, signing_input, encoded_signature = signed
         if header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}")
-        memo = self._memo
+        memo, signature = self._memo, a2b_base64(encoded_signature)
         if not (
             key.verify(signature, signing_input)
             if memo is None
@@ -465,6 +499,7 @@ class HookVerifier:
             raise SignatureError
         if encoded_header not in self._rules.learned:
             self._rules.learn(encoded_header, header)
+        claims = jws.read_claims(payload, self._json_limits)
         try:
             self._policy.check(claims, self._clock())
         except TokenExpiredError:
@@ -473,12 +508,18 @@ class HookVerifier:
             raise
         return VerifiedHook(claims, header, kid, key.thumbprint)
 
-    def _diagnosed(self, error: UnknownKeyError, claims: Mapping[str, Any]) -> UnknownKeyError:
-        """Name the commonest mix-up. Not verified, so it may say what to try and decides nothing.
+    def _diagnosed(self, error: UnknownKeyError, signed: jws.Signed) -> UnknownKeyError:
+        """Name the most common mix-up. Not verified, so it says what to try and decides nothing.
 
-        Its form is all that is told of the claim, and to the one who made the token.
+        Only the form of ``iss`` is told, and only to the sender of the token.
         """
-        issuer = claims.get("iss")
+        payload = signed[2]
+        if len(payload) > MAX_HINTED:
+            return error
+        try:
+            issuer = jws.unverified_issuer(payload, self._json_limits)
+        except MalformedTokenError:
+            return error
         if not is_authorization_server(issuer) or issuer in (self._policy.issuers or ()):
             return error
         return UnknownKeyError(
@@ -490,8 +531,86 @@ class HookVerifier:
         """Issuer, jti and end. The digest is of what is signed: a signature may have two forms."""
         jti = claims.get("jti")
         if jti is None:
-            jti = "sha256:" + hashlib.sha256(signed[2]).hexdigest()
+            jti = "sha256:" + hashlib.sha256(signed[3]).hexdigest()
         return claims.get("iss", ""), jti, claims["exp"] + self._policy.leeway
+
+
+class VerifierByIssuer:
+    """Several verifiers as one: each token is verified by the verifier of its issuer.
+
+    The unverified ``iss`` only selects the verifier, all of whose checks then apply: its keys, its
+    issuer, its audience, its client (RFC 8725 section 3.8). So no issuer can speak for another.
+    Takes the place of a ``HookVerifier`` everywhere. Immutable and thread-safe.
+    """
+
+    sent_by_browsers: Final = False
+
+    def __init__(self, *verifiers: HookVerifier) -> None:
+        """Take verifiers that each name their issuer, no two the same.
+
+        Raises ``ConfigurationError``.
+        """
+        if not verifiers or not all(isinstance(each, HookVerifier) for each in verifiers):
+            raise ConfigurationError("VerifierByIssuer takes HookVerifier objects, at least one")
+        self.verifiers = verifiers
+        self._by_issuer: dict[str, HookVerifier] = {}
+        for verifier in verifiers:
+            if verifier.policy.issuers is None:
+                raise ConfigurationError("each of the verifiers must name its issuer")
+            for issuer in verifier.policy.issuers:
+                if issuer in self._by_issuer:
+                    raise ConfigurationError(f"two of the verifiers have the issuer {issuer}")
+                self._by_issuer[issuer] = verifier
+        self._max_token_bytes = max(each._max_token_bytes for each in verifiers)
+        limits = [each._json_limits for each in verifiers]
+        self._json_limits = JsonLimits(
+            containers=max(each.containers for each in limits),
+            members=max(each.members for each in limits),
+            values=max(each.values for each in limits),
+        )
+
+    def __repr__(self) -> str:
+        return f"VerifierByIssuer({', '.join(map(repr, self.verifiers))})"
+
+    def select(self, token: str | bytes) -> HookVerifier:
+        """Return the verifier for a token, of which nothing has been verified yet.
+
+        Raises ``IssuerError`` when none of the verifiers has its issuer, ``MalformedTokenError``
+        when it is not a JWT.
+        """
+        if len(self.verifiers) == 1:
+            return self.verifiers[0]
+        return self._selected(token)[0]
+
+    def verify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``HookVerifier.verify`` of the verifier for this token."""
+        verifier, signed = self._selected(token)
+        return verifier._verify(signed)
+
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        verifier, signed = self._selected(token)
+        return await verifier._averify(signed)
+
+    def _selected(self, token: str | bytes) -> tuple[HookVerifier, jws.Signed]:
+        signed = jws.split(token, self._max_token_bytes)
+        if len(self.verifiers) == 1:  # nothing to select, and it judges the issuer itself
+            return self.verifiers[0], signed
+        issuer = jws.unverified_issuer(signed[2], self._json_limits)
+        verifier = None if issuer is None else self._by_issuer.get(issuer)
+        if verifier is None:
+            raise IssuerError("iss")
+        if len(signed[0]) > verifier._max_token_bytes:
+            raise TokenTooLargeError("it is longer than max_token_bytes allows")
+        return verifier, signed
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Verify the one ``Authorization: Bearer`` of a request; see ``HookVerifier``."""
+        return self.verify(bearer_token(headers))
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do as ``verify_headers`` without ever blocking the event loop on I/O."""
+        return await self.averify(bearer_token(headers))
 
 
 def _memo(size: int) -> SignatureMemo | None:
@@ -539,6 +658,33 @@ def _expected(name: str, value: str | Collection[str] | None) -> frozenset[str] 
             f"{name} must not be empty; write {name}=None to leave it unchecked"
         )
     return expected
+
+
+def _issuers(issuer: str | Collection[str] | None, keys: KeySource) -> frozenset[str] | None:
+    """The expected issuers, if they are those whose keys these are."""
+    issuers = _expected("issuer", issuer)
+    if issuers is None:
+        return None
+    own = getattr(keys, "issuer", None)
+    if isinstance(own, str) and issuers != {own}:
+        raise ConfigurationError("issuer is not the one whose keys these are")
+    if len(issuers) > 1:
+        named = getattr(keys, "issuers", ())
+        if isinstance(named, str) or not isinstance(named, Collection) or not issuers <= {*named}:
+            raise ConfigurationError(
+                "several issuers over one key source can sign for each other: make one verifier "
+                "for each and combine them with VerifierByIssuer, or give the source an attribute "
+                "issuers that names them"
+            )
+    return issuers
+
+
+def _types(token_types: Collection[str | None]) -> frozenset[str]:
+    if isinstance(token_types, str | bytes) or not isinstance(token_types, Collection):
+        raise ConfigurationError("token_types must be a list or tuple of strings")
+    return frozenset(
+        jws.media_type(_one("token_types", each)) for each in token_types if each is not None
+    )
 
 
 def _algorithms(algorithms: Collection[str]) -> frozenset[str]:

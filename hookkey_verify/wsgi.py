@@ -2,7 +2,7 @@
 
 ::
 
-    app = HookMiddleware(app, verifier, paths=["/hooks/*"])
+    app = HookMiddleware(app, verifier, public=["/healthz"])
     environ["hookkey_verify.hook"]      # the VerifiedHook, in the application
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
-from .guard import Guard, HttpAnswer, OnRefusal, ProtectedPaths, RequestVerifier, environ_headers
+from .guard import Guard, HttpAnswer, OnRefusal, PublicPaths, RequestVerifier, environ_headers
 from .verifier import VerifiedHook
 
 if TYPE_CHECKING:
@@ -24,37 +24,51 @@ HOOK = "hookkey_verify.hook"
 """Where the environ of a verified request has its ``VerifiedHook``."""
 
 
+_TARGETS = ("REQUEST_URI", "RAW_URI")
+"""Where servers put the request target as it was sent: most the first, gunicorn the second."""
+
+
 class HookMiddleware:
-    """Passes verified requests on, and answers all others itself."""
+    """Passes verified requests on to a WSGI application, and answers all others itself."""
 
     def __init__(
         self,
         app: WSGIApplication,
         verifier: RequestVerifier,
         *,
-        paths: Iterable[str] | None = None,
+        public: Iterable[str] = (),
         on_refusal: OnRefusal | None = None,
         event_hook: bool = False,
     ) -> None:
-        """``paths`` are what is protected, such as ``/hooks/*``; None: everything.
+        """Protect everything that ``app`` serves.
 
-        They may count from the mount point (``SCRIPT_NAME``) or from the root of the server. The
-        other arguments are those of ``Guard``. Raises ``ConfigurationError``.
+        ``app``: the application.
+        ``verifier``: a ``HookVerifier``, or another ``RequestVerifier``.
+        ``public``: the paths that stay open, such as ``["/healthz"]``; see ``PublicPaths``. They
+            count from the root of the server. Default: none.
+        ``on_refusal``, ``event_hook``: as in ``Guard``.
+
+        Raises ``ConfigurationError`` naming the argument.
         """
         self._app = app
         self._guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
-        self._paths = ProtectedPaths(paths)
+        self._public = PublicPaths(public)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         environ.pop(HOOK, None)
-        if not self._paths.protect(environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")):
+        if self._is_public(environ):
             return self._app(environ, start_response)
         outcome = self._guard.check(environ_headers(environ), environ["REQUEST_METHOD"])
         if isinstance(outcome, VerifiedHook):
             environ[HOOK] = outcome
             return self._app(environ, start_response)
         return _answered(outcome, environ, start_response)
+
+    def _is_public(self, environ: Mapping[str, Any]) -> bool:
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        targets = [environ[name] for name in _TARGETS if name in environ] or [None]
+        return all(self._public.includes(path, target) for target in targets)
 
 
 def serve(endpoint: Endpoint) -> WSGIApplication:

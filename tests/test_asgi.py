@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import fastapi
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 from starlette.websockets import WebSocket
 
 from hookkey_verify import (
@@ -59,22 +62,66 @@ def token(signer: HookSigner) -> str:
     return signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
 
 
-def test_paths(verifier: HookVerifier, token: str) -> None:
-    """Protected ones want a token; the others pass as they are, without a hook."""
-    app = HookMiddleware(_app, verifier, paths=["/hooks/*"])
+def test_public_paths(verifier: HookVerifier, token: str) -> None:
+    """Everything wants a token but what is listed, which has no hook even with one."""
+    app = HookMiddleware(_app, verifier, public=["/healthz"])
     assert asyncio.run(_call(app, token)) == (200, b"http ['hook']")
     assert asyncio.run(_call(app))[0] == 401
-    assert asyncio.run(_call(app, path="/open")) == (200, b"http []")
-    assert asyncio.run(_call(app, token, path="/open")) == (200, b"http []")
+    assert asyncio.run(_call(app, path="/anything"))[0] == 401
+    for raw in ({}, {"raw_path": b"/healthz"}, {"raw_path": None}):
+        assert asyncio.run(_call(app, path="/healthz", **raw)) == (200, b"http []")
+        assert asyncio.run(_call(app, token, path="/healthz", **raw)) == (200, b"http []")
+    for target in (b"/%68ealthz", b"//healthz", b"http://a/healthz", b"/healthz/", b""):
+        assert asyncio.run(_call(app, path="/healthz", raw_path=target))[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "target", "status"),
+    [
+        ("/api/healthz", "/api", b"/api/healthz", 200),
+        ("/healthz", "/api", b"/api/healthz", 200),  # a server that leaves the mount point out
+        ("/api/healthz", "/api/", b"/api/healthz", 200),
+        ("/healthz", "/api", b"/healthz", 401),
+        ("/api/healthz", "", b"/api/healthz", 200),
+        ("/apiary/healthz", "/api", b"/apiary/healthz", 401),
+        ("/api/api/healthz", "/api", b"/api/api/healthz", 401),
+    ],
+)
+def test_public_paths_have_the_mount_point(
+    verifier: HookVerifier, path: str, root: str, target: bytes, status: int
+) -> None:
+    """An entry counts from the root of the server, however the path is handed over."""
+    app = HookMiddleware(_app, verifier, public=["/api/healthz"])
+    scope: dict[str, Any] = {"path": path, "root_path": root, "raw_path": target}
+    assert asyncio.run(_call(app, **scope))[0] == status
 
 
 def test_mounted_applications(verifier: HookVerifier) -> None:
-    """A sub-application, and a server that is told its prefix: both see the whole path."""
-    app = HookMiddleware(_app, verifier, paths=["/hooks/*"])
+    """Below a mount of Starlette the whole path is compared, too."""
+    app = HookMiddleware(_app, verifier, public=["/api/healthz"])
     outer = Starlette(routes=[Mount("/api", app=app)])
     assert asyncio.run(_call(outer, path="/api/hooks/a"))[0] == 401
-    assert asyncio.run(_call(outer, path="/api/open"))[0] == 200
-    assert asyncio.run(_call(app, path="/api/hooks/a", root_path="/api"))[0] == 401
+    assert asyncio.run(_call(outer, path="/api/healthz", raw_path=b"/api/healthz"))[0] == 200
+
+
+def test_at_a_route(verifier: HookVerifier, token: str) -> None:
+    """Starlette takes the middleware at a route or a mount, and leaves the others open."""
+
+    async def view(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(str("hook" in request.state._state))
+
+    protection = [Middleware(HookMiddleware, verifier)]
+    app = Starlette(
+        routes=[
+            Route("/hook", view, methods=["POST"], middleware=protection),
+            Mount("/hooks", routes=[Route("/a", view, methods=["POST"])], middleware=protection),
+            Route("/open", view, methods=["POST"]),
+        ]
+    )
+    for path in ("/hook", "/hooks/a"):
+        assert asyncio.run(_call(app, token, path=path)) == (200, b"True")
+        assert asyncio.run(_call(app, path=path))[0] == 401
+    assert asyncio.run(_call(app, path="/open")) == (200, b"False")
 
 
 def test_state_is_kept_and_not_shared(verifier: HookVerifier, token: str) -> None:
@@ -85,26 +132,33 @@ def test_state_is_kept_and_not_shared(verifier: HookVerifier, token: str) -> Non
     assert state == {"pool": 1}
 
 
-@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
-def test_other_connections_pass(verifier: HookVerifier, kind: str) -> None:
-    """Untouched, without path and headers as they may be."""
+def test_the_lifespan_passes(verifier: HookVerifier) -> None:
+    """Untouched, without path and headers as it is."""
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope)
 
-    scope = {"type": kind}
+    scope = {"type": "lifespan"}
     asyncio.run(HookMiddleware(app, verifier)(scope, None, None))  # type: ignore[arg-type]
     assert seen == [scope]
     assert seen[0] is scope
 
 
+def test_other_connections_are_refused(verifier: HookVerifier) -> None:
+    """What is not HTTP has no request that could be verified."""
+    with pytest.raises(ConfigurationError, match="type smtp"):
+        asyncio.run(_call(HookMiddleware(_app, verifier), type="smtp"))
+
+
 def test_wrong_arguments(verifier: HookVerifier) -> None:
-    """Named at construction."""
-    with pytest.raises(ConfigurationError, match="paths"):
-        HookMiddleware(_app, verifier, paths=[])
+    """Named at construction; a list of protected paths does not exist."""
+    with pytest.raises(ConfigurationError, match="public"):
+        HookMiddleware(_app, verifier, public=["/hooks/*"])
     with pytest.raises(ConfigurationError, match="verifier"):
         HookMiddleware(_app, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="paths"):
+        HookMiddleware(_app, verifier, paths=["/hooks"])  # type: ignore[call-arg]
 
 
 # --- a cold fetch never blocks the loop
@@ -196,29 +250,37 @@ def test_the_heartbeat_sees_what_blocks(signer: HookSigner, verifier: HookVerifi
 # --- WebSockets
 
 
-def test_websockets_of_a_protected_path(verifier: HookVerifier) -> None:
-    """Are not Okta's, and not protected: the documentation says so."""
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/hooks/ws", ["websocket.close"]),
+        ("/public/ws", ["websocket.accept", "websocket.send", "websocket.close"]),
+    ],
+)
+def test_websockets(verifier: HookVerifier, token: str, path: str, sent: list[str]) -> None:
+    """They are refused before they are accepted, even with a token, unless their path is public."""
     app = fastapi.FastAPI()
 
-    @app.websocket("/hooks/ws")
+    @app.websocket("/{where}/ws")
     async def ws(socket: WebSocket) -> None:
         await socket.accept()
         await socket.send_text("open")
         await socket.close()
 
-    app.add_middleware(HookMiddleware, verifier=verifier, paths=["/hooks/*"])
-    sent: list[Any] = []
+    app.add_middleware(HookMiddleware, verifier=verifier, public=["/public/ws"])
+    messages: list[Any] = []
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        messages.append(message)
 
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    scope = {"type": "websocket", "path": "/hooks/ws", "headers": [], "query_string": b""}
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    scope = {"type": "websocket", "path": path, "headers": headers, "query_string": b""}
     asyncio.run(app(scope, receive, send))
-    assert [message["type"] for message in sent[:2]] == ["websocket.accept", "websocket.send"]
-    assert asyncio.run(_call(app, path="/hooks/ws"))[0] == 401
+    assert [message["type"] for message in messages] == sent
+    assert messages[-1].get("code", 1000) == (1008 if len(sent) == 1 else 1000)
 
 
 def test_the_guard_is_the_only_judge(verifier: HookVerifier) -> None:

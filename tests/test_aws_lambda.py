@@ -82,6 +82,17 @@ def test_events_without_credentials(verifier: HookVerifier, event: Any) -> None:
     assert json.loads(answer["body"])["reason"] == "missing_token"
 
 
+@pytest.mark.parametrize("other", ["", "Bearer", "Bearer x"])
+def test_two_values_of_one_header(verifier: HookVerifier, token: str, other: str) -> None:
+    """An empty value counts, too: whoever sends two does not choose which one is read."""
+    for values in ([other, f"Bearer {token}"], [f"Bearer {token}", other]):
+        event = {"multiValueHeaders": {"Authorization": values}}
+        answer = protect(verifier)(lambda event, context: 1 / 0)(event, None)
+        assert json.loads(answer["body"])["reason"] == "multiple_tokens"
+    only = {"multiValueHeaders": {"Authorization": [None, f"Bearer {token}"]}}
+    assert protect(verifier)(lambda event, context: "ran")(only, None) == "ran"
+
+
 @pytest.mark.parametrize(
     "event",
     [{"headers": {"Authorization": 5}}, {"multiValueHeaders": {"Authorization": 5}}],

@@ -91,7 +91,47 @@ class _Hostile(Mapping[str, str]):
         return 1
 
 
-def test_a_mapping_that_lies() -> None:
-    """A broken collection is our caller's mistake and says so."""
-    with pytest.raises(ConfigurationError):
-        bearer_token(_Hostile())
+class _Failing:
+    def items(self) -> Any:
+        raise RuntimeError("secret")
+
+
+class _Text(str):
+    """A string with methods of its own, such as the header names of some servers."""
+
+    def lower(self) -> Any:
+        raise KeyError("secret")
+
+    def strip(self, *_: Any) -> Any:
+        return "Bearer other"
+
+    def __str__(self) -> str:
+        return "Bearer other"
+
+
+class _Octets(bytes):
+    """Bytes with methods of their own."""
+
+    def decode(self, *_: Any) -> Any:
+        raise KeyError("secret")
+
+
+@pytest.mark.parametrize("headers", [_Hostile(), _Failing()], ids=["lies", "raises"])
+def test_a_broken_collection(headers: Any) -> None:
+    """It is our caller's mistake, and the error says so."""
+    with pytest.raises(ConfigurationError) as caught:
+        bearer_token(headers)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (_Text("Authorization"), _Text("Bearer a")),
+        (_Octets(b"Authorization"), _Octets(b"Bearer a")),
+    ],
+    ids=["str", "bytes"],
+)
+def test_subclasses_are_read_as_what_they_hold(name: Any, value: Any) -> None:
+    """Their text counts, and none of their methods."""
+    assert bearer_token([(name, value)]) == "a"

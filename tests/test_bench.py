@@ -15,6 +15,7 @@ from tests.bench import (
 from tests.bench import (
     adapters,
     cold,
+    hostile,
     keysource,
     load,
     memory,
@@ -32,9 +33,9 @@ from tests.bench.rounds import in_turns
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure next to nothing, of everything."""
-    for module in (cold, serving, threads, token_endpoint, verify):
+    for module in (cold, hostile, serving, threads, token_endpoint, verify):
         monkeypatch.setattr(module, "ROUNDS", 1)
-    for module in (token_endpoint, verify):
+    for module in (hostile, token_endpoint, verify):
         monkeypatch.setattr(module, "CALLS", 4)
     for module in (serving, threads):
         monkeypatch.setattr(module, "SECONDS", 0.02)

@@ -122,6 +122,20 @@ def test_required(claim: str) -> None:
     assert caught.value.claim == claim
 
 
+@pytest.mark.parametrize("value", [None, 0, "", [], False], ids=repr)
+def test_required_by_the_caller(value: Any) -> None:
+    """A claim that the caller requires may be empty, but not null, and not absent."""
+    required = frozenset({"exp", "tenant", "nonce"})
+    claims = {"tenant": value, "nonce": "n"}
+    if value is None:
+        with pytest.raises(InvalidClaimError, match="tenant must not be null"):
+            _check(claims, required=required)
+    else:
+        _check(claims, required=required)
+    with pytest.raises(MissingClaimError, match="tenant"):
+        _check({"nonce": "n"}, required=required)
+
+
 @pytest.mark.parametrize("value", ["m", "mee", "ME", "me ", " me", "me\u0301", "you"])
 def test_issuer_and_subject_are_exact(value: str) -> None:
     """No prefix, no case folding, no trimming, no normalisation (CVE-2024-53861)."""

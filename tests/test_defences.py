@@ -1,4 +1,4 @@
-"""The ten defences of a verifier, each shown to be the one that holds.
+"""The defences of a verifier and of what stands around it, each shown to be the one that holds.
 
 Every test runs an attack twice: against the code as it is, where it must fail, and with the one
 defence taken out, where it must get through. A defence that does nothing fails its test.
@@ -6,29 +6,43 @@ defence taken out, where it must get through. A defence that does nothing fails 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from hookkey_verify import (
     ApiToken,
     CachePolicy,
+    ConfigurationError,
     HookKeys,
     HookSigner,
     HookVerifier,
     PublicKey,
     StaticKeys,
+    asgi,
     claims,
+    guard,
     jwk,
     jws,
+    replay,
 )
+from hookkey_verify import flask as for_flask
+from hookkey_verify import verifier as verifier_module
 from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.encoding import json_object
 from hookkey_verify.errors import (
     HookKeyError,
     HookVerificationError,
@@ -39,9 +53,11 @@ from hookkey_verify.errors import (
     UnknownKeyError,
 )
 from hookkey_verify.keys import hook_keys
-from hookkey_verify.okta import http
+from hookkey_verify.okta import http, sign_in
+from hookkey_verify.verifier import JsonLimits, VerifierByIssuer
 from tests.conftest import CLIENT_ID, TOKEN_URL, KeyPool
 from tests.faults import FaultServer, json_answer
+from tests.weak_keys import ROCA_MODULUS
 
 
 def _claims(**changes: Any) -> dict[str, Any]:
@@ -58,8 +74,8 @@ def _attack(attempt: Callable[[], object]) -> bool:
     return True
 
 
-def _lenient_base64url(text: bytes) -> bytes:
-    return urlsafe_b64decode(text + b"==")
+def _lenient_base64(text: bytes) -> bytes:
+    return text.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(text) % 4)
 
 
 def test_1_octets_before_json(
@@ -69,7 +85,7 @@ def test_1_octets_before_json(
     token = signer.sign(_claims())
     twin = token[:-1] + chr(ord(token[-1]) + 1)
     assert not _attack(lambda: verifier.verify(twin))
-    monkeypatch.setattr(jws, "base64url_decode", _lenient_base64url)
+    monkeypatch.setattr(jws, "checked_base64", _lenient_base64)
     assert _attack(lambda: verifier.verify(twin))
 
 
@@ -91,7 +107,7 @@ def test_2_strict_json(
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
     token = signer.sign_octets(header, twice)
     assert not _attack(lambda: verifier.verify(token))
-    monkeypatch.setattr(jws, "json_object", json.loads)
+    monkeypatch.setattr(jws, "json_object", lambda octets, limits: json.loads(octets))
     assert _attack(lambda: verifier.verify(token))
 
 
@@ -290,3 +306,241 @@ def test_10_signature_range(signer: HookSigner, verifier: HookVerifier, shift: i
         octets = (value + modulus).to_bytes(257, "big").lstrip(b"\x00")
     token = f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
     assert not _attack(lambda: verifier.verify(token))
+
+
+# --- what stands around a verifier
+
+
+def _ran(app: Any, path: str) -> bool:
+    """Tell whether a request without a token ran the handler."""
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "root_path": ""}
+    asyncio.run(app({**scope, "query_string": b"", "raw_path": path.encode()}, receive, send))
+    return bool(answers[0]["status"] == 200)
+
+
+def test_11_what_is_not_listed_is_protected(
+    verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of protected paths is read in one way by us and in another by Starlette's router."""
+
+    async def hook(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ran")
+
+    app = asgi.HookMiddleware(Starlette(routes=[Route("/hook", hook, methods=["POST"])]), verifier)
+    assert not _ran(app, "/hook\n")
+
+    def is_not_protected(self: object, path: str, target: str | None) -> bool:
+        return path not in ("/hook", "/hook/")
+
+    monkeypatch.setattr(guard.PublicPaths, "includes", is_not_protected)
+    assert not _ran(app, "/hook")
+    assert _ran(app, "/hook\n")
+
+
+def test_11_the_target_as_it_was_sent(
+    verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A public entry is open under one spelling: that which no router can read differently."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Routes by the target, as Litestar's mounts and some proxies do."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ran"})
+
+    protected = asgi.HookMiddleware(app, verifier, public=["/healthz"])
+    scope = {"type": "http", "path": "/healthz", "raw_path": b"/hook/..%2fhealthz"}
+    assert not protected._is_public(scope)
+    monkeypatch.setattr(
+        guard.PublicPaths, "includes", lambda self, path, target: path in self._paths
+    )
+    assert protected._is_public(scope)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_11_the_extension_refuses_before_flask_calls_a_view(
+    verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch, above: bool
+) -> None:
+    """``required`` may stand above the route, where its wrapper is never called."""
+    app = flask.Flask(__name__)
+    hooks = for_flask.HookKeyVerify(app, verifier)
+
+    def hook() -> str:
+        return "ran"
+
+    if above:
+        hooks.required(app.post("/hook")(hook))
+    else:
+        app.post("/hook")(hooks.required(hook))
+    assert app.test_client().post("/hook").status_code == 401
+    monkeypatch.setattr(for_flask, "_required", {})
+    assert app.test_client().post("/hook").status_code == (200 if above else 401)
+
+
+def test_12_trust_is_bound_to_its_source(
+    signer: HookSigner, stranger: HookSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One source with the keys of two issuers lets each of them speak for the other."""
+    other = HookSigner(stranger._key, "a-kid-of-b")
+    mine, theirs = (StaticKeys.from_jwk(each.public_jwk()) for each in (signer, other))
+    merged = StaticKeys([mine.get(signer.kid), theirs.get(other.kid)])
+    one, two = (
+        HookVerifier(keys, issuer=issuer, audience=None)
+        for keys, issuer in ((mine, "a"), (theirs, "b"))
+    )
+    forged = other.sign(_claims(iss="a"))
+    assert not _attack(lambda: VerifierByIssuer(one, two).verify(forged))
+    with pytest.raises(ConfigurationError):
+        HookVerifier(merged, issuer=["a", "b"], audience=None)
+    monkeypatch.setattr(
+        verifier_module, "_issuers", lambda issuer, keys: frozenset(issuer) if issuer else None
+    )
+    careless = HookVerifier(merged, issuer=["a", "b"], audience=None)
+    assert _attack(lambda: careless.verify(forged))
+
+
+@pytest.mark.parametrize("status", [400, 403, 418])
+def test_13_one_bad_answer_does_not_poison_the_source(
+    signer: HookSigner, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """What an org answers to a kid that somebody made up says nothing about other kids."""
+    bad = json_answer(status, {"errorCode": "E0000001"})
+    for whole_source in (False, True):
+        with FaultServer(bad, json_answer(200, signer.public_jwk())) as server:
+            with HookKeys(server.url, ApiToken("t")) as source:
+                assert not _attack(lambda keys=source: keys.get("made-up"))  # type: ignore[misc]
+                found = _attack(lambda keys=source: keys.get(signer.kid))  # type: ignore[misc]
+                assert found is not whole_source
+        monkeypatch.setattr(
+            hook_keys,
+            "_verdict_on",
+            lambda error, unknown: KeySourceConfigurationError(whole_source=True),
+        )
+
+
+def test_14_a_forged_payload_is_not_parsed(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no key cannot make us read JSON: the signature comes first."""
+    read: list[int] = []
+
+    def counted(octets: bytes, limits: JsonLimits) -> dict[str, Any]:
+        read.append(len(octets))
+        return json_object(octets, limits)
+
+    monkeypatch.setattr(jws, "json_object", counted)
+    good = signer.sign(_claims(groups=[{"a": 0}] * 200))
+    forged = f"{good[:-40]}AAAA{good[-36:]}"
+    assert _attack(lambda: verifier.verify(good))  # and now the header is known
+    read.clear()
+    assert not _attack(lambda: verifier.verify(forged))
+    assert read == []
+    monkeypatch.setattr(PublicKey, "verify", lambda self, signature, signing_input: True)
+    _attack(lambda: verifier.verify(forged))
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize(
+    "wide",
+    [
+        {"a": [[]] * 257},
+        {f"m{n}": n for n in range(257)},
+        {"a": [0] * 1101},
+    ],
+    ids=["containers", "members", "values"],
+)
+def test_14_structure_is_bounded(signer: HookSigner, keys: StaticKeys, wide: Any) -> None:
+    """Nothing but ``json_limits`` keeps a key holder from sending what is expensive to read."""
+    token = signer.sign(_claims(**wide))
+    bounded = HookVerifier(keys, issuer=None, audience=None)
+    generous = JsonLimits(containers=9_999, members=9_999, values=9_999)
+    lax = HookVerifier(keys, issuer=None, audience=None, json_limits=generous)
+    assert not _attack(lambda: bounded.verify(token))
+    assert _attack(lambda: lax.verify(token))
+
+
+def test_14_a_claim_forgets_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries expired at once, one claim removes a few of them under its lock."""
+    for at_most in (replay.FORGOTTEN_PER_CLAIM, 10**9):
+        monkeypatch.setattr(replay, "FORGOTTEN_PER_CLAIM", at_most)
+        now = [1000.0]
+        store = replay.MemoryReplayStore(single_process=True, clock=lambda at=now: at[0])  # type: ignore[misc]
+        for n in range(1_000):
+            store.claim("a", str(n), 1_100)
+        now[0] = 2_000
+        assert store.claim("a", "new", 3_000)
+        assert len(store) == max(1, 1_001 - at_most)
+
+
+def test_14_exact_types(
+    signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The methods of a subclass of str are not called."""
+
+    class Hostile(str):
+        def encode(self, *_: Any) -> Any:
+            raise KeyError("secret")
+
+    token = Hostile(signer.sign(_claims()))
+    assert not _attack(lambda: verifier.verify(token))
+    monkeypatch.setattr(jws, "_octets", lambda token, max_bytes: token.encode())
+    with pytest.raises(KeyError):
+        verifier.verify(token)
+
+
+@pytest.mark.parametrize(
+    ("defence", "open_", "document"),
+    [
+        (
+            "_SMALL_ORDER",
+            frozenset[int](),
+            {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "k"},
+        ),
+        (
+            "_has_roca_fingerprint",
+            lambda n: False,
+            {"kty": "RSA", "e": "AQAB", "n": ROCA_MODULUS, "kid": "k"},
+        ),
+    ],
+    ids=["small order", "ROCA"],
+)
+def test_15_keys_for_which_signatures_can_be_forged(
+    monkeypatch: pytest.MonkeyPatch, defence: str, open_: Any, document: dict[str, str]
+) -> None:
+    """They are well-formed, so nothing else refuses them."""
+    with pytest.raises(KeyRejectedError):
+        PublicKey.from_document(document, expected_kid="k", algorithms=jwk.ALGORITHMS)
+    monkeypatch.setattr(jwk, defence, open_)
+    assert PublicKey.from_document(document, expected_kid="k", algorithms=jwk.ALGORITHMS)
+
+
+def test_15_a_file_does_not_choose_where_a_secret_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can put okta.yaml into the working directory would get the token."""
+    (tmp_path / "okta.yaml").write_text("okta:\n  client:\n    orgUrl: https://evil.example\n")
+    monkeypatch.chdir(tmp_path)
+    for options in ({"token": "s3cret"}, {"credentials": ApiToken("s3cret")}):
+        with pytest.raises(ConfigurationError, match="org URL"):
+            HookKeys.from_env(**options)
+    monkeypatch.setattr(sign_in, "_refuse_redirection", lambda settings, origins: None)
+    for options in ({"token": "s3cret"}, {"credentials": ApiToken("s3cret")}):
+        with HookKeys.from_env(**options) as keys:
+            assert "evil.example" in repr(keys)
+
+
+def test_15_a_type_that_was_asked_for(signer: HookSigner, keys: StaticKeys) -> None:
+    """A token without typ passes only where None among the types says so (RFC 9068 section 4)."""
+    header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
+    token = signer.sign_octets(header, json.dumps(_claims()).encode())
+    typed = HookVerifier(keys, issuer=None, audience=None, token_types=["at+jwt"])
+    lax = HookVerifier(keys, issuer=None, audience=None, token_types=["at+jwt", None])
+    assert not _attack(lambda: typed.verify(token))
+    assert _attack(lambda: lax.verify(token))

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.test.utils import override_settings
-from django.urls import path
+from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.decorators import api_view, authentication_classes
 from rest_framework.response import Response
 
-from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
+from hookkey_verify import (
+    ConfigurationError,
+    HookSigner,
+    HookVerifier,
+    StaticKeys,
+    VerifiedHook,
+)
 from hookkey_verify.django import HookMiddleware, HookRequiredMixin, protect
-from hookkey_verify.guard import Guard, HttpAnswer, HttpRefusal
-from hookkey_verify.shared_secret import HeaderSecret
+from hookkey_verify.guard import Guard, HttpAnswer, HttpRefusal, RequestVerifier
+from hookkey_verify.replay import MemoryReplayStore
+from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret
 
 from .conftest import CLIENT_ID, TOKEN_URL
 from .test_readme import GUIDES_PYTHON
@@ -87,7 +97,7 @@ def site() -> Iterator[Site]:
 def test_the_view_keeps_what_it_is(verifier: HookVerifier) -> None:
     """Its name, its documentation, whether it is async; and it is exempt from CSRF protection."""
     sync, asynchronous = protect(verifier)(_ok), protect(verifier)(_async_ok)
-    assert (sync.__name__, sync.csrf_exempt) == ("_ok", True)  # type: ignore[attr-defined]
+    assert (sync.__name__, bool(sync.csrf_exempt)) == ("_ok", True)  # type: ignore[attr-defined]
     assert asyncio.iscoroutinefunction(asynchronous)
     assert not asyncio.iscoroutinefunction(sync)
 
@@ -146,17 +156,139 @@ def test_a_changed_setting_counts() -> None:
 MIDDLEWARE = {"MIDDLEWARE": [f"{HookMiddleware.__module__}.HookMiddleware"]}
 
 
-def test_middleware_protects_its_paths() -> None:
-    """And leaves the others alone."""
-    setting = {"VERIFIER": SECRET, "PATHS": ["/hooks/*"]}
-    csrf = "django.middleware.csrf.CsrfViewMiddleware"
-    for order in ([csrf, *MIDDLEWARE["MIDDLEWARE"]], [*MIDDLEWARE["MIDDLEWARE"], csrf]):
-        with Site(HOOKKEY_VERIFY=setting, MIDDLEWARE=order) as site:
-            client = site.at(**{"hooks/a": _ok, "open": _open})
-            assert client.post("/hooks/a", headers={"Authorization": "s3cret"}).status_code == 200
-            assert client.post("/hooks/a").status_code == 401
-            assert client.get("/open").content == b"False"
-            assert client.post("/open").status_code == 403
+def _urls(view: Any = _ok) -> list[Any]:
+    """Views with and without names, in namespaces within namespaces."""
+    inner: Any = ([path("deep", _open, name="deep")], "inner")
+    outer: Any = ([path("status", _open, name="status"), path("inner/", include(inner))], "outer")
+    return [
+        path("hook", view, name="hook"),
+        path("hook/<int:number>", view, name="numbered"),
+        path("healthz", _open, name="healthz"),
+        path("nameless", _open),
+        path("outer/", include(outer)),
+        path("", include([path("included", _open, name="included")])),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("public", "open_paths"),
+    [
+        ([], []),
+        (["healthz"], ["/healthz"]),
+        (("healthz", "included"), ["/healthz", "/included"]),
+        ([f"{HERE}._open"], ["/nameless"]),
+        (["outer"], ["/outer/status", "/outer/inner/deep"]),
+        (["outer:inner"], ["/outer/inner/deep"]),
+        (["outer:inner:deep"], ["/outer/inner/deep"]),
+        (["outer:status"], ["/outer/status"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("is_async", [False, True], ids=["wsgi", "asgi"])
+def test_middleware_protects_every_view_but_the_public_ones(
+    public: Any, open_paths: list[str], is_async: bool
+) -> None:
+    """Views and namespaces are named as Django's routing names them; nobody else is let in."""
+    paths = ["/hook", "/hook/7", "/healthz", "/nameless", "/included"]
+    paths += ["/outer/status", "/outer/inner/deep"]
+    options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": public, **MIDDLEWARE}
+
+    def status(where: str, **headers: str) -> int:
+        if is_async:
+            return asyncio.run(AsyncClient().post(where, headers=headers)).status_code
+        return Client().post(where, headers=headers).status_code
+
+    with Site(**options) as site:
+        site.urlconf.urlpatterns = _urls()  # type: ignore[attr-defined]
+        assert [each for each in paths if status(each) == 200] == open_paths
+        assert status("/hook", Authorization="s3cret") == 200
+        assert status("/nothing") == 404
+        call_command("check", fail_level="WARNING")
+
+
+@pytest.mark.parametrize(
+    ("public", "problem"),
+    [
+        ("healthz", "must be a list"),
+        (5, "must be a list"),
+        (["/healthz"], "'/healthz', which no URL pattern"),
+        (["inner"], "'inner', which no URL pattern"),
+        (["outer:"], "'outer:', which no URL pattern"),
+        (["healthz", "deep"], "'deep', which no URL pattern"),
+        ([5], "5, which no URL pattern"),
+        (["twice"], "both a view and a URL namespace"),
+    ],
+    ids=str,
+)
+def test_public_names_that_cannot_be_resolved(public: Any, problem: str) -> None:
+    """``manage.py check`` fails, and no view runs."""
+    options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": public, **MIDDLEWARE}
+    with Site(**options) as site:
+        nothing: list[Any] = []
+        twice = [path("twice", _open, name="twice"), path("twice/", include((nothing, "twice")))]
+        site.urlconf.urlpatterns = [*_urls(), *twice]  # type: ignore[attr-defined]
+        [error] = [each for each in run_checks() if each.id == "hookkey_verify.E002"]
+        assert problem in str(error.msg)
+        with pytest.raises(ConfigurationError, match="HOOKKEY_PUBLIC"):
+            Client().post("/healthz")
+
+
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+
+
+@pytest.mark.parametrize(
+    "order", [[CSRF, *MIDDLEWARE["MIDDLEWARE"]], [*MIDDLEWARE["MIDDLEWARE"], CSRF]], ids=str
+)
+def test_before_or_after_the_protection_from_csrf(order: list[str]) -> None:
+    """Hooks are verified either way, and public views keep their protection."""
+    options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": ["open"]}
+    with Site(MIDDLEWARE=order, **options) as site:
+        client = site.at(hook=_ok)
+        site.urlconf.urlpatterns.append(path("open", _open, name="open"))
+        assert client.post("/hook", headers={"Authorization": "s3cret"}).status_code == 200
+        assert client.post("/hook").status_code == 401
+        assert client.get("/open").content == b"False"
+        assert client.post("/open").status_code == 403
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["wsgi", "asgi"])
+def test_the_view_that_is_called_decides(is_async: bool) -> None:
+    """A middleware behind ours may route anew: ``process_view`` sees where to."""
+    other = ModuleType("other_urls")
+    other.urlpatterns = [path("open", _ok)]  # type: ignore[attr-defined]
+    middleware = [*MIDDLEWARE["MIDDLEWARE"], f"{HERE}.reroute"]
+    options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": ["open"]}
+    with Site(MIDDLEWARE=middleware, OTHER_URLS=other, **options) as site:
+        site.urlconf.urlpatterns = [path("open", _open, name="open")]  # type: ignore[attr-defined]
+        if is_async:
+            assert asyncio.run(AsyncClient().post("/open")).status_code == 401
+        assert Client().post("/open").status_code == 401
+        assert Client().post("/open", headers={"Authorization": "s3cret"}).status_code == 200
+
+
+def reroute(get_response: Any) -> Any:
+    """A middleware that chooses other URLs."""
+
+    def middleware(request: HttpRequest) -> Any:
+        request.urlconf = django_settings.OTHER_URLS
+        return get_response(request)
+
+    return middleware
+
+
+def test_one_verification_for_one_request(signer: HookSigner, keys: StaticKeys) -> None:
+    """A token that is good once passes the middleware, which looks at it once."""
+    judge = HookVerifier.for_client_assertion(
+        keys,
+        client_id=CLIENT_ID,
+        token_url=TOKEN_URL,
+        replay=MemoryReplayStore(single_process=True),
+    )
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    with Site(HOOKKEY_VERIFY={"VERIFIER": judge}, **MIDDLEWARE) as site:
+        client = site.at(hook=_ok)
+        headers = {"Authorization": f"Bearer {token}"}
+        assert [client.post("/hook", headers=headers).status_code for _ in range(2)] == [200, 401]
 
 
 def test_middleware_needs_its_setting() -> None:
@@ -165,6 +297,112 @@ def test_middleware_needs_its_setting() -> None:
         client = site.at(hook=_ok)
         with pytest.raises(ConfigurationError, match="OKTA_CLIENT_ORGURL"):
             client.post("/hook")
+
+
+BASIC = BasicCredentials("okta", "p4ssword")
+BASIC_HEADER = {"Authorization": "Basic " + b64encode(b"okta:p4ssword").decode()}
+
+
+class Custom:
+    """A verifier of a user's own, which says whether browsers send its credentials."""
+
+    def __init__(self, **attributes: bool) -> None:
+        self.__dict__.update(attributes)
+
+    def verify_headers(self, headers: Any) -> VerifiedHook:
+        return BASIC.verify_headers(headers)
+
+    async def averify_headers(self, headers: Any) -> VerifiedHook:
+        return BASIC.verify_headers(headers)
+
+
+@pytest.mark.parametrize(
+    ("judge", "headers", "exempt"),
+    [
+        (SECRET, {"Authorization": "s3cret"}, True),
+        (HeaderSecret("s3cret", header="X-Hook"), {"X-Hook": "s3cret"}, True),
+        (HeaderSecret("hook=s3cret", header="Cookie"), {"Cookie": "hook=s3cret"}, False),
+        (HeaderSecret(BASIC_HEADER["Authorization"]), BASIC_HEADER, False),
+        (BASIC, BASIC_HEADER, False),
+        (Custom(sent_by_browsers=True), BASIC_HEADER, False),
+        (Custom(sent_by_browsers=False), BASIC_HEADER, True),
+        (Custom(), BASIC_HEADER, True),
+    ],
+    ids=[
+        "header",
+        "other",
+        "cookie",
+        "basic as a secret",
+        "basic",
+        "own",
+        "own, no",
+        "own, silent",
+    ],
+)
+def test_who_needs_a_csrf_token(
+    judge: RequestVerifier, headers: dict[str, str], exempt: bool
+) -> None:
+    """Only credentials that a browser sends on its own, because a foreign page can use those."""
+    expected = 200 if exempt else 403
+
+    class Mixed(HookRequiredMixin, View):
+        hook_verifier = judge
+        post = staticmethod(_ok)
+
+    with Site(HOOKKEY_VERIFY={"VERIFIER": judge}, MIDDLEWARE=[CSRF]) as site:
+        client = site.at(
+            given=protect(judge)(_ok),
+            bare=protect(_ok),
+            mixed=Mixed.as_view(),
+            exempted=csrf_exempt(protect(judge)(_ok)),
+            within=protect(judge)(csrf_exempt(_ok)),
+            bare_within=protect(csrf_exempt(_ok)),
+        )
+        for where in ("/given", "/bare", "/mixed"):
+            assert client.post(where, headers=headers).status_code == expected
+        for where in ("/exempted", "/within", "/bare_within"):
+            assert client.post(where, headers=headers).status_code == 200
+    order = [*MIDDLEWARE["MIDDLEWARE"], CSRF]
+    with Site(HOOKKEY_VERIFY={"VERIFIER": judge}, MIDDLEWARE=order) as site:
+        assert site.at(hook=_ok).post("/hook", headers=headers).status_code == expected
+
+
+def test_the_mixin_stands_first(verifier: HookVerifier, bearer: dict[str, str]) -> None:
+    """Behind ``View`` it would protect nothing, so the class cannot be made."""
+    with pytest.raises(ConfigurationError, match=r"Wrong is not protected: .* before View"):
+
+        class Wrong(View, HookRequiredMixin):
+            hook_verifier = verifier
+
+    class Base(View):
+        pass
+
+    with pytest.raises(ConfigurationError, match="before View"):
+
+        class Deep(Base, HookRequiredMixin):
+            pass
+
+    class Factory:
+        @classmethod
+        def as_view(cls, **_: Any) -> Any:
+            return _open
+
+    with pytest.raises(ConfigurationError, match="before Factory"):
+
+        class Made(Factory, HookRequiredMixin, View):
+            pass
+
+    class Right(HookRequiredMixin, Base):
+        hook_verifier = verifier
+        post = staticmethod(_ok)
+
+    class Specialized(Right):
+        pass
+
+    with Site() as site:
+        client = site.at(hook=Specialized.as_view())
+        assert client.post("/hook").status_code == 401
+        assert client.post("/hook", headers=bearer).status_code == 200
 
 
 def test_async_requests_stay_in_their_loop(verifier: HookVerifier, bearer: dict[str, str]) -> None:
@@ -196,7 +434,7 @@ def test_async_requests_stay_in_their_loop(verifier: HookVerifier, bearer: dict[
         ({}, "OKTA_CLIENT_ORGURL"),
         ({"VERIFIER": "no.such.thing"}, "cannot be imported"),
         ({"VERIFIER": f"{HERE}.HERE"}, "verifier must be"),
-        ({"VERIFIER": SECRET, "PATHS": "/hooks"}, "paths must be a list"),
+        ({"VERIFIER": SECRET, "PATHS": ["/hooks"]}, "has 'PATHS'"),
         ({"VERIFIER": SECRET, "ON_REFUSAL": 5}, "on_refusal"),
         ({"HOOKKEY_ISSUER": "http://acme.okta.com/oauth2/a"}, "https"),
     ],
@@ -212,7 +450,7 @@ def test_manage_py_check(setting: Any, problem: str) -> None:
 
 def test_manage_py_check_is_content() -> None:
     """With a right setting, and without one."""
-    for options in ({"HOOKKEY_VERIFY": {"VERIFIER": SECRET, "PATHS": ["/a"]}}, {}):
+    for options in ({"HOOKKEY_VERIFY": {"VERIFIER": SECRET}}, {}):
         with Site(**options) as site:
             site.at(hook=protect(SECRET)(_ok))
             call_command("check", fail_level="WARNING")

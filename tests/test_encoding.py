@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookkey_verify import ConfigurationError
 from hookkey_verify.encoding import (
     BASE64URL,
-    MAX_DEPTH,
     EncodingError,
+    JsonLimits,
     base64url_decode,
     json_list,
     json_object,
+    skimmed_member,
 )
 
 
@@ -75,15 +78,71 @@ def test_json_accepted(text: bytes, value: dict[str, object]) -> None:
     assert json_object(text) == value
 
 
-DEEPEST = b'{"a":' + b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1) + b"}"
-TOO_DEEP = b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}"
+LIMITS = JsonLimits(containers=4, members=3, values=6)
 
 
-def test_nesting_at_the_limit() -> None:
-    """32 levels are read, 33 are not."""
-    assert "a" in json_object(DEEPEST)
-    with pytest.raises(EncodingError, match="nested"):
-        json_object(TOO_DEEP)
+@pytest.mark.parametrize(
+    ("within", "beyond", "problem"),
+    [
+        (b'{"a":[[[]]]}', b'{"a":[[[[]]]]}', "more than 4 objects and lists"),
+        (b'{"a":[{},[]]}', b'{"a":[{},[],{}]}', "more than 4 objects and lists"),
+        (b'{"a":1,"b":{"c":1}}', b'{"a":1,"b":{"c":1,"d":2}}', "more than 3 members"),
+        (b'{"a":[1,2,3,4,5]}', b'{"a":[1,2,3,4,5,6]}', "more than 6 values"),
+        (b'{"a":["1","2","3","4","5"]}', b'{"a":["1","2","3","4","5",""]}', "more than 6 values"),
+        (b'{"a":"[[[[[[{{{{"}', b'{"a":"[","b":[[[[]]]]}', "more than 4 objects and lists"),
+        (b'{"a":"::::,,,,,,,"}', b'{"a":"","b":0,"c":0,"\\"":0}', "more than 3 members"),
+        (rb'{"a":"\\\",[[[[[["}', rb'{"a":"\\\\",[[[[[["}', "more than 4 objects and lists"),
+        (b'{"a":"' + b"x" * 99 + b'"}', b'{"a":[' + b'"",' * 99 + b'""]}', "more than 6 values"),
+    ],
+    ids=repr,
+)
+def test_structure_at_the_limits(within: bytes, beyond: bytes, problem: str) -> None:
+    """What stands outside of strings counts; at the limit it is read, beyond it is refused."""
+    assert json_object(within, LIMITS) == json.loads(within)
+    with pytest.raises(EncodingError, match=problem):
+        json_object(beyond, LIMITS)
+
+
+def test_a_thousand_groups() -> None:
+    """The default limits leave room for the groups of a large organization."""
+    groups = [f"Last{n}, First: {n}" for n in range(1000)]
+    claims = {"groups": groups, **{f"claim{n}": {"n": n} for n in range(30)}}
+    text = json.dumps(claims).encode()
+    assert json_object(text, JsonLimits()) == claims
+    with pytest.raises(EncodingError, match="values"):
+        json_object(text, JsonLimits(values=999))
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, 1.0, "5", None])
+@pytest.mark.parametrize("name", ["containers", "members", "values"])
+def test_limits_are_positive_integers(name: str, limit: Any) -> None:
+    """Anything else is refused when the limits are made."""
+    with pytest.raises(ConfigurationError, match=name):
+        JsonLimits(**{name: limit})
+
+
+@pytest.mark.parametrize(
+    ("text", "issuer"),
+    [
+        (b'{"iss":"me"}', "me"),
+        (b' {"a":{"iss":"you"},"iss":"me","n":1e999,"m":NaN} ', "me"),
+        (b'{"iss":"you","iss":"me"}', "me"),
+        (b'{"iss":5}', None),
+        (b"{}", None),
+        (b"[]", None),
+    ],
+    ids=repr,
+)
+def test_a_member_is_skimmed(text: bytes, issuer: str | None) -> None:
+    """A string is found in whatever is JSON, and numbers are not looked at."""
+    assert skimmed_member(text, "iss", JsonLimits()) == issuer
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"{} x", b"\xff", b"[" * 300])
+def test_what_cannot_be_skimmed(text: bytes) -> None:
+    """The structure is bounded there, too, and the text must be JSON."""
+    with pytest.raises(EncodingError):
+        skimmed_member(text, "iss", JsonLimits())
 
 
 @pytest.mark.parametrize(
@@ -118,8 +177,9 @@ def test_nesting_at_the_limit() -> None:
         (b'{"a":1,}', "not valid JSON"),
         (b'{"a":01}', "not valid JSON"),
         (b'{"a":"\n"}', "not valid JSON"),
-        (b"{" * 100_000, "nested"),
-        (b'{"a":' * 100_000, "nested"),
+        (b"{" * 100_000, "objects and lists"),
+        (b'{"a":' * 100_000, "more than"),
+        (b"[" * 999 + b"]" * 999, "not "),
     ],
     ids=lambda value: repr(value)[:30],
 )
@@ -133,7 +193,7 @@ def test_json_refused(text: bytes, problem: str) -> None:
 @pytest.mark.parametrize("piece", ['\\"', '"', "\\\\", '"[', "\\"])
 def test_hostile_text_takes_no_longer_than_any(piece: str, end: str) -> None:
     """A megabyte is refused at once; what looked at octets twice would need most of an hour."""
-    text = '{"a":' + "[" * 33 + '"' + piece * (1_000_000 // len(piece)) + end
+    text = '{"a":' + "[" * 1001 + '"' + piece * (1_000_000 // len(piece)) + end
     with pytest.raises(EncodingError):
         json_object(text.encode())
 
@@ -161,7 +221,7 @@ _VALUES = st.recursive(
 
 @given(_objects(_VALUES))
 def test_no_name_twice_however_it_is_written(text: str) -> None:
-    """The quick way of reading accepts and returns the same as a plain one that looks at pairs."""
+    """An object in which a name comes twice is refused, at any depth; others are read as ever."""
     twice = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -150,7 +150,7 @@ def _made_up_kids(scene: Scene) -> None:
 
 
 def _told_to_wait(scene: Scene) -> None:
-    scene.error = KeySourceThrottledError("busy", retry_after=37)
+    scene.error = KeySourceThrottledError("busy", retry_after=37, whole_source=True)
     scene.get("a")
     scene.error = KeyUnavailableError("busy")
     with pytest.raises(KeySourceThrottledError):
@@ -161,7 +161,7 @@ def _told_to_wait(scene: Scene) -> None:
 
 
 def _refused(scene: Scene) -> None:
-    scene.error = KeySourceConfigurationError("the token is wrong")
+    scene.error = KeySourceConfigurationError("the token is wrong", whole_source=True)
     scene.get("a")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from typing import Any
 
@@ -13,6 +14,7 @@ from flask.views import MethodView
 from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
 from hookkey_verify.flask import HookKeyVerify, current_hook, protect
 from hookkey_verify.guard import HttpAnswer, HttpRefusal
+from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.shared_secret import HeaderSecret
 
 from .conftest import CLIENT_ID, TOKEN_URL
@@ -69,6 +71,119 @@ def test_required(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) ->
     hooks.init_app(app)
     app.post("/hook")(hooks.required(lambda: "ok"))
     assert _statuses(app, "/hook", bearer) == (200, 401)
+
+
+def _named(view: Any) -> Any:
+    """A decorator as it should be."""
+
+    @functools.wraps(view)
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return decorated
+
+
+def _careless(view: Any) -> Any:
+    """A decorator without functools.wraps."""
+
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return decorated
+
+
+class Holder:
+    """A decorator that is a class."""
+
+    def __init__(self, view: Any) -> None:
+        self._view = view
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._view(*args, **kwargs)
+
+
+ORDERS = [
+    order
+    for between in (_named, _careless, Holder, functools.partial)
+    for order in itertools.permutations(["route", between, "required"])
+]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_the_order_of_decorators_does_not_matter(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str], order: Any
+) -> None:
+    """Above or below the route, and with whatever other decorators in between."""
+    hooks = HookKeyVerify(app, verifier)
+    ran = []
+
+    def hook() -> str:
+        ran.append(current_hook.subject)
+        return "ok"
+
+    view: Any = hook
+    for step in order:
+        if step == "route":
+            view = app.post("/hook", endpoint="hook")(view)
+        else:
+            view = hooks.required(view) if step == "required" else step(view)
+    assert _statuses(app, "/hook", bearer) == (200, 401)
+    assert ran == [CLIENT_ID]
+
+
+def test_async_views_in_either_order(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """The extension refuses before an async view is called, too."""
+    hooks = HookKeyVerify(app, verifier)
+
+    @app.post("/below")
+    @hooks.required
+    async def below() -> str:
+        return "ok"
+
+    @hooks.required
+    @app.post("/above")
+    async def above() -> str:
+        return "ok"
+
+    for path in ("/below", "/above"):
+        assert _statuses(app, path, bearer) == (200, 401)
+
+
+def test_a_token_is_used_once(app: Flask, signer: HookSigner, keys: Any) -> None:
+    """However often a request is protected with one verifier, it is verified once."""
+    verifier = HookVerifier.for_client_assertion(
+        keys,
+        client_id=CLIENT_ID,
+        token_url=TOKEN_URL,
+        replay=MemoryReplayStore(single_process=True),
+    )
+    hooks = HookKeyVerify(app, verifier)
+    blueprint = hooks.protect(Blueprint("hooks", __name__))
+    blueprint.post("/hook")(hooks.required(protect(lambda: "ok")))
+    app.register_blueprint(blueprint)
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    bearer = {"Authorization": f"Bearer {token}"}
+    client = app.test_client()
+    assert [client.post("/hook", headers=bearer).status_code for _ in range(2)] == [200, 401]
+
+
+def test_one_extension_for_one_application(app: Flask, verifier: HookVerifier) -> None:
+    """Which of two verifiers counts must not depend on which extension came last."""
+    HookKeyVerify(app, verifier)
+    with pytest.raises(ConfigurationError, match="already"):
+        HookKeyVerify(app, HeaderSecret("s3cret"))
+
+
+def test_another_verifier_is_asked_all_the_same(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """What one verifier let pass, another may refuse."""
+    hooks = HookKeyVerify(app, verifier)
+    app.post("/hook")(hooks.required(protect(HeaderSecret("s3cret"))(lambda: "ok")))
+    assert _statuses(app, "/hook", bearer) == (401, 401)
+    assert _statuses(app, "/hook", {"Authorization": "s3cret"}) == (401, 401)
 
 
 def test_two_applications(

@@ -13,6 +13,7 @@ from hookkey_verify import HookSigner, HookVerifier, VerifiedHook
 from hookkey_verify.errors import (
     ConfigurationError,
     HookKeyError,
+    HookVerificationError,
     InsufficientScopeError,
     KeyUnavailableError,
     MissingTokenError,
@@ -22,7 +23,7 @@ from hookkey_verify.guard import (
     Guard,
     HttpAnswer,
     HttpRefusal,
-    ProtectedPaths,
+    PublicPaths,
     environ_headers,
 )
 
@@ -137,6 +138,66 @@ def test_a_verifier_that_fails(error: Exception, caplog: pytest.LogCaptureFixtur
     assert b"s3cret" not in refusal.body
     assert "s3cret" not in caplog.text
     assert type(error).__name__ in caplog.text
+
+
+class OddError(HookVerificationError):
+    """A user's own error, with whatever attributes."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__()
+        self.__dict__.update(attributes)
+
+
+class BrokenError(HookVerificationError):
+    """An error that cannot be shown."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        raise LookupError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (HookVerificationError(), 401, "unspecified"),
+        (HookVerificationError("why"), 401, "unspecified"),
+        (HookKeyError(), 500, "unspecified"),
+        (OddError(status_code=499), 499, "unspecified"),
+        (OddError(status_code=418), 418, "unspecified"),
+        (OddError(status_code=200), 500, "unspecified"),
+        (OddError(status_code=302), 500, "unspecified"),
+        (OddError(status_code=600), 500, "unspecified"),
+        (OddError(status_code="401"), 500, "unspecified"),
+        (OddError(status_code=None), 500, "unspecified"),
+        (OddError(reason=object()), 500, "configuration"),
+        (BrokenError(), 500, "configuration"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int | str) else type(value).__name__,
+)
+def test_errors_of_a_verifier_of_your_own(error: HookKeyError, status: int, reason: str) -> None:
+    """Whatever a custom verifier raises, the request is refused with a problem document."""
+    refusal = _both(Guard(Failing(error)), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert refusal.status == status
+    problem = json.loads(refusal.body)
+    assert (problem["status"], problem["reason"]) == (status, reason)
+
+
+class Credulous:
+    """A verifier that returns something else than a proof."""
+
+    def verify_headers(self, headers: Any) -> Any:
+        return {"subject": "anybody"}
+
+    async def averify_headers(self, headers: Any) -> Any:
+        return {"subject": "anybody"}
+
+
+def test_only_a_verified_hook_is_a_proof() -> None:
+    """A verifier of your own that returns anything else lets nobody through."""
+    refusal = _both(Guard(Credulous()), [])
+    assert isinstance(refusal, HttpRefusal)
+    assert refusal.status == 500
 
 
 def test_an_interruption_is_not_a_refusal() -> None:
@@ -272,52 +333,46 @@ def test_an_answer_for_interfaces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patterns", "path", "protected"),
+    ("path", "target", "public"),
     [
-        (None, "/", True),
-        (None, "*", True),
-        (None, "", True),
-        (["/*"], "/a/b", True),
-        (["/hook"], "/hook", True),
-        (["/hook"], "/hook/", True),
-        (["/hook/"], "/hook", True),
-        (["/hook"], "/hook/a", False),
-        (["/hook"], "/hooks", False),
-        (["/hook"], "/Hook", False),
-        (["/hooks/*"], "/hooks", True),
-        (["/hooks/*"], "/hooks/", True),
-        (["/hooks/*"], "/hooks/a/b", True),
-        (["/hooks/*"], "/hooksa", False),
-        (["/hooks/*"], "//hooks//a", True),
-        (["/hooks/*"], "/x/../hooks/a", True),
-        (["/hooks/*"], "/./hooks/a", True),
-        (["/hooks/*"], "/../hooks", True),
-        (["/hook"], "/health", False),
-        (["/"], "/", True),
-        (["/"], "/a", False),
-        (["/a", "/b/*"], "/b/c", True),
-        ((each for each in ["/a"]), "/a", True),
+        ("/healthz", None, True),
+        ("/healthz", "/healthz", True),
+        ("/healthz", "/healthz?verbose=1", True),
+        ("/", "/", True),
+        ("/a/b.c_d~e-f/", "/a/b.c_d~e-f/", True),
+        ("/healthz/", "/healthz/", False),
+        ("/Healthz", "/Healthz", False),
+        ("/healthz\n", "/healthz%0a", False),
+        ("/healthz", "/%68ealthz", False),
+        ("/healthz", "//healthz", False),
+        ("/healthz", "http://a/healthz", False),
+        ("/healthz", "/x/../healthz", False),
+        ("/healthz", "", False),
+        ("/hook", "/healthz", False),
+        ("/", "/healthz", False),
+        ("", None, False),
+        ("healthz", None, False),
     ],
-    ids=str,
+    ids=repr,
 )
-def test_paths(patterns: Any, path: str, protected: bool) -> None:
-    """As the most forgiving router would read them."""
-    assert ProtectedPaths(patterns).protect(path) is protected
-
-
-@pytest.mark.parametrize("pattern", ["/hooks/*", "/api/hooks/*"])
-@pytest.mark.parametrize("path", ["/hooks/a", "/api/hooks/a", "//hooks/a"])
-def test_mount_points(pattern: str, path: str) -> None:
-    """Whoever counts from where, nothing is left open by a misunderstanding."""
-    paths = ProtectedPaths([pattern])
-    assert paths.protect(path, "/api")
-    assert not paths.protect("/open", "/api")
+def test_public_paths(path: str, target: str | None, public: bool) -> None:
+    """The decoded path and the target as sent must both be the same entry."""
+    assert PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"]).includes(path, target) is public
 
 
 @pytest.mark.parametrize(
-    "patterns", ["/hooks/*", [], ["hooks"], ["/a*"], ["/*/a"], [""], [5], 5, ["/a/../b"], ["/a//b"]]
+    "paths",
+    ["/healthz", b"/healthz", 5, None, ["healthz"], [""], ["/a*"], ["/*"], ["/{id}"], ["/<id>"]]
+    + [["/%20"], ["/a?x"], ["/a#f"], ["/a "], [" /a"], ["/\u00e9"], ["/a\n"], ["/a//b"], ["//a"]]
+    + [["/."], ["/.."], ["/a/../b"], ["/a/."], ["/a;b"], ["/a\\b"], ["/:id"], [5], [b"/a"], [None]],
+    ids=repr,
 )
-def test_patterns_that_are_none(patterns: Any) -> None:
-    """Refused, because a pattern that matches nothing protects nothing."""
-    with pytest.raises(ConfigurationError, match="path"):
-        ProtectedPaths(patterns)
+def test_what_is_not_a_public_path(paths: Any) -> None:
+    """Whatever could be read in two ways, or as a pattern, is refused at construction."""
+    with pytest.raises(ConfigurationError, match="public"):
+        PublicPaths(paths)
+
+
+def test_nothing_is_public_by_default() -> None:
+    """An empty list opens nothing."""
+    assert not PublicPaths([]).includes("/", "/")

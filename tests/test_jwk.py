@@ -23,6 +23,8 @@ from hookkey_verify import HookSigner, PublicKey
 from hookkey_verify.errors import KeyRejectedError
 from hookkey_verify.jwk import ALGORITHMS, is_kid
 
+from .weak_keys import ROCA_MODULUS
+
 
 def _b64(number: int, length: int | None = None) -> str:
     octets = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
@@ -105,6 +107,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "alg is a list": ({"alg": ["RS256"]}, "alg must be"),
     "key_ops without verify": ({"key_ops": ["sign"]}, "key_ops"),
     "key_ops is a string": ({"key_ops": "verify"}, "key_ops"),
+    "key_ops has a duplicate": ({"key_ops": ["verify", "verify"]}, "twice"),
+    "key_ops has another duplicate": ({"key_ops": ["verify", "sign", "sign"]}, "twice"),
+    "key_ops has a number": ({"key_ops": ["verify", 1]}, "list of strings"),
+    "key_ops has a list": ({"key_ops": ["verify", []]}, "list of strings"),
+    "key_ops is empty": ({"key_ops": []}, "hold verify"),
+    "n of a weak generator": ({"n": ROCA_MODULUS}, "ROCA"),
     "n with the back-tick of the published example": ({"n": "BACKTICK"}, "n has a character"),
     "n padded": ({"n": "PADDED"}, "n has a character"),
     "n not canonical": ({"n": "NONCANONICAL"}, "n is not canonical"),
@@ -349,7 +357,7 @@ def test_a_signature_is_as_long_as_the_modulus(signer: HookSigner, jwk: dict[str
 
 
 def test_es256(p256: ec.EllipticCurvePrivateKey) -> None:
-    """A P-256 key verifies R and S of 32 octets each (RFC 7518 section 3.4), not DER."""
+    """A P-256 key verifies R and S of 32 bytes each (RFC 7518 section 3.4), not DER."""
     key = PublicKey.from_document(_ec_document(p256), expected_kid="e", algorithms=ALGORITHMS)
     der = p256.sign(b"octets", ec.ECDSA(hashes.SHA256()))
     r, s = decode_dss_signature(der)
@@ -360,6 +368,41 @@ def test_es256(p256: ec.EllipticCurvePrivateKey) -> None:
     assert not key.verify(der, b"octets")
     assert not key.verify(bytes(64), b"octets")  # CVE-2022-21449: r = s = 0
     assert jwt.PyJWK(key.as_jwk()).algorithm_name == "ES256"
+
+
+P25519 = 2**255 - 19
+ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        (0, "small order"),
+        (1, "small order"),
+        (P25519 - 1, "small order"),
+        (ORDER_8, "small order"),
+        (P25519 - ORDER_8, "small order"),
+        (P25519, "canonical"),
+        (P25519 + 1, "canonical"),
+        (2**255 - 1, "canonical"),
+    ],
+    ids=lambda value: hex(value) if isinstance(value, int) else "",
+)
+def test_ed25519_keys_of_small_order(y: int, problem: str, sign: int) -> None:
+    """Under them a signature holds for almost any message, in whatever encoding they come."""
+    octets = (y | sign << 255).to_bytes(32, "little")
+    x = urlsafe_b64encode(octets).rstrip(b"=").decode()
+    document = {"kty": "OKP", "crv": "Ed25519", "kid": "o", "x": x}
+    with pytest.raises(KeyRejectedError, match=problem):
+        PublicKey.from_document(document, expected_kid="o", algorithms=ALGORITHMS)
+
+
+def test_a_key_of_small_order_accepts_what_nobody_signed() -> None:
+    """Why they are refused: the neutral element verifies R = neutral, S = 0 for every message."""
+    neutral = (1).to_bytes(32, "little")
+    key = ed25519.Ed25519PublicKey.from_public_bytes(neutral)
+    key.verify(neutral + bytes(32), b"any message")
 
 
 def test_eddsa() -> None:
@@ -377,14 +420,14 @@ def test_eddsa() -> None:
     ("changes", "problem"),
     [
         ({"crv": "P-384"}, "crv must be P-256"),
-        ({"x": "AAAA"}, "32 octets"),
+        ({"x": "AAAA"}, "32 bytes"),
         ({"x": _b64(1, 32)}, "not a point"),
         ({"y": ...}, "y must be"),
         ({"alg": "RS256"}, "alg must be"),
         ({"alg": "RSA"}, "alg must be"),
         ({"d": "AAAA"}, "private"),
         ({"kty": "OKP"}, "crv must be Ed25519"),
-        ({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, "32 octets"),
+        ({"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, "32 bytes"),
     ],
 )
 def test_other_kinds_refused(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from binascii import a2b_base64
 from typing import Any
 
 import pytest
 
 from hookkey_verify import HookSigner
+from hookkey_verify.encoding import JsonLimits
 from hookkey_verify.errors import (
     AlgorithmError,
     HookVerificationError,
@@ -16,13 +18,21 @@ from hookkey_verify.errors import (
     TokenTypeError,
     UnsupportedHeaderError,
 )
-from hookkey_verify.jws import MAX_LEARNED, HeaderRules, parse
+from hookkey_verify.jws import (
+    MAX_HEADER,
+    MAX_LEARNED,
+    HeaderRules,
+    media_type,
+    read_claims,
+    split,
+    unverified_issuer,
+)
 
 HEADER = {"alg": "RS256", "kid": "k", "typ": "JWT"}
 
 
 def _rules() -> HeaderRules:
-    return HeaderRules(frozenset({"RS256"}), frozenset({"jwt", "at+jwt"}))
+    return HeaderRules(frozenset({"RS256"}), frozenset({"jwt", "at+jwt"}), type_required=False)
 
 
 def _token(signer: HookSigner, header: object = None, payload: object = None) -> str:
@@ -30,21 +40,68 @@ def _token(signer: HookSigner, header: object = None, payload: object = None) ->
     return signer.sign_octets(texts[0].encode(), texts[1].encode())
 
 
-def _parse(token: object, max_bytes: int = 16_384) -> Any:
-    return parse(token, max_bytes, _rules())
+def _parse(token: object, max_bytes: int = 16_384, rules: HeaderRules | None = None) -> Any:
+    parts = split(token, max_bytes)
+    return (rules or _rules()).read(parts[1]), parts
+
+
+def _claims(token: object) -> dict[str, Any]:
+    return read_claims(_parse(token)[1][2], JsonLimits())
 
 
 def test_parts(signer: HookSigner) -> None:
-    """Header, claims, the octets that were signed and the signature."""
+    """Header, payload, the bytes that were signed and the signature."""
     token = _token(signer)
-    header, claims, signed = _parse(token)
-    assert (header, claims) == (HEADER, {"a": 1})
-    octets, encoded_header, signing_input, signature = signed
+    header, signed = _parse(token)
+    octets, encoded_header, payload, signing_input, signature = signed
+    assert (header, read_claims(payload, JsonLimits())) == (HEADER, {"a": 1})
     assert octets == token.encode()
     assert encoded_header == octets.partition(b".")[0]
     assert signing_input == octets.rpartition(b".")[0]
-    assert len(signature) == 256
-    assert _parse(octets) == (header, claims, signed)
+    assert len(a2b_base64(signature)) == 256
+    assert _parse(octets) == (header, signed)
+
+
+class Liar:
+    """An object that says that it is a string."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return str
+
+    def __len__(self) -> int:
+        return 5
+
+
+class Text(str):
+    """A string whose methods do something else."""
+
+    def encode(self, *_: Any) -> Any:
+        raise KeyError("secret")
+
+    def __len__(self) -> int:
+        raise KeyError("secret")
+
+
+class Octets(bytes):
+    """Bytes whose methods do something else."""
+
+    def rpartition(self, *_: Any) -> Any:
+        raise KeyError("secret")
+
+    def __len__(self) -> int:
+        raise KeyError("secret")
+
+
+@pytest.mark.parametrize(
+    "token", [Liar(), Text("a.b.c"), Octets(b"a.b.c")], ids=["liar", "str", "bytes"]
+)
+def test_only_exact_types_are_tokens(token: object) -> None:
+    """The code of a subclass, or of an object that lies about its class, is not run."""
+    with pytest.raises(MalformedTokenError, match="str or bytes"):
+        _parse(token)
+    with pytest.raises(MalformedTokenError, match="str or bytes"):
+        split(token, 16_384)
 
 
 def test_size_is_judged_first(signer: HookSigner) -> None:
@@ -130,6 +187,63 @@ def test_bad_headers(
     assert type(caught.value) is error
 
 
+def test_the_header_is_bounded(signer: HookSigner) -> None:
+    """A header of 4096 encoded bytes is read; one that is longer, or has 33 members, is refused."""
+    room = MAX_HEADER * 3 // 4 - len(json.dumps({**HEADER, "x": ""}))
+    assert _parse(_token(signer, {**HEADER, "x": "y" * room}))
+    with pytest.raises(MalformedTokenError, match="longer than 4096 bytes"):
+        _parse(_token(signer, {**HEADER, "x": "y" * (room + 1)}))
+    with pytest.raises(MalformedTokenError, match="the header has more than 32 members"):
+        _parse(_token(signer, {**HEADER, **{f"x{n}": n for n in range(30)}}))
+
+
+@pytest.mark.parametrize(
+    ("typ", "compared"),
+    [
+        ("JWT", "jwt"),
+        ("application/JWT", "jwt"),
+        ("at+jwt", "at+jwt"),
+        ("APPLICATION/AT+JWT", "at+jwt"),
+        ("text/plain", "text/plain"),
+        ("application/text/plain", "application/text/plain"),
+        ("application/application/jwt", "application/application/jwt"),
+    ],
+)
+def test_media_types(typ: str, compared: str) -> None:
+    """``application/`` may be left out of a type with no other slash (RFC 7515 section 4.1.9)."""
+    assert media_type(typ) == compared
+
+
+def test_a_required_type(signer: HookSigner) -> None:
+    """Where typ is required, its absence is refused (RFC 9068 section 4)."""
+    rules = HeaderRules(frozenset({"RS256"}), frozenset({"at+jwt"}), type_required=True)
+    token = _token(signer, {"alg": "RS256", "kid": "k"})
+    with pytest.raises(TokenTypeError, match=r"typ must be at\+jwt"):
+        _parse(token, 9999, rules)
+    typed = _token(signer, {"alg": "RS256", "kid": "k", "typ": "application/at+jwt"})
+    assert _parse(typed, 9999, rules)
+
+
+@pytest.mark.parametrize(
+    ("token", "issuer"),
+    [
+        ("x.eyJpc3MiOiJtZSJ9.AA", "me"),
+        (b"x.eyJpc3MiOiJtZSJ9.AA", "me"),
+        ("x.e30.AA", None),
+        ("x.eyJpc3MiOjV9.AA", None),
+    ],
+)
+def test_an_unverified_issuer(token: str | bytes, issuer: str | None) -> None:
+    """It is read from whatever has three segments and JSON in the second."""
+    assert unverified_issuer(split(token, 99)[2], JsonLimits()) == issuer
+
+
+def test_no_issuer() -> None:
+    """A payload that is not JSON is malformed."""
+    with pytest.raises(MalformedTokenError, match="the payload"):
+        unverified_issuer(split("a.AAAA.AA", 99)[2], JsonLimits())
+
+
 GOOD_HEADERS: dict[str, dict[str, Any]] = {
     "typ absent": {"typ": ...},
     "typ in lower case": {"typ": "jwt"},
@@ -159,7 +273,7 @@ def test_header_and_payload_are_strict_json(signer: HookSigner, part: int, octet
     good = json.dumps(HEADER).encode(), b'{"a":1}'
     token = signer.sign_octets(*(octets if i == part else good[i] for i in (0, 1)))
     with pytest.raises(MalformedTokenError) as caught:
-        _parse(token)
+        _claims(token)
     assert ("header", "payload")[part] in str(caught.value) or not octets
 
 
@@ -174,23 +288,23 @@ def test_only_learned_headers_are_remembered(signer: HookSigner) -> None:
     """Parsing teaches nothing; what was learned is the same object again, and is bounded."""
     rules = _rules()
     token = _token(signer)
-    (first, _, signed), (second, _, _) = (parse(token, 9999, rules) for _ in range(2))
+    (first, signed), (second, _) = (_parse(token, 9999, rules) for _ in range(2))
     assert first is not second
     rules.learn(signed[1], first)
-    assert parse(token, 9999, rules)[0] is first
+    assert _parse(token, 9999, rules)[0] is first
     for i in range(MAX_LEARNED + 5):
         rules.learn(b"%d" % i, first)
         assert len(rules.learned) <= MAX_LEARNED
-    assert parse(token, 9999, rules)[0] == HEADER
+    assert _parse(token, 9999, rules)[0] == HEADER
 
 
 def test_headers_with_mutable_values_are_not_remembered(signer: HookSigner) -> None:
     """A remembered header is shared by tokens, so nothing in it may change."""
     rules = _rules()
     token = _token(signer, {**HEADER, "x5c": ["a"]})
-    header, _, signed = parse(token, 9999, rules)
+    header, signed = _parse(token, 9999, rules)
     rules.learn(signed[1], header)
-    assert parse(token, 9999, rules)[0] is not parse(token, 9999, rules)[0]
+    assert _parse(token, 9999, rules)[0] is not _parse(token, 9999, rules)[0]
 
 
 def test_errors_hold_nothing_of_the_token(signer: HookSigner) -> None:
@@ -198,7 +312,7 @@ def test_errors_hold_nothing_of_the_token(signer: HookSigner) -> None:
     secret = "s3cr3t-in-the-token"
     for octets in (b'{"a":"%s"' % secret.encode(), b'{"a":"\xff%s"}' % secret.encode()):
         with pytest.raises(MalformedTokenError) as caught:
-            _parse(signer.sign_octets(json.dumps(HEADER).encode(), octets))
+            _claims(signer.sign_octets(json.dumps(HEADER).encode(), octets))
         chain: list[BaseException | None] = [caught.value]
         while chain[-1] is not None:
             assert secret not in repr(chain[-1]) + repr(vars(chain[-1]))

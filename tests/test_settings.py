@@ -341,7 +341,7 @@ def test_without_a_home(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPat
     assert Settings().text("token") == SECRET
 
 
-@pytest.mark.parametrize("secret", ["environment", "home"])
+@pytest.mark.parametrize("secret", ["environment", "home", "argument", "credentials"])
 def test_a_folder_does_not_choose_where_a_secret_goes(
     places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
@@ -349,10 +349,17 @@ def test_a_folder_does_not_choose_where_a_secret_goes(
     _write(places[0], orgUrl="https://evil.example")
     if secret == "home":
         _write(places[1], orgUrl="https://acme.okta.com", token=SECRET)
-    else:
+    elif secret == "environment":
         monkeypatch.setenv("OKTA_CLIENT_TOKEN", SECRET)
+    given: dict[str, dict[str, Any]] = {
+        "argument": {"token": SECRET},
+        "credentials": {"credentials": ApiToken(SECRET)},
+    }
+    options = given.get(secret, {})
     with pytest.raises(ConfigurationError, match="one place"):
-        HookKeys.from_env()
+        HookKeys.from_env(**options)
+    acme = HookKeys.from_env(org_url="https://acme.okta.com", **options)
+    assert repr(acme) == "HookKeys('https://acme.okta.com')"
     _write(places[0], orgUrl="https://acme.okta.com", token=SECRET)
     monkeypatch.delenv("OKTA_CLIENT_TOKEN", raising=False)
     assert repr(HookKeys.from_env()) == "HookKeys('https://acme.okta.com')"

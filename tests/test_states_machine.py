@@ -63,7 +63,9 @@ FAILURES = (
     KeyUnavailableError("down"),
     KeyRejectedError("weak"),
     KeySourceConfigurationError("403"),
-    KeySourceThrottledError("429", retry_after=20),
+    KeySourceConfigurationError("401", whole_source=True),
+    KeySourceThrottledError("503", retry_after=20),
+    KeySourceThrottledError("429", retry_after=20, whole_source=True),
 )
 
 SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 85.0, 100.0, 160.0, 10_000.0)
@@ -268,7 +270,7 @@ class KeyStatesMachine(RuleBasedStateMachine):
         assert self._age(page) < POLICY.fresh_for + POLICY.stale_if_error
         if self._age(page) >= POLICY.fresh_for:
             assert not page.contested
-            assert page.last is not None or in_a_hurry or self.now < self.breaker_most
+            assert page.last is not None or in_a_hurry
 
     def _may_say(self, kid: str, error: HookVerificationError) -> None:
         if isinstance(error, UnknownKeyError):
@@ -289,7 +291,7 @@ class KeyStatesMachine(RuleBasedStateMachine):
 
     def _may_launch(self, kid: str, step: Step) -> None:
         assert step.launch not in self.flying, "two fetches of one kid"
-        assert self.now >= self.breaker_least, "the source said that we should wait"
+        assert kid in self.kept or self.now >= self.breaker_least, "the source said to wait"
         if step.launch == DIRECTORY:
             assert self.directory
             assert kid not in self.kept
@@ -365,9 +367,14 @@ class KeyStatesMachine(RuleBasedStateMachine):
             page = self.kept[kid]
             page.failed += 1
             page.contested |= isinstance(error, KeyRejectedError)
-            page.last, page.rests_until = error, self.now + least_backoff(page.failed)
+            rest = least_backoff(page.failed)
+            if isinstance(error, KeySourceThrottledError):
+                rest = max(rest, error.retry_after)
+            page.last, page.rests_until = error, self.now + rest
         else:
             self.refused.add(kid)
+        if not getattr(error, "whole_source", False):
+            return
         if isinstance(error, KeySourceThrottledError):
             self._opens(error.retry_after, error.retry_after)
         elif isinstance(error, KeySourceConfigurationError):

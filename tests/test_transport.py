@@ -295,9 +295,15 @@ def test_an_explicit_proxy_is_used() -> None:
         ),
         pytest.param(
             answer(200, GZIPPED, "Content-Encoding: gzip"),
-            "the answer is not valid JSON in UTF-8",
+            "the answer has a Content-Encoding, which was not asked for",
             200,
             id="gzip",
+        ),
+        pytest.param(
+            answer(200, b"{}", "Content-Encoding: gzip"),
+            "the answer has a Content-Encoding, which was not asked for",
+            200,
+            id="said to be gzip",
         ),
         pytest.param(answer(200, HTML), "the answer is not valid JSON in UTF-8", 200, id="HTML"),
         pytest.param(answer(200), "the answer is not valid JSON in UTF-8", 200, id="empty"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -129,7 +130,7 @@ def test_results_are_equal_when_all_in_them_is(
 
 
 def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, run: Run) -> None:
-    """Steps 1 to 3 cost no key look-up."""
+    """Steps 1 and 2 cost no key look-up."""
     source = CountingKeys(lambda kid: pytest.fail("asked"))
     verifier = HookVerifier(source, issuer=None, audience=None)
     good = _assertion(signer)
@@ -142,11 +143,24 @@ def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, ru
         signer.sign({}, headers={"typ": "dpop+jwt"}),
         signer.sign({}, headers={"kid": "\u00e9"}),
         signer.sign_octets(b'{"alg":"none","kid":"k"}', b"{}"),
-        signer.sign_octets(b'{"alg":"RS256","kid":"k"}', b"[]"),
+        signer.sign_octets(b'{"alg":"RS256","kid":"k"}', b"{}").replace(".e30.", ".e31."),
     ):
         with pytest.raises(HookVerificationError):
             run(verifier, token)
     assert source.asked == []
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff"])
+def test_the_payload_is_read_after_its_signature_was_verified(
+    signer: HookSigner, verifier: HookVerifier, run: Run, payload: bytes
+) -> None:
+    """A forger cannot have a payload parsed; what a key holder signed must be strict JSON."""
+    header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
+    token = signer.sign_octets(header, payload)
+    with pytest.raises(MalformedTokenError, match="the payload"):
+        run(verifier, token)
+    with pytest.raises(SignatureError):
+        run(verifier, f"{token[:-40]}AAAA{token[-36:]}")
 
 
 def test_signature_comes_before_claims(

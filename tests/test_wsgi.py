@@ -47,36 +47,59 @@ def _call(app: Any, path: str, token: str | None = None, **environ: Any) -> tupl
     return started[0], body
 
 
-def test_paths(verifier: HookVerifier, signer: HookSigner) -> None:
-    """Protected ones want a token; the others pass as they are, without a hook."""
-    app = HookMiddleware(validator(_app), verifier, paths=["/hooks/*"])
+def test_public_paths(verifier: HookVerifier, signer: HookSigner) -> None:
+    """Everything wants a token but what is listed, which has no hook even with one."""
+    app = HookMiddleware(validator(_app), verifier, public=["/healthz"])
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     assert _call(validator(app), "/hooks/a", token) == ("200 OK", b"True")
     assert _call(validator(app), "/hooks/a")[0] == "401 Unauthorized"
-    assert _call(validator(app), "/open") == ("200 OK", b"False")
-    assert _call(validator(app), "/open", token) == ("200 OK", b"False")
+    assert _call(validator(app), "/healthz") == ("200 OK", b"False")
+    assert _call(validator(app), "/healthz", token) == ("200 OK", b"False")
+
+
+@pytest.mark.parametrize(
+    ("targets", "is_open"),
+    [
+        ({"REQUEST_URI": "/healthz"}, True),
+        ({"RAW_URI": "/healthz?a=b"}, True),
+        ({"REQUEST_URI": "/healthz", "RAW_URI": "/healthz"}, True),
+        ({"REQUEST_URI": "/healthz", "RAW_URI": "/x/../healthz"}, False),
+        ({"REQUEST_URI": "/healthz%00", "RAW_URI": "/healthz"}, False),
+        ({"REQUEST_URI": "http://a/healthz"}, False),
+        ({"REQUEST_URI": ""}, False),
+    ],
+    ids=str,
+)
+def test_the_target_as_it_was_sent(
+    verifier: HookVerifier, targets: dict[str, str], is_open: bool
+) -> None:
+    """Wherever a server tells it, it must be the same entry."""
+    app = HookMiddleware(_app, verifier, public=["/healthz"])
+    assert (_call(app, "/healthz", **targets)[0] == "200 OK") is is_open
 
 
 def test_mounted_below_a_prefix(verifier: HookVerifier) -> None:
-    """Patterns may count from there or from the root."""
-    for pattern in ("/api/hooks/*", "/hooks/*"):
-        app = HookMiddleware(_app, verifier, paths=[pattern])
-        assert _call(app, "/hooks/a", SCRIPT_NAME="/api")[0] == "401 Unauthorized"
-        assert _call(app, "/open", SCRIPT_NAME="/api")[0] == "200 OK"
+    """An entry counts from the root of the server."""
+    app = HookMiddleware(_app, verifier, public=["/api/healthz"])
+    assert _call(app, "/healthz", SCRIPT_NAME="/api")[0] == "200 OK"
+    assert _call(app, "/healthz")[0] == "401 Unauthorized"
+    assert _call(app, "/api/healthz", SCRIPT_NAME="/api")[0] == "401 Unauthorized"
 
 
 def test_what_is_there_already_is_no_proof(verifier: HookVerifier) -> None:
-    """Whatever has put a hook into the environ before, an open path has none."""
-    app = HookMiddleware(_app, verifier, paths=["/hooks/*"])
+    """Whatever has put a hook into the environ before, a public path has none."""
+    app = HookMiddleware(_app, verifier, public=["/open"])
     assert _call(app, "/open", **{HOOK: "forged"}) == ("200 OK", b"False")
 
 
 def test_wrong_arguments(verifier: HookVerifier) -> None:
-    """Named at construction."""
-    with pytest.raises(ConfigurationError, match="paths"):
-        HookMiddleware(_app, verifier, paths="/hooks")
+    """Named at construction; a list of protected paths does not exist."""
+    with pytest.raises(ConfigurationError, match="public"):
+        HookMiddleware(_app, verifier, public="/healthz")
     with pytest.raises(ConfigurationError, match="verifier"):
         HookMiddleware(_app, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="paths"):
+        HookMiddleware(_app, verifier, paths=["/hooks"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("length", ["", "x", "-1", "\u00b2", "1" * 5000, "9" * 30, "2"])

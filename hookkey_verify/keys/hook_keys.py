@@ -14,7 +14,6 @@ from ..clock import Clock, monotonic_clock
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
-    ForbiddenError,
     HookKeyApiError,
     HookVerificationError,
     KeySourceConfigurationError,
@@ -242,14 +241,16 @@ class HookKeys:
 def _verdict_on(error: HookKeyApiError, *, unknown: str | None) -> HookVerificationError:
     """Only Okta's own 404 says that a key does not exist; an outage never reads as a bad token.
 
-    ``unknown`` is what to say of such a 404; None: what was asked for must exist.
+    And only 401 and 429 are about more than the kid that was asked for, which a stranger may have
+    made up. ``unknown`` is what to say of such a 404; None: what was asked for must exist.
     """
     if isinstance(error, NotFoundError) and unknown is not None:
         return UnknownKeyError(unknown)
-    if isinstance(error, AuthenticationError | ForbiddenError):
-        return KeySourceConfigurationError(str(error))
+    if isinstance(error, AuthenticationError):
+        return KeySourceConfigurationError(str(error), whole_source=True)
     if isinstance(error, RateLimitedError):
-        return KeySourceThrottledError(str(error), retry_after=error.retry_after)
+        wait = error.retry_after
+        return KeySourceThrottledError(str(error), retry_after=wait, whole_source=True)
     misdirected = error.status is not None and 200 <= error.status < 500
     if misdirected or not isinstance(error, TransportError):
         return KeySourceConfigurationError(str(error))

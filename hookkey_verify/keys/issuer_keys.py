@@ -262,10 +262,13 @@ def _document(answer: Answer) -> dict[str, Any]:
 
 def _verdict(error: TransportError) -> HookVerificationError:
     if error.retry_after is not None:
-        return KeySourceThrottledError(str(error), retry_after=error.retry_after)
+        wait, every_key = error.retry_after, error.status == 429
+        return KeySourceThrottledError(str(error), retry_after=wait, whole_source=every_key)
     if error.status is None or error.status == 429 or error.status >= 500:
         return KeyUnavailableError(str(error))
-    return KeySourceConfigurationError(f"{error}; is the issuer or jwks_url right?")
+    return KeySourceConfigurationError(
+        f"{error}; is the issuer or jwks_url right?", whole_source=error.status == 401
+    )
 
 
 def _refuse_no_kid(kid: object) -> None:

@@ -10,7 +10,7 @@
     unknown (the source said so)    UnknownKeyError for negative_for
     absent, its fetch failed        that error until the backoff is over
     absent                          a fetch, if the directory and the budget allow one
-    anything, breaker open          what is kept, or the error that opened it
+    absent, breaker open            the error that opened it
 
 What a fetch may change: only its success stores a key; only ``UnknownKeyError`` removes one; any
 other error leaves what is there and delays the next attempt.
@@ -205,23 +205,22 @@ class KeyStates:
         kept = self.stale(kid, late, now)
         if entry is None or kept is None:
             return Step(error=late)
-        due = max(entry.retry_at, self._breaker_until) <= now and kid not in flying
+        due = entry.retry_at <= now and kid not in flying
         return replace(kept, launch=kid) if due else kept
 
     def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Step:
         hit = Report(EventName.HIT, kid, "fresh")
-        due = max(entry.refresh_at, entry.retry_at, self._breaker_until) <= now
+        due = max(entry.refresh_at, entry.retry_at) <= now
         if not due or kid in flying:
             return Step(reports=(hit,), key=entry.key)
         return Step(reports=(hit, Report(EventName.REFRESH_AHEAD, kid)), key=entry.key, launch=kid)
 
     def _expired(self, kid: str, entry: Entry, now: float) -> Step:
-        which, error, until = "breaker", self._breaker_error, self._breaker_until
-        if until <= now:
-            which, error, until = "refresh", entry.error, entry.retry_at
+        # Whatever became of other kids, which anybody can make up: a known key is asked for.
+        error, until = entry.error, entry.retry_at
         if error is None or until <= now:
             return Step(reports=(Report(EventName.MISS, kid),), launch=kid)
-        limited = Report(EventName.LIMITED, kid, which, until - now)
+        limited = Report(EventName.LIMITED, kid, "refresh", until - now)
         kept = self.stale(kid, error, now)
         if kept is not None:
             return Step(reports=(limited, *kept.reports), key=kept.key)
@@ -278,11 +277,10 @@ class KeyStates:
     def wait(self, kid: str, now: float) -> float | None:
         """Return the seconds until this kid may be asked for again; None: it may be, or is not."""
         entry, refusal = self.entries.get(kid), self._refusals.get(kid)
-        until = self._breaker_until
         if entry is not None:
-            until = max(until, entry.retry_at)
-        elif refusal is not None:
-            until = max(until, refusal.until)
+            until = entry.retry_at
+        else:
+            until = max(self._breaker_until, _NEVER if refusal is None else refusal.until)
         return until - now if until > now else None
 
     # --- the end of a fetch
@@ -420,21 +418,28 @@ class KeyStates:
         elif entry is not None:
             entry.failures += 1
             entry.contested = entry.contested or isinstance(error, KeyRejectedError)
-            again_at = now + self._backoff.after(entry.failures)
+            again_at = now + self._pause(error, entry.failures)
             entry.error, entry.retry_at = error, again_at
         else:
             failures = 1 if refusal is None else refusal.failures + 1
-            again_at = now + self._backoff.after(failures)
+            again_at = now + self._pause(error, failures)
             self._refusals[kid] = _Refusal(error, again_at, failures)
-        # Being told to wait and being refused concern every kid.
         if isinstance(error, KeySourceThrottledError):
-            self._open_breaker(error, error.retry_after, now, reports)
+            if error.whole_source:
+                self._open_breaker(error, error.retry_after, now, reports)
         elif isinstance(error, KeySourceConfigurationError):
-            self._refused_in_a_row += 1
             reports.append(Report(EventName.CONFIG_ERROR, outcome=str(error.reason)))
-            pause = min(LONGEST_PAUSE, self._backoff.after(self._refused_in_a_row))
-            self._open_breaker(error, pause, now, reports)
+            if error.whole_source:
+                self._refused_in_a_row += 1
+                pause = min(LONGEST_PAUSE, self._backoff.after(self._refused_in_a_row))
+                self._open_breaker(error, pause, now, reports)
         self._problem_until = max(again_at, self._breaker_until) + self._policy.fetch_timeout
+
+    def _pause(self, error: HookVerificationError, failures: int) -> float:
+        pause = self._backoff.after(failures)
+        if isinstance(error, KeySourceThrottledError):
+            return max(pause, error.retry_after)
+        return pause
 
     def _open_breaker(
         self, error: HookVerificationError, pause: float, now: float, reports: list[Report]

@@ -206,6 +206,9 @@ class BoundedHttp:
             timeout=(min(max(CONNECT_TIMEOUT, left / 3), left), left),
         )
         with response:
+            if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                problem = "the answer has a Content-Encoding, which was not asked for"
+                raise TransportError(problem, status=response.status_code)
             body = bytearray()
             while chunk := response.raw.read1(max_body + 1, decode_content=False):
                 body += chunk

@@ -14,6 +14,7 @@ from .service_app import ServiceApp
 __all__ = ["arguments_from_env", "connection", "credentials"]
 
 READ = "okta.inlineHooks.read"
+_SECRETS = ("token", "private_key")
 
 
 def credentials(settings: Settings) -> Credentials:
@@ -23,7 +24,7 @@ def credentials(settings: Settings) -> Credentials:
     (the default without a token): a service app. Raises ``ConfigurationError`` naming what is
     missing.
     """
-    _refuse_redirection(settings)
+    _refuse_redirection(settings, {name: settings.origin(name) for name in _SECRETS})
     mode = settings.text("authorization_mode")
     if mode is None:
         service_app = settings.text("token") is None and settings.text("private_key") is not None
@@ -56,12 +57,12 @@ def arguments_from_env(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings = Settings({name: options[name] for name in options if name in NAMES})
     arguments = {name: value for name, value in options.items() if name not in NAMES}
-    return {
-        "org_url": settings.need("org_url"),
-        **connection(settings),
-        **({} if "credentials" in arguments else {"credentials": credentials(settings)}),
-        **arguments,
-    }
+    org_url = settings.need("org_url")
+    if "credentials" in arguments:
+        _refuse_redirection(settings, {"credentials": "argument"})
+    else:
+        arguments["credentials"] = credentials(settings)
+    return {"org_url": org_url, **connection(settings), **arguments}
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -73,17 +74,17 @@ def connection(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _refuse_redirection(settings: Settings) -> None:
-    """A file in whatever folder somebody works in must not choose where their secret is sent."""
+def _refuse_redirection(settings: Settings, origins: Mapping[str, str | None]) -> None:
+    """A file in the working directory must not choose where a secret from elsewhere is sent."""
     here = str(HERE)
     if settings.origin("org_url") != here:
         return
-    for secret in ("token", "private_key"):
-        origin = settings.origin(secret)
-        if origin not in (None, "argument", here):
+    for secret, origin in origins.items():
+        if origin not in (None, here):
+            where = "an argument" if origin == "argument" else origin
             raise ConfigurationError(
-                f"./okta.yaml names an org URL, but {secret} comes from {origin}: put both into "
-                "one place, or set OKTA_CLIENT_ORGURL"
+                f"./okta.yaml names an org URL, but {secret} comes from {where}: put both into one "
+                "place, pass org_url, or set OKTA_CLIENT_ORGURL"
             )
 
 

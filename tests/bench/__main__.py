@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from hookkey_verify.signing_key import Algorithm
 
-from . import cold, memory, serving, threads, token_endpoint, verify
+from . import cold, hostile, memory, serving, threads, token_endpoint, verify
 from .plot import bars
 from .rounds import Figure, machine, table
 
@@ -28,13 +28,18 @@ def _verify() -> Report:
     return {**figures, "not installed": ", ".join(missing) or "none is missing"}
 
 
+def _refuse() -> Report:
+    worst = {f"{kind}, worst token": costs for kind, costs in hostile.worst().items()}
+    return {**verify.refusals(), **worst}
+
+
 def _token_endpoint() -> Report:
     return {name: token_endpoint.throughput(name) for name in get_args(Algorithm)}
 
 
 SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
     "verify": ("a verification: cached key, full policy, beside others", _verify),
-    "refuse": ("a refusal", verify.refusals),
+    "refuse": ("a refusal; hostile tokens of 15 KB beside a good one of 1 KB", _refuse),
     "grow": ("longer tokens, more keys, more claims; look-up, signing", verify.growth),
     "cold": ("a process until its first verification", cold.measure),
     "serving": ("requests a second, protected and not", serving.measure),

@@ -235,7 +235,7 @@ def starlette_middleware(verifier: RequestVerifier, run: Runs) -> Iterator[Send]
         return JSONResponse(run(request.state.hook))
 
     app = Starlette(routes=[Route("/hook", hook, methods=["POST"])])
-    with over_asgi(asgi.HookMiddleware(app, verifier, paths=["/hook"])) as send:
+    with over_asgi(asgi.HookMiddleware(app, verifier, public=["/healthz"])) as send:
         yield send
 
 

@@ -112,6 +112,8 @@ def cases(signer: HookSigner) -> list[Case]:
         Case("no token", (("Authorization", "Bearer"),), 401, "malformed_token"),
         Case("two words", (("Authorization", f"Bearer {good} x"),), 401, "malformed_token"),
         Case("twice", (bearer, bearer), 401, "multiple_tokens"),
+        Case("empty, then good", (("Authorization", ""), bearer), 401, "multiple_tokens"),
+        Case("good, then empty", (bearer, ("Authorization", "")), 401, "multiple_tokens"),
         Case(
             "twice, in two cases", (bearer, ("authorization", "Bearer x")), 401, "multiple_tokens"
         ),
@@ -195,7 +197,7 @@ def _reveals_nothing(case: Case, reply: Reply) -> None:
 
 def test_what_the_headers_say(site: Site, cases: list[Case]) -> None:
     """RFC 6750: no error code without credentials; RFC 9110: when to come back."""
-    by_name = {case.name: site.send(case.headers).headers for case in cases[:15]}
+    by_name = {case.name: site.send(case.headers).headers for case in cases[:17]}
     assert by_name["no header"]["www-authenticate"] == "Bearer"
     assert by_name["two words"]["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert 'scope="hooks"' in by_name["scoped"]["www-authenticate"]

@@ -136,7 +136,7 @@ async def kept(request: HttpRequest) -> None:
     assert_type(await async_django_view(request), HttpResponse)
     outcome = Guard(judge).check(request.headers)
     assert_type(outcome, VerifiedHook | HttpAnswer)
-    Starlette(middleware=[Middleware(asgi.HookMiddleware, judge, paths=["/hooks/*"])])
+    Starlette(middleware=[Middleware(asgi.HookMiddleware, judge, public=["/healthz"])])
     asgi.HookMiddleware(asgi_app, judge)
     app.wsgi_app = wsgi.HookMiddleware(app.wsgi_app, judge)  # type: ignore[method-assign]
 

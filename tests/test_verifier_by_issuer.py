@@ -1,0 +1,221 @@
+"""VerifierByIssuer: several verifiers as one, none of which can speak for another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hookkey_verify import (
+    ConfigurationError,
+    HookKeys,
+    HookSigner,
+    HookVerifier,
+    IssuerKeys,
+    PublicKey,
+    StaticKeys,
+    VerifiedHook,
+)
+from hookkey_verify.errors import (
+    AudienceError,
+    ClientIdError,
+    HookVerificationError,
+    IssuerError,
+    MalformedTokenError,
+    SignatureError,
+    TokenTooLargeError,
+    UnknownKeyError,
+)
+from hookkey_verify.guard import Guard
+from hookkey_verify.verifier import JsonLimits, VerifierByIssuer
+
+A, B = "https://a.example/oauth2/a", "https://b.example/oauth2/b"
+
+Run = Callable[[VerifierByIssuer, Any], VerifiedHook]
+
+
+def _verify(verifier: VerifierByIssuer, token: Any) -> VerifiedHook:
+    return verifier.verify(token)
+
+
+def _averify(verifier: VerifierByIssuer, token: Any) -> VerifiedHook:
+    return asyncio.run(verifier.averify(token))
+
+
+@pytest.fixture(params=[_verify, _averify], ids=["verify", "averify"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return request.param  # type: ignore[no-any-return]
+
+
+def _one(signer: HookSigner, issuer: str, **options: Any) -> HookVerifier:
+    keys = StaticKeys.from_jwk(signer.public_jwk())
+    given = {"audience": f"api://{issuer}", "client_id": f"client of {issuer}", **options}
+    return HookVerifier.for_access_token(keys, issuer=issuer, **given)
+
+
+def _token(signer: HookSigner, issuer: Any, **changes: Any) -> str:
+    claims = {
+        "iss": issuer,
+        "aud": f"api://{issuer}",
+        "cid": f"client of {issuer}",
+        "exp": int(time.time()) + 300,
+    }
+    return signer.sign({**claims, **changes})
+
+
+@pytest.fixture
+def both(signer: HookSigner, stranger: HookSigner) -> VerifierByIssuer:
+    return VerifierByIssuer(_one(signer, A), _one(stranger, B))
+
+
+def test_each_issuer_signs_for_itself(
+    both: VerifierByIssuer, signer: HookSigner, stranger: HookSigner, run: Run
+) -> None:
+    """The verifier of a token's issuer verifies it."""
+    assert run(both, _token(signer, A)).issuer == A
+    assert run(both, _token(stranger, B)).issuer == B
+    assert run(both, _token(stranger, B).encode()).issuer == B
+
+
+def test_no_issuer_speaks_for_another(
+    both: VerifierByIssuer, signer: HookSigner, stranger: HookSigner, run: Run
+) -> None:
+    """A token that names A is held to the keys, the audience and the client of A."""
+    with pytest.raises(SignatureError):
+        run(both, _token(stranger, A))
+    with pytest.raises(UnknownKeyError):
+        run(both, _token(HookSigner(stranger._key, "a-kid-of-b"), A))
+    with pytest.raises(AudienceError):
+        run(both, _token(signer, A, aud=f"api://{B}"))
+    with pytest.raises(ClientIdError):
+        run(both, _token(signer, A, cid=f"client of {B}"))
+
+
+@pytest.mark.parametrize("issuer", ["https://c.example", A + "/", A.upper(), "", None, 5, [A], {}])
+def test_other_issuers_are_refused(
+    both: VerifierByIssuer, signer: HookSigner, run: Run, issuer: Any
+) -> None:
+    """Only an issuer that is exactly one of the verifiers' selects one."""
+    with pytest.raises(IssuerError):
+        run(both, _token(signer, issuer))
+
+
+def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner, run: Run) -> None:
+    """Two members iss, a nested iss, or none: the selected verifier reads the payload strictly."""
+    header = b'{"alg":"RS256","kid":"%s"}' % signer.kid.encode()
+    twice = signer.sign_octets(header, b'{"iss":"%s","iss":"%s"}' % (B.encode(), A.encode()))
+    with pytest.raises(MalformedTokenError, match="two members"):
+        run(both, twice)
+    with pytest.raises(IssuerError):
+        run(both, signer.sign_octets(header, b'{"act":{"iss":"%s"}}' % A.encode()))
+    assert run(both, _token(signer, A, act={"iss": B})).issuer == A
+
+
+@pytest.mark.parametrize("token", [None, 5, "", "a.b", "a.b.c", "a.W10.c", b"\xff.e30.a"], ids=repr)
+def test_what_is_not_a_token(both: VerifierByIssuer, run: Run, token: Any) -> None:
+    """Ends in our error, like everything that is given to a verifier."""
+    with pytest.raises(HookVerificationError):
+        run(both, token)
+
+
+def test_limits(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
+    """A token is selected within the largest limits, and verified within its verifier's own."""
+    wide = JsonLimits(containers=1_000)
+    both = VerifierByIssuer(
+        _one(signer, A),
+        _one(stranger, B, max_token_bytes=40_000, json_limits=wide),
+    )
+    long = {"pad": "x" * 20_000, "lists": [[]] * 500}
+    assert run(both, _token(stranger, B, **long))
+    with pytest.raises(TokenTooLargeError):
+        run(both, _token(signer, A, **long))
+    with pytest.raises(TokenTooLargeError):
+        run(both, _token(stranger, B, pad="x" * 40_000))
+    with pytest.raises(MalformedTokenError, match="objects and lists"):
+        run(both, _token(stranger, B, lists=[[]] * 2_000))
+
+
+def test_headers_and_guards(both: VerifierByIssuer, stranger: HookSigner) -> None:
+    """It takes the place of a HookVerifier."""
+    headers = {"Authorization": f"Bearer {_token(stranger, B)}"}
+    assert both.verify_headers(headers).issuer == B
+    assert asyncio.run(both.averify_headers(headers)).issuer == B
+    assert isinstance(Guard(both).check(headers), VerifiedHook)
+    assert not Guard(both).sent_by_browsers
+    assert repr(both).startswith("VerifierByIssuer(HookVerifier(")
+
+
+def test_one_verifier_is_asked_itself(signer: HookSigner, run: Run) -> None:
+    """With one there is nothing to select, and its own reasons are given."""
+    alone = VerifierByIssuer(_one(signer, A))
+    assert run(alone, _token(signer, A)).issuer == A
+    with pytest.raises(SignatureError):
+        run(alone, _token(signer, A)[:-8] + "AAAAAAAA")
+
+
+def test_wrong_arguments(signer: HookSigner, stranger: HookSigner) -> None:
+    """Every verifier must have an issuer of its own."""
+    keys = StaticKeys.from_jwk(signer.public_jwk())
+    anyone = HookVerifier(keys, issuer=None, audience=None)
+    for verifiers, problem in (
+        ((), "at least one"),
+        ((None,), "HookVerifier objects"),
+        ((_one(signer, A), anyone), "must name its issuer"),
+        ((_one(signer, A), _one(stranger, A)), "two of the verifiers"),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            VerifierByIssuer(*verifiers)
+
+
+# --- several issuers over one key source
+
+
+class Merged(StaticKeys):
+    """Keys of two issuers that know whose they are, such as those of one server with two names."""
+
+    issuers = (A, B)
+
+
+def _public_key(signer: HookSigner) -> PublicKey:
+    return PublicKey.from_document(signer.public_jwk(), expected_kid=None)
+
+
+def test_several_issuers_over_one_source(signer: HookSigner, stranger: HookSigner) -> None:
+    """Each could sign for the others, so that is refused unless the source names them all."""
+    keys = [_public_key(signer), _public_key(HookSigner(stranger._key, "a-kid-of-b"))]
+    with pytest.raises(ConfigurationError, match="VerifierByIssuer"):
+        HookVerifier(StaticKeys(keys), issuer=[A, B], audience=None)
+    with pytest.raises(ConfigurationError, match="VerifierByIssuer"):
+        HookVerifier(Merged(keys), issuer=[A, B, "https://c.example"], audience=None)
+    merged = HookVerifier(Merged(keys), issuer=[A, B], audience=None)
+    assert merged.verify(_token(signer, A)).issuer == A
+    assert HookVerifier(StaticKeys(keys), issuer=[A], audience=None)
+    assert HookVerifier(StaticKeys(keys), issuer={A, A}, audience=None)
+
+
+@pytest.mark.parametrize("issuers", ["ab", None, 5, (A,), []])
+def test_issuers_that_do_not_name_them(signer: HookSigner, issuers: Any) -> None:
+    """Anything else than a collection of them all is not enough."""
+    keys = type("Odd", (StaticKeys,), {"issuers": issuers})([_public_key(signer)])
+    with pytest.raises(ConfigurationError, match="several issuers"):
+        HookVerifier(keys, issuer=[A, B], audience=None)
+
+
+def test_keys_of_another_issuer() -> None:
+    """A source that knows its issuer verifies no other's tokens."""
+    with IssuerKeys(A) as keys:
+        assert HookVerifier(keys, issuer=A, audience=None)
+        for other in (B, [A, B], [B]):
+            with pytest.raises(ConfigurationError, match="not the one whose keys these are"):
+                HookVerifier(keys, issuer=other, audience=None)
+
+
+def test_keys_are_not_combined() -> None:
+    """There is no way to make one source of several, which would let each speak for the others."""
+    from hookkey_verify import keys  # noqa: PLC0415
+
+    assert not hasattr(keys, "first_of")
+    assert not hasattr(HookKeys, "issuers")
