@@ -113,6 +113,13 @@ def test_a_thousand_groups() -> None:
         json_object(text, JsonLimits(values=999))
 
 
+def test_limits_in_words() -> None:
+    """Their repr is how they are made."""
+    limits = JsonLimits(values=5_000)
+    assert repr(limits) == "JsonLimits(containers=256, members=256, values=5000)"
+    assert repr(eval(repr(limits))) == repr(limits)
+
+
 @pytest.mark.parametrize("limit", [0, -1, True, 1.0, "5", None])
 @pytest.mark.parametrize("name", ["containers", "members", "values"])
 def test_limits_are_positive_integers(name: str, limit: Any) -> None:
@@ -254,7 +261,9 @@ def test_json_list(octets: bytes, value: list[object]) -> None:
     assert json_list(octets) == value
 
 
-@pytest.mark.parametrize("octets", [b"{}", b"1", b"null", b"[", b"[] []", b'[{"a":1,"a":2}]', b""])
+@pytest.mark.parametrize(
+    "octets", [b"{}", b"1", b"null", b"[", b"[] []", b'[{"a":1,"a":2}]', b"", rb'["\ud800"]']
+)
 def test_what_is_no_json_list(octets: bytes) -> None:
     """Another type, trailing data, a duplicate member."""
     with pytest.raises(EncodingError):

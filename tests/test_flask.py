@@ -131,6 +131,23 @@ def test_the_order_of_decorators_does_not_matter(
     assert ran == [CLIENT_ID]
 
 
+def test_a_decorator_that_refers_to_something_later(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str]
+) -> None:
+    """What it will refer to is not there yet when the view is marked."""
+    hooks = HookKeyVerify(app, verifier)
+
+    def view() -> str:
+        return later()
+
+    hooks.required(app.post("/hook", endpoint="hook")(view))
+
+    def later() -> str:
+        return "ok"
+
+    assert _statuses(app, "/hook", bearer) == (200, 401)
+
+
 def test_async_views_in_either_order(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:

@@ -482,6 +482,19 @@ def test_another_issuer_than_the_sources() -> None:
     keys.close()
 
 
+@pytest.mark.parametrize(
+    "payload", [b"[]", b"{", b'{"iss":5}', b"{}", b'{"iss":"%s"}' % (b"x" * 9)]
+)
+def test_no_mix_up_is_named_for_other_payloads(signer: HookSigner, payload: bytes) -> None:
+    """What is not JSON, or has no such issuer, is an unknown key and nothing more."""
+    keys = StaticKeys.from_jwk({**signer.public_jwk(), "kid": "other"})
+    verifier = HookVerifier(keys, issuer=None, audience=None)
+    header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
+    with pytest.raises(UnknownKeyError) as caught:
+        verifier.verify(signer.sign_octets(header, payload))
+    assert "for_access_token" not in str(caught.value)
+
+
 def test_the_commonest_mix_up_is_named(signer: HookSigner) -> None:
     """An access token at a verifier with hook keys: the error says what it is and what to use."""
     keys = StaticKeys.from_jwk(HookSigner.generate().public_jwk())

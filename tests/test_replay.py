@@ -43,6 +43,19 @@ def test_kept_until_it_expires() -> None:
     assert len(store) == 1
 
 
+def test_a_jti_that_is_used_again_after_its_end() -> None:
+    """An expired entry that is still held does not refuse it, and its removal does not free it."""
+    clock = Clock()
+    store = MemoryReplayStore(clock=clock)
+    for number in range(50):
+        store.claim("a", str(number), 2000)
+    clock.now = 2060
+    assert store.claim("a", "49", 3000)
+    for number in range(50, 60):  # each removes some of those that expired
+        assert store.claim("b", str(number), 3000)
+    assert not store.claim("a", "49", 3000)
+
+
 def test_a_full_store_refuses_and_forgets_nothing() -> None:
     """Filling the store must not make room for a replay."""
     clock = Clock()

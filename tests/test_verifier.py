@@ -362,6 +362,7 @@ WRONG: list[tuple[str, Any]] = [
     *[("required_claims", value) for value in ("exp", [5], [""], None)],
     *[("max_lifetime", value) for value in (0, -1, "60", True, float("nan"), float("inf"))],
     *[("leeway", value) for value in (-1, -0.1, 601, "60", None, True, float("nan"))],
+    *[("json_limits", value) for value in (5, (1, 2, 3), {"values": 5})],
     *[("max_token_bytes", value) for value in (0, 255, 1_048_577, "1", None, True, 1e4)],
     *[("token_types", value) for value in ("JWT", [5], [""], None)],
     *[("default_kid", value) for value in ("", "a\n", 5)],

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,6 +18,7 @@ from hookkey_verify import (
     IssuerKeys,
     PublicKey,
     StaticKeys,
+    TokenEndpoint,
     VerifiedHook,
 )
 from hookkey_verify.errors import (
@@ -30,6 +32,9 @@ from hookkey_verify.errors import (
     UnknownKeyError,
 )
 from hookkey_verify.guard import Guard
+from hookkey_verify.replay import MemoryReplayStore
+from hookkey_verify.signing_key import SigningKey
+from hookkey_verify.token_endpoint import ASSERTION_TYPE, ClientSecret
 from hookkey_verify.verifier import JsonLimits, VerifierByIssuer
 
 A, B = "https://a.example/oauth2/a", "https://b.example/oauth2/b"
@@ -168,6 +173,39 @@ def test_wrong_arguments(signer: HookSigner, stranger: HookSigner) -> None:
     ):
         with pytest.raises(ConfigurationError, match=problem):
             VerifierByIssuer(*verifiers)
+
+
+def test_a_token_endpoint_takes_it(signer: HookSigner, stranger: HookSigner) -> None:
+    """Its verifiers are clients as if they were passed one by one."""
+    url = "https://hooks.example/token"
+
+    def client(who: HookSigner, client_id: str) -> HookVerifier:
+        keys, replay = StaticKeys.from_jwk(who.public_jwk()), MemoryReplayStore(single_process=True)
+        return HookVerifier.for_client_assertion(
+            keys, client_id=client_id, token_url=url, replay=replay
+        )
+
+    both = VerifierByIssuer(client(signer, "0oa1"), client(stranger, "0oa2"))
+    endpoint = TokenEndpoint(
+        [both, ClientSecret("0oa3", "s3cret")],
+        signing_key=SigningKey.generate(),
+        issuer="https://hooks.example",
+        audience="api://hooks",
+        scopes=["hooks"],
+    )
+
+    def status(who: HookSigner, client_id: str) -> int:
+        assertion = who.client_assertion(client_id=client_id, token_url=url)
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return endpoint.respond("POST", headers, urlencode(form).encode()).status
+
+    assert [status(signer, "0oa1"), status(stranger, "0oa2")] == [200, 200]
+    assert [status(stranger, "0oa1"), status(signer, "0oa2"), status(signer, "0oa9")] == [401] * 3
 
 
 # --- several issuers over one key source
