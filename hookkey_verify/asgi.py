@@ -57,7 +57,10 @@ class HookMiddleware:
         self._public = PublicPaths(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Serve one connection.
+
+        Raises ``ConfigurationError`` for a type other than http, websocket and lifespan.
+        """
         kind = scope["type"]
         if kind == "lifespan" or self._is_public(scope):
             await self._app(scope, receive, send)
@@ -78,11 +81,12 @@ class HookMiddleware:
         await _answer(outcome, scope, send)
 
     def _is_public(self, scope: Scope) -> bool:
-        path, root = scope.get("path", ""), scope.get("root_path", "").rstrip("/")
-        if path != root and not path.startswith(f"{root}/"):
-            path = root + path  # a server or router that leaves the mount point out
-        target = scope.get("raw_path")
-        return self._public.includes(path, None if target is None else target.decode("latin-1"))
+        mount, path = scope.get("root_path", "").rstrip("/"), scope.get("path", "")
+        if path == mount or path.startswith(f"{mount}/"):
+            path = path[len(mount) :]  # the specification has the mount point in the path, too
+        raw = scope.get("raw_path")
+        target = None if raw is None else raw.decode("latin-1")
+        return self._public.includes(mount, path, target, scope.get("headers", ()))
 
 
 def serve(endpoint: Endpoint) -> App:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .errors import ConfigurationError
 from .settings import NAMES, Settings
 from .verifier import HookVerifier
 
@@ -23,5 +24,10 @@ def configured_verifier(values: Mapping[str, Any]) -> HookVerifier:
 
     given = {name: values.get(where.variable) for name, where in NAMES.items()}
     settings = Settings(given)
+    if settings.text("issuer") is None and settings.text("org_url") is None:
+        raise ConfigurationError(
+            "no verifier is configured: pass one, set HOOKKEY_ISSUER to verify access tokens, or "
+            "set OKTA_CLIENT_ORGURL to verify client assertions"
+        )
     keys = HookKeys if settings.text("issuer") is None else IssuerKeys
     return HookVerifier.from_env(keys.from_env(**given), settings=settings)

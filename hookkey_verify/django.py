@@ -18,8 +18,9 @@ own, such as ``BasicCredentials``. ``"hookkey_verify.django.HookKeyVerifyConfig"
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from difflib import get_close_matches
 from functools import cache, wraps
-from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
+from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from .configured import configured_verifier
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
@@ -117,14 +118,17 @@ class HookRequiredMixin:
                 )
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Any:
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
         """Return the protected view."""
-        view = super().as_view(**initkwargs)  # type: ignore[misc]
+        view = super().as_view(*args, **initkwargs)  # type: ignore[misc]
         return protect(cls.hook_verifier)(view)
 
 
 class HookMiddleware:
     """Protects every view that ``HOOKKEY_PUBLIC`` does not name.
+
+    URLs that match no pattern are not verified. So a middleware that answers them itself, such as
+    ``FlatpageFallbackMiddleware``, is not protected.
 
     ``process_view`` decides, about the view that Django is about to call. Unverified requests are
     refused even before that, where their URL already tells the view, so that it does not matter
@@ -138,7 +142,7 @@ class HookMiddleware:
         """Django calls this once. Raises ``ConfigurationError`` when the setting is wrong."""
         self._get_response = get_response
         self._guard = _configured_guard()
-        self._public: frozenset[str] | None = None
+        self._public: _Public | None = None
         self._awaits = iscoroutinefunction(get_response)
         if self._awaits:
             markcoroutinefunction(self)
@@ -182,7 +186,8 @@ class HookMiddleware:
         if match is None or getattr(request, _PASSED, None) is self._guard:
             return True  # nothing that could be called, or verified already
         namespaces = (":".join(match.namespaces[: n + 1]) for n in range(len(match.namespaces)))
-        return match.view_name in self._public or not self._public.isdisjoint(namespaces)
+        public = self._public
+        return match.view_name in public.views or not public.namespaces.isdisjoint(namespaces)
 
 
 def _resolved(request: HttpRequest) -> ResolverMatch | None:
@@ -201,7 +206,7 @@ class HookKeyVerifyConfig(AppConfig):
 
 
 class _CsrfExempt:
-    """Whether the verifier of the settings makes a CSRF token unnecessary, found out when asked."""
+    """Lazily tells whether the configured verifier makes CSRF tokens unnecessary."""
 
     def __bool__(self) -> bool:
         return not _configured_guard().sent_by_browsers
@@ -284,7 +289,14 @@ def _imported(name: str, value: Any) -> Any:
         raise ConfigurationError(f"HOOKKEY_VERIFY[{name!r}] cannot be imported: {value}") from None
 
 
-def _public_names() -> frozenset[str]:
+class _Public(NamedTuple):
+    """What ``HOOKKEY_PUBLIC`` names."""
+
+    views: frozenset[str]
+    namespaces: frozenset[str]
+
+
+def _public_names() -> _Public:
     """What ``HOOKKEY_PUBLIC`` says. Raises ``ConfigurationError`` for what no URL pattern has."""
     names = getattr(settings, "HOOKKEY_PUBLIC", ())
     if isinstance(names, str) or not isinstance(names, Collection):
@@ -295,12 +307,16 @@ def _public_names() -> frozenset[str]:
         _collect(get_resolver(), (), views, namespaces)
     for name in names:
         if name not in views | namespaces:
-            raise ConfigurationError(f"HOOKKEY_PUBLIC has {name!r}, which no URL pattern is named")
+            near = get_close_matches(str(name).strip("/"), sorted(views | namespaces), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; it takes names, not paths"
+            raise ConfigurationError(
+                f"HOOKKEY_PUBLIC has {name!r}, which no URL pattern is named{hint}"
+            )
         if name in views and name in namespaces:
             raise ConfigurationError(
                 f"HOOKKEY_PUBLIC has {name!r}, which names both a view and a URL namespace"
             )
-    return frozenset(names)
+    return _Public(frozenset(names) & views, frozenset(names) & namespaces)
 
 
 def _collect(resolver: Any, above: tuple[str, ...], views: set[str], namespaces: set[str]) -> None:
@@ -323,8 +339,11 @@ def _forget(*, setting: str, **_: Any) -> None:
 setting_changed.connect(_forget, dispatch_uid="hookkey_verify")
 
 
+_OURS = "hookkey_verify.django.HookMiddleware"
+
+
 def _check_verifier() -> None:
-    if hasattr(settings, "HOOKKEY_VERIFY"):
+    if hasattr(settings, "HOOKKEY_VERIFY") or _OURS in settings.MIDDLEWARE:
         _configured_guard()
 
 

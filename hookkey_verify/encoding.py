@@ -51,7 +51,8 @@ class JsonLimits:
 
     ``containers``: objects and lists, and so the depth of nesting, too (default 256).
     ``members``: the members of all objects together (default 256).
-    ``values``: everything between commas, such as the names in a list of groups (default 1,100).
+    ``values``: commas, objects and lists together, which is at least the number of values, such as
+        the names in a list of groups (default 1,100).
 
     Raises ``ConfigurationError`` unless all are positive integers.
     """
@@ -65,8 +66,8 @@ class JsonLimits:
         self.containers = containers
         self.members = members
         self.values = values
-        # Each of them takes two bytes at least, so this much cannot have too many.
-        self.uncounted_bytes = 2 * min(containers, members, values)
+        # An object or list has two bytes at least, a member four, and two values three: "[],".
+        self.uncounted_bytes = min(2 * containers, 4 * members, values * 3 // 2)
 
     def __repr__(self) -> str:
         return (
@@ -128,7 +129,7 @@ def json_list(octets: bytes, limits: JsonLimits = DOCUMENT) -> list[Any]:
 
 
 def skimmed_member(octets: bytes, name: str, limits: JsonLimits) -> str | None:
-    """Return a member of a JSON object that nobody vouches for yet, if it is a string.
+    """Return a string member of a JSON object whose signature has not been verified.
 
     Cheaper than ``json_object``, because numbers are not converted. Duplicate names and lone
     surrogates are not noticed, so the result may choose who reads the object, and nothing else.
@@ -165,12 +166,12 @@ def _check_structure(octets: bytes, limits: JsonLimits) -> None:
     """Refuse a text with more structure than the limits allow; linear, whatever the text is."""
     if _excess(octets.translate(None, _NO_PUNCTUATION), limits) is None:
         return
-    # Now without what stands inside strings. Once escaped quotes are gone, every other part between
-    # quotes is outside; to leave out two quotes in a row changes nothing about that. An escape
-    # outside of strings is not JSON: no parser reads on behind it.
+    # Count again without string contents. After escaped quotes are removed, every other part
+    # between quotes is outside a string; removing "" does not change that. A backslash outside a
+    # string is invalid JSON, so the parser stops there.
     quoted = octets.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_STRUCTURE)
     if quoted.count(b'"') > 2 * (limits.values + limits.members):
-        raise _RefusedError(f"has more than {limits.values} values")
+        raise _RefusedError(f"has more than {limits.members} members and {limits.values} values")
     excess = _excess(b"".join(quoted.replace(b'""', b"").split(b'"')[::2]), limits)
     if excess is not None:
         raise _RefusedError(f"has more than {excess}")
@@ -191,11 +192,12 @@ def _excess(punctuation: bytes, limits: JsonLimits) -> str | None:
 def _refuse_lone_surrogates(value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        pass
-    else:
         return
-    raise EncodingError("has a lone surrogate")
+    except UnicodeEncodeError:
+        problem = "has a lone surrogate"
+    except RecursionError:
+        problem = "is nested too deeply"
+    raise EncodingError(problem)
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

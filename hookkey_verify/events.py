@@ -31,7 +31,7 @@ class EventName(StrEnum):
     ``limited``: No fetch was begun; outcome first_seen (the budget for unheard-of kids is
         spent), refresh (a known key's next attempt is not due yet) or breaker; seconds until
         the next chance.
-    ``breaker``: Outcome open (nothing is fetched from this source, for that many seconds) or
+    ``breaker``: Outcome open (unknown kids are not fetched, for that many seconds) or
         closed.
     ``key_revoked``: The source said that a key which it had is gone.
     ``key_changed``: Other key material under a known kid; outcome refused or accepted. An

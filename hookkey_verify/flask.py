@@ -14,11 +14,13 @@ below ``@app.post``. Without the extension there is ``@protect(verifier)``, whic
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection
-from functools import partial, wraps
+from functools import wraps
 from inspect import iscoroutinefunction
-from types import CellType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any, ParamSpec, TypeVar, cast, overload
+from weakref import WeakValueDictionary
 
 from .configured import configured_verifier
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
@@ -49,12 +51,30 @@ R = TypeVar("R")
 _PASSED = "hookkey_verify.flask.passed"
 """Where the environ of a request has the ``Guard`` that let it pass."""
 
-# By identity, because not every callable can be hashed or referred to weakly. Views live as long as
-# their application.
-_required: dict[int, Any] = {}
+
+class _Views:
+    """Views by identity, because not all of them can be hashed; kept alive only where they must."""
+
+    def __init__(self) -> None:
+        self._weakly: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._strongly: dict[int, Any] = {}
+
+    def add(self, view: Any) -> None:
+        try:
+            self._weakly[id(view)] = view
+        except TypeError:  # cannot be referred to weakly
+            self._strongly[id(view)] = view
+
+    def __contains__(self, view: Any) -> bool:
+        return id(view) in self._weakly or id(view) in self._strongly
+
+
+_required = _Views()
 """Views that the extension refuses unverified requests to."""
-_inner: dict[int, Any] = {}
+_inner = _Views()
 """Views that ``protect`` wrapped. Flask must not call them itself."""
+_protecting = _Views()
+"""What ``protect`` made of them."""
 
 
 def _current() -> VerifiedHook:
@@ -107,7 +127,7 @@ class HookKeyVerify:
         """Protect one view, above or below ``@app.route`` and other decorators."""
         protected = _wrapped(view, _configured_guard)
         for layer in (protected, *_layers(view)):
-            _required[id(layer)] = layer
+            _required.add(layer)
         return protected
 
     def protect(self, blueprint: Blueprint) -> Blueprint:
@@ -170,38 +190,44 @@ def _configured_guard() -> Guard:
 
 def _protected(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
     for layer in _layers(view):
-        _inner[id(layer)] = layer
-    return _wrapped(view, guard)
+        _inner.add(layer)
+    protected = _wrapped(view, guard)
+    _protecting.add(protected)
+    return protected
 
 
 def _layers(view: Any) -> Collection[Any]:
-    """A view and every function that it wraps, because Flask may have been given any of them."""
+    """A view and whatever it wraps, because Flask may have been given any of it.
+
+    Not what ``protect`` wrapped: that is called for verified requests only.
+    """
     layers: dict[int, Any] = {}
     waiting = [view]
     while waiting:
         layer = waiting.pop()
         if id(layer) not in layers:
             layers[id(layer)] = layer
-            waiting += _wrapped_by(layer)
-    return layers.values()
+            if layer not in _protecting:
+                waiting += filter(_may_wrap, _held_by(layer))
+    return [layer for layer in layers.values() if callable(layer)]
 
 
-def _wrapped_by(layer: Any) -> list[Any]:
-    """What a decorator remembers: in an attribute, or, without functools.wraps, in a closure."""
-    enclosed = map(_contents, getattr(layer, "__closure__", None) or ())
-    attributes = getattr(layer, "__dict__", {}).values()
-    candidates = (getattr(layer, "func", None), *attributes, *enclosed)
-    return [each for each in candidates if isinstance(each, _WRAPPED)]
+def _held_by(layer: Any) -> list[Any]:
+    """What a decorator remembers: closures and defaults of a function, everything of an object."""
+    if isinstance(layer, FunctionType):
+        defaults = (*(layer.__defaults__ or ()), *(layer.__kwdefaults__ or {}).values())
+        return [*(layer.__closure__ or ()), *defaults, *vars(layer).values()]
+    return gc.get_referents(layer)
 
 
-def _contents(cell: CellType) -> object:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return None
+def _may_wrap(held: Any) -> bool:
+    """Whether a decorator can keep a view in this: a callable, or a cell or a container of some."""
+    if isinstance(held, _CONTAINERS):
+        return True
+    return callable(held) and not isinstance(held, (type, BuiltinFunctionType, Flask, Blueprint))
 
 
-_WRAPPED = (FunctionType, MethodType, partial)
+_CONTAINERS = (CellType, tuple, list, dict, set)
 
 
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
@@ -232,10 +258,10 @@ def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
 
 def _before_view() -> Response | None:
     """Judge the views that only an extension can protect, in whatever order they are decorated."""
-    view = id(current_app.view_functions.get(request.endpoint or ""))
-    if view in _required:
+    layers = _layers(current_app.view_functions.get(request.endpoint or ""))
+    if any(layer in _required for layer in layers):
         return _refuse_unverified(_configured_guard())
-    if view not in _inner:
+    if not any(layer in _inner for layer in layers):
         return None
     error = ConfigurationError("protect must stand below @app.route; use hooks.required")
     logger.error("%s", error)

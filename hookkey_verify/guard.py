@@ -1,8 +1,9 @@
 """Guard: request headers in, VerifiedHook or HTTP answer out. Knows HTTP, no framework. No I/O.
 
-Every adapter is a translation to and from this. What Okta makes of an answer
-(https://developer.okta.com/docs/concepts/inline-hooks/): a 4xx is final, a 5xx is tried once more
-at most, and a redirect is not followed. So whoever may be right gets a 503, never a 401.
+Adapters translate requests and responses and decide nothing. Okta treats a 4xx as final, retries a
+5xx at most once and follows no redirect
+(https://developer.okta.com/docs/concepts/inline-hooks/), so a request that may be valid is answered
+with 503, never 401.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol, runtime_checkable
 
-from .bearer import Headers, header_values
+from .bearer import Headers, header_values, pick_headers
 from .errors import ConfigurationError, HookKeyError
 from .log import logger
 from .verifier import VerifiedHook
@@ -34,6 +35,8 @@ __all__ = [
 MAX_CHALLENGE = 1024
 """Characters of an event hook's challenge; Okta's are far shorter."""
 
+_MOUNT_HEADERS = ("script-name", "script_name", "x-script-name", "x-forwarded-prefix")
+"""Headers from which servers (gunicorn) and middleware (ProxyFix) take a mount point."""
 _PLAIN_PATH = re.compile(r"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
 
 
@@ -237,16 +240,22 @@ class PublicPaths:
             raise ConfigurationError('public must be a list of paths such as ["/healthz"]')
         self._paths = frozenset(map(_plain_path, paths))
 
-    def includes(self, path: str, target: str | None) -> bool:
+    def includes(self, mount: str, path: str, target: str | None, headers: Headers) -> bool:
         """Tell whether a request is for a public path.
 
-        ``path``: the decoded path, mount point included.
+        ``mount``: the mount point of the application; empty at the root.
+        ``path``: the decoded path below it.
         ``target``: the request target as it was sent, None where the server does not tell.
+        ``headers``: the request headers.
 
-        Both must be the same entry: a path that servers, proxies and routers may read differently
-        is protected.
+        Mount point and path together must be an entry, and so must the target: a path that servers,
+        proxies and routers may read differently is protected. So is every path whose mount point
+        may come from a header: whoever sends it chooses what the router sees.
         """
-        return path in self._paths and (target is None or target.partition("?")[0] == path)
+        full = mount + path
+        if full not in self._paths or (target is not None and target.partition("?")[0] != full):
+            return False
+        return not mount or not any(pick_headers(headers, _MOUNT_HEADERS))
 
 
 def decorated(

@@ -1,7 +1,7 @@
 """Compact token to parts, strictly: steps 1, 2 and 5 of a verification. Pure, no cryptography.
 
-RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). The payload is read only when its
-signature has been verified, so that nobody but the holder of a key can have it parsed.
+RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). ``read_claims`` is for payloads
+whose signature has been verified; ``unverified_issuer`` only looks for ``iss``.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .jwk import is_kid
 
 __all__ = ["HeaderRules", "Signed", "media_type", "read_claims", "split", "unverified_issuer"]
 
-MAX_HEADER = 4_096
-"""Bytes of an encoded header. Okta's have about 100; a chain of three certificates fits."""
+MAX_HEADER = 2_048
+"""Bytes of an encoded header; Okta's have about 100."""
 MAX_LEARNED = 64
-HEADER_LIMITS = JsonLimits(containers=16, members=32, values=64)
+HEADER_LIMITS = JsonLimits(containers=8, members=16, values=16)
 
 # RFC 7515 section 4.1.11 (crit), RFC 7797 section 7 (b64), RFC 7516 (enc, zip). Presence decides,
 # not the value: jose's `crit: []` and Authlib's unread crit were both advisories.

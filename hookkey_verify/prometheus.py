@@ -91,7 +91,9 @@ class KeySourceMetrics:
             f"{prefix}_last_success_seconds", "Since the source last answered", labels=by_source
         )
         breaker = GaugeMetricFamily(
-            f"{prefix}_breaker_open_seconds", "For which nothing is asked", labels=by_source
+            f"{prefix}_breaker_open_seconds",
+            "Unknown kids are not fetched",
+            labels=by_source,
         )
         for health in reports:
             for each in STATUSES:

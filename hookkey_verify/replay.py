@@ -17,8 +17,8 @@ from .log import logger
 __all__ = ["MemoryReplayStore"]
 
 TOLERANCE = 60.0
-"""Seconds for which an entry is kept beyond its end. A token is judged by the clock of a moment
-ago, and clocks are set back: at its very end it would be good again."""
+"""Seconds that an entry is kept after expiry, because a token may be checked by a clock that was
+just set back."""
 
 FORGOTTEN_PER_CLAIM = 8
 """Expired entries that one claim removes: more than the one it adds, so that they run out, and few

@@ -24,9 +24,7 @@ __all__ = ["BasicCredentials", "HeaderSecret", "is_among", "secret_digests"]
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2 token
 _BASIC = re.compile(r"(?i:basic) +((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
 _SENT_BY_BROWSERS = ("basic ", "digest ", "negotiate ", "ntlm ")
-"""The authentication schemes that a browser answers without being told to by a page."""
-_SENT_BY_BROWSERS = ("basic ", "digest ", "negotiate ", "ntlm ")
-"""The authentication schemes that a browser answers by itself, without a page that asks it to."""
+"""Authentication schemes whose credentials a browser sends automatically."""
 _NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
 
 

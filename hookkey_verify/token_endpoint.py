@@ -162,7 +162,7 @@ class TokenEndpoint:
             return _refused(error)
 
     def _read(self, method: str, headers: Headers, body: bytes) -> _Request:
-        """Everything about a request but its assertion, which is the dear part."""
+        """Validate everything except the assertion, which is expensive to verify."""
         if method != "POST":
             raise _RefusedError(405, "invalid_request", "only POST is answered", ("Allow", "POST"))
         kinds, credentials = pick_headers(headers, ("content-type", "authorization"))

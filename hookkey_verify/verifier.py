@@ -1,7 +1,7 @@
 """HookVerifier: the numbered checks. The ports KeySource and ReplayStore stand beside it. No I/O.
 
-The steps, cheapest first. The payload is not parsed before its signature has been verified, so a
-forged token costs the same whatever its payload is:
+The steps, cheapest first. ``HookVerifier`` parses a payload only after verifying its signature, so
+the cost of refusing a forged token does not depend on what its payload holds:
 
 1. bytes       type, size, ASCII, three non-empty canonical base64url segments  jws.split
 2. header      one strict JSON object; alg, crit, typ, kid                       jws.HeaderRules
@@ -39,7 +39,6 @@ from .errors import (
     ReplayedTokenError,
     SignatureError,
     TokenExpiredError,
-    TokenTooLargeError,
     UnknownKeyError,
 )
 from .issuer import is_authorization_server, refuse_org_server
@@ -84,7 +83,7 @@ class KeySource(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...
 
 
@@ -424,13 +423,7 @@ class HookVerifier:
 
     def verify(self, token: str | bytes) -> VerifiedHook:
         """Verify a compact JWT, or raise the ``HookVerificationError`` that says why not."""
-        return self._verify(jws.split(token, self._max_token_bytes))  # 1
-
-    async def averify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``verify`` without ever blocking the event loop on I/O."""
-        return await self._averify(jws.split(token, self._max_token_bytes))  # 1
-
-    def _verify(self, signed: jws.Signed) -> VerifiedHook:
+        signed = jws.split(token, self._max_token_bytes)  # 1
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
@@ -451,7 +444,9 @@ class HookVerifier:
                 raise ReplayedTokenError("jti")
         return hook
 
-    async def _averify(self, signed: jws.Signed) -> VerifiedHook:
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        signed = jws.split(token, self._max_token_bytes)  # 1
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
@@ -487,6 +482,8 @@ class HookVerifier:
     def _check(
         self, header: dict[str, Any], signed: jws.Signed, kid: str, key: PublicKey
     ) -> VerifiedHook:
+        if not isinstance(key, PublicKey):
+            raise KeyUnavailableError("the key source did not return a PublicKey")
         octets, encoded_header, payload, signing_input, encoded_signature = signed
         if header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}")
@@ -509,9 +506,9 @@ class HookVerifier:
         return VerifiedHook(claims, header, kid, key.thumbprint)
 
     def _diagnosed(self, error: UnknownKeyError, signed: jws.Signed) -> UnknownKeyError:
-        """Name the most common mix-up. Not verified, so it says what to try and decides nothing.
+        """Add a hint if the token looks like an access token of an authorization server.
 
-        Only the form of ``iss`` is told, and only to the sender of the token.
+        The hint uses the unverified ``iss`` and does not change the decision.
         """
         payload = signed[2]
         if len(payload) > MAX_HINTED:
@@ -528,7 +525,11 @@ class HookVerifier:
         )
 
     def _use(self, claims: Mapping[str, Any], signed: jws.Signed) -> tuple[str, str, float]:
-        """Issuer, jti and end. The digest is of what is signed: a signature may have two forms."""
+        """Return issuer, jti and expiry for the replay store.
+
+        Without a jti, use a digest of the signing input, because one signature can have two
+        encodings.
+        """
         jti = claims.get("jti")
         if jti is None:
             jti = "sha256:" + hashlib.sha256(signed[3]).hexdigest()
@@ -551,7 +552,9 @@ class VerifierByIssuer:
         Raises ``ConfigurationError``.
         """
         if not verifiers or not all(isinstance(each, HookVerifier) for each in verifiers):
-            raise ConfigurationError("VerifierByIssuer takes HookVerifier objects, at least one")
+            raise ConfigurationError(
+                "VerifierByIssuer takes one or more HookVerifier objects, each as an argument"
+            )
         self.verifiers = verifiers
         self._by_issuer: dict[str, HookVerifier] = {}
         for verifier in verifiers:
@@ -575,34 +578,25 @@ class VerifierByIssuer:
     def select(self, token: str | bytes) -> HookVerifier:
         """Return the verifier for a token, of which nothing has been verified yet.
 
-        Raises ``IssuerError`` when none of the verifiers has its issuer, ``MalformedTokenError``
-        when it is not a JWT.
+        With one verifier it is that one, and the token is not read. Raises ``IssuerError`` when no
+        verifier has the token's issuer, ``MalformedTokenError`` or ``TokenTooLargeError``.
         """
-        if len(self.verifiers) == 1:
-            return self.verifiers[0]
-        return self._selected(token)[0]
-
-    def verify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``HookVerifier.verify`` of the verifier for this token."""
-        verifier, signed = self._selected(token)
-        return verifier._verify(signed)
-
-    async def averify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``verify`` without ever blocking the event loop on I/O."""
-        verifier, signed = self._selected(token)
-        return await verifier._averify(signed)
-
-    def _selected(self, token: str | bytes) -> tuple[HookVerifier, jws.Signed]:
-        signed = jws.split(token, self._max_token_bytes)
         if len(self.verifiers) == 1:  # nothing to select, and it judges the issuer itself
-            return self.verifiers[0], signed
-        issuer = jws.unverified_issuer(signed[2], self._json_limits)
+            return self.verifiers[0]
+        payload = jws.split(token, self._max_token_bytes)[2]
+        issuer = jws.unverified_issuer(payload, self._json_limits)
         verifier = None if issuer is None else self._by_issuer.get(issuer)
         if verifier is None:
             raise IssuerError("iss")
-        if len(signed[0]) > verifier._max_token_bytes:
-            raise TokenTooLargeError("it is longer than max_token_bytes allows")
-        return verifier, signed
+        return verifier
+
+    def verify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``HookVerifier.verify`` of the verifier for this token."""
+        return self.select(token).verify(token)
+
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        return await self.select(token).averify(token)
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
         """Verify the one ``Authorization: Bearer`` of a request; see ``HookVerifier``."""
@@ -673,8 +667,8 @@ def _issuers(issuer: str | Collection[str] | None, keys: KeySource) -> frozenset
         if isinstance(named, str) or not isinstance(named, Collection) or not issuers <= {*named}:
             raise ConfigurationError(
                 "several issuers over one key source can sign for each other: make one verifier "
-                "for each and combine them with VerifierByIssuer, or give the source an attribute "
-                "issuers that names them"
+                "for each and combine them with hookkey_verify.verifier.VerifierByIssuer, or give "
+                "the source an attribute issuers that names them"
             )
     return issuers
 

@@ -25,7 +25,7 @@ HOOK = "hookkey_verify.hook"
 
 
 _TARGETS = ("REQUEST_URI", "RAW_URI")
-"""Where servers put the request target as it was sent: most the first, gunicorn the second."""
+"""The raw request target: waitress sets the first, gunicorn the second, Werkzeug both."""
 
 
 class HookMiddleware:
@@ -66,9 +66,10 @@ class HookMiddleware:
         return _answered(outcome, environ, start_response)
 
     def _is_public(self, environ: Mapping[str, Any]) -> bool:
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        mount, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
         targets = [environ[name] for name in _TARGETS if name in environ] or [None]
-        return all(self._public.includes(path, target) for target in targets)
+        headers = environ_headers(environ)
+        return all(self._public.includes(mount, path, target, headers) for target in targets)
 
 
 def serve(endpoint: Endpoint) -> WSGIApplication:

@@ -92,7 +92,11 @@ LIMITS = JsonLimits(containers=4, members=3, values=6)
         (b'{"a":"[[[[[[{{{{"}', b'{"a":"[","b":[[[[]]]]}', "more than 4 objects and lists"),
         (b'{"a":"::::,,,,,,,"}', b'{"a":"","b":0,"c":0,"\\"":0}', "more than 3 members"),
         (rb'{"a":"\\\",[[[[[["}', rb'{"a":"\\\\",[[[[[["}', "more than 4 objects and lists"),
-        (b'{"a":"' + b"x" * 99 + b'"}', b'{"a":[' + b'"",' * 99 + b'""]}', "more than 6 values"),
+        (
+            b'{"a":"' + b"x" * 99 + b'"}',
+            b'{"a":[' + b'"",' * 99 + b'""]}',
+            "3 members and 6 values",
+        ),
     ],
     ids=repr,
 )
@@ -111,6 +115,32 @@ def test_a_thousand_groups() -> None:
     assert json_object(text, JsonLimits()) == claims
     with pytest.raises(EncodingError, match="values"):
         json_object(text, JsonLimits(values=999))
+
+
+def test_limits_do_not_depend_on_the_length() -> None:
+    """A short text is not counted, and could not exceed the limits if it were."""
+    for limits in (JsonLimits(values=100), JsonLimits(containers=9), JsonLimits(members=9)):
+        for unit in ("[]", "{}", "0", '""', '{"":0}'):
+            for count in range(1, 150):
+                text = f'{{"a":[{",".join([unit] * count)}]}}'.encode()
+                outcomes = []
+                for padded in (text, text + b" " * 1000):
+                    try:
+                        outcomes.append(bool(json_object(padded, limits)))
+                    except EncodingError:
+                        outcomes.append(False)
+                assert outcomes[0] is outcomes[1], text
+
+
+def test_a_stack_that_is_nearly_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look for lone surrogates needs more of the stack than the parser did."""
+
+    def dumps(*_: Any, **__: Any) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr(json, "dumps", dumps)
+    with pytest.raises(EncodingError, match="nested too deeply"):
+        json_object(rb'{"a":"\u0041"}')
 
 
 def test_limits_in_words() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -102,9 +104,36 @@ class Holder:
         return self._view(*args, **kwargs)
 
 
+class Slotted:
+    """A decorator that has no attributes to look at."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.view(*args, **kwargs)
+
+
+def _listed(view: Any) -> Any:
+    """A decorator that keeps the view in a list."""
+    kept = [{"view": view}]
+
+    def decorated(*args: Any, **kwargs: Any) -> Any:
+        return kept[0]["view"](*args, **kwargs)
+
+    return decorated
+
+
+def _cached(view: Any) -> Any:
+    """What the standard library wraps in C."""
+    return functools.lru_cache(view)
+
+
 ORDERS = [
     order
-    for between in (_named, _careless, Holder, functools.partial)
+    for between in (_named, _careless, Holder, functools.partial, Slotted, _listed, _cached)
     for order in itertools.permutations(["route", between, "required"])
 ]
 
@@ -166,6 +195,41 @@ def test_async_views_in_either_order(
 
     for path in ("/below", "/above"):
         assert _statuses(app, path, bearer) == (200, 401)
+
+
+@pytest.mark.parametrize("decorate", [_named, _careless, Holder, Slotted, _listed])
+def test_a_view_that_is_replaced(
+    app: Flask, verifier: HookVerifier, bearer: dict[str, str], decorate: Any
+) -> None:
+    """Tracing tools wrap what Flask has registered; the protection is seen through that."""
+    hooks = HookKeyVerify(app, verifier)
+    hooks.required(app.post("/above", endpoint="above")(lambda: "ok"))
+    app.post("/below", endpoint="below")(hooks.required(lambda: "ok"))
+    app.post("/own", endpoint="own")(protect(verifier)(lambda: "ok"))
+    protect(app.post("/wrong", endpoint="wrong")(lambda: "ok"))
+    app.post("/open", endpoint="open")(lambda: "ok")
+    for endpoint, view in list(app.view_functions.items()):
+        app.view_functions[endpoint] = decorate(view)
+    for path in ("/above", "/below", "/own"):
+        assert _statuses(app, path, bearer) == (200, 401)
+    assert _statuses(app, "/wrong", bearer) == (500, 500)
+    assert _statuses(app, "/open", bearer) == (200, 200)
+
+
+def test_applications_are_not_kept_alive(verifier: HookVerifier) -> None:
+    """A factory that is called again and again, as tests do, leaves nothing behind."""
+
+    def factory() -> Any:
+        app = Flask(__name__)
+        hooks = HookKeyVerify(app, verifier)
+        app.post("/hook")(hooks.required(lambda: app.name))
+        app.post("/other", endpoint="other")(protect(verifier)(lambda: app.name))
+        assert app.test_client().post("/hook").status_code == 401
+        return weakref.ref(app)
+
+    reference = factory()
+    gc.collect()
+    assert reference() is None
 
 
 def test_a_token_is_used_once(app: Flask, signer: HookSigner, keys: Any) -> None:

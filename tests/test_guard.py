@@ -357,7 +357,27 @@ def test_an_answer_for_interfaces() -> None:
 )
 def test_public_paths(path: str, target: str | None, public: bool) -> None:
     """The decoded path and the target as sent must both be the same entry."""
-    assert PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"]).includes(path, target) is public
+    paths = PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"])
+    assert paths.includes("", path, target, [("X-Forwarded-Prefix", "/x")]) is public
+
+
+@pytest.mark.parametrize(
+    ("mount", "path", "headers", "public"),
+    [
+        ("/a", "/b.c_d~e-f/", [], True),
+        ("/a", "/b.c_d~e-f/", [("Accept", "*/*"), (b"host", b"x")], True),
+        ("/a", "/b.c_d~e-f/", [("Script-Name", "/a")], False),
+        ("/a", "/b.c_d~e-f/", [("SCRIPT_NAME", "/a")], False),
+        ("/a", "/b.c_d~e-f/", [(b"x-forwarded-prefix", b"")], False),
+        ("/a", "/b.c_d~e-f/", [("X-Script-Name", "/a")], False),
+        ("/healthz", "", [("Script-Name", "/healthz")], False),
+        ("/other", "/healthz", [], False),
+    ],
+)
+def test_mount_points(mount: str, path: str, headers: Any, public: bool) -> None:
+    """A mount point that may come from the sender opens nothing: it chooses what a router sees."""
+    paths = PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"])
+    assert paths.includes(mount, path, mount + path, headers) is public
 
 
 @pytest.mark.parametrize(
@@ -375,4 +395,4 @@ def test_what_is_not_a_public_path(paths: Any) -> None:
 
 def test_nothing_is_public_by_default() -> None:
     """An empty list opens nothing."""
-    assert not PublicPaths([]).includes("/", "/")
+    assert not PublicPaths([]).includes("", "/", "/", [])

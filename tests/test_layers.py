@@ -55,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "valkey": {"errors", "events", "forking", "log"},
     "guard": {"bearer", "errors", "log", "verifier"},
     "shared_secret": {"bearer", "errors", "verifier"},
-    "configured": {"keys", "settings", "verifier"},
+    "configured": {"errors", "keys", "settings", "verifier"},
     "asgi": {"endpoint", "errors", "guard", "verifier"},
     "wsgi": {"endpoint", "guard", "verifier"},
     "aws_lambda": {"endpoint", "errors", "guard", "verifier"},

@@ -8,7 +8,7 @@ import pytest
 from litestar.testing import TestClient
 
 from hookkey_verify import HookSigner, HookVerifier
-from hookkey_verify.guard import Guard
+from hookkey_verify.guard import Guard, HttpAnswer
 
 from .conftest import CLIENT_ID, TOKEN_URL
 from .test_readme import GUIDES_PYTHON
@@ -41,11 +41,15 @@ def test_the_recipe(recipe: dict[str, Any], signer: HookSigner, verifier: HookVe
         answer = client.post("/hook", headers={"Authorization": f"Bearer {token}"})
         assert (answer.status_code, answer.json()["commands"]) == (200, [])
         refused = client.post("/hook")
-        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        expected = Guard(verifier).check([])
+        assert isinstance(expected, HttpAnswer)
+        assert (refused.status_code, refused.content) == (expected.status, expected.body)
+        for name, value in expected.headers:
+            assert refused.headers[name] == value
 
 
 def test_a_verifier_that_is_out_of_order(recipe: dict[str, Any]) -> None:
-    """Nobody gets in, and the status says whose fault it is."""
+    """A verifier that fails answers 500, and the handler does not run."""
     recipe["guard"] = Guard(Down())
     with TestClient(recipe["app"]) as client:
         assert client.post("/hook").status_code == 500

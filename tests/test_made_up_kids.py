@@ -27,13 +27,21 @@ class ManualClock:
         return self.now
 
 
-def _org(signer: HookSigner, refusals: list[Behaviour], chance: random.Random) -> FaultServer:
-    """An org with one hook key, which answers every other request with one of these."""
+def _org(
+    signer: HookSigner, refusals: list[Behaviour], chance: random.Random, *, has_list: bool
+) -> FaultServer:
+    """An org with one hook key, which answers requests for others with one of these."""
     good = json_answer(200, signer.public_jwk())
+    keys = json_answer(200, [{"keyId": signer.kid}])
 
     def answer(peer: Peer) -> None:
-        known = f"{HOOK_KEYS}/public/{signer.kid} " in server.requests[-1].line
-        (good if known else chance.choice(refusals))(peer)
+        line = server.requests[-1].line
+        if f"{HOOK_KEYS}/public/{signer.kid} " in line:
+            good(peer)
+        elif has_list and f"{HOOK_KEYS} " in line:
+            keys(peer)
+        else:
+            chance.choice(refusals)(peer)
 
     server = FaultServer(answer)
     return server
@@ -62,16 +70,22 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusals", REFUSALS.values(), ids=REFUSALS.keys())
-@pytest.mark.parametrize("directory", [False, True], ids=["budget", "directory"])
-def test_made_up_kids(signer: HookSigner, refusals: list[Behaviour], directory: bool) -> None:
-    """Made-up kids, one a second, do not cost a hook that is called now and then a single call."""
+@pytest.mark.parametrize(
+    ("directory", "has_list"),
+    [(False, False), (True, True), (True, False)],
+    ids=["budget", "directory", "failing directory"],
+)
+def test_made_up_kids(
+    signer: HookSigner, refusals: list[Behaviour], directory: bool, has_list: bool
+) -> None:
+    """Every look-up of the known key succeeds while one made-up kid arrives per second."""
     seed = random.SystemRandom().randrange(10**9)
     print("seed", seed)  # shown when the test fails
     chance = random.Random(seed)
     clock = ManualClock()
     verdicts: Counter[str] = Counter()
     options: dict[str, Any] = {"policy": POLICY, "clock": clock, "directory": directory}
-    with _org(signer, refusals, chance) as server:
+    with _org(signer, refusals, chance, has_list=has_list) as server:
         with HookKeys(server.url, ApiToken("t"), **options) as keys:
             keys.warm_up(signer.kid)
             for second in range(SECONDS):

@@ -12,7 +12,6 @@ import pytest
 
 from hookkey_verify import (
     ConfigurationError,
-    HookKeys,
     HookSigner,
     HookVerifier,
     IssuerKeys,
@@ -109,7 +108,7 @@ def test_other_issuers_are_refused(
 
 
 def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner, run: Run) -> None:
-    """Two members iss, a nested iss, or none: the selected verifier reads the payload strictly."""
+    """A duplicate or nested iss selects a verifier at most, and that reads the payload strictly."""
     header = b'{"alg":"RS256","kid":"%s"}' % signer.kid.encode()
     twice = signer.sign_octets(header, b'{"iss":"%s","iss":"%s"}' % (B.encode(), A.encode()))
     with pytest.raises(MalformedTokenError, match="two members"):
@@ -119,9 +118,28 @@ def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner
     assert run(both, _token(signer, A, act={"iss": B})).issuer == A
 
 
+class Strict(HookVerifier):
+    """A verifier with a check of its own."""
+
+    def verify(self, token: str | bytes) -> VerifiedHook:
+        raise ClientIdError("cid")
+
+    async def averify(self, token: str | bytes) -> VerifiedHook:
+        raise ClientIdError("cid")
+
+
+def test_checks_of_a_subclass_count(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
+    """The selected verifier's own verify is called."""
+    keys = StaticKeys.from_jwk(signer.public_jwk())
+    strict = Strict.for_access_token(keys, issuer=A, audience=f"api://{A}", client_id=None)
+    for verifiers in ((strict,), (strict, _one(stranger, B))):
+        with pytest.raises(ClientIdError):
+            run(VerifierByIssuer(*verifiers), _token(signer, A))
+
+
 @pytest.mark.parametrize("token", [None, 5, "", "a.b", "a.b.c", "a.W10.c", b"\xff.e30.a"], ids=repr)
 def test_what_is_not_a_token(both: VerifierByIssuer, run: Run, token: Any) -> None:
-    """Ends in our error, like everything that is given to a verifier."""
+    """Anything that is not a token raises a HookVerificationError."""
     with pytest.raises(HookVerificationError):
         run(both, token)
 
@@ -153,21 +171,22 @@ def test_headers_and_guards(both: VerifierByIssuer, stranger: HookSigner) -> Non
     assert repr(both).startswith("VerifierByIssuer(HookVerifier(")
 
 
-def test_one_verifier_is_asked_itself(signer: HookSigner, run: Run) -> None:
-    """With one there is nothing to select, and its own reasons are given."""
+def test_one_verifier_is_asked_itself(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
+    """A single verifier checks the signature before the issuer."""
     alone = VerifierByIssuer(_one(signer, A))
     assert run(alone, _token(signer, A)).issuer == A
     with pytest.raises(SignatureError):
-        run(alone, _token(signer, A)[:-8] + "AAAAAAAA")
+        run(alone, _token(stranger, B))
 
 
 def test_wrong_arguments(signer: HookSigner, stranger: HookSigner) -> None:
-    """Every verifier must have an issuer of its own."""
+    """Verifiers without an issuer, or with the same one, are refused."""
     keys = StaticKeys.from_jwk(signer.public_jwk())
     anyone = HookVerifier(keys, issuer=None, audience=None)
     for verifiers, problem in (
-        ((), "at least one"),
+        ((), "one or more"),
         ((None,), "HookVerifier objects"),
+        (([_one(signer, A)],), "each as an argument"),
         ((_one(signer, A), anyone), "must name its issuer"),
         ((_one(signer, A), _one(stranger, A)), "two of the verifiers"),
     ):
@@ -249,11 +268,3 @@ def test_keys_of_another_issuer() -> None:
         for other in (B, [A, B], [B]):
             with pytest.raises(ConfigurationError, match="not the one whose keys these are"):
                 HookVerifier(keys, issuer=other, audience=None)
-
-
-def test_keys_are_not_combined() -> None:
-    """There is no way to make one source of several, which would let each speak for the others."""
-    from hookkey_verify import keys  # noqa: PLC0415
-
-    assert not hasattr(keys, "first_of")
-    assert not hasattr(HookKeys, "issuers")

@@ -84,6 +84,8 @@ def test_mounted_below_a_prefix(verifier: HookVerifier) -> None:
     assert _call(app, "/healthz", SCRIPT_NAME="/api")[0] == "200 OK"
     assert _call(app, "/healthz")[0] == "401 Unauthorized"
     assert _call(app, "/api/healthz", SCRIPT_NAME="/api")[0] == "401 Unauthorized"
+    moved = {"SCRIPT_NAME": "/api", "HTTP_SCRIPT_NAME": "/api", "RAW_URI": "/api/healthz"}
+    assert _call(app, "/healthz", **moved)[0] == "401 Unauthorized"
 
 
 def test_what_is_there_already_is_no_proof(verifier: HookVerifier) -> None:

@@ -49,8 +49,8 @@ class Health:
     ``source``: Its URL.
     ``keys``: By kid.
     ``last_success``: Seconds since the source last answered, None if it never did.
-    ``breaker_open_for``: Seconds for which nothing is asked, because the source said so or
-        refuses us; else 0.
+    ``breaker_open_for``: Seconds for which unknown kids are not fetched, after a 401 or 429;
+        otherwise 0.
     ``problem``: Why the last attempt failed, in words that are safe to show; empty when it did
         not.
     """

@@ -50,7 +50,7 @@ DIRECTORY: Final = "\0"
 """Stands where a kid would, for the list of kids; kids are printable."""
 
 LONGEST_PAUSE: Final = 30
-"""Seconds for which a source that refuses us is left alone at most; it may be repaired any time."""
+"""Maximum seconds that the breaker stays open after repeated 401 responses."""
 
 _NOT_LISTED: Final = (
     "the org's list of hook keys lacks it; a new key is found when the list is renewed, or by "

@@ -61,6 +61,8 @@ class Form:
     interface: str
     build: Callable[[RequestVerifier, Run], Any]
     prefix: str = ""
+    is_whole: bool = False
+    """Whether a middleware protects the whole application, by the paths of requests."""
 
 
 # --- Django
@@ -144,7 +146,12 @@ def _whole(interface: str, framework: Framework, prefix: str = "") -> Form:
     """The middleware stands before the whole application."""
     middleware: Any = asgi.HookMiddleware if interface == "asgi" else wsgi.HookMiddleware
     public = [f"{prefix}/healthz"]
-    return Form(interface, lambda v, run: middleware(framework(run), v, public=public), prefix)
+    return Form(
+        interface,
+        lambda v, run: middleware(framework(run), v, public=public),
+        prefix,
+        is_whole=True,
+    )
 
 
 _SPECIAL: dict[str, Form] = {
@@ -152,7 +159,7 @@ _SPECIAL: dict[str, Form] = {
     "starlette-mount": _whole("asgi", starlette_mounted, "/api"),
     "django-asgi-script-name": _whole("asgi", partial(_django, ASGIHandler, _unchanged, **_SCRIPT)),
     "django-wsgi-script-name": _whole("wsgi", partial(_django, WSGIHandler, _unchanged, **_SCRIPT)),
-    "flask-dispatched": Form("wsgi", flask_dispatched, "/api"),
+    "flask-dispatched": Form("wsgi", flask_dispatched, "/api", is_whole=True),
 }
 _OWN_TERMS: dict[str, Form] = {
     "starlette-route-middleware": Form("asgi", starlette_by_route),

@@ -26,12 +26,12 @@ FIRST = {"asgi": "uvicorn-h11", "wsgi": "waitress"}
 
 
 def _cases(forms: Mapping[str, Form]) -> list[Any]:
-    """Every form on every server; wsgiref, which hides the raw target, where that matters."""
+    """Every form on every server; wsgiref, which hides the raw target, for whole applications."""
     return [
         pytest.param(name, server, id=f"{name} on {server}")
         for name, form in forms.items()
         for server in SERVERS[form.interface]
-        if server != "wsgiref" or name.endswith("-whole")
+        if server != "wsgiref" or form.is_whole
     ]
 
 
