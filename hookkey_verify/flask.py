@@ -48,6 +48,11 @@ __all__ = ["HookKeyVerify", "current_hook", "protect", "serve"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+MAX_LAYERS = 1_000
+"""Objects that are looked at to find what a view wraps."""
+MAX_HELD = 50
+"""Elements of a container in which a view is looked for."""
+
 _PASSED = "hookkey_verify.flask.passed"
 """Where the environ of a request has the ``Guard`` that let it pass."""
 
@@ -203,7 +208,7 @@ def _layers(view: Any) -> Collection[Any]:
     """
     layers: dict[int, Any] = {}
     waiting = [view]
-    while waiting:
+    while waiting and len(layers) < MAX_LAYERS:
         layer = waiting.pop()
         if id(layer) not in layers:
             layers[id(layer)] = layer
@@ -222,12 +227,11 @@ def _held_by(layer: Any) -> list[Any]:
 
 def _may_wrap(held: Any) -> bool:
     """Whether a decorator can keep a view in this: a callable, or a cell or a container of some."""
-    if isinstance(held, _CONTAINERS):
+    if isinstance(held, (tuple, list, dict, set)):
+        return len(held) <= MAX_HELD  # more than that is data
+    if isinstance(held, CellType):
         return True
     return callable(held) and not isinstance(held, (type, BuiltinFunctionType, Flask, Blueprint))
-
-
-_CONTAINERS = (CellType, tuple, list, dict, set)
 
 
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
@@ -258,7 +262,8 @@ def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
 
 def _before_view() -> Response | None:
     """Judge the views that only an extension can protect, in whatever order they are decorated."""
-    layers = _layers(current_app.view_functions.get(request.endpoint or ""))
+    view = current_app.view_functions.get(request.endpoint or "")
+    layers = [view] if view in _required else _layers(view)
     if any(layer in _required for layer in layers):
         return _refuse_unverified(_configured_guard())
     if not any(layer in _inner for layer in layers):
