@@ -11,9 +11,12 @@ import re
 
 from .errors import ConfigurationError
 
-__all__ = ["is_authorization_server", "refuse_org_server"]
+__all__ = ["is_authorization_server", "refuse_lookalikes", "refuse_org_server"]
 
-_OKTA_HOST = re.compile(r".+\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)")
+_OKTA_DOMAIN = r"(?:okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)"
+_OKTA_HOST = re.compile(rf".+\.{_OKTA_DOMAIN}")
+_ADMIN_HOST = re.compile(rf"(https://[^/]+)-admin(\.{_OKTA_DOMAIN}(?:/|$))")
+_BELOW_ISSUER = re.compile(r"(?:/v1(?:/[a-z]+)?|/\.well-known/[a-z-]+)?/*")
 _CUSTOM_SERVER = re.compile(r"https?://[^/?#]+/oauth2/[A-Za-z0-9_-]+")
 
 
@@ -37,3 +40,17 @@ def refuse_org_server(issuer: str) -> None:
             "Okta can verify them. Point the hook's token URL at a custom authorization server, "
             "https://…/oauth2/{id}, and name that one"
         )
+
+
+def refuse_lookalikes(issuer: str) -> None:
+    """Raise ``ConfigurationError`` for a URL that is near a custom authorization server's issuer.
+
+    The host of the Admin Console, a URL below the issuer, and a slash at its end: ``iss`` is never
+    one of these, and the error names what it is.
+    """
+    right = _ADMIN_HOST.sub(r"\1\2", issuer)
+    server = _CUSTOM_SERVER.match(right)
+    if server is not None and _BELOW_ISSUER.fullmatch(right, server.end()):
+        right = server[0]
+    if right != issuer:
+        raise ConfigurationError(f"{issuer} is not an issuer; did you mean {right}?")

@@ -15,7 +15,8 @@ from hookkey_verify import HookVerifier, IssuerKeys, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator import delivery as module
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
-from hookkey_verify.flask import protect
+from hookkey_verify.emulator.okta_error import OktaError
+from hookkey_verify.flask import HookKeyVerify, protect
 
 from .faults import FaultServer, answer, drip, hang_up, json_answer, silence
 from .servers import wsgi_server
@@ -142,6 +143,39 @@ def test_token_urls_that_fail(okta: OktaEmulator, issued: Any, problem: str) -> 
     assert (delivery.outcome, delivery.ok) == ("failed", False)
     assert problem in delivery.verdict
     assert delivery.verdict.startswith("the token is issued without the hook's changes")
+
+
+@pytest.mark.parametrize("with_secret", [False, True], ids=["key", "secret"])
+def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) -> None:
+    """The org's server knows the client by the id that was asked for, in the token, too."""
+    verifier = HookVerifier.for_access_token(
+        IssuerKeys(okta.issuer), audience="api://hooks", client_id="0oa1hookclient4x7"
+    )
+    app = Flask(__name__)
+    app.post("/hook")(HookKeyVerify(app, verifier).required(lambda: PATCH))
+    key = okta.create_key("mine")
+    how = {"client_secret": SECRET} if with_secret else {"key": key}
+    with wsgi_server(app) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        for name in ("first", "second"):  # one client may have several hooks
+            made = okta.create_hook(url, name=name, client_id="0oa1hookclient4x7", **how)
+            assert made["channel"]["config"]["clientId"] == "0oa1hookclient4x7"
+            assert okta.fire(made["id"]).outcome == "commands"
+        other = okta.create_hook(url, name="other", **how)
+        assert okta.fire(other["id"]).outcome != "commands"
+
+
+def test_a_client_id_of_another(okta: OktaEmulator) -> None:
+    """To ask for a client id and get another one would be silent, so it is refused."""
+    url, key = "http://127.0.0.1:9/", okta.create_key("mine")
+    okta.create_hook(url, key=key, client_id="0oa1")
+    for how in ({"client_secret": SECRET}, {"key": okta.create_key("other")}):
+        with pytest.raises(OktaError) as caught:
+            okta.create_hook(url, name="2", client_id="0oa1", **how)
+        assert "another client" in " ".join(caught.value.causes)
+    with pytest.raises(OktaError):
+        okta.create_hook("ftp://a", name="3", key=key, client_id="0oa3")
+    assert okta.create_hook(url, name="4", client_secret=SECRET, client_id="0oa3")
 
 
 def test_two_tokens_from_the_wrong_client(okta: OktaEmulator) -> None:

@@ -54,6 +54,8 @@ class _App:
     scopes: frozenset[str]
     dpop: bool
     secret: str = field(default="", repr=False)
+    modulus: str = ""
+    """Of the key, whose objects cannot be compared."""
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> _App:
@@ -61,7 +63,13 @@ class _App:
         jwk = body["jwk"]
         key = None if jwk is None else jwt.PyJWK(jwk, algorithm="RS256")
         scopes = frozenset(body["scopes"])
-        return cls(key, scopes, dpop=body.get("dpop", False), secret=body.get("secret", ""))
+        return cls(
+            key,
+            scopes,
+            dpop=body.get("dpop", False),
+            secret=body.get("secret", ""),
+            modulus="" if jwk is None else jwk["n"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +93,45 @@ class ServiceApps:
         self.nonce = secrets.token_urlsafe(16)
 
     def register(
-        self, public_jwk: Mapping[str, Any], scopes: Collection[str], *, dpop: bool = False
+        self,
+        public_jwk: Mapping[str, Any],
+        scopes: Collection[str],
+        *,
+        dpop: bool = False,
+        client_id: str | None = None,
     ) -> str:
-        """Register an app that signs in with this key; return its client id."""
-        return self._register({"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop})
+        """Register an app that signs in with this key; return its client id.
 
-    def register_secret(self, secret: str, scopes: Collection[str]) -> str:
-        """Register an app that signs in with a client secret; return its client id."""
-        return self._register({"jwk": None, "scopes": sorted(scopes), "secret": secret})
+        ``client_id`` is the id that it gets, None for a new one. Raises ``OktaError`` when an app
+        with other credentials has it.
+        """
+        body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
+        return self._register(body, client_id)
 
-    def _register(self, body: Mapping[str, Any]) -> str:
-        client_id, app = "0oa" + identifier(17), _App.of(body)
+    def register_secret(
+        self, secret: str, scopes: Collection[str], *, client_id: str | None = None
+    ) -> str:
+        """Register an app that signs in with a client secret; return its client id.
+
+        ``client_id`` and what is raised are as in ``register``.
+        """
+        body = {"jwk": None, "scopes": sorted(scopes), "secret": secret}
+        return self._register(body, client_id)
+
+    def knows(self, client_id: str) -> bool:
+        """Tell whether an app has this client id."""
+        return client_id in self._apps
+
+    def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
+        client_id, app = wanted or "0oa" + identifier(17), _App.of(body)
+        known = self._apps.get(client_id)
+        if known is not None:
+            if (known.modulus, known.secret) != (app.modulus, app.secret):
+                cause = "clientId: another client of the org has it"
+                raise OktaError(400, "E0000001", "Api validation failed: clientId", cause)
+            body = {**body, "scopes": sorted(known.scopes | app.scopes)}
         self._store.put(_KIND, client_id, body)
-        self._apps[client_id] = app
+        self._apps[client_id] = _App.of(body)
         return client_id
 
     def authenticate(self, form: Mapping[str, str], url: str) -> tuple[str, frozenset[str]]:

@@ -244,8 +244,10 @@ class OktaEmulator:
         Without more it is called without credentials. ``secret`` is the name and value of an
         authentication header. ``key``, a hook key as ``create_key`` returns it, signs an assertion
         for ``token_url``; ``client_secret`` is sent there instead. Without ``token_url`` it is the
-        org's own authorization server, which then gets to know the client; ``issuer`` is how that
-        is reached when ``app`` is served elsewhere.
+        org's own authorization server, which then knows the client by ``client_id``, or by a new id
+        without one; ``issuer`` is how that is reached when ``app`` is served elsewhere.
+
+        Raises ``OktaError`` also when another client of the org has the ``client_id``.
         """
         if key is None and client_secret is None:
             scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
@@ -254,7 +256,9 @@ class OktaEmulator:
         own_client = None
         if token_url is None:
             token_url = f"{issuer or self.issuer}/v1/token"
-            client_id = own_client = self._client_of_server(key, client_secret, scope)
+            is_known = client_id is not None and self._apps.knows(client_id)
+            client_id = self._client_of_server(key, client_secret, scope, client_id)
+            own_client = None if is_known else client_id
         config: dict[str, Any] = {
             "uri": uri,
             "tokenUrl": token_url,
@@ -272,12 +276,17 @@ class OktaEmulator:
             raise
 
     def _client_of_server(
-        self, key: Mapping[str, Any] | None, client_secret: str | None, scope: str
+        self,
+        key: Mapping[str, Any] | None,
+        client_secret: str | None,
+        scope: str,
+        client_id: str | None,
     ) -> str:
         if key is None:
-            return self._apps.register_secret(client_secret or "", scope.split())
+            secret = client_secret or ""
+            return self._apps.register_secret(secret, scope.split(), client_id=client_id)
         jwk = self.org.signer_of(key["id"]).public_jwk()
-        return self._apps.register(jwk, scope.split())
+        return self._apps.register(jwk, scope.split(), client_id=client_id)
 
     def fire(self, hook_id: str, body: Mapping[str, Any] | None = None) -> Delivery:
         """Call an inline hook as Okta does, with realistic data unless ``body`` is given.

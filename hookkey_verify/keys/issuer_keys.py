@@ -22,7 +22,7 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import OnEvent
-from ..issuer import refuse_org_server
+from ..issuer import refuse_lookalikes, refuse_org_server
 from ..jwk import ALGORITHMS, PublicKey, is_kid
 from ..settings import NAMES, Settings
 from .cache import KeyCache
@@ -80,6 +80,7 @@ class IssuerKeys:
         self.issuer = issuer
         checked = check_url("issuer", issuer, example=example)
         refuse_org_server(issuer)
+        refuse_lookalikes(issuer)
         if type(discover) is not bool or (discover and jwks_url is not None):
             raise ConfigurationError("discover must be True or False, and False with jwks_url")
         if jwks_url is not None:
