@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import pytest
@@ -161,6 +161,13 @@ def test_the_payload_is_read_after_its_signature_was_verified(
         run(verifier, token)
     with pytest.raises(SignatureError):
         run(verifier, f"{token[:-40]}AAAA{token[-36:]}")
+
+
+def test_a_source_that_returns_no_key(signer: HookSigner, run: Run) -> None:
+    """A key source of one's own that returns anything else could not be asked: 503."""
+    verifier = HookVerifier(CountingKeys(lambda kid: cast(Any, None)), issuer=None, audience=None)
+    with pytest.raises(KeyUnavailableError, match="did not return a PublicKey"):
+        run(verifier, _assertion(signer))
 
 
 def test_signature_comes_before_claims(
