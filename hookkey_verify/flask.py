@@ -85,7 +85,10 @@ _protecting = _Views()
 def _current() -> VerifiedHook:
     hook = g.get("hook")
     if not isinstance(hook, VerifiedHook):
-        raise ConfigurationError("current_hook is there in protected views only")
+        raise ConfigurationError(
+            "current_hook is there in protected views only; behind the middleware of "
+            'hookkey_verify.wsgi the hook is request.environ["hookkey_verify.hook"]'
+        )
     return hook
 
 
@@ -227,11 +230,15 @@ def _held_by(layer: Any) -> list[Any]:
 
 def _may_wrap(held: Any) -> bool:
     """Whether a decorator can keep a view in this: a callable, or a cell or a container of some."""
-    if isinstance(held, (tuple, list, dict, set)):
+    kind = type(held)  # not isinstance, for which a proxy such as flask.session looks itself up
+    if kind in (tuple, list, dict, set):
         return len(held) <= MAX_HELD  # more than that is data
-    if isinstance(held, CellType):
+    if kind is CellType:
         return True
-    return callable(held) and not isinstance(held, (type, BuiltinFunctionType, Flask, Blueprint))
+    return callable(held) and not issubclass(kind, _WRAPS_NOTHING)
+
+
+_WRAPS_NOTHING = (type, BuiltinFunctionType, Flask, Blueprint, LocalProxy)
 
 
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:

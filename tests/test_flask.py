@@ -10,7 +10,7 @@ import weakref
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, g
+from flask import Blueprint, Flask, current_app, g, request, session
 from flask.views import MethodView
 
 from hookkey_verify import ConfigurationError, HookSigner, HookVerifier
@@ -175,6 +175,21 @@ def test_a_decorator_that_refers_to_something_later(
         return "ok"
 
     assert _statuses(app, "/hook", bearer) == (200, 401)
+
+
+def test_proxies_are_not_looked_into(app: Flask, verifier: HookVerifier) -> None:
+    """A view may hold Flask's proxies, which mean something only while they are used."""
+    app.secret_key = "for the session"
+    HookKeyVerify(app, verifier)
+
+    def view(kept: Any = (session, current_app, request, app)) -> str:
+        return "open"
+
+    app.post("/hook", endpoint="hook")(protect(verifier)(view))
+    app.get("/plain", endpoint="plain")(lambda kept=session: "plain")
+    answer = app.test_client().get("/plain")
+    assert (answer.status_code, answer.headers.get("Vary")) == (200, None)
+    assert app.test_client().post("/hook").status_code == 401
 
 
 def test_async_views_in_either_order(
