@@ -13,7 +13,7 @@ from hookkey_verify.okta.models import HOOK_KEYS
 
 from .faults import Behaviour, FaultServer, Peer, json_answer
 
-SECONDS = 1200
+SECONDS = 900
 # One call at a time, and nothing old that could hide a refusal.
 POLICY = CachePolicy(fresh_for=60, refresh_ahead=0, stale_if_error=0)
 
