@@ -18,6 +18,9 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 settings.configure(
     ALLOWED_HOSTS=["*"],
     SECRET_KEY=secrets.token_urlsafe(),

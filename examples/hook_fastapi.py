@@ -11,6 +11,9 @@ from fastapi import Depends, FastAPI
 from hookkey_verify import HookVerifier, IssuerKeys, VerifiedHook
 from hookkey_verify.fastapi import HookAuth, HookRefused, answer_refusal
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 hook_auth = HookAuth(HookVerifier.from_env(IssuerKeys.from_env()))
 app = FastAPI()
 app.add_exception_handler(HookRefused, answer_refusal)

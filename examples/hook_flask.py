@@ -10,6 +10,9 @@ from flask import Flask, request
 
 from hookkey_verify.flask import HookKeyVerify, current_hook
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 app = Flask(__name__)
 hooks = HookKeyVerify(app)  # its verifier comes from app.config and from the environment
 

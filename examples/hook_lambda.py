@@ -10,6 +10,9 @@ from typing import Any
 from hookkey_verify import HookVerificationError, HookVerifier, IssuerKeys
 from hookkey_verify.aws_lambda import HOOK, authorize, protect
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 keys = IssuerKeys.from_env()
 verifier = HookVerifier.from_env(keys)
 try:

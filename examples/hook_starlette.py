@@ -29,6 +29,9 @@ async def health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 verifier = HookVerifier.from_env(IssuerKeys.from_env())
 app = Starlette(
     routes=[

@@ -27,4 +27,7 @@ def token_hook(environ: dict[str, Any], start_response: "StartResponse") -> Iter
     ]
 
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 app = HookMiddleware(token_hook, HookVerifier.from_env(IssuerKeys.from_env()))

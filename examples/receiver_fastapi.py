@@ -16,6 +16,9 @@ from hookkey_verify.fastapi import HookAuth, HookRefused, answer_refusal, serve
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 okta = HookVerifier.for_client_assertion(
     HookKeys.from_env(),
     client_id=os.environ["CLIENT_ID"],

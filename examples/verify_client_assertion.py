@@ -4,7 +4,7 @@ OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… \
     python examples/verify_client_assertion.py 0oa1hookclient4x7 https://hooks.acme.com/oauth2/token
 
 Prints the claims as JSON and exits with 0; or prints the reason and exits with 1 when the assertion
-is refused, with 3 when the key could not be fetched.
+is refused, with 2 after wrong usage, with 3 when the key could not be fetched.
 """
 
 import json
@@ -16,6 +16,9 @@ from hookkey_verify import ApiToken, HookKeys, HookVerificationError, HookVerifi
 
 def main() -> int:
     """Return the exit status."""
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
     client_id, token_url = sys.argv[1:]
     keys = HookKeys(os.environ["OKTA_CLIENT_ORGURL"], ApiToken(os.environ["OKTA_CLIENT_TOKEN"]))
     verifier = HookVerifier.for_client_assertion(keys, client_id=client_id, token_url=token_url)

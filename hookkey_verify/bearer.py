@@ -26,12 +26,12 @@ def bearer_token(headers: Headers) -> str:
     """
     values = header_values(headers, "authorization")
     if not values:
-        raise MissingTokenError
+        raise MissingTokenError("the request has no Authorization header")
     if len(values) > 1 or "," in values[0]:
         raise MultipleTokensError
     scheme = values[0].strip().partition(" ")[0]
     if scheme.lower() != "bearer":
-        raise MissingTokenError
+        raise MissingTokenError("the Authorization header has another scheme than Bearer")
     match = _CREDENTIALS.fullmatch(values[0])
     if match is None:
         raise MalformedTokenError("the header must be Bearer, a space and one token")

@@ -13,6 +13,7 @@ from typing import Any
 from .errors import (
     AudienceError,
     ClientIdError,
+    Expected,
     InsufficientScopeError,
     InvalidClaimError,
     IssuedInFutureError,
@@ -80,10 +81,25 @@ class ClaimsPolicy:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"ClaimsPolicy({values})"
 
+    def expected(self, claim: str) -> Expected:
+        """Return what a claim must be: one value, or several of which any will do; None: nothing.
+
+        ``claim`` is iss, aud, sub or cid. Of scp it is the scopes that must all be granted.
+        """
+        if claim == "sub":
+            return self.subject
+        if claim == "cid":
+            return self.client_id
+        values = {"iss": self.issuers, "aud": self.audiences, "scp": self.scopes}.get(claim)
+        if not values:
+            return None
+        return tuple(sorted(values)) if len(values) > 1 or claim == "scp" else next(iter(values))
+
     def check(self, claims: Mapping[str, Any], now: float) -> None:
         """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
         if not self.required.issubset(claims):
-            raise MissingClaimError(min(self.required - claims.keys()))
+            name = min(self.required - claims.keys())
+            raise MissingClaimError(name, expected=self.expected(name))
         for name in self.not_null:
             if claims[name] is None:
                 raise InvalidClaimError(name, "must not be null")
@@ -92,12 +108,12 @@ class ClaimsPolicy:
                 raise InvalidClaimError(name, "must be a string")
         self._check_times(claims, now)
         if self.issuers is not None and claims["iss"] not in self.issuers:
-            raise IssuerError("iss")
+            raise IssuerError("iss", expected=self.expected("iss"))
         named = audiences(claims)
         if self.audiences is not None and self.audiences.isdisjoint(named):
-            raise AudienceError("aud")
+            raise AudienceError("aud", expected=self.expected("aud"))
         if self.subject is not None and claims["sub"] != self.subject:
-            raise SubjectError("sub")
+            raise SubjectError("sub", expected=self.subject)
         # Assertions name neither client nor scopes, so they are spared two tuples.
         if self.client_id or self.scopes or not _CLIENT_AND_SCOPES.isdisjoint(claims):
             self._check_client_and_scopes(claims)
@@ -106,10 +122,10 @@ class ClaimsPolicy:
         clients = client_ids(claims)
         if self.client_id is not None:
             if not clients:
-                raise MissingClaimError("cid")
+                raise MissingClaimError("cid", expected=self.client_id)
             for client in clients:  # all of them, or one could hide behind the other
                 if client != self.client_id:
-                    raise ClientIdError("cid")
+                    raise ClientIdError("cid", expected=self.client_id)
         if not self.scopes.issubset(granted_scopes(claims)):
             raise InsufficientScopeError(sorted(self.scopes))
 
@@ -118,20 +134,20 @@ class ClaimsPolicy:
         earliest, latest = now - self.leeway, now + self.leeway
         # Each comparison is the one that must hold: a clock that returns NaN refuses everything.
         if not earliest < expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
-            raise TokenExpiredError("exp")
+            raise TokenExpiredError("exp", expected=self.leeway)
         if "nbf" in claims and not _numeric_date(claims, "nbf") <= latest:
-            raise TokenNotYetValidError("nbf")
+            raise TokenNotYetValidError("nbf", expected=self.leeway)
         issued_at = None
         if "iat" in claims:
             issued_at = _numeric_date(claims, "iat")
             if not issued_at <= latest:
-                raise IssuedInFutureError("iat")
+                raise IssuedInFutureError("iat", expected=self.leeway)
         if self.max_lifetime is not None:
             # iat is the sender's word and optional, so the distance from now is capped as well.
             if not expires_at - latest <= self.max_lifetime:
-                raise LifetimeError("exp")
+                raise LifetimeError("exp", expected=self.max_lifetime)
             if issued_at is not None and expires_at - issued_at > self.max_lifetime:
-                raise LifetimeError("exp")
+                raise LifetimeError("exp", expected=self.max_lifetime)
 
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> float:

@@ -38,8 +38,9 @@
         ├── RateLimitedError              .reset_at in epoch seconds
         └── TransportError                no usable answer
 
-``str(error)`` is made of this package's own words and of names from the caller's configuration;
-nothing of a token, a key, a credential or a response body is ever in it.
+``str(error)`` is made of this package's own words and of values from the caller's configuration,
+such as the expected audience; nothing of a token, a key, a credential or a response body is ever in
+it. ``error.expected`` holds that configured value, and no HTTP response does.
 
 Why 503 and not 401 when keys cannot be fetched: Okta never retries a call answered with 4xx and
 retries at most once after 5xx (https://developer.okta.com/docs/concepts/inline-hooks/), so a 401
@@ -52,7 +53,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 __all__ = [
     "AlgorithmError",
@@ -98,6 +99,10 @@ __all__ = [
     "ValidationFailedError",
     "WrongCredentialsError",
 ]
+
+
+Expected: TypeAlias = str | float | tuple[str, ...] | None
+"""A configured value: one text, several of which any (of scopes: all) will do, seconds or bytes."""
 
 
 class Reason(StrEnum):
@@ -181,10 +186,18 @@ class ConfigurationError(HookKeyError):
 
 
 class HookVerificationError(HookKeyError):
-    """The token was not accepted. ``verify`` raises subclasses of this and nothing else."""
+    """The token was not accepted. ``verify`` raises subclasses of this and nothing else.
+
+    ``expected`` is the configured value that the token did not meet, None where there is none. It
+    is the verifier's, never the sender's, and no HTTP response contains it.
+    """
 
     status_code = 401
     title = "The credentials were not accepted"
+
+    def __init__(self, detail: str = "", *, expected: Expected = None) -> None:
+        super().__init__(detail)
+        self.expected = expected
 
     @property
     def headers(self) -> dict[str, str]:
@@ -221,7 +234,7 @@ class MultipleTokensError(MalformedTokenError):
 
 
 class TokenTooLargeError(MalformedTokenError):
-    """The token is longer than ``max_token_bytes``."""
+    """The token is longer than ``max_token_bytes``, which ``expected`` holds."""
 
     reason = Reason.TOKEN_TOO_LARGE
     title = "The token is too large"
@@ -267,12 +280,23 @@ class SignatureError(HookVerificationError):
 
 
 class ClaimError(HookVerificationError):
-    """A claim is not what the policy wants; raised only after the signature held."""
+    """A claim is not what the policy wants; raised only after the signature held.
 
-    def __init__(self, claim: str = "", detail: str = "") -> None:
-        super().__init__(detail)
+    ``claim`` is its name, ``expected`` what is configured for it.
+    """
+
+    advice: ClassVar[str] = "expected {claim} {expected}"
+
+    def __init__(self, claim: str = "", detail: str = "", *, expected: Expected = None) -> None:
+        super().__init__(detail, expected=expected)
         self.claim = claim
         self.args = (claim, detail)
+
+    def __str__(self) -> str:
+        if self.expected is None:
+            return super().__str__()
+        advice = self.advice.format(claim=self.claim, expected=_quoted(self.expected))
+        return f"{self.title}: {advice}"
 
 
 class MissingClaimError(ClaimError):
@@ -280,9 +304,10 @@ class MissingClaimError(ClaimError):
 
     reason = Reason.MISSING_CLAIM
     title = "The token lacks a required claim"
+    advice = "{claim}, expected {expected}"
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.claim}"
+        return super().__str__() if self.expected else f"{self.title}: {self.claim}"
 
 
 class InvalidClaimError(ClaimError):
@@ -324,31 +349,44 @@ class ClientIdError(ClaimError):
 
 
 class LifetimeError(ClaimError):
-    """The token is valid for longer than ``max_lifetime`` seconds."""
+    """The token is valid for longer than ``max_lifetime`` seconds, which ``expected`` holds."""
 
     reason = Reason.LIFETIME_TOO_LONG
     title = "The token is valid for too long"
+    advice = "max_lifetime is {expected} seconds"
 
 
 class IssuedInFutureError(ClaimError):
-    """``iat`` lies further ahead than ``leeway`` seconds; check both clocks."""
+    """``iat`` lies more than ``leeway`` seconds ahead; ``expected`` holds the leeway."""
 
     reason = Reason.ISSUED_IN_FUTURE
     title = "The token was issued in the future"
+    advice = (
+        "{claim} is more than {expected} seconds (leeway) ahead of this machine's clock; "
+        "correct the clock that is wrong"
+    )
 
 
 class TokenNotYetValidError(ClaimError):
-    """``nbf`` lies further ahead than ``leeway`` seconds; check both clocks."""
+    """``nbf`` lies more than ``leeway`` seconds ahead; ``expected`` holds the leeway."""
 
     reason = Reason.NOT_YET_VALID
     title = "The token is not yet valid"
+    advice = (
+        "{claim} is more than {expected} seconds (leeway) ahead of this machine's clock; "
+        "correct the clock that is wrong"
+    )
 
 
 class TokenExpiredError(ClaimError):
-    """``exp`` plus ``leeway`` seconds has passed."""
+    """``exp`` lies more than ``leeway`` seconds in the past; ``expected`` holds the leeway."""
 
     reason = Reason.EXPIRED
     title = "The token has expired"
+    advice = (
+        "{claim} is more than {expected} seconds (leeway) behind this machine's clock; "
+        "if new tokens are refused too, correct that clock"
+    )
 
 
 class ReplayedTokenError(ClaimError):
@@ -379,7 +417,10 @@ class WrongCredentialsError(HookVerificationError):
 
 
 class InsufficientScopeError(HookVerificationError):
-    """The token lacks one of the required scopes, which ``scopes`` lists (RFC 6750 section 3.1)."""
+    """The token lacks one of the required scopes (RFC 6750 section 3.1).
+
+    ``scopes``, and ``expected``, list all that are required.
+    """
 
     reason = Reason.INSUFFICIENT_SCOPE
     status_code = 403
@@ -387,7 +428,8 @@ class InsufficientScopeError(HookVerificationError):
 
     def __init__(self, scopes: Iterable[str] = ()) -> None:
         self.scopes = tuple(scopes)
-        super().__init__(f"needs {' '.join(self.scopes)}" if self.scopes else "")
+        detail = f"needs {' '.join(self.scopes)}" if self.scopes else ""
+        super().__init__(detail, expected=self.scopes)
         self.args = (self.scopes,)
 
     @property
@@ -591,6 +633,13 @@ class TransportError(HookKeyApiError):
     title = "The Okta management API could not be reached"
     retry_after: float | None = None
     sent: bool = True
+
+
+def _quoted(expected: Expected) -> str:
+    """Return a configured value as an error shows it: texts in quotes, numbers bare."""
+    if isinstance(expected, tuple):
+        return " or ".join(map(_quoted, expected))
+    return f'"{expected}"' if isinstance(expected, str) else f"{expected:.12g}"
 
 
 def _text(value: object) -> str:

@@ -111,6 +111,11 @@ class HookKeyVerify:
 
         The other arguments are those of ``Guard``. Raises ``ConfigurationError``.
         """
+        if app is not None and not isinstance(app, Flask):
+            raise ConfigurationError(
+                "app must be a Flask application: HookKeyVerify(app, verifier), or "
+                "HookKeyVerify(verifier=verifier) and init_app(app)"
+            )
         self._verifier = verifier
         self._options: dict[str, Any] = {"on_refusal": on_refusal, "event_hook": event_hook}
         if app is not None:

@@ -74,6 +74,8 @@ class HeaderRules:
         try:
             header = json_object(base64url_decode(encoded), HEADER_LIMITS)
         except EncodingError as error:
+            if encoded[:7].lower() == b"bearer ":
+                raise MalformedTokenError("it begins with Bearer: pass the token alone") from None
             raise MalformedTokenError(f"the header {error}") from None
         self._check(header)
         return header
@@ -88,7 +90,8 @@ class HeaderRules:
     def _check(self, header: dict[str, Any]) -> None:
         algorithm = header.get("alg")
         if type(algorithm) is not str or algorithm not in self._algorithms:
-            raise AlgorithmError(f"only {', '.join(sorted(self._algorithms))} is accepted")
+            accepted = tuple(sorted(self._algorithms))
+            raise AlgorithmError(f"only {', '.join(accepted)} is accepted", expected=accepted)
         # jku, jwk, x5u, x5c are attacker input (RFC 8725 section 3.10): never read, so not refused.
         if not _REFUSED_MEMBERS.isdisjoint(header):
             raise UnsupportedHeaderError("crit, b64, enc and zip are refused")
@@ -99,16 +102,15 @@ class HeaderRules:
     def _check_type(self, header: dict[str, Any]) -> None:
         if "typ" not in header:
             if self._type_required:
-                raise TokenTypeError(f"typ must be {self._types}")
+                raise self._wrong_type("")
             return
         typ = header["typ"]
         if type(typ) is not str or media_type(typ) not in self._token_types:
-            absent = "" if self._type_required else "absent or "
-            raise TokenTypeError(f"typ must be {absent}{self._types}")
+            raise self._wrong_type("" if self._type_required else "absent or ")
 
-    @property
-    def _types(self) -> str:
-        return " or ".join(sorted(self._token_types))
+    def _wrong_type(self, absent: str) -> TokenTypeError:
+        accepted = tuple(sorted(self._token_types))
+        return TokenTypeError(f"typ must be {absent}{' or '.join(accepted)}", expected=accepted)
 
 
 def split(token: object, max_bytes: int) -> Signed:
@@ -166,6 +168,8 @@ def _octets(token: object, max_bytes: int) -> bytes:
     if type(token) is not str and type(token) is not bytes:
         raise MalformedTokenError("a token is str or bytes")
     if len(token) > max_bytes:
-        raise TokenTooLargeError("it is longer than max_token_bytes allows")
+        raise TokenTooLargeError(
+            f"it is longer than max_token_bytes, {max_bytes}", expected=max_bytes
+        )
     # Anything that is not ASCII becomes "?", which base64url does not have.
     return token.encode("ascii", "replace") if type(token) is str else token  # type: ignore[return-value]

@@ -64,11 +64,13 @@ class Settings:
         self,
         given: Mapping[str, Any] | None = None,
         *,
+        flags: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
         files: tuple[Path, ...] | None = None,
     ) -> None:
         """``given`` are arguments by the names of ``NAMES``; None counts as not given.
 
+        ``flags`` are the command line's names of these arguments, for errors to name.
         ``environ`` and ``files`` (the first one wins) are for tests; None means this process's
         environment, ``./okta.yaml`` and ``~/.okta/okta.yaml``.
 
@@ -79,6 +81,7 @@ class Settings:
             if name not in NAMES:
                 raise ConfigurationError(f"there is no setting {name}")
         self._given = given
+        self._flags = flags or {}
         self._environ = os.environ if environ is None else environ
         self._files = _okta_files() if files is None else files
         self._read: list[tuple[Path, Mapping[str, Any]]] | None = None
@@ -101,8 +104,11 @@ class Settings:
         if value is None:
             where = NAMES[name]
             in_file = f", or okta.client.{where.key} in okta.yaml" if where.key else ""
-            what = name.replace("_", " ")
-            raise ConfigurationError(f"the {what} is missing: set {where.variable}{in_file}")
+            by_flag = f"pass {self._flags[name]} or " if name in self._flags else ""
+            what = name.replace("_", " ").replace("url", "URL")
+            raise ConfigurationError(
+                f"the {what} is missing: {by_flag}set {where.variable}{in_file}"
+            )
         return value
 
     def words(self, name: str) -> tuple[str, ...]:
@@ -131,10 +137,10 @@ class Settings:
         return self._find(name)[1]
 
     def place(self, name: str) -> str:
-        """Tell where a setting is to be changed: "name", the variable, or the key in the file."""
+        """Tell where to change a setting: the argument, the variable or the key in a file."""
         where, origin = NAMES[name], self.origin(name)
         if origin == "argument":
-            return name
+            return self._flags.get(name, name)
         return where.variable if origin == where.variable else f"okta.client.{where.key}, {origin},"
 
     def _find(self, name: str) -> tuple[Any, str | None]:

@@ -276,7 +276,7 @@ _NOBODY: Final = ClientSecret("nobody", secrets.token_hex(32))
 def _want_one_audience(hook: VerifiedHook) -> None:
     """Whoever else is named as an audience could use the assertion here."""
     if len(hook.audience) != 1:
-        raise AudienceError("aud")
+        raise AudienceError("aud", "an assertion must name the token URL only")
 
 
 def _refused(error: Exception) -> HttpAnswer:

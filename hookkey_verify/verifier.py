@@ -317,8 +317,8 @@ class HookVerifier:
             raise ConfigurationError("client_id and token_url must be strings")
         if hasattr(keys, "issuer"):
             raise ConfigurationError(
-                "keys of an authorization server sign access tokens: use for_access_token; "
-                "assertions are signed with hook keys"
+                "keys of an authorization server sign access tokens: use for_access_token; client "
+                "assertions are signed with hook keys, so keys must be HookKeys(org_url, …)"
             )
         return cls(
             keys,
@@ -361,6 +361,11 @@ class HookVerifier:
         because only Okta can verify its access tokens.
         """
         known = getattr(keys, "issuer", None)
+        if known is None and hasattr(keys, "org_url"):
+            raise ConfigurationError(
+                "hook keys sign client assertions: use for_client_assertion; access tokens are "
+                "signed by their authorization server, so keys must be IssuerKeys(issuer)"
+            )
         if issuer is None and known is None:
             raise ConfigurationError("issuer is needed, because these keys do not know theirs")
         expected = _one("issuer", known if issuer is None else issuer)
@@ -587,7 +592,7 @@ class VerifierByIssuer:
         issuer = jws.unverified_issuer(payload, self._json_limits)
         verifier = None if issuer is None else self._by_issuer.get(issuer)
         if verifier is None:
-            raise IssuerError("iss")
+            raise IssuerError("iss", expected=tuple(sorted(self._by_issuer)))
         return verifier
 
     def verify(self, token: str | bytes) -> VerifiedHook:

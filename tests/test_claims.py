@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from hookkey_verify.errors import (
     TokenExpiredError,
     TokenNotYetValidError,
 )
+from hookkey_verify.guard import HttpRefusal
 
 NOW = 1_800_000_000.0
 GOOD = {"iss": "me", "sub": "me", "aud": "you", "exp": NOW + 100}
@@ -251,3 +253,53 @@ def test_the_first_error_is_the_same_every_time() -> None:
             _check(claims)
         reasons.add(caught.value.reason)
     assert reasons == {"expired"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "policy", "expected", "text"),
+    [
+        ({"iss": "x"}, {}, "me", 'expected iss "me"'),
+        ({"iss": "x"}, {"issuers": {"b", "a"}}, ("a", "b"), 'expected iss "a" or "b"'),
+        ({"aud": "x"}, {}, "you", 'expected aud "you"'),
+        ({"sub": "x"}, {"subject": "me"}, "me", 'expected sub "me"'),
+        ({"cid": "x"}, {"client_id": "c"}, "c", 'expected cid "c"'),
+        ({}, {"client_id": "c"}, "c", 'a required claim: cid, expected "c"'),
+        ({"scp": ["x"]}, {"scopes": {"b", "a"}}, ("a", "b"), "needs a b"),
+        ({"exp": NOW - 60}, {}, 60, "exp is more than 60 seconds (leeway) behind"),
+        ({"nbf": NOW + 61}, {}, 60, "nbf is more than 60 seconds (leeway) ahead"),
+        ({"iat": NOW + 1}, {"leeway": 0.5}, 0.5, "iat is more than 0.5 seconds (leeway) ahead"),
+        ({"exp": NOW + 9999}, {"max_lifetime": 3600}, 3600, "max_lifetime is 3600 seconds"),
+        ({"jti": 5}, {}, None, "jti must be a string"),
+    ],
+)
+def test_errors_hold_what_was_expected(
+    claims: dict[str, Any], policy: dict[str, Any], expected: Any, text: str
+) -> None:
+    """The configured value is in ``expected`` and in the text; nothing of the token is."""
+    options: dict[str, Any] = {
+        name: frozenset(v) if type(v) is set else v for name, v in policy.items()
+    }
+    with pytest.raises(HookVerificationError) as caught:
+        _check(claims, **options)
+    error = caught.value
+    assert error.expected == expected
+    assert text in str(error)
+    assert '"x"' not in str(error)
+    refusal = HttpRefusal.of(error)
+    if not isinstance(error, InsufficientScopeError):  # RFC 6750 section 3.1 names the scopes
+        answer = f"{refusal.headers} {refusal.body!r}"
+        for each in expected if isinstance(expected, tuple) else [expected]:
+            assert f'"{each}"' not in answer
+    twin = pickle.loads(pickle.dumps(error))
+    assert (twin.expected, str(twin)) == (expected, str(error))
+
+
+def test_a_missing_claim_says_what_it_should_have_been() -> None:
+    """As one that is wrong does."""
+    claims = {name: value for name, value in GOOD.items() if name != "aud"}
+    policy = ClaimsPolicy(
+        issuers=None, audiences=frozenset({"you"}), required=frozenset({"exp", "aud"})
+    )
+    with pytest.raises(MissingClaimError, match='aud, expected "you"') as caught:
+        policy.check(claims, NOW)
+    assert caught.value.expected == "you"

@@ -121,15 +121,15 @@ def test_a_token_is_renewed_when_it_is_due(key_pool: Any) -> None:
         (json_answer(401, {"error": "invalid_client"}), "answers 401 (invalid_client)"),
         (json_answer(401, {"error": "a\x1bb"}), "answers 401"),
         (json_answer(500, []), "answers 500"),
-        (answer(200, b"<html>"), "no JSON object"),
+        (answer(200, b"<html>"), "JSON object"),
         (json_answer(200, {"expires_in": 5}), "without access_token"),
         (json_answer(200, {"access_token": "T", "expires_in": None}), "without expires_in"),
         (json_answer(200, {"access_token": "T", "expires_in": True}), "without expires_in"),
         (json_answer(200, {"access_token": "T"}), "without expires_in"),
         (json_answer(200, {"access_token": "a\nb", "expires_in": 5}), "without access_token"),
         (json_answer(200, {"access_token": "T", "expires_in": 10**400}), "without expires_in"),
-        (answer(200, b'{"access_token": "T", "expires_in": NaN}'), "no JSON object"),
-        (answer(200, b'{"access_token": "T", "expires_in": 1e999}'), "no JSON object"),
+        (answer(200, b'{"access_token": "T", "expires_in": NaN}'), "JSON object"),
+        (answer(200, b'{"access_token": "T", "expires_in": 1e999}'), "JSON object"),
         (hang_up, "no connection"),
     ],
 )
@@ -163,6 +163,55 @@ def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) ->
             assert okta.fire(made["id"]).outcome == "commands"
         other = okta.create_hook(url, name="other", **how)
         assert okta.fire(other["id"]).outcome != "commands"
+
+
+def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
+    """It is in what ``create_hook`` returns, and a verifier made of it accepts the delivery."""
+    key, token_url = okta.create_key("mine"), f"{okta.issuer}/v1/token"
+    setup = okta.create_hook("https://a.io/h", key=key, client_id="0oa1")["_emulator"]
+    assert setup == {
+        "orgUrl": okta.url,
+        "apiToken": okta.api_token,
+        "tokenUrl": token_url,
+        "clientId": "0oa1",
+        "scope": "hooks",
+        "issuer": okta.issuer,
+        "audience": "api://hooks",
+    }
+    with IssuerKeys(setup["issuer"]) as keys:
+        verifier = HookVerifier.for_access_token(
+            keys, audience=setup["audience"], client_id=setup["clientId"], scopes=["hooks"]
+        )
+        verifier.verify(okta.access_token(setup["clientId"]))
+    own: Any = {"key": key, "token_url": "https://a.io/t", "client_id": "0oa2", "scope": "a b"}
+    setup = okta.create_hook("https://a.io/h", name="own", **own)["_emulator"]
+    assert (setup["tokenUrl"], setup["clientId"], setup["scope"]) == (
+        "https://a.io/t",
+        "0oa2",
+        "a b",
+    )
+    assert "issuer" not in setup
+    assert "audience" not in setup
+    setup = okta.create_hook("https://a.io/h", name="x", secret=("X-Secret", "s"))["_emulator"]
+    assert setup == {"orgUrl": okta.url, "apiToken": okta.api_token}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"client_id": "0oa1"}, "client_id: only with a key or a client_secret"),
+        ({"token_url": "https://a.io/t", "scope": "s"}, "token_url and scope: only with a key"),
+        ({"client_id": "0oa1", "secret": ("X-S", "s")}, "client_id: only with a key"),
+        ({"key": {}, "client_secret": "s"}, "key and client_secret exclude each other"),
+        ({"key": {}, "secret": ("X-S", "s")}, "key and secret exclude each other"),
+    ],
+)
+def test_nothing_is_ignored(okta: OktaEmulator, given: Any, problem: str) -> None:
+    """An argument that would have no effect is refused, and no hook is made."""
+    with pytest.raises(OktaError) as caught:
+        okta.create_hook("https://a.io/h", **given)
+    assert problem in caught.value.causes[0]
+    assert okta.hooks.list() == []
 
 
 def test_a_client_id_of_another(okta: OktaEmulator) -> None:
@@ -252,19 +301,24 @@ def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> No
         (200, b"{}", "no change", "changes nothing"),
         (200, b'{"commands": []}', "no change", "changes nothing"),
         (200, json.dumps(PATCH).encode(), "commands", "carried out"),
-        (200, b"[]", "failed", "no JSON object"),
-        (200, b"<html>", "failed", "no JSON object"),
-        (200, b'{"commands": {}}', "failed", "no list"),
-        (200, b'{"commands": [1]}', "failed", "no list"),
-        (200, b'{"commands": [{"type": "com.okta.assertion.patch"}]}', "failed", "no command of"),
-        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "no command of"),
-        (200, b'{"commands": [{}]}', "failed", "no command of"),
-        (200, b'{"a": NaN}', "failed", "no JSON object"),
-        (200, b'{"a": "\\ud800"}', "failed", "no JSON object"),
-        (200, b"\xef\xbb\xbf{}", "failed", "no JSON object"),
-        (200, "{}".encode("utf-16"), "failed", "no JSON object"),
-        (200, b'{"a":' * 65 + b"1" + b"}" * 65, "failed", "no JSON object"),
-        (200, b'{"a":' * 50_000, "failed", "no JSON object"),
+        (200, b"[]", "failed", "JSON object"),
+        (200, b"<html>", "failed", "JSON object"),
+        (200, b'{"commands": {}}', "failed", "not a list"),
+        (200, b'{"commands": [1]}', "failed", "not a list"),
+        (
+            200,
+            b'{"commands": [{"type": "com.okta.assertion.patch"}]}',
+            "failed",
+            "not a command of",
+        ),
+        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "not a command of"),
+        (200, b'{"commands": [{}]}', "failed", "not a command of"),
+        (200, b'{"a": NaN}', "failed", "JSON object"),
+        (200, b'{"a": "\\ud800"}', "failed", "JSON object"),
+        (200, b"\xef\xbb\xbf{}", "failed", "JSON object"),
+        (200, "{}".encode("utf-16"), "failed", "JSON object"),
+        (200, b'{"a":' * 65 + b"1" + b"}" * 65, "failed", "JSON object"),
+        (200, b'{"a":' * 50_000, "failed", "JSON object"),
         (200, b'{"error": {"errorSummary": "No."}}', "error", "No."),
         (200, b'{"error": "x"}', "error", "no summary"),
         (200, b"x" * (256 * 1024 + 1), "failed", "larger than"),
@@ -277,6 +331,7 @@ def test_answers(okta: OktaEmulator, status: int, body: bytes, outcome: str, say
         delivery = okta.fire(okta.create_hook(handler.url)["id"])
     assert (delivery.outcome, says in delivery.verdict) == (outcome, True), delivery.verdict
     assert delivery.ok is (outcome in ("no change", "commands"))
+    assert delivery.steps[-1].ok is (outcome != "failed")
 
 
 def test_a_client_that_changes_gets_another_token(okta: OktaEmulator) -> None:

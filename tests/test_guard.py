@@ -222,7 +222,11 @@ def test_refusals_are_logged(verifier: HookVerifier, caplog: pytest.LogCaptureFi
         Guard(verifier).check([])
         Guard(Failing(ConfigurationError("it is closed"))).check([])
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
-        ("INFO", "a request was refused with 401: No bearer token was sent"),
+        (
+            "INFO",
+            "a request was refused with 401: No bearer token was sent: the request has no "
+            "Authorization header",
+        ),
         (
             "ERROR",
             "a request was refused with 500: hookkey_verify is not configured correctly: "

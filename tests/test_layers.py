@@ -66,11 +66,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "otel": {"errors", "events", "keys", "version"},
     "prometheus": {"errors", "events", "keys"},
     "emulator": {"clock", "emulator", "errors", "signer", "version"},
-    "testing": {"clock", "emulator", "errors", "signer", "testing"},
+    "testing": {"clock", "emulator", "errors", "signer", "testing", "verifier"},
     "cli": {
-        "asgi", "cli", "clock", "emulator", "encoding", "errors", "issuer", "jwks_bridge", "keys",
-        "okta", "replay",
-        "settings", "signer", "testing", "verifier", "version",
+        "asgi", "claims", "cli", "clock", "emulator", "encoding", "errors", "issuer",
+        "jwks_bridge", "jws", "keys", "okta", "replay", "settings", "signer",
+        "testing", "verifier", "version",
     },
     "__main__": {"cli"},
 }  # fmt: skip

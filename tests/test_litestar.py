@@ -27,7 +27,7 @@ class Down:
 @pytest.fixture
 def recipe() -> dict[str, Any]:
     scope: dict[str, Any] = {"__name__": __name__}
-    [code] = [code for code in GUIDES_PYTHON if "from litestar" in code]
+    [code] = [code for code in GUIDES_PYTHON if "guards=[hook_guard]" in code]
     exec(compile(code, "docs/protect.md", "exec"), scope)
     scope["keys"].close()
     return scope

@@ -19,7 +19,8 @@ from hookkey_verify import ConfigurationError, HookSigner, HookVerifier, django,
 from hookkey_verify.asgi import HookMiddleware as AsgiMiddleware
 from hookkey_verify.aws_lambda import protect as protect_lambda
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
-from hookkey_verify.testing import hook_request
+from hookkey_verify.errors import Reason
+from hookkey_verify.testing import BadToken, hook_request, verified_hook
 from hookkey_verify.wsgi import HookMiddleware as WsgiMiddleware
 
 from .conftest import CLIENT_ID, TOKEN_URL
@@ -57,6 +58,34 @@ def test_with_hook_keys(okta_emulator, hook_signer, hook_request, bad_tokens):
     assert client.post("/hook", **hook_request(None)).status_code == 401
     assert len(bad_tokens(client_id=CLIENT, token_url=URL)) == 50
     keys.close()
+
+
+def test_with_issuer_keys(okta_emulator, hook_access_token, bad_access_tokens, hook_request):
+    with IssuerKeys(okta_emulator.issuer) as keys:
+        for given in ({}, {"client_id": "0oa2", "audience": "api://mine", "scopes": ["a", "b"]}):
+            want = {"client_id": "0oa1hookclient4x7", "audience": "api://hooks"}
+            want |= {"scopes": ["hooks"], **given}
+            verifier = HookVerifier.for_access_token(keys, **want)
+            hook = verifier.verify(hook_access_token(**given))
+            assert (hook.client_id, hook.audience) == (want["client_id"], (want["audience"],))
+            assert [*hook.scopes] == want["scopes"]
+            client, zoo = app_with(verifier).test_client(), bad_access_tokens(**given)
+            assert len(zoo) >= 50
+            for bad in zoo:
+                with pytest.raises(HookVerificationError) as caught:
+                    verifier.verify(bad.token)
+                assert caught.value.reason == bad.reason, bad
+                if bad.header_safe:
+                    answer = client.post("/hook", **hook_request(bad.token))
+                    assert answer.status_code in (401, 403), bad
+            assert [bad.name for bad in zoo if not bad.header_safe] == ["trailing line break"]
+
+
+def test_fired_as_a_client(okta_emulator, hook_key, fire_hook):
+    delivery = fire_hook("http://127.0.0.1:9/", key=hook_key, client_id="0oa7")
+    assert delivery.steps[0].status == 200
+    [hook] = okta_emulator.hooks.list()
+    assert hook["channel"]["config"]["clientId"] == "0oa7"
 
 
 @pytest.mark.parametrize("bad", ZOO, ids=lambda bad: bad.name)
@@ -103,7 +132,7 @@ def test_as_users_have_it(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    assert "82 passed" in done.stdout
+    assert "84 passed" in done.stdout
 
 
 DJANGO = "from django.conf import settings\nsettings.configure()\n"
@@ -112,7 +141,7 @@ DJANGO = "from django.conf import settings\nsettings.configure()\n"
 def test_the_documentation(tmp_path: Path) -> None:
     """Each of its tests runs as pasted."""
     blocks = [code for code in GUIDES_PYTHON if "\ndef test_" in code]
-    assert len(blocks) == 4
+    assert len(blocks) == 9
     for number, code in enumerate(blocks):
         (tmp_path / f"test_{number}.py").write_text(code)
     (tmp_path / "conftest.py").write_text(DJANGO)
@@ -128,7 +157,7 @@ def test_the_documentation(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    assert "53 passed" in done.stdout
+    assert "58 passed" in done.stdout
 
 
 def test_it_imports_nothing_before_it_is_used(tmp_path: Path) -> None:
@@ -214,6 +243,48 @@ def test_for_interfaces(verifier: HookVerifier, token: str) -> None:
     asyncio.run(AsgiMiddleware(asgi_app, verifier)(scope, scope["receive"], None))  # type: ignore[arg-type]
     protect_lambda(verifier)(handler)(hook_request(token, framework="lambda", body=body), None)
     assert bodies == [b'{"mine": 1}'] * 3
+
+
+FRAMEWORKS = ("flask", "fastapi", "starlette", "django", "wsgi", "asgi", "lambda")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("token", ["a.b.c\n", "a\rb", "a\0", "a\x7f", "\u20ac"])
+def test_tokens_that_http_cannot_carry(framework: Any, token: str) -> None:
+    """No request could contain them, so a test with one would prove nothing."""
+    with pytest.raises(ConfigurationError, match="skip bad tokens whose header_safe is False"):
+        hook_request(token, framework=framework, body={})
+    assert not BadToken("x", Reason.MALFORMED_TOKEN, token).header_safe
+
+
+def test_a_verified_hook() -> None:
+    """It is what a verifier returns for these claims; without claims, those of an access token."""
+    hook = verified_hook()
+    assert (hook.client_id, hook.scopes, hook.audience) == (
+        "0oa1hookclient4x7",
+        ("hooks",),
+        ("api://hooks",),
+    )
+    assert hook.expires_at - (hook.issued_at or 0) == 3600
+    other = verified_hook(claims={"sub": "me"}, kid="k1", header={"alg": "ES256"})
+    assert (other.claims, other.kid, other.header) == ({"sub": "me"}, "k1", {"alg": "ES256"})
+    assert (other.client_id, other.scopes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("claims", "problem"),
+    [
+        ({"aud": 5}, "aud must be a list of strings"),
+        ({"cid": 5}, "cid must be a list of strings"),
+        ({"scp": "hooks"}, "scp must be a list of strings"),
+        ({"iss": 5}, "iss must be a string"),
+        ("sub", "claims must be a mapping"),
+    ],
+)
+def test_hooks_that_no_verifier_returns(claims: Any, problem: str) -> None:
+    """The claim is named."""
+    with pytest.raises(ConfigurationError, match=problem):
+        verified_hook(claims=claims)
 
 
 def test_what_does_not_exist() -> None:

@@ -122,23 +122,23 @@ def test_org_url_is_reduced_to_scheme_host_and_port(given: str, taken: str) -> N
         ("https://user:pass@acme.okta.com", "a plain URL"),
         ("https://:pass@acme.okta.com", "a plain URL"),
         ("https://@evil.example", "a plain URL"),
-        ("https://acme.okta.com/oauth2/default", "just https and a host"),
-        ("https://acme.okta.com//", "just https and a host"),
+        ("https://acme.okta.com/oauth2/default", "did you mean https://acme.okta.com?"),
+        ("https://acme.okta.com//", "did you mean https://acme.okta.com?"),
         ("https://acme.okta.com?a=b", "a plain URL"),
         ("https://acme.okta.com#top", "a plain URL"),
         ("https://acme.okta.com:port", "a plain URL"),
         ("https://acme.okta.com:65536", "a plain URL"),
         ("https://[::1", "a plain URL"),
         ("https://acme.okta.com\\@evil.example", "a plain URL"),
-        ("https://{yourOktaDomain}", "character"),
+        ("https://{yourOktaDomain}", "placeholder of an example"),
         ("https://acme_x.okta.com", "character"),
         ("https://ac me.okta.com", "character"),
         ("https://acme%2eokta.com", "character"),
         ("https://[fe80::1%25eth0]", "character"),
         ("https://ácme.okta.com", "character"),
         ("https://acme。okta.com", "character"),
-        ("https://acme-admin.okta.com", "-admin"),
-        ("https://ACME-ADMIN.oktapreview.com", "-admin"),
+        ("https://acme-admin.okta.com", "did you mean https://acme.okta.com?"),
+        ("https://ACME-ADMIN.oktapreview.com", "did you mean https://acme.oktapreview.com?"),
         ("https://acme..okta.com", "character"),
         ("https://.", "character"),
         (" https://acme.okta.com", "character"),
@@ -341,7 +341,7 @@ def test_every_fault_is_a_transport_error(
     """28, 29. No usable answer: our class and words, nothing of the body or of other libraries."""
     error = refusal(behaviour)
     assert type(error) is TransportError
-    assert error.detail in detail.split("|")
+    assert error.detail.partition(" (http://127.0.0.1:")[0] in detail.split("|")
     assert error.status == status
     assert MARK not in all_text(error)
     assert error.__cause__ is None
@@ -362,7 +362,7 @@ def test_the_proxy_does_not_answer() -> None:
         proxy = f"http://user:{SECRET}@127.0.0.1:{listener.getsockname()[1]}"
     with pytest.raises(TransportError) as caught:
         exchange("http://127.0.0.1:1", proxies={"http": proxy})
-    assert str(caught.value) == UNREACHABLE + "the proxy did not answer"
+    assert str(caught.value) == UNREACHABLE + "the proxy did not answer (http://127.0.0.1:1)"
     assert SECRET not in all_text(caught.value)
 
 
@@ -633,7 +633,7 @@ def test_a_trusted_certificate_that_does_not_fit(
 
 def test_a_name_that_does_not_resolve() -> None:
     """25. RFC 6761 section 6.4: .invalid never does."""
-    with pytest.raises(TransportError, match="refused or lost"):
+    with pytest.raises(TransportError, match=r"not known \(https://no-such-org.invalid\)"):
         exchange("https://no-such-org.invalid")
 
 

@@ -22,6 +22,9 @@ from hookkey_verify.jwks_bridge import JwksEndpoint
 from hookkey_verify.signing_key import SigningKey
 from hookkey_verify.valkey import ValkeyKeyStore, ValkeyReplayStore
 
+if __name__ == "__main__":  # it is for a server to import
+    raise SystemExit(__doc__)
+
 shared = ValkeyKeyStore(os.environ["VALKEY"], secret=os.environ["HOOKKEY_STORE_SECRET"])
 okta = HookVerifier.for_client_assertion(
     HookKeys.from_env(shared=shared),

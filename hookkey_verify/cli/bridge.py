@@ -10,6 +10,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..jwks_bridge import JwksBridge
+from .keys import find_key
 from .output import command, tell
 
 __all__ = ["bridge"]
@@ -20,15 +21,21 @@ PATH = "/.well-known/jwks.json"
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True)
-@click.option("--name", "names", multiple=True, help="Serve the key of this name only.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Serve this key only, by name or id; may be given several times.",
+)
 @click.option("--fresh-for", type=click.FloatRange(1, 86_400), default=300, show_default=True,
               help="Seconds until the org is asked again.")  # fmt: skip
 @command
 def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> None:
-    """Serve the public halves of the org's hook keys at /.well-known/jwks.json until Ctrl-C.
+    """Serve the public halves of the org's hook keys as a JWK Set until Ctrl-C.
 
-    For an authorization server that takes a jwks_uri. The keys are public; put TLS before it. The
-    org is that of OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, or okta.yaml.
+    At /.well-known/jwks.json, for an authorization server that takes a jwks_uri. The keys are
+    public; put TLS before it. The org is that of OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, or of
+    okta.yaml.
 
     Example: hookkey bridge --port 8080 --name "Token hook"
     """
@@ -42,7 +49,8 @@ def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> No
     from ..okta.client import HookKeysClient  # noqa: PLC0415 - imports requests
 
     with HookKeysClient.from_env() as client:
-        endpoint = serve(JwksBridge(client, names=names or None, fresh_for=fresh_for))
+        found = [find_key(client, name).name for name in names]
+        endpoint = serve(JwksBridge(client, names=found or None, fresh_for=fresh_for))
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http" and scope["path"] != PATH:
@@ -71,6 +79,6 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.listen()  # whoever reads the URL may come at once
     except OSError:
         listener.close()
-        problem = f"{host} port {port} is not free, or not of this machine"
+        problem = f"{host} port {port} is in use, or is not a local address"
         raise ConfigurationError(problem) from None
     return listener

@@ -14,12 +14,13 @@ from .doctor import doctor
 from .emulate import emulate
 from .fire import fire
 from .keys import keys
+from .output import CommandGroup
 from .tokens import inspect, sign, verify
 
 __all__ = ["hookkey"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hookkey")
 def hookkey() -> None:
     """Verify what Okta hook keys sign, and manage the keys.

@@ -24,6 +24,12 @@ __all__ = ["Report", "Row", "run", "table"]
 
 CLIENT_ID = "0oa1hookdemoclient4x7"
 TOKEN_URL = "https://hooks.example.com/oauth2/token"  # noqa: S105 - a URL
+NEXT = """
+What next:
+  1. a local Okta org with a console:  hookkey emulate --port 8000
+  2. protect your handler:             from hookkey_verify.flask import HookKeyVerify
+  3. read, with every framework:       docs/protect.md, and docs/emulator.md for the org
+"""
 SHOWN = (
     "payload changed after signing",
     "signed by another key",
@@ -131,7 +137,11 @@ def table(report: Report) -> None:
     refused = sum(row.verdict == "refused" for row in report.rows)
     accepted = len(report.rows) - refused
     console.print(f"\n{accepted} accepted, {refused} refused, ", end="")
-    console.print("[green]every verdict as expected[/]" if report.ok else "[red]NOT as expected[/]")
+    if not report.ok:
+        console.print("[red]NOT as expected[/]")
+        return
+    console.print("[green]every verdict as expected[/]")
+    console.print(NEXT.rstrip(), highlight=False, soft_wrap=True)
 
 
 def _verdict(verifier: HookVerifier, sent: str, token: str, expected: str) -> Row:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Final, Literal
 
 import click
 
@@ -17,13 +18,22 @@ from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
-from .output import as_json, command, exit_code, print_json, print_rows
-from .tokens import read_token
+from .checks import checks_of
+from .output import as_json, command, exit_code, message, print_json, print_rows
+from .tokens import TokenFile, read_token, verdict, verifier_of
 
 __all__ = ["doctor"]
 
+Result = Literal["ok", "warning", "failed", "skipped"]
+
 SKEW_TO_WARN = 30
 """Seconds of difference to Okta's clock; the verifier's leeway is 60."""
+_RESULTS: Final[Mapping[str, Result]] = {
+    "passed": "ok",
+    "failed": "failed",
+    "not checked": "skipped",
+    "not reached": "skipped",
+}
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
@@ -32,18 +42,20 @@ class Finding:
     """One line of the report."""
 
     check: str
-    result: Literal["ok", "warning", "failed", "skipped"]
+    result: Result
     detail: str
 
 
 @click.command()
-@click.argument("token", type=click.File("rb"), required=False, metavar="[FILE]")
+@click.argument("token", type=TokenFile(), required=False, metavar="[FILE]")
 @as_json
 @command
 def doctor(token: BinaryIO | None, as_json: bool) -> None:
     """Check settings, connection, permissions, clock, rate limit and keys; and a token, if given.
 
-    Nothing is changed in the org. Exits with 0 if nothing failed.
+    A token is checked by the verifier that HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL describe, or
+    HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID. Nothing is changed in the org. Exits
+    with 0 if nothing failed.
 
     Example: hookkey doctor token.txt
     """
@@ -61,7 +73,7 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
         transport.close()
         keys = [HookKey.from_document(row) for row in answer.json_list()]
     except HookKeyError as error:
-        findings.append(Finding("org", "failed", str(error)))
+        findings.append(Finding("org", "failed", message(error)))
         code = exit_code(error)
     else:
         findings += [
@@ -71,14 +83,15 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
             *_keys(keys),
         ]
     if token is not None:
-        findings.append(_token(read_token(token), keys))
+        octets = read_token(token)
+        findings += [_token(octets, keys), *_token_checks(octets)]
     if code == 0 and any(finding.result == "failed" for finding in findings):
         code = 1
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings], "ok": code == 0})
     else:
         rows = [(finding.check, finding.result, finding.detail) for finding in findings]
-        print_rows(("check", "result", "detail"), rows)
+        print_rows(("check", "result", "detail"), rows, whole=("result",))
     if code:
         raise SystemExit(code)
 
@@ -141,6 +154,22 @@ def _keys(keys: list[HookKey]) -> list[Finding]:
 def _age(key: HookKey) -> str:
     assert key.created is not None  # noqa: S101 - the caller has looked
     return f", {max(0, int((wall_clock() - key.created.timestamp()) // 86_400))} days old"
+
+
+def _token_checks(octets: bytes) -> list[Finding]:
+    """Every check of the token, by the verifier that the settings describe, if they do."""
+    try:
+        checks, problem = verdict(octets, *verifier_of(flags={}))[2], None
+    except ConfigurationError as error:
+        checks, problem = checks_of(octets, None, None), message(error)
+    findings = [
+        Finding(f"token {check.name}", _RESULTS[check.result], check.text)
+        for check in checks
+        if problem is None or check.subject
+    ]
+    if problem is not None:
+        findings.append(Finding("token claims", "skipped", f"not compared: {problem}"))
+    return findings
 
 
 def _token(octets: bytes, keys: list[HookKey] | None) -> Finding:

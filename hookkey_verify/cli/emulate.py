@@ -63,23 +63,54 @@ def emulate(
     with OktaEmulator(**options) as okta:
         plant(okta, {"keys": [*names]})
         plant(okta, planned)
-        keys, hooks = okta.org.list(), okta.hooks.list()
+        report = _report(okta)
         if as_json:
-            ids = [{name: key[name] for name in ("id", "keyId", "name")} for key in keys]
-            calls = [{"id": hook["id"], "name": hook["name"]} for hook in hooks]
-            report = {"orgUrl": okta.url, "token": okta.api_token, "issuer": okta.issuer}
-            print_json({**report, "keys": ids, "hooks": calls})
+            print_json(report)
         else:
-            click.echo(f"export OKTA_CLIENT_ORGURL={okta.url}")
-            click.echo(f"export OKTA_CLIENT_TOKEN={okta.api_token}")
-            for key in keys:
-                name = plain(key["name"])
-                click.echo(f"# hook key {name}: {key['id']}, keyId {key['keyId']}")
-            for hook in hooks:
-                click.echo(f"# inline hook {plain(hook['name'])}: {hook['id']}, {hook['type']}")
-            click.echo(f"# issuer of access tokens: {okta.issuer}")
-            click.echo(f"# console: {okta.url}/")
+            _show_report(report)
         _follow(okta)
+
+
+def _report(okta: OktaEmulator) -> dict[str, Any]:
+    """What somebody needs who configures a handler or a client."""
+    keys = [{name: key[name] for name in ("id", "keyId", "name")} for key in okta.org.list()]
+    hooks = []
+    for hook in okta.hooks.list():
+        config = hook["channel"]["config"]
+        used = {name: config[name] for name in ("clientId", "scope", "tokenUrl") if name in config}
+        hooks.append({name: hook[name] for name in ("id", "name", "type")} | used)
+    return {
+        "orgUrl": okta.url,
+        "token": okta.api_token,
+        "issuer": okta.issuer,
+        "audience": okta.authorization_server.audience,
+        "tokenUrl": f"{okta.issuer}/v1/token",
+        "scope": "hooks",
+        "keys": keys,
+        "hooks": hooks,
+    }
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    click.echo(f"export OKTA_CLIENT_ORGURL={report['orgUrl']}")
+    click.echo(f"export OKTA_CLIENT_TOKEN={report['token']}  # the API token")
+    click.echo("# Access tokens that reach a hook:")
+    for title, name in (
+        ("issuer", "issuer"),
+        ("audience", "audience"),
+        ("scope", "scope"),
+        ("token URL", "tokenUrl"),
+    ):
+        click.echo(f"#   {title:10} {report[name]}")
+    for key in report["keys"]:
+        click.echo(f"# hook key {plain(key['name'])}: {key['id']}, keyId {key['keyId']}")
+    for hook in report["hooks"]:
+        click.echo(f"# inline hook {plain(hook['name'])}: {hook['id']}, {hook['type']}")
+        if "clientId" in hook:
+            where = "" if hook["tokenUrl"] == report["tokenUrl"] else f", {hook['tokenUrl']}"
+            words = f"client id {hook['clientId']}, scope {hook['scope']}{where}"
+            click.echo(f"#   {plain(words)}")
+    click.echo(f"# console: {report['orgUrl']}/")
 
 
 def _follow(okta: OktaEmulator) -> None:

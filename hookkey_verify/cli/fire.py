@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+from click.core import ParameterSource
 
-from ..errors import ConfigurationError
+from ..clock import monotonic_clock
+from ..errors import ConfigurationError, HookKeyApiError, NotFoundError, TransportError
+from ..okta.sign_in import connection, credentials
+from ..okta.transport import OktaTransport
+from ..settings import Settings
 from ..signer import HookSigner
 from .output import as_json, command, plain, print_json, print_rows
-from .tokens import read_token
+from .tokens import TokenFile, read_token
 
 if TYPE_CHECKING:
-    from ..emulator.delivery import Delivery
     from ..emulator.inline_hooks import InlineHook
     from ..testing.zoo import BadToken
 
@@ -25,6 +30,21 @@ __all__ = ["fire"]
 
 _REFUSALS = (400, 401, 403, 413, 431)
 """Too large is refused by some servers before any handler sees it."""
+FIRE_TIMEOUT = 15
+"""Seconds for a hook of an emulator: a delivery takes at most twice three."""
+MAX_DELIVERY = 1024 * 1024
+_KEY = ("private_key", "kid", "client_id")
+_USES = {
+    "--secret": ("secret", "header"),
+    "--token": ("token",),
+    "--direct": ("direct", *_KEY, "token_url"),
+    "--issuer": ("issuer", *_KEY, "audience", "scopes"),
+    "--token-url": ("token_url", *_KEY, "scopes"),
+}
+"""The options that say how to authenticate, and what each has an effect together with. The first
+that is given decides."""
+_URL = re.compile(r"(?:[\w.-]+|\[[\da-f:]+\])(?::\d+(?:/|$)|/)")
+"""A URL without its scheme: a host, and then a port or a path."""
 TYPES = {
     "token": "com.okta.oauth2.tokens.transform",
     "saml": "com.okta.saml.tokens.transform",
@@ -50,7 +70,7 @@ class _Caller:
 
     def signer(self) -> HookSigner:
         if self.private_key is None or self.kid is None or self.client_id is None:
-            raise click.UsageError("this needs --private-key, --kid and --client-id")
+            raise click.UsageError("to sign, this needs --private-key, --kid and --client-id")
         try:
             return HookSigner(Path(self.private_key).read_bytes(), self.kid)
         except OSError:
@@ -89,7 +109,7 @@ class _Caller:
 
 
 @click.command()
-@click.argument("url")
+@click.argument("target", metavar="URL|HOOK")
 @click.option("--type", "kind", type=click.Choice([*TYPES]), default="token", show_default=True)
 @click.option("--private-key", type=click.Path(exists=True, dir_okay=False),
               help="PEM file of an RSA private key, in the place of Okta's.")  # fmt: skip
@@ -100,14 +120,17 @@ class _Caller:
 @click.option("--issuer", help="Sign an access token of this issuer instead.")
 @click.option("--audience", help="Its audience.")
 @click.option("--scope", "scopes", multiple=True, help="A scope of it.")
-@click.option("--token", type=click.File("rb"), help="Send the bearer token in this file.")
+@click.option("--token", type=TokenFile(), help="Send the bearer token in this file.")
 @click.option("--secret", type=click.File("rb"), help="Send the secret in this file.")
 @click.option("--header", default="Authorization", show_default=True, help="The secret's header.")
 @click.option("--zoo", is_flag=True, help="Send every bad token and see which ones get in.")
 @as_json
+@click.pass_context
 @command
 def fire(  # noqa: PLR0917 - the options of the command
-    url: str,
+    context: click.Context,
+    /,
+    target: str,
     kind: str,
     token: BinaryIO | None,
     secret: BinaryIO | None,
@@ -116,31 +139,71 @@ def fire(  # noqa: PLR0917 - the options of the command
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Call the handler at URL as Okta calls an inline hook, and say what Okta would make of it.
+    """Call a handler as Okta calls an inline hook, and say what Okta would make of the answer.
+
+    URL is the handler's. HOOK is the name or id of an inline hook of a running `hookkey emulate`,
+    whose OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN are set; it has its own credentials.
 
     Exits with 0 when the handler answered as it should, with 1 when not, with 3 when it did not
-    answer. With --zoo fifty tokens with one defect each are sent; exits with 0 when the good one
-    got in and every other one was refused.
+    answer. With --zoo a good token is sent, and then every bad one that HTTP can carry, with one
+    defect each; exits with 0 when the good one got in and every other one was refused.
 
     Example: hookkey fire http://localhost:5000/hook --private-key test.pem --kid test
     --client-id 0oa1 --token-url https://acme.com/token --direct
     """
-    try:
-        from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
-    except ImportError as error:
-        raise click.UsageError(str(error)) from None
-    caller = _Caller(**options)
-    hook = _hook(url, TYPES[kind])
-    if zoo:
-        _audit(hook, caller, json=as_json)
-        return
+    given = {name: flag for name, flag in _flags(context).items() if _is_given(context, name)}
+    if "://" not in target:
+        _refuse_idle(given, ("target", "as_json"), "a hook of the emulator, which has its own")
+        report = _fired_by_emulator(target)
+    else:
+        caller = _Caller(**options)
+        way = next((flag for flag in _USES if flag in given.values()), None)
+        used = _USES.get(way or "", ())
+        idle = f"{way} decides what is sent" if way else f"add one of {', '.join(_USES)}"
+        _refuse_idle(given, ("target", "kind", "zoo", "as_json", *used), idle)
+        hook = _hook(target, TYPES[kind])
+        if zoo:
+            _audit(hook, caller, json=as_json)
+            return
+        report = _fired(hook, caller, token, (header, secret))
+    _show(report, json=as_json)
+    if not report["ok"]:
+        raise SystemExit(3 if report["steps"][-1]["status"] is None else 1)
+
+
+def _flags(context: click.Context) -> dict[str, str]:
+    """The parameters of the command, and how they are written."""
+    parameters = context.command.params
+    return {each.name or "": max(each.opts, key=len) for each in parameters}
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _refuse_idle(given: Mapping[str, str], used: Collection[str], why: str) -> None:
+    """Refuse options that would be ignored."""
+    idle = [flag for name, flag in given.items() if name not in used]
+    if idle:
+        one = len(idle) == 1
+        raise click.UsageError(f"{', '.join(idle)} {'has' if one else 'have'} no effect: {why}")
+
+
+def _fired(
+    hook: InlineHook,
+    caller: _Caller,
+    token: BinaryIO | None,
+    secret: tuple[str, BinaryIO | None],
+) -> dict[str, Any]:
+    from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
+
     bearer = None
     if token is not None:
         bearer = read_token(token).decode("ascii", "replace")
     elif caller.direct or caller.issuer is not None:
         bearer = caller.token()
-    if secret is not None:
-        hook = replace(hook, auth_header=(header, _secret(secret)))
+    if secret[1] is not None:
+        hook = replace(hook, auth_header=(secret[0], _secret(secret[1])))
     elif bearer is not None:
         hook = replace(hook, auth_header=("Authorization", f"Bearer {bearer}"))
     elif caller.token_url is not None:
@@ -154,10 +217,41 @@ def fire(  # noqa: PLR0917 - the options of the command
             hook_key_id="HKY",
         )
     signer = caller.signer() if hook.channel_type == "OAUTH" else None
-    delivery = Deliverer(lambda _: _known(signer)).fire(hook)
-    _show(delivery, json=as_json)
-    if not delivery.ok:
-        raise SystemExit(3 if delivery.steps[-1].status is None else 1)
+    return Deliverer(lambda _: _known(signer)).fire(hook).document()
+
+
+def _fired_by_emulator(name: str) -> dict[str, Any]:
+    """Have the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
+    if _URL.match(name):
+        local = name.startswith(("localhost", "127.", "[::1]"))
+        raise click.UsageError(f"did you mean {'http' if local else 'https'}://{name}?")
+    settings = Settings()
+    org_url = settings.need("org_url")
+    transport = OktaTransport(org_url, credentials(settings), **connection(settings))
+    try:
+        return transport.exchange(
+            "POST",
+            "/emulator/fire",
+            json={"hook": name},
+            deadline=monotonic_clock() + FIRE_TIMEOUT,
+            max_body=MAX_DELIVERY,
+        ).json_object()
+    except NotFoundError as error:
+        problem: HookKeyApiError = NotFoundError(
+            f"there is no inline hook {name!r}; {' '.join(error.causes)}"
+        )
+    except HookKeyApiError as error:
+        if error.status in (404, 405):
+            raise ConfigurationError(
+                f"OKTA_CLIENT_ORGURL, {transport.org_url}, is not an emulator (hookkey emulate); "
+                "any handler can be called by its URL"
+            ) from None
+        if not isinstance(error, TransportError):
+            raise
+        problem = TransportError(f"{error.detail}; is hookkey emulate running there?")
+    finally:
+        transport.close()
+    raise problem
 
 
 def _known(signer: HookSigner | None) -> HookSigner:
@@ -167,15 +261,18 @@ def _known(signer: HookSigner | None) -> HookSigner:
 
 
 def _hook(url: str, kind: str) -> InlineHook:
-    from ..emulator.inline_hooks import InlineHooks  # noqa: PLC0415 - needs the extra
-    from ..emulator.okta_error import OktaError  # noqa: PLC0415
-
+    try:
+        from ..emulator.inline_hooks import InlineHooks  # noqa: PLC0415 - needs the extra
+        from ..emulator.okta_error import OktaError  # noqa: PLC0415
+    except ImportError as error:
+        raise click.UsageError(str(error)) from None
     channel = {"type": "HTTP", "config": {"uri": url}}
     hooks = InlineHooks(has_key=lambda _: True)
     try:
         made = hooks.create({"name": "fire", "type": kind, "channel": channel})
     except OktaError as error:
-        raise click.UsageError(" ".join(error.causes)) from None
+        problem = " ".join(error.causes).replace("channel.config.uri: ", "URL ")
+        raise click.UsageError(f"{problem}, or with http://localhost or http://127.0.0.1") from None
     hook: InlineHook = hooks.get(made["id"])
     return hook
 
@@ -187,48 +284,55 @@ def _secret(file: BinaryIO) -> str:
     return secret
 
 
-def _show(delivery: Delivery, *, json: bool) -> None:
+def _show(report: Mapping[str, Any], *, json: bool) -> None:
     if json:
-        print_json({**asdict(delivery), "ok": delivery.ok})
+        print_json(report)
         return
     rows = [
         (
-            step.name,
-            step.request,
-            "no answer" if step.status is None else str(step.status),
-            f"{step.milliseconds:.0f} ms",
-            step.problem or "ok",
+            step["name"],
+            step["request"],
+            "no answer" if step["status"] is None else str(step["status"]),
+            f"{step['milliseconds']:.0f} ms",
+            step["problem"] or "ok",
         )
-        for step in delivery.steps
+        for step in report["steps"]
     ]
-    print_rows(("step", "request", "answer", "time", "result"), rows)
-    click.echo(plain(f"{delivery.outcome}: {delivery.verdict}"))
+    titles = ("step", "request", "answer", "time", "result")
+    print_rows(titles, rows, whole=("step", "answer", "time"), dispensable=("time",))
+    click.echo(plain(f"{report['outcome']}: {report['verdict']}"))
 
 
 def _audit(hook: InlineHook, caller: _Caller, *, json: bool) -> None:
     """Send the good token first: a handler that refuses everything is not safe but broken."""
-    rows = list(_verdicts(hook, caller))
+    zoo = caller.zoo()
+    rows = list(_verdicts(hook, caller.token(), [bad for bad in zoo if bad.header_safe]))
+    unsent = [bad.name for bad in zoo if not bad.header_safe]
     wrong = [row for row in rows if row["result"] != "ok"]
     if json:
-        print_json({"ok": not wrong, "tokens": rows})
+        print_json({"ok": not wrong, "tokens": rows, "unsent": unsent})
     else:
         print_rows(
             ("token", "answer", "result"),
             [(row["token"], str(row["status"] or "no answer"), row["result"]) for row in rows],
         )
         accepted = sum(row["result"] == "WRONGLY ACCEPTED" for row in rows)
-        click.echo(f"{len(rows)} tokens, {accepted} wrongly accepted, {len(wrong)} to look at")
+        click.echo(f"not sent, because no HTTP header can carry it: {', '.join(unsent)}")
+        click.echo(
+            f"a good token and {len(rows) - 1} bad tokens sent, {accepted} wrongly accepted, "
+            f"{len(wrong)} to look at"
+        )
     if wrong:
         raise SystemExit(1)
 
 
-def _verdicts(hook: InlineHook, caller: _Caller) -> Iterator[dict[str, Any]]:
-    status = _status(hook, caller.token())
+def _verdicts(
+    hook: InlineHook, good_token: str, zoo: Collection[BadToken]
+) -> Iterator[dict[str, Any]]:
+    status = _status(hook, good_token)
     good = status is not None and 200 <= status < 300
     yield {"token": "a good one", "status": status, "result": "ok" if good else "REFUSED"}
-    for bad in caller.zoo():
-        if not bad.token.isprintable():
-            continue  # no client can send that in a header
+    for bad in zoo:
         status = _status(hook, bad.token)
         if status is not None and 200 <= status < 300:
             result = "WRONGLY ACCEPTED"
@@ -240,7 +344,5 @@ def _verdicts(hook: InlineHook, caller: _Caller) -> Iterator[dict[str, Any]]:
 def _status(hook: InlineHook, token: str) -> int | None:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
-    once = replace(
-        hook, type=TYPES["token"], auth_header=("Authorization", f"Bearer {token}".strip())
-    )
-    return Deliverer(lambda _: _known(None)).fire(once).steps[-1].status
+    sent = replace(hook, auth_header=("Authorization", f"Bearer {token}".strip()))
+    return Deliverer(lambda _: _known(None)).fire(sent).steps[-1].status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -12,12 +13,12 @@ import click
 from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
-from .output import as_json, command, plain, print_json, print_rows, tell
+from .output import CommandGroup, as_json, command, plain, print_json, print_rows, tell
 
-__all__ = ["keys"]
+__all__ = ["find_key", "keys"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """Manage the hook keys of an Okta org.
 
@@ -35,7 +36,8 @@ def _announce(seconds: float) -> None:
     tell(f"hookkey: waiting {seconds:.0f} s for Okta …")
 
 
-def _find(client: HookKeysClient, key: str) -> HookKey:
+def find_key(client: HookKeysClient, key: str) -> HookKey:
+    """Return the key with this id, keyId or name. Raises ``NotFoundError``."""
     matches = [each for each in client.list() if key in (each.id, each.key_id, each.name)]
     if not matches:
         raise NotFoundError(f"the org has no hook key {key!r}; hookkey keys list shows all")
@@ -105,7 +107,9 @@ def list_(as_json: bool) -> None:
         )
         for key in found
     ]
-    print_rows(("id", "keyId", "name", "used", "created"), rows)
+    titles = ("id", "keyId", "name", "used", "created")
+    ids = ("id", "keyId", "used", "created")
+    print_rows(titles, rows, whole=ids, dispensable=("created", "used", "keyId"))
 
 
 @keys.command()
@@ -138,7 +142,7 @@ def get(key: str, as_json: bool) -> None:
     Example: hookkey keys get "Token hook 2026"
     """
     with _client() as client:
-        _show(_find(client, key), json=as_json)
+        _show(find_key(client, key), json=as_json)
 
 
 @keys.command()
@@ -151,7 +155,7 @@ def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either
     Example: hookkey keys public "Token hook 2026" > hook-key.json
     """
     with _client() as client:
-        print_json(client.public_key(_find(client, key).key_id).as_jwk())
+        print_json(client.public_key(find_key(client, key).key_id).as_jwk())
 
 
 @keys.command()
@@ -165,7 +169,10 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
     Example: hookkey keys rename "Token hook 2026" "Token hook"
     """
     with _client() as client:
-        _show(client.rename(_find(client, key).id, new_name), json=as_json)
+        old = find_key(client, key)
+        new = client.rename(old.id, new_name)
+    tell(f"renamed {plain(old.name)!r} to {plain(new.name)!r}")
+    _show(new, json=as_json)
 
 
 @keys.command()
@@ -179,7 +186,7 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
     Example: hookkey keys delete "Token hook 2025" --yes
     """
     with _client() as client:
-        found = _find(client, key)
+        found = find_key(client, key)
         _confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
         client.delete(found.id)
     if as_json:
@@ -189,13 +196,13 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("name")
+@_argument("key")
 @click.option("--successor", help="The new key's name. Default: the old one's and today's date.")
 @click.option("--finish", is_flag=True, help="Delete the old key; the new one takes its name.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @command
-def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
+def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
     """Replace a key without a gap, in two steps.
 
     First a successor is created and its public half printed: give it to whoever verifies, then
@@ -204,15 +211,12 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
 
     Example: hookkey keys rotate "Token hook"
     """
-    if finish and successor is None:
-        raise click.UsageError("--finish needs --successor: the name that the first step printed")
     with _client() as client:
-        if finish and successor is not None:
-            new = client.find(successor)
-            if new is None:
-                raise NotFoundError(
-                    f"there is no key {successor!r}: begin without --finish, or it is finished"
-                )
+        listed = client.list()
+        name = next((each.name for each in listed if key in (each.id, each.key_id)), key)
+        if finish:
+            new = _successor(listed, name, successor)
+            successor = new.name
             if client.find(name) is None:  # an earlier attempt came as far as the deletion, or
                 _confirm(
                     f"There is no key {plain(name)!r}, so nothing is deleted. Give that name to "
@@ -237,6 +241,25 @@ def rotate(name: str, successor: str | None, finish: bool, yes: bool, as_json: b
         f"  hookkey keys rotate --finish --successor={shlex.quote(rotation.new.name)} "
         f"-- {shlex.quote(name)}"
     )
+
+
+def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookKey:
+    """Return the key that the first step of a rotation made: named, or called after the old one."""
+    dated = re.compile(re.escape(name) + r" \d{4}-\d{2}-\d{2}")
+    matches = [
+        each
+        for each in listed
+        if (dated.fullmatch(each.name) if successor is None else each.name == successor)
+    ]
+    if not matches:
+        which = f"key {successor!r}" if successor else f"successor of {name!r}"
+        raise NotFoundError(f"there is no {which}: begin without --finish, or it is finished")
+    if len(matches) > 1:
+        names = ", ".join(repr(match.name) for match in matches)
+        raise ConfigurationError(
+            f"{name!r} has several successors: say which with --successor: {names}"
+        )
+    return matches[0]
 
 
 @keys.command()

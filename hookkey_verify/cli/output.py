@@ -7,14 +7,16 @@ members do not change within a major version. Errors go to stderr.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext, suppress
 from functools import update_wrapper
 from typing import Any, ParamSpec, TypeVar
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -28,8 +30,25 @@ from ..errors import (
     KeySourceConfigurationError,
     NotFoundError,
 )
+from ..settings import NAMES, Settings
 
-__all__ = ["as_json", "command", "exit_code", "plain", "print_json", "print_rows", "tell"]
+__all__ = [
+    "CommandGroup",
+    "as_json",
+    "command",
+    "exit_code",
+    "message",
+    "plain",
+    "print_json",
+    "print_rows",
+    "tell",
+]
+
+GAP, EDGES = 3, 2
+"""Characters between two columns of a table, and at its sides."""
+
+READABLE = 12
+"""Characters that a column needs at least for its words to be read."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,14 +79,46 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except HookKeyError as error:
             code = exit_code(error)
-            # A person who mistyped has configured nothing.
-            text = error.detail if isinstance(error, ConfigurationError) else str(error)
+            text = message(error)
             tell(f"hookkey: {plain(text)}")
             if kwargs.get("as_json"):
-                print_json({"error": {"reason": error.reason, "message": str(error)}})
+                print_json({"error": {"reason": error.reason, "message": text}})
         raise SystemExit(code)
 
     return update_wrapper(guarded, function)
+
+
+class CommandGroup(click.Group):
+    """A group whose list of commands shows the whole first sentence of each, and cuts none."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Register a command."""
+        summary = (cmd.help or "").partition("\n\n")[0].replace("\n", " ")
+        cmd.short_help = cmd.short_help or summary.partition(". ")[0].rstrip(".")
+        super().add_command(cmd, name)
+
+
+def message(error: HookKeyError) -> str:
+    """Return an error's text with flags and variables in the place of Python's arguments.
+
+    An argument is what stands before "must" or "=", and any name with an underscore.
+    """
+    # A person who mistyped has configured nothing.
+    text = error.detail if isinstance(error, ConfigurationError) else str(error)
+    context = click.get_current_context(silent=True)
+    settings = Settings()
+    names = {name: settings.place(name) for name in NAMES}
+    if context is not None:
+        for parameter in context.command.params:
+            name = parameter.name or ""
+            if isinstance(parameter, click.Option):
+                names[name] = max(parameter.opts, key=len)
+            else:
+                names.setdefault(name, parameter.make_metavar(context))
+    for name, flag in names.items():
+        certain = "" if "_" in name else r"(?= must\b|=)"
+        text = re.sub(rf"(?<![\w.-]){re.escape(name)}\b{certain}(?:=True\b|=)?", flag, text)
+    return text
 
 
 def tell(text: str) -> None:
@@ -86,16 +137,45 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def print_rows(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on a terminal, and elsewhere lines with tabs between the cells."""
+def print_rows(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    whole: Collection[str] = (),
+    dispensable: Sequence[str] = (),
+    err: bool = False,
+) -> None:
+    """Print a table on a terminal, and elsewhere lines with tabs between the cells.
+
+    ``whole`` are titles of columns that never wrap, because people copy from them; where there is
+    no room for all columns, ``dispensable`` ones are left out, the first of them first.
+    """
+    stream = sys.stderr if err else sys.stdout
     rows = [[plain(cell) for cell in row] for row in rows]
-    if sys.stdout is None or not sys.stdout.isatty():  # None when the shell has closed it
-        for row in rows:
-            click.echo("\t".join(row))
+    if stream is None or not stream.isatty():  # None when the shell has closed it
+        with suppress(OSError) if err else nullcontext():
+            for row in rows:
+                click.echo("\t".join(row), err=err)
         return
+    widths = {
+        title: max(map(cell_len, (title, *cells)))
+        for title, *cells in zip(titles, *rows, strict=True)
+    }
+
+    def needed(narrowest: int) -> int:
+        """Characters of a line whose columns that may wrap have as many as this, at most."""
+        columns = (w if t in whole else min(w, narrowest) for t, w in widths.items())
+        return sum(columns) + GAP * (len(widths) - 1) + EDGES
+
+    console = Console(highlight=False, markup=False, emoji=False, stderr=err)
+    for title in dispensable:
+        if needed(READABLE) > console.width:
+            del widths[title]
+    console.width = max(console.width, needed(1))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
+    for title in widths:
+        table.add_column(title, overflow="fold", no_wrap=title in whole)
     for row in rows:
-        table.add_row(*row)
-    Console(highlight=False, markup=False, emoji=False).print(table)
+        cells = dict(zip(titles, row, strict=True))
+        table.add_row(*(cells[title] for title in widths))
+    console.print(table)

@@ -3,39 +3,58 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
-from ..encoding import EncodingError, base64url_decode, json_object
-from ..errors import (
-    AlgorithmError,
-    ClaimError,
-    ConfigurationError,
-    HookVerificationError,
-    InsufficientScopeError,
-    KeyRejectedError,
-    KeySourceConfigurationError,
-    KeyUnavailableError,
-    MalformedTokenError,
-    SignatureError,
-    UnknownKeyError,
-)
+from ..encoding import EncodingError, json_object
+from ..errors import ConfigurationError, HookVerificationError
+from ..issuer import is_authorization_server
 from ..keys.hook_keys import HookKeys
 from ..keys.issuer_keys import IssuerKeys
 from ..keys.static import StaticKeys
 from ..settings import Settings
 from ..signer import HookSigner
 from ..verifier import HookVerifier, KeySource, VerifiedHook
-from .output import as_json, command, print_json, print_rows
+from .checks import Check, checks_of, lenient
+from .output import as_json, command, exit_code, message, plain, print_json, print_rows, tell
 
-__all__ = ["inspect", "read_token", "sign", "verify"]
+__all__ = ["TokenFile", "inspect", "read_token", "sign", "verdict", "verifier_of", "verify"]
 
 MAX_TOKEN = 64 * 1024
+FLAGS = {
+    "hook_client_id": "--client-id",
+    "token_url": "--token-url",
+    "issuer": "--issuer",
+    "audience": "--audience",
+    "hook_scopes": "--scope",
+}
+_TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
 
-_token = click.argument("token", type=click.File("rb"), default="-", metavar="[FILE]")
+
+class TokenFile(click.File):
+    """A file that holds a token; a token in its place is refused, and not repeated."""
+
+    def __init__(self) -> None:
+        super().__init__("rb")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Open the file."""
+        if isinstance(value, str) and _TOKEN.match(value) and not os.path.exists(value):  # noqa: PTH110 - Path raises for a long name
+            self.fail(
+                "this is a token, which other users of the machine could read in the list of "
+                "processes: put it into a file, or pipe it in",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+_token = click.argument("token", type=TokenFile(), default="-", metavar="[FILE]")
 
 
 def _policy(function: Any) -> Any:
@@ -57,21 +76,27 @@ def _policy(function: Any) -> Any:
     return function
 
 
-def _verifier(  # noqa: PLR0917 - the options of the command
-    key_file: str | None,
-    kid: str | None,
-    client_id: str | None,
-    token_url: str | None,
-    issuer: str | None,
-    audience: str | None,
-    scopes: tuple[str, ...],
+def verifier_of(  # noqa: PLR0917 - the options of the command
+    key_file: str | None = None,
+    kid: str | None = None,
+    client_id: str | None = None,
+    token_url: str | None = None,
+    issuer: str | None = None,
+    audience: str | None = None,
+    scopes: tuple[str, ...] = (),
+    flags: Mapping[str, str] = FLAGS,
 ) -> tuple[HookVerifier, KeySource]:
-    """The verifier that the options and the environment describe, and its keys to be closed."""
+    """Return the verifier that options and environment describe, and its keys to be closed.
+
+    ``flags`` are the options that an error may name.
+    """
     access = issuer is not None or audience is not None or scopes != ()
     if access and token_url is not None:
         raise click.UsageError(
             "--token-url is for assertions; --issuer, --audience, --scope are for access tokens"
         )
+    if kid is not None and key_file is None:
+        raise click.UsageError("--kid is for a PEM file that --keys names")
     settings = Settings(
         {
             "hook_client_id": client_id,
@@ -79,15 +104,25 @@ def _verifier(  # noqa: PLR0917 - the options of the command
             "issuer": issuer,
             "audience": audience,
             "hook_scopes": scopes or None,
-        }
+        },
+        flags=flags,
     )
     # As everywhere: with an issuer, its access tokens.
     access = access or (token_url is None and settings.text("issuer") is not None)
     keys: KeySource
     if key_file is not None:
         keys = StaticKeys.from_file(key_file, kid=kid)
+    elif access:
+        of = settings.need("issuer")
+        keys = IssuerKeys.from_env(issuer=of, discover=not is_authorization_server(of))
+    elif settings.text("org_url") is None:
+        file, server = ("pass --keys or ", "pass --issuer or ") if flags else ("", "")
+        raise ConfigurationError(
+            f"no keys are configured: for a client assertion {file}set OKTA_CLIENT_ORGURL and "
+            f"OKTA_CLIENT_TOKEN, for an access token {server}set HOOKKEY_ISSUER"
+        )
     else:
-        keys = IssuerKeys.from_env(issuer=issuer) if access else HookKeys.from_env()
+        keys = HookKeys.from_env()
     if not access or key_file is None:
         return HookVerifier.from_env(keys, settings=settings), keys
     made = HookVerifier.for_access_token(
@@ -101,11 +136,11 @@ def _verifier(  # noqa: PLR0917 - the options of the command
 
 
 def read_token(file: BinaryIO) -> bytes:
-    """The token, with or without the word Bearer before it and white space around it."""
+    """Return the token without what was copied with it: the header's name, Bearer, white space."""
     octets = file.read(MAX_TOKEN + 1).strip()
     if len(octets) > MAX_TOKEN or not octets:
         raise ConfigurationError(f"the token must have 1 to {MAX_TOKEN} bytes")
-    return octets[7:].strip() if octets[:7].lower() == b"bearer " else octets
+    return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", octets)
 
 
 @click.command()
@@ -161,21 +196,55 @@ def _claims(file: BinaryIO) -> dict[str, Any]:
 @as_json
 @command
 def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
-    """Verify a token from FILE or stdin and print what it says. Exits with 1 if it is refused.
+    """Verify a token from FILE or stdin and print its claims. Exits with 1 if it is refused.
+
+    Every check is printed on stderr, with what the token has and what was expected.
 
     Example: hookkey verify token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
     octets = read_token(token)
-    verifier, keys = _verifier(**policy)
-    try:
-        hook = verifier.verify(octets)
-    finally:
-        keys.close()
+    hook, error, checks = verdict(octets, *verifier_of(**policy))
+    if hook is None:
+        assert error is not None  # noqa: S101 - one of both
+        if as_json:
+            problem = {"reason": error.reason, "message": message(error)}
+            print_json({"error": problem, "checks": [check.document() for check in checks]})
+        _print_checks(checks, err=True)
+        tell(f"hookkey: {plain(message(error))}")
+        raise SystemExit(exit_code(error))
     if as_json:
         print_json(_hook(hook))
         return
-    click.echo("verified", err=True)
+    _print_checks(checks, err=True)
+    tell("verified")
     print_json(dict(hook.claims))
+
+
+def verdict(
+    octets: bytes, verifier: HookVerifier, keys: KeySource
+) -> tuple[VerifiedHook | None, HookVerificationError | None, list[Check]]:
+    """Verify a token, make every check of it, and close the keys."""
+    hook, refusal = None, None
+    try:
+        hook = verifier.verify(octets)
+    except HookVerificationError as error:
+        refusal = error
+    finally:
+        keys.close()
+    return hook, refusal, checks_of(octets, verifier, refusal, keys=_named(keys))
+
+
+def _named(keys: KeySource) -> str:
+    if isinstance(keys, HookKeys):
+        return f"a hook key of {keys.org_url}"
+    if isinstance(keys, IssuerKeys):
+        return f"a key of {keys.issuer}"
+    return "a key of the file"
+
+
+def _print_checks(checks: list[Check], *, err: bool = False) -> None:
+    rows = [(check.name, check.result, check.text) for check in checks]
+    print_rows(("check", "result", "detail"), rows, whole=("check", "result"), err=err)
 
 
 def _hook(hook: VerifiedHook) -> dict[str, Any]:
@@ -188,22 +257,6 @@ def _hook(hook: VerifiedHook) -> dict[str, Any]:
     }
 
 
-STEPS = ("octets, header, payload", "key", "signature", "claims")
-
-# The step at which each kind of error arises; the first class that fits.
-_STEP_OF: tuple[tuple[type[HookVerificationError], int], ...] = (
-    (ClaimError, 3),
-    (InsufficientScopeError, 3),
-    (SignatureError, 2),
-    (UnknownKeyError, 1),
-    (KeyUnavailableError, 1),
-    (KeySourceConfigurationError, 1),
-    (KeyRejectedError, 1),
-    (MalformedTokenError, 0),
-    (AlgorithmError, 0),
-)
-
-
 @click.command()
 @_token
 @_policy
@@ -212,52 +265,38 @@ _STEP_OF: tuple[tuple[type[HookVerificationError], int], ...] = (
 def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
     """Show a token from FILE or stdin, UNVERIFIED, and then every check in order.
 
-    Without options or settings for a verifier only the token is shown. Exits with 1 if a check
-    fails.
+    Each check is shown with what the token has and what was expected. Without options or settings
+    for a verifier only times are judged. Exits with 1 if a check fails.
 
     Example: hookkey inspect token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
     octets = read_token(token)
-    parts = [_lenient(part) for part in octets.split(b".")[:2]]
-    checks = _checks(octets, policy)
+    parts = [lenient(part) for part in octets.split(b".")[:2]]
+    problem = ""
+    try:
+        made = verifier_of(**policy)
+    except ConfigurationError as error:
+        if any(policy.values()):
+            raise
+        checks, problem = checks_of(octets, None, None), message(error)
+    else:
+        checks = verdict(octets, *made)[2]
     if as_json:
-        print_json({"unverified": {"header": parts[0], "claims": parts[-1]}, "checks": checks})
+        rows = [check.document() for check in checks]
+        print_json(
+            {
+                "unverified": {"header": parts[0], "claims": parts[-1]},
+                "problem": problem,
+                "checks": rows,
+            }
+        )
     else:
         click.echo("UNVERIFIED: anybody can write this")
         for name, part in zip(("header", "claims"), parts, strict=False):
             click.echo(f"{name} {json.dumps(part, indent=2)}")
         click.echo()
-        print_rows(
-            ("check", "result", "hint"), [(c["check"], c["result"], c["hint"]) for c in checks]
-        )
-    if any(check["result"] == "failed" for check in checks):
+        _print_checks(checks)
+        if problem:
+            click.echo("\n" + plain(f"not verified: {problem}"))
+    if any(check.result == "failed" for check in checks):
         raise SystemExit(1)
-
-
-def _lenient(part: bytes) -> Mapping[str, Any] | str:
-    try:
-        return json_object(base64url_decode(part.rstrip(b"=")))
-    except EncodingError as error:
-        return f"cannot be read: {error}"
-
-
-def _checks(octets: bytes, policy: dict[str, Any]) -> list[dict[str, str]]:
-    try:
-        verifier, keys = _verifier(**policy)
-    except ConfigurationError as error:
-        if any(policy.values()):
-            raise
-        return [{"check": step, "result": "not made", "hint": error.detail} for step in STEPS]
-    failed, hint = len(STEPS), ""
-    try:
-        verifier.verify(octets)
-    except HookVerificationError as error:
-        failed = next(step for kind, step in _STEP_OF if isinstance(error, kind))
-        hint = f"{error.reason}: {error}"
-    finally:
-        keys.close()
-    results = ["passed"] * failed + ["failed"] + ["not reached"] * len(STEPS)
-    return [
-        {"check": name, "result": result, "hint": hint if result == "failed" else ""}
-        for name, result in zip(STEPS, results, strict=False)
-    ]

@@ -140,6 +140,7 @@ class _Site:
             Route(f"{server}/.well-known/{{kind}}", public(self._metadata), methods=["GET"]),
             Route("/openapi.json", public(self._description), methods=["GET"]),
             Route("/emulator/faults", self._control, methods=["POST", "DELETE"]),
+            Route("/emulator/fire", api(self._fire), methods=["POST"]),
         ]
 
     # Hook keys
@@ -225,6 +226,17 @@ class _Site:
     async def _description(self, request: Request) -> Any:
         server, wrapped = self._parts.server.id, self._public_shape == "wrapped"
         return description(org_url(request), server=server, wrapped=wrapped)
+
+    async def _fire(self, request: Request) -> Any:
+        """Call the hook of the body's ``hook``, a name or an id, and return the whole delivery."""
+        wanted, hooks = (await _body(request)).get("hook"), self._parts.hooks
+        found = [each["id"] for each in hooks.list() if wanted in (each["id"], each["name"])]
+        if not found:
+            summary = "Not found: Resource not found: (InlineHook)"
+            names = ", ".join(repr(each["name"]) for each in hooks.list()[:10]) or "none"
+            raise OktaError(404, "E0000007", summary, f"the inline hooks are: {names}")
+        delivery = await fire_in_thread(self._parts.deliverer, hooks.get(found[0]))
+        return delivery.document()
 
     async def _control(self, request: Request) -> Response:
         """Add a fault, whose fields are the body, or clear them all. Faults do not apply here."""

@@ -105,9 +105,12 @@ class AuthorizationServer:
             "scope": " ".join(sorted(wanted)),
         }
 
-    def access_token(self, issuer: str, client_id: str, scopes: frozenset[str]) -> str:
+    def access_token(
+        self, issuer: str, client_id: str, scopes: frozenset[str], *, audience: str | None = None
+    ) -> str:
         """Sign a token as Okta's are: ``cid``, ``scp`` as a list, and the version of the form.
 
+        ``audience`` None is the server's own.
         https://developer.okta.com/docs/reference/api/oidc/#access-token-payload
         """
         now = int(self._clock())
@@ -115,7 +118,7 @@ class AuthorizationServer:
             "ver": 1,
             "jti": f"AT.{uuid.uuid4().hex}",
             "iss": issuer,
-            "aud": self.audience,
+            "aud": audience or self.audience,
             "iat": now,
             "exp": now + LIFETIME,
             "cid": client_id,

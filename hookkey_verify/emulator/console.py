@@ -2,7 +2,8 @@
 
 It asks for no credentials, so it answers only where a web page of somebody else cannot speak to it:
 by the names of this machine (else a name could be made to point here), and forms only with the
-secret that is in the page. It shows no secret and no token that was not pasted into it.
+secret that is in the page. Of secrets it shows the org's API token, which a client of this org is
+configured with, and no token that was not pasted into it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Console:
         deliverer: Deliverer,
         deliveries: deque[Delivery],
         create_hook: Callable[..., object],
+        api_token: str,
         clock: Clock,
         any_host: bool,
     ) -> None:
@@ -69,6 +71,7 @@ class Console:
         self._deliverer = deliverer
         self._deliveries = deliveries
         self._create = create_hook
+        self._api_token = api_token
         self._clock = clock
         self._any_host = any_host
         self._secret = secrets.token_urlsafe(32)
@@ -161,6 +164,18 @@ class Console:
     def _issuer(self, request: Request) -> str:
         return f"{org_url(request)}/oauth2/{self._server.id}"
 
+    def _facts(self, request: Request) -> list[tuple[str, str]]:
+        """What handlers and clients of this org are configured with."""
+        issuer = self._issuer(request)
+        return [
+            ("Org URL", org_url(request)),
+            ("API token", self._api_token),
+            ("Issuer", issuer),
+            ("Audience", self._server.audience),
+            ("Scope", "hooks"),
+            ("Token URL", f"{issuer}/v1/token"),
+        ]
+
     def _page(
         self, request: Request, *, inspection: Inspection | None = None, problem: str = ""
     ) -> Response:
@@ -170,7 +185,7 @@ class Console:
         html = _template().render(
             version=__version__,
             org_url=org_url(request),
-            issuer=self._issuer(request),
+            facts=self._facts(request),
             keys=[self._keys.get(key["id"], expand=True) for key in self._keys.list()],
             hooks=[(hook, _authentication(hook)) for hook in hooks],
             deliveries=[
@@ -252,7 +267,7 @@ def _back(request: Request, place: str) -> Response:
 
 def _authentication(hook: InlineHook) -> str:
     if hook.auth_type is not None:
-        return f"{hook.auth_type}, token URL {hook.token_url}"
+        return hook.auth_type
     return f"header {hook.auth_header[0]}" if hook.auth_header else "none"
 
 

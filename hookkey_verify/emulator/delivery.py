@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 import requests
@@ -122,6 +122,10 @@ class Delivery:
         """Tell whether the hook was reached and answered as Okta wants it."""
         return self.outcome in ("commands", "no change")
 
+    def document(self) -> dict[str, Any]:
+        """Return the delivery as JSON values."""
+        return {**asdict(self), "ok": self.ok}
+
 
 class Deliverer:
     """Calls the hooks of one org as Okta does. Thread-safe; tokens are kept until they are due."""
@@ -209,7 +213,7 @@ class Deliverer:
         request = f"POST {hook.token_url}"
         facts: dict[str, Any] = {"milliseconds": answer.milliseconds, "status": answer.status}
         if answer.problem or answer.status != 200:
-            told = _oauth_error(answer.body)
+            told = _told(answer.body, "error", "error_description")
             problem = answer.problem or f"the token URL answers {answer.status}{told}"
             return Step("token", request, sent, problem=problem, **facts), None
         token, lifetime, problem = _issued(answer.body)
@@ -239,7 +243,8 @@ class Deliverer:
             if 300 <= status < 400:
                 problem = f"the hook answers {status}, and redirects are not followed"
             elif status not in (200, 204):
-                problem, again = f"the hook answers {status}", status >= 500
+                told = _told(answer.body, "reason", "detail")
+                problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
         shown = answer.body[:2_000].decode("utf-8", "replace")
         step = Step("hook", f"POST {hook.uri}", sent, status, problem, shown, answer.milliseconds)
@@ -307,16 +312,19 @@ def _client(hook: InlineHook) -> tuple[str | None, ...]:
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
-def _oauth_error(octets: bytes) -> str:
-    error = (json_object(octets) or {}).get("error")
-    return f" ({error[:100]})" if isinstance(error, str) and error.isprintable() else ""
+def _told(octets: bytes, *names: str) -> str:
+    """Return why somebody says that they refused: members of RFC 6749 or RFC 9457, cut."""
+    document = json_object(octets) or {}
+    values = [document.get(name) for name in names]
+    told = [value[:150] for value in values if isinstance(value, str) and value.isprintable()]
+    return f" ({': '.join(told)})" if told else ""
 
 
 def _issued(octets: bytes) -> tuple[str, float, str]:
     """Token, lifetime in seconds and problem. Without expires_in Okta fails (OKTA-702184)."""
     document = json_object(octets)
     if document is None:
-        return "", 0, "the token URL answers no JSON object"
+        return "", 0, "the token URL does not answer with a JSON object"
     token, lifetime = document.get("access_token"), document.get("expires_in")
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         return "", 0, "the token URL answers without access_token"
@@ -345,22 +353,26 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
 
     if steps[-1].status == 204 or not octets.strip():
         return judged("no change", "the hook changes nothing")
-    consequence = CONSEQUENCES[hook.type]
+
+    def failed(problem: str) -> Delivery:
+        delivery = judged("failed", f"{CONSEQUENCES[hook.type]}: {problem}")
+        return replace(delivery, steps=(*steps[:-1], replace(steps[-1], problem=problem)))
+
     if document is None:
-        return judged("failed", f"{consequence}: the answer is no JSON object")
+        return failed("the answer is not a JSON object")
     if document.get("error"):
         error = document["error"]
         summary = error.get("errorSummary") if isinstance(error, dict) else None
         return judged("error", f"the flow ends with the hook's error: {summary or 'no summary'}")
     commands = document.get("commands", [])
     if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
-        return judged("failed", f"{consequence}: commands is no list of objects")
+        return failed("commands is not a list of objects")
     known = COMMANDS[hook.type]
     types = [each.get("type") for each in commands]
     strange = [each for each in types if not isinstance(each, str) or each not in known]
     if strange:
         # GUESS: what Okta does with a command of another hook is not documented.
-        return judged("failed", f"{consequence}: {strange[0]!r} is no command of this hook")
+        return failed(f"{strange[0]!r} is not a command of this hook")
     if not commands:
         return judged("no change", "the hook changes nothing")
     names = ", ".join(str(each["type"]) for each in commands)

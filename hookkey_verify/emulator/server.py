@@ -79,8 +79,8 @@ class OktaEmulator:
             raise ConfigurationError("api_token must be printable ASCII without white space")
         if not _is_loopback(host) and i_know_this_is_not_okta is not True:
             raise ConfigurationError(
-                f"host {host!r} can be reached by others, and this org gives keys and tokens to "
-                "whoever asks: i_know_this_is_not_okta must be True"
+                f"host must be a loopback address, unless i_know_this_is_not_okta=True: other "
+                f"machines can reach {host}, and this org gives keys and tokens to all who ask"
             )
         self._own_clock = clock
         self._skew = 0.0
@@ -112,6 +112,7 @@ class OktaEmulator:
             deliverer=self._deliverer,
             deliveries=self.deliveries,
             create_hook=self.create_hook,
+            api_token=self.api_token,
             clock=clock,
             any_host=not _is_loopback(host),
         )
@@ -159,9 +160,9 @@ class OktaEmulator:
             listener.bind((self._host, self._port))
         except OSError as error:
             listener.close()
-            problem = f"{self._host} is no address of this machine"
+            problem = f"host {self._host} is not a local address"
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                problem = f"port {self._port} is not free"
+                problem = f"port {self._port} is in use, or may not be used"
             raise ConfigurationError(problem) from None
         ready = threading.Event()
         server = ThreadServer(ready, self.app)
@@ -235,27 +236,48 @@ class OktaEmulator:
         token_url: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
-        scope: str = "hooks",
+        scope: str | None = None,
         secret: tuple[str, str] | None = None,
         issuer: str | None = None,
     ) -> dict[str, Any]:
-        """Create an inline hook without HTTP and return it as Okta would. Raises ``OktaError``.
+        """Create an inline hook without HTTP and return it as Okta would.
 
-        Without more it is called without credentials. ``secret`` is the name and value of an
-        authentication header. ``key``, a hook key as ``create_key`` returns it, signs an assertion
-        for ``token_url``; ``client_secret`` is sent there instead. Without ``token_url`` it is the
-        org's own authorization server, which then knows the client by ``client_id``, or by a new id
-        without one; ``issuer`` is how that is reached when ``app`` is served elsewhere.
+        ``uri``: the URL of the handler. ``type``: one of Okta's six types of inline hook, the token
+            inline hook by default. ``name``: its name, which no other hook may have.
+        ``key``: a hook key as ``create_key`` returns it, which signs a client assertion for
+            ``token_url``. ``client_secret``: is sent there instead. ``secret``: the name and the
+            value of an authentication header, without OAuth. None of the three: no credentials.
+        ``token_url``: None is that of the org's own authorization server.
+        ``client_id``: the client id at the token URL. None: a new one, which the org's own
+            authorization server then knows, as it knows one that is given.
+        ``scope``: what is asked for, words between spaces; None: "hooks".
+        ``issuer``: how the org's authorization server is reached when ``app`` is served elsewhere.
 
-        Raises ``OktaError`` also when another client of the org has the ``client_id``.
+        Beside what Okta returns, the member ``_emulator`` holds what a handler is configured with:
+        ``orgUrl``, ``apiToken``, and with OAuth ``tokenUrl``, ``clientId`` and ``scope``; with the
+        org's own authorization server also ``issuer`` and ``audience``.
+
+        Raises ``OktaError``, also for arguments that exclude each other and for the client id of
+        another client.
         """
+        given = {"key": key, "client_secret": client_secret, "secret": secret}
+        ways = [name for name, value in given.items() if value is not None]
+        if len(ways) > 1:
+            raise _refused(f"{' and '.join(ways)} exclude each other")
         if key is None and client_secret is None:
+            idle = {"token_url": token_url, "client_id": client_id, "scope": scope}
+            names = [name for name, value in idle.items() if value is not None]
+            if names:
+                raise _refused(f"{' and '.join(names)}: only with a key or a client_secret")
             scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
             channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
-            return self.hooks.create({"name": name, "type": type, "channel": channel})
-        own_client = None
+            made = self.hooks.create({"name": name, "type": type, "channel": channel})
+            return {**made, "_emulator": self._setup(made, None)}
+        scope = "hooks" if scope is None else scope
+        own_client, own_issuer = None, None
         if token_url is None:
-            token_url = f"{issuer or self.issuer}/v1/token"
+            own_issuer = issuer or self.issuer
+            token_url = f"{own_issuer}/v1/token"
             is_known = client_id is not None and self._apps.knows(client_id)
             client_id = self._client_of_server(key, client_secret, scope, client_id)
             own_client = None if is_known else client_id
@@ -269,11 +291,23 @@ class OktaEmulator:
         config |= {"clientSecret": client_secret} if key is None else {"hookKeyId": key["id"]}
         channel = {"type": "OAUTH", "config": config}
         try:
-            return self.hooks.create({"name": name, "type": type, "channel": channel})
+            made = self.hooks.create({"name": name, "type": type, "channel": channel})
         except OktaError:
             if own_client is not None:
                 self._apps.forget(own_client)
             raise
+        return {**made, "_emulator": self._setup(made, own_issuer)}
+
+    def _setup(self, hook: Mapping[str, Any], issuer: str | None) -> dict[str, Any]:
+        """What a handler of this hook is configured with."""
+        org_url = self._url or (issuer or "").partition("/oauth2/")[0]
+        setup: dict[str, Any] = {"orgUrl": org_url, "apiToken": self.api_token}
+        config = hook["channel"]["config"]
+        if hook["channel"]["type"] == "OAUTH":
+            setup |= {name: config[name] for name in ("tokenUrl", "clientId", "scope")}
+        if issuer is not None:
+            setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
+        return setup
 
     def _client_of_server(
         self,
@@ -294,6 +328,23 @@ class OktaEmulator:
         Raises ``OktaError`` when there is no such hook.
         """
         return self._deliverer.fire(self.hooks.get(hook_id), body)
+
+    def access_token(
+        self,
+        client_id: str,
+        *,
+        audience: str | None = None,
+        scopes: Collection[str] = ("hooks",),
+    ) -> str:
+        """Return an access token of the org's authorization server, as it reaches a hook.
+
+        ``client_id``: its ``cid``; the server need not know that client. ``audience``: its ``aud``,
+        None for the server's own, "api://hooks". ``scopes``: its ``scp``. ``iss`` is ``issuer``.
+
+        Raises ``ConfigurationError`` while the emulator does not run.
+        """
+        server = self.authorization_server
+        return server.access_token(self.issuer, client_id, frozenset(scopes), audience=audience)
 
     def revoke_tokens(self) -> None:
         """Make every access token that a service app was given invalid."""
@@ -346,6 +397,10 @@ class OktaEmulator:
         if token != kept:
             self._store.put("org", "API token", {"value": token})
         return token
+
+
+def _refused(cause: str) -> OktaError:
+    return OktaError(400, "E0000001", "Api validation failed", cause)
 
 
 def _is_token(value: object) -> bool:

@@ -44,8 +44,8 @@ _NOT_A_KEY_ID = (
 )
 _NOT_ALLOWED = "the kid is not in allowed_key_ids; add it there if the key is yours"
 _NOT_IN_ORG = (
-    "the org has no hook key with this kid: it was deleted, or the token was issued by an "
-    "authorization server and is to be verified with IssuerKeys"
+    "{org_url} has no hook key with this kid: it was deleted, or is a key of another org, or the "
+    "token was issued by an authorization server and is to be verified with IssuerKeys"
 )
 
 
@@ -99,21 +99,22 @@ class HookKeys:
             proxies=proxies,
             clock=ticks,
         )
+        self._not_in_org = _NOT_IN_ORG.format(org_url=self.org_url)
         self._shared = None
         if shared is not None:
             self._shared = SharedFetch(
                 self._fetch,
                 shared,
                 policy,
-                namespace=self._transport.org_url,
-                unknown=_NOT_IN_ORG,
+                namespace=self.org_url,
+                unknown=self._not_in_org,
                 on_event=on_event,
                 clock=ticks,
             )
         self._cache = KeyCache(
             self._shared or self._fetch,
             policy,
-            source=self._transport.org_url,
+            source=self.org_url,
             expected=self._allowed or (),
             list_kids=self._list_kids if directory else None,
             on_event=on_event,
@@ -133,7 +134,7 @@ class HookKeys:
         return cls(**arguments_from_env(options))
 
     def __repr__(self) -> str:
-        return f"HookKeys({self._transport.org_url!r})"
+        return f"HookKeys({self.org_url!r})"
 
     def __reduce__(self) -> Any:
         raise ConfigurationError("HookKeys is not pickled or copied; make one in each process")
@@ -168,6 +169,11 @@ class HookKeys:
             return key
         self._refuse_foreign(kid)
         return await self._cache.aget(kid, deadline=deadline)
+
+    @property
+    def org_url(self) -> str:
+        """The org whose hook keys these are."""
+        return self._transport.org_url
 
     def warm_up(self, *key_ids: str) -> None:
         """Fetch these keys now, so that the first hook need not wait. Raises as ``get`` does."""
@@ -212,7 +218,7 @@ class HookKeys:
             answer = self._transport.exchange("GET", f"{HOOK_KEYS}/public/{kid}", deadline=deadline)
             document = answer.json_object()
         except HookKeyApiError as error:
-            verdict = _verdict_on(error, unknown=_NOT_IN_ORG)
+            verdict = _verdict_on(error, unknown=self._not_in_org)
         except ConfigurationError as error:
             verdict = KeySourceConfigurationError(error.detail)
         else:

@@ -39,8 +39,7 @@ MAX_SET = 64 * 1024
 """Bytes of a JWK Set or a discovery document; one key with its certificates has 2 to 3 KB."""
 
 _NOT_IN_SET = (
-    "the authorization server has no key with this kid; if a hook key signed the token, verify it "
-    "with HookKeys"
+    "{issuer} has no key with this kid; if a hook key signed the token, verify it with HookKeys"
 )
 
 
@@ -201,7 +200,12 @@ class IssuerKeys:
                 # Raises what is wrong with it, unless that is its having a double.
                 PublicKey.from_document(document, expected_kid=kid, algorithms=ALGORITHMS)
                 raise KeyRejectedError("two keys of the set have this kid")
-        return Fetched(None, others=others, complete=True, problem=UnknownKeyError(_NOT_IN_SET))
+        return Fetched(
+            None,
+            others=others,
+            complete=True,
+            problem=UnknownKeyError(_NOT_IN_SET.format(issuer=self.issuer)),
+        )
 
     def _fetch_set(self, deadline: float) -> list[Any]:
         try:

@@ -24,7 +24,8 @@ class StaticKeys:
         for key in keys:
             if not isinstance(key, PublicKey):
                 raise ConfigurationError(
-                    "keys must be PublicKey objects; from_jwks takes documents"
+                    "keys must be PublicKey objects; StaticKeys.from_jwk(…) takes a JWK, "
+                    "from_jwks(…) a JWK Set"
                 )
             if key.kid in self._keys:
                 raise ConfigurationError(f"two keys have the kid {key.kid!r}")
@@ -35,6 +36,8 @@ class StaticKeys:
     @classmethod
     def from_jwk(cls, document: Mapping[str, Any]) -> StaticKeys:
         """Take one JWK, or one hook key as Okta returns it. Raises ``ConfigurationError``."""
+        if isinstance(document, Mapping) and "keys" in document:
+            raise ConfigurationError("this is a JWK Set: use StaticKeys.from_jwks(…)")
         return cls([_import(document, "the JWK")])
 
     @classmethod
@@ -83,7 +86,9 @@ class StaticKeys:
         """Return the key, or raise ``UnknownKeyError``."""
         key = self._keys.get(kid)
         if key is None:
-            raise UnknownKeyError("it is not among the configured keys")
+            known = ", ".join(map(repr, list(self._keys)[:5]))
+            more = ", …" if len(self._keys) > 5 else ""
+            raise UnknownKeyError(f"the configured keys have the kids {known}{more}")
         return key
 
     async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:

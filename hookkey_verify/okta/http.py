@@ -41,6 +41,7 @@ LONGEST_WAIT = 120
 """Seconds; what a server asks for beyond it is cut."""
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
+_PLACEHOLDER = re.compile(r"[{}<>]|your[-_]?(okta)?[-_]?domain", re.IGNORECASE)
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
 _TOO_LATE = "there was no complete answer within the deadline"
 _LOST = "the connection was refused or lost"
@@ -168,7 +169,8 @@ class BoundedHttp:
         if answer == _LOST and watch.reused and method == "GET" and enough:
             answer, watch = self._try(request, deadline, max_body or MAX_BODY)
         if isinstance(answer, str):
-            error = TransportError(answer)
+            parts = urlsplit(url)
+            error = TransportError(f"{answer} ({parts.scheme}://{parts.netloc})")
             error.sent = watch.sent
             raise error
         return answer
@@ -224,6 +226,10 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"{name} must be a string such as {example}")
+    if _PLACEHOLDER.search(url):
+        raise ConfigurationError(
+            f"{name} still has the placeholder of an example: put your own in, such as {example}"
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -289,6 +295,8 @@ def _problem(error: Exception) -> str:
         return "there was no answer in time"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy did not answer"
+    if "NameResolutionError" in repr(error):  # requests says so in no other way
+        return "the name of the host is not known"
     if isinstance(error, requests.ConnectionError | ConnectionError):
         return _LOST
     return f"the exchange failed ({type(error).__name__})"

@@ -63,7 +63,9 @@ class OktaTransport:
         """
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
-            raise ConfigurationError("credentials must be ApiToken, ServiceApp or BearerToken")
+            raise ConfigurationError(
+                "credentials must be an ApiToken, a ServiceApp or a BearerToken: ApiToken(token)"
+            )
         credentials.bind(self.org_url)
         self._credentials = credentials
         if on_wait is not None and not callable(on_wait):
@@ -155,11 +157,12 @@ def check_org_url(org_url: object) -> str:
     https only; http is accepted for this machine (localhost, 127.0.0.0/8, ::1) and its emulator.
     """
     parts = urlsplit(check_url("org_url", org_url, example="https://acme.okta.com"))
-    if parts.path not in ("", "/"):
-        raise ConfigurationError("org_url must be just https and a host: https://acme.okta.com")
+    right = f"{parts.scheme}://{parts.netloc.replace('-admin.', '.', 1)}"
     if "-admin." in parts.netloc:
-        raise ConfigurationError("org_url is the Admin Console's: leave -admin out of the host")
-    return f"{parts.scheme}://{parts.netloc}"
+        raise ConfigurationError(f"org_url is the Admin Console's; did you mean {right}?")
+    if parts.path not in ("", "/"):
+        raise ConfigurationError(f"org_url must be a host without a path; did you mean {right}?")
+    return right
 
 
 def _wait(error: HookKeyApiError, attempt: int) -> float | None:

@@ -1,4 +1,4 @@
-"""For the tests of our users: tokens that a verifier must refuse, and Okta's requests.
+"""For the tests of our users: bad tokens, Okta's requests, and verified hooks for handlers.
 
 The fixtures for pytest are in ``plugin``, which pytest imports in every project that has this
 package installed; so nothing else is imported before it is used.
@@ -10,18 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .hooks import verified_hook as verified_hook
     from .requests import hook_request as hook_request
     from .zoo import BadToken as BadToken
     from .zoo import bad_access_tokens as bad_access_tokens
     from .zoo import bad_tokens as bad_tokens
 
-__all__ = ["BadToken", "bad_access_tokens", "bad_tokens", "hook_request"]
+__all__ = ["BadToken", "bad_access_tokens", "bad_tokens", "hook_request", "verified_hook"]
 
 _HOMES = {
     "BadToken": ".zoo",
     "bad_access_tokens": ".zoo",
     "bad_tokens": ".zoo",
     "hook_request": ".requests",
+    "verified_hook": ".hooks",
 }
 
 

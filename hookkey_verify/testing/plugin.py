@@ -6,7 +6,7 @@ org needs the extra ``emulator``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from .zoo import BadToken
 
 __all__ = [
+    "bad_access_tokens",
     "bad_tokens",
     "fire_hook",
+    "hook_access_token",
     "hook_key",
     "hook_request",
     "hook_signer",
     "okta_emulator",
 ]
 
+CLIENT_ID = "0oa1hookclient4x7"
 POOL = 3
 """RSA keys that all tests share in turn: making one takes 0.1 seconds."""
 
@@ -86,6 +89,53 @@ def bad_tokens(hook_signer: HookSigner) -> Callable[..., tuple[BadToken, ...]]:
 
     def zoo(*, client_id: str, token_url: str) -> tuple[BadToken, ...]:
         return make(hook_signer, client_id=client_id, token_url=token_url)
+
+    return zoo
+
+
+@pytest.fixture
+def hook_access_token(okta_emulator: OktaEmulator) -> Callable[..., str]:
+    """``hook_access_token(client_id=…, audience=…, scopes=…)``: what Okta would send to the hook.
+
+    An access token of the org's authorization server, for ``IssuerKeys(okta_emulator.issuer)``.
+    Without arguments: the client "0oa1hookclient4x7", the server's audience "api://hooks", and the
+    scope "hooks".
+    """
+
+    def access_token(
+        *,
+        client_id: str = CLIENT_ID,
+        audience: str | None = None,
+        scopes: Collection[str] = ("hooks",),
+    ) -> str:
+        return okta_emulator.access_token(client_id, audience=audience, scopes=scopes)
+
+    return access_token
+
+
+@pytest.fixture
+def bad_access_tokens(okta_emulator: OktaEmulator) -> Callable[..., tuple[BadToken, ...]]:
+    """``bad_access_tokens(client_id=…, audience=…, scopes=…)``: the zoo of access tokens.
+
+    Signed with the key of the org's authorization server, for ``IssuerKeys(okta_emulator.issuer)``;
+    the defaults are those of ``hook_access_token``.
+    """
+    from .zoo import bad_access_tokens as make  # noqa: PLC0415
+
+    def zoo(
+        *,
+        client_id: str = CLIENT_ID,
+        audience: str | None = None,
+        scopes: Collection[str] = ("hooks",),
+    ) -> tuple[BadToken, ...]:
+        server = okta_emulator.authorization_server
+        return make(
+            server.signer,
+            issuer=okta_emulator.issuer,
+            audience=server.audience if audience is None else audience,
+            client_id=client_id,
+            scopes=scopes,
+        )
 
     return zoo
 

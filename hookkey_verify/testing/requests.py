@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..clock import Clock, wall_clock
 from ..errors import ConfigurationError
 
-__all__ = ["Framework", "hook_request"]
+__all__ = ["Framework", "fits_header", "hook_request"]
+
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 Framework = Literal["flask", "fastapi", "starlette", "django", "wsgi", "asgi", "lambda"]
 
@@ -31,8 +34,14 @@ def hook_request(
     "lambda" the event of an HTTP API. ``body`` None makes a realistic one of this type of hook,
     which needs the extra ``emulator``.
 
-    Raises ``ConfigurationError`` for another framework or type.
+    Raises ``ConfigurationError`` for another framework or type, and for a token that HTTP cannot
+    carry in a header (``BadToken.header_safe`` is False): no request could contain it.
     """
+    if token is not None and not fits_header(token):
+        raise ConfigurationError(
+            "token has a character that no HTTP header can carry, so it cannot reach a handler: "
+            "skip bad tokens whose header_safe is False"
+        )
     document = _event(type, clock()) if body is None else body
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if token is not None:
@@ -54,6 +63,11 @@ def hook_request(
             event = {"version": "2.0", "rawPath": path, "headers": lower}
             return {**event, "requestContext": {"http": http}, "body": octets.decode()}
     raise ConfigurationError(f"there is no framework {framework!r}")
+
+
+def fits_header(token: str) -> bool:
+    """Tell whether this can be part of a header's value (RFC 9110 section 5.5)."""
+    return _FIELD_VALUE.fullmatch(token) is not None
 
 
 def _event(kind: str, now: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 from ..clock import Clock, wall_clock
 from ..errors import Reason
 from ..signer import HookSigner
+from .requests import fits_header
 
 __all__ = ["BadToken", "bad_access_tokens", "bad_tokens"]
 
@@ -33,8 +34,13 @@ class BadToken:
     name: str
     """What is wrong with it, in a few words that can serve as a test id."""
     reason: Reason
-    """The reason that ``HookVerifier.for_client_assertion`` gives."""
+    """The reason that the verifier of such tokens gives."""
     token: str = field(repr=False)
+
+    @property
+    def header_safe(self) -> bool:
+        """Tell whether an HTTP header can carry the token; with a line break in it, none can."""
+        return fits_header(self.token)
 
 
 def bad_tokens(

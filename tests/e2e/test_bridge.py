@@ -118,14 +118,18 @@ def test_jose(url: str, assertion: str, tmp_path: Path) -> None:
 
 
 def test_what_it_needs(monkeypatch: pytest.MonkeyPatch, okta: OktaEmulator) -> None:
-    """An org, and a port that is free."""
+    """It needs an org, a port that is free, and keys that exist."""
     monkeypatch.delenv("OKTA_CLIENT_ORGURL", raising=False)
     without = CliRunner().invoke(hookkey, ["bridge"])
     assert without.exit_code == 2
     assert "OKTA_CLIENT_ORGURL" in without.stderr
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+    for name in ("nope", "HKYnope"):
+        unknown = CliRunner().invoke(hookkey, ["bridge", "--port", "0", "--name", name])
+        assert unknown.exit_code == 4
+        assert f"no hook key {name!r}; hookkey keys list shows all" in unknown.stderr
     port = okta.url.rpartition(":")[2]
     taken = CliRunner().invoke(hookkey, ["bridge", "--port", port])
     assert taken.exit_code == 2
-    assert f"port {port} is not free" in taken.stderr
+    assert f"port {port} is in use" in taken.stderr

@@ -91,7 +91,10 @@ def test_demo_as_a_table() -> None:
     assert rows == [
         ("accepted", "") if reason == "accepted" else ("refused", reason) for reason in REASONS
     ]
-    assert done.stdout.endswith("2 accepted, 10 refused, every verdict as expected\n")
+    story, _, after = done.stdout.partition("2 accepted, 10 refused, every verdict as expected\n")
+    assert story
+    for step in ("hookkey emulate", "from hookkey_verify.flask import", "docs/protect.md"):
+        assert step in after
     for character in ("\x1b", "\N{HORIZONTAL ELLIPSIS}"):
         assert character not in done.stdout
 

@@ -13,14 +13,15 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from flask import Flask, request
 
-from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+from hookkey_verify import HookSigner, HookVerifier, IssuerKeys, StaticKeys
 from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.flask import protect
 from hookkey_verify.guard import RequestVerifier
 from hookkey_verify.shared_secret import HeaderSecret
 
 from ..conftest import CLIENT_ID, TOKEN_URL
-from ..faults import FaultServer, hang_up, json_answer
+from ..faults import FaultServer, answer, hang_up, json_answer
 from ..servers import wsgi_server
 
 ISSUER, AUDIENCE = "https://acme.okta.com/oauth2/aus1", "api://hooks"
@@ -135,7 +136,9 @@ def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
     """At a handler of ours."""
     done = run(hook, *key, *ASSERTION, "--zoo")
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[-1].endswith("0 wrongly accepted, 0 to look at")
+    *_, unsent, summary = done.stdout.splitlines()
+    assert summary == "a good token and 49 bad tokens sent, 0 wrongly accepted, 0 to look at"
+    assert unsent == "not sent, because no HTTP header can carry it: trailing line break"
 
 
 def test_the_zoo_finds_holes(key: tuple[str, ...]) -> None:
@@ -206,6 +209,99 @@ def test_what_a_good_token_needs(
     """Named, before anything is sent."""
     done = run("http://127.0.0.1:9/", *key, *missing, "--zoo")
     assert (done.exit_code, problem in done.stderr) == (2, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "idle"),
+    [
+        (("--kid", "k", "--client-id", "c"), "--kid, --client-id have no effect: add one of"),
+        (("--token", "empty", "--client-id", "c"), "--client-id has no effect: --token decides"),
+        (("--secret", "empty", "--audience", "a"), "--audience has no effect: --secret decides"),
+        (("--header", "X-Secret"), "--header has no effect: add one of --secret"),
+        (("--direct", "--token-url", "t", "--scope", "s"), "--scope has no effect: --direct"),
+        (("--issuer", "i", "--token-url", "t"), "--token-url has no effect: --issuer decides"),
+    ],
+)
+def test_options_without_effect(
+    key: tuple[str, ...], arguments: tuple[str, ...], idle: str
+) -> None:
+    """They are refused, so that nobody believes in them."""
+    Path("empty").write_text("")
+    done = run("http://127.0.0.1:9/", *arguments)
+    assert (done.exit_code, idle in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("localhost:5056/hook", "did you mean http://localhost:5056/hook?"),
+        ("127.0.0.1:5056", "did you mean http://127.0.0.1:5056?"),
+        ("hooks.acme.com/okta", "did you mean https://hooks.acme.com/okta?"),
+        ("http://acme.com/hook", "URL must begin with https://, or with http://localhost"),
+    ],
+)
+def test_a_url_with_a_hint(url: str, hint: str) -> None:
+    """A scheme that is missing, and one that Okta does not take."""
+    done = run(url)
+    assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
+
+
+def test_why_the_handler_refused(hook: str, key: tuple[str, ...]) -> None:
+    """The reason in the handler's problem document, and that of the token URL, are shown."""
+    done = run(hook, *key, "--token-url", "https://other.example/token", "--direct")
+    assert "the hook answers 401 (wrong_audience: The token is for another audience)" in done.stdout
+    refusal = json_answer(400, {"error": "invalid_scope", "error_description": "No such scope."})
+    with FaultServer(refusal) as server:
+        done = run(hook, *key, "--token-url", f"{server.url}/t")
+    assert "the token URL answers 400 (invalid_scope: No such scope.)" in done.stdout
+
+
+def test_an_answer_that_is_not_json(key: tuple[str, ...]) -> None:
+    """Its step is not ok."""
+    with FaultServer(answer(200, b"OK", "Content-Type: text/plain")) as server:
+        done = run(server.url)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[0].endswith("\tthe answer is not a JSON object")
+
+
+def test_a_hook_of_a_running_emulator(
+    okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By its name or its id; the emulator has the key and the credentials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
+    monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+    with IssuerKeys(okta.issuer) as keys:
+        verifier = HookVerifier.for_access_token(keys, audience="api://hooks", client_id=CLIENT_ID)
+        with _served(verifier) as port:
+            url = f"http://127.0.0.1:{port}/hook"
+            hook = okta.create_hook(
+                url, name="Token hook", key=okta.create_key("k"), client_id=CLIENT_ID
+            )
+            okta.create_hook(url, name="Naked")
+            for name in ("Token hook", hook["id"]):
+                done = run(name)
+                assert done.exit_code == 0, done.output
+                assert "commands: the hook's commands are carried out" in done.stdout
+            refused = run("Naked", "--json")
+            assert (refused.exit_code, json.loads(refused.stdout)["outcome"]) == (1, "failed")
+    assert len(okta.deliveries) == 3
+    unknown = run("Token")
+    assert (unknown.exit_code, "'Token hook', 'Naked'" in unknown.stderr) == (4, True)
+    idle = run("Token hook", "--kid", "k")
+    assert (idle.exit_code, "--kid has no effect" in idle.stderr) == (2, True)
+
+
+def test_an_org_that_is_no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real org, and one that is not running, are told apart."""
+    monkeypatch.setenv("OKTA_CLIENT_TOKEN", "t")
+    with FaultServer(json_answer(404, {"errorCode": "E0000022"})) as server:
+        monkeypatch.setenv("OKTA_CLIENT_ORGURL", server.url)
+        done = run("Token hook")
+    assert (done.exit_code, "is not an emulator" in done.stderr) == (2, True), done.stderr
+    monkeypatch.setenv("OKTA_CLIENT_ORGURL", "http://127.0.0.1:9")
+    done = run("Token hook")
+    assert (done.exit_code, "is hookkey emulate running there?" in done.stderr) == (3, True)
 
 
 def test_nobody_is_there() -> None:

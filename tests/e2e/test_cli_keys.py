@@ -103,9 +103,9 @@ def test_texts_for_people(shell: Shell) -> None:
         (("keys", "public", "nothing"), 4, "keys list"),
         (("keys", "delete", "nothing", "--yes"), 4, "no hook key"),
         (("keys", "rotate", "nothing"), 4, "no hook key of that name"),
-        (("keys", "rotate", "a", "--finish"), 2, "--finish needs --successor"),
+        (("keys", "rotate", "a", "--finish"), 4, "no successor of 'a': begin without --finish"),
         (("keys", "rotate", "a", "--finish", "--successor", "b"), 4, "begin without --finish"),
-        (("keys", "create", ""), 2, "name must be"),
+        (("keys", "create", ""), 2, "NAME must be"),
         (("keys", "rotate", "n" * 250), 2, "choose a successor"),
         (("keys", "create"), 2, "Missing argument"),
         (("keys", "create", "taken"), 1, "in use already"),
@@ -199,6 +199,84 @@ def test_tables_are_for_terminals(shell: Shell) -> None:
     assert "\x1b[3" not in seen
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 140])
+def test_ids_do_not_wrap(shell: Shell, columns: int) -> None:
+    """Columns are left out first, and what is left has whole ids, however long the names are."""
+    made = [shell.okta.create_key(f"A token hook with a long name, number {n}") for n in range(2)]
+    seen = _on_a_terminal(shell, "keys", "list", COLUMNS=str(columns), NO_COLOR="1")
+    seen = re.sub(r"\x1b\[\d*m", "", seen)
+    for key in made:
+        assert key["id"] in seen
+        assert (key["keyId"] in seen) is (columns >= 80)
+    assert ("used" in seen) is (columns >= 100)
+    assert max(map(len, seen.splitlines())) <= columns
+
+
+def test_the_second_step_of_a_rotation_finds_the_successor(shell: Shell) -> None:
+    """By the name that the first step gave it; the key may be named by its id."""
+    made = shell.json("keys", "create", "Token hook", "--json")
+    successor = shell.json("keys", "rotate", made["id"], "--json")
+    assert successor["name"].startswith("Token hook 20")
+    finished = shell.json("keys", "rotate", "Token hook", "--finish", "--yes", "--json")
+    assert (finished["id"], finished["name"]) == (successor["id"], "Token hook")
+    for day in ("2026-01-01", "2026-01-02"):
+        shell.okta.create_key(f"Token hook {day}")
+    several = shell("keys", "rotate", "Token hook", "--finish", "--yes")
+    assert several.exit_code == 2
+    assert "say which with --successor: 'Token hook 2026-01-01'" in several.stderr
+
+
+def test_a_rename_says_what_it_did(shell: Shell) -> None:
+    """Both names, on stderr."""
+    shell.okta.create_key("Old")
+    assert shell("keys", "rename", "Old", "New").stderr == "renamed 'Old' to 'New'\n"
+
+
+@pytest.mark.parametrize("group", [(), ("keys",)])
+def test_summaries_are_not_cut(shell: Shell, group: tuple[str, ...]) -> None:
+    """The list of commands shows whole sentences."""
+    done = shell(*group, "--help")
+    assert "..." not in done.stdout.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("OKTA_CLIENT_ORGURL", "https://{yourOktaDomain}", "OKTA_CLIENT_ORGURL still has the"),
+        ("OKTA_CLIENT_ORGURL", "https://acme-admin.okta.com", "did you mean https://acme.okta"),
+        ("OKTA_CLIENT_ORGURL", "http://acme.okta.com", "OKTA_CLIENT_ORGURL must begin with https"),
+        ("OKTA_CLIENT_TOKEN", "Bearer eyJhbGciOi", "OKTA_CLIENT_TOKEN must be the token alone"),
+        ("OKTA_CLIENT_TOKEN", "SSWS 00abc", "OKTA_CLIENT_TOKEN must be the token alone"),
+        ("OKTA_CLIENT_TOKEN", None, "set OKTA_CLIENT_TOKEN"),
+    ],
+)
+def test_settings_are_called_by_their_variables(
+    shell: Shell, variable: str, value: str | None, problem: str
+) -> None:
+    """The message names what to change, as a person has written it."""
+    shell.env[variable] = value
+    for command in (("keys", "list"), ("doctor",)):
+        done = shell(*command)
+        assert done.exit_code == 2
+        assert problem in done.output
+        assert value is None or "eyJ" not in done.output
+
+
+def test_doctor_compares_the_token(shell: Shell, tmp_path: Path) -> None:
+    """With a verifier in the settings, each claim has a row with what was expected."""
+    signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
+    token = signer.client_assertion(client_id="0oa1", token_url="https://a.io/t")
+    (tmp_path / "token").write_text(token)
+    assert _findings(shell("doctor", "token", "--json"))["token claims"][0] == "skipped"
+    shell.env |= {"HOOKKEY_CLIENT_ID": "0oa1", "HOOKKEY_TOKEN_URL": "https://a.io/token"}
+    done = shell("doctor", "token", "--json")
+    assert done.exit_code == 1
+    findings = _findings(done)
+    expected = 'aud is "https://a.io/t", expected "https://a.io/token"'
+    assert findings["token audience"] == ("failed", expected)
+    assert findings["token signature"][0] == findings["token issuer"][0] == "ok"
+
+
 def test_a_deletion_is_asked_about(shell: Shell) -> None:
     """On a terminal; no is no."""
     shell.okta.create_key("Token hook")
@@ -256,9 +334,11 @@ def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
     signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
     foreign = {"kid": "other"}
     issuer = "https://acme.okta.com/oauth2/aus1"
+    exp = int(time.time()) + 300
+    mine, theirs = {"iss": "me", "exp": exp}, {"iss": issuer, "exp": exp}
     for content, result, hint in (
-        (signer.sign({"iss": issuer}, headers=foreign), "ok", "an access token"),
-        (signer.sign({"iss": "me"}, headers=foreign), "warning", "none of the org's hook keys"),
+        (signer.sign(theirs, headers=foreign), "ok", "an access token"),
+        (signer.sign(mine, headers=foreign), "warning", "none of the org's hook keys"),
         ("rubbish", "failed", "no JWT"),
     ):
         (tmp_path / "token").write_text(content)
@@ -358,6 +438,10 @@ def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         assert [key.is_used for key in client.list()] == [False, True]
     assert [hook["name"] for hook in report["hooks"]] == ["Hook 1"]
     assert report["issuer"].startswith(report["orgUrl"] + "/oauth2/aus")
+    assert (report["audience"], report["scope"]) == ("api://hooks", "hooks")
+    [hook] = report["hooks"]
+    assert hook["tokenUrl"] == report["tokenUrl"] == report["issuer"] + "/v1/token"
+    assert hook["clientId"].startswith("0oa")
     requests.get(report["orgUrl"] + "/api/v1/hook-keys", timeout=5)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
@@ -372,7 +456,38 @@ def test_a_port_that_is_taken(okta: OktaEmulator) -> None:
     port = okta.url.rpartition(":")[2]
     done = CliRunner().invoke(hookkey, ["emulate", "--port", port])
     assert done.exit_code == 2
-    assert f"port {port} is not free" in done.stderr
+    assert f"port {port} is in use" in done.stderr
+
+
+def test_what_emulate_says_first(tmp_path: Path) -> None:
+    """All that a handler and a client are configured with, in the words of the shell."""
+    seed = tmp_path / "org.yaml"
+    seed.write_text(
+        "keys: [K]\nhooks:\n- {uri: 'https://a.io/h', key: K, client_id: 0oa7, name: Claims}\n"
+        "- {uri: 'https://a.io/h', key: K, client_id: 0oa8, token_url: 'https://a.io/t'}\n"
+    )
+    command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate", "--seed", str(seed)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = ""
+    while "console:" not in said:
+        said += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    url = re.search(r"OKTA_CLIENT_ORGURL=(\S+)", said)
+    assert url is not None
+    issuer = rf"{re.escape(url[1])}/oauth2/aus\w+"
+    for pattern in (
+        r"export OKTA_CLIENT_TOKEN=\S+  # the API token",
+        rf"#   issuer     {issuer}",
+        "#   audience   api://hooks",
+        "#   scope      hooks",
+        rf"#   token URL  {issuer}/v1/token",
+        r"# inline hook Claims: cal\w+, com.okta.oauth2.tokens.transform",
+        "#   client id 0oa7, scope hooks",
+        "#   client id 0oa8, scope hooks, https://a.io/t",
+    ):
+        assert re.search(rf"^{pattern}$", said, re.MULTILINE), said
 
 
 def test_completion() -> None:

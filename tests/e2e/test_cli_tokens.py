@@ -64,9 +64,15 @@ def test_sign_then_verify(signer: HookSigner, jwk: str) -> None:
     """What one prints the other takes from a pipe, with or without the word Bearer."""
     signed = run("sign", "--private-key", _pem(signer), "--kid", signer.kid, *ASSERTION)
     assert signed.exit_code == 0
-    for text in (signed.stdout, f"Bearer {signed.stdout}", f"  {signed.stdout}\n\n"):
+    for text in (
+        signed.stdout,
+        f"Bearer {signed.stdout}",
+        f"authorization:  bearer {signed.stdout}",
+        f"  {signed.stdout}\n\n",
+    ):
         done = run("verify", "--keys", jwk, *ASSERTION, stdin=text)
-        assert (done.exit_code, done.stderr) == (0, "verified\n")
+        assert (done.exit_code, done.stderr.splitlines()[-1]) == (0, "verified")
+        assert f'aud is "{TOKEN_URL}", expected "{TOKEN_URL}"' in done.stderr
         assert json.loads(done.stdout)["sub"] == CLIENT_ID
 
 
@@ -201,16 +207,25 @@ def test_scopes_from_the_environment(
     assert (done.exit_code, "admin" in done.stderr) == (1, True)
 
 
+CHECKS = {
+    "invalid_signature": "signature",
+    "unknown_key": "key",
+    "algorithm_not_allowed": "algorithm",
+    "token_type_not_allowed": "type",
+    "token_too_large": "form",
+    "unsupported_header": "form",
+    "expired": "expiry",
+    "not_yet_valid": "not before",
+    "issued_in_future": "issued",
+    "lifetime_too_long": "lifetime",
+    "wrong_audience": "audience",
+    "wrong_issuer": "issuer",
+    "wrong_subject": "subject",
+}
+
+
 def test_the_zoo(signer: HookSigner, jwk: str) -> None:
-    """Every bad token is refused with its reason, and inspect names the step."""
-    steps = {
-        "invalid_signature": "signature",
-        "unknown_key": "key",
-        "malformed_token": "octets, header, payload",
-        "algorithm_not_allowed": "octets, header, payload",
-        "expired": "claims",
-        "wrong_audience": "claims",
-    }
+    """Every bad token is refused with its reason, and the row of that reason fails."""
     zoo = bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL)
     # The command strips what stands around a token, and refuses an empty file as such.
     shown_as_sent = [bad for bad in zoo if bad.token and bad.token == bad.token.strip()]
@@ -219,12 +234,68 @@ def test_the_zoo(signer: HookSigner, jwk: str) -> None:
         policy = ("--keys", jwk, *ASSERTION, "--json")
         refused = run("verify", *policy, stdin=bad.token)
         assert refused.exit_code == 1, bad.name
-        assert json.loads(refused.stdout)["error"]["reason"] == bad.reason, bad.name
+        report = json.loads(refused.stdout)
+        assert report["error"]["reason"] == bad.reason, bad.name
         shown = run("inspect", *policy, stdin=bad.token)
         assert shown.exit_code == 1, bad.name
-        [failed] = [c for c in json.loads(shown.stdout)["checks"] if c["result"] == "failed"]
-        assert failed["hint"].startswith(f"{bad.reason}: "), bad.name
-        assert failed["check"] == steps.get(bad.reason, failed["check"]), bad.name
+        checks = json.loads(shown.stdout)["checks"]
+        assert [set(check) for check in checks] == [
+            {"check", "result", "is", "expected", "hint"}
+        ] * len(checks)
+        failed = [check["check"] for check in checks if check["result"] == "failed"]
+        assert failed == [c["check"] for c in report["checks"] if c["result"] == "failed"]
+        assert CHECKS.get(bad.reason, failed[0]) in failed, bad.name
+        changed = ["signature", "subject"] if bad.name == "payload changed after signing" else []
+        assert len(failed) == 1 or failed == changed, (bad, failed)
+
+
+def test_every_check_says_what_is_and_what_was_expected(jwk: str, signer: HookSigner) -> None:
+    """All claims that are wrong are shown at once, with how long ago the token expired."""
+    now = int(time.time())
+    token = signer.sign({"iss": "me", "aud": ["a", "b"], "iat": now - 7500, "exp": now - 7200})
+    for command in ("inspect", "verify"):
+        done = run(command, "--keys", jwk, *ASSERTION, stdin=token)
+        assert done.exit_code == 1
+        for row in (
+            f'issuer\tfailed\tiss is "me", expected "{CLIENT_ID}"',
+            f'audience\tfailed\taud is ["a", "b"], expected "{TOKEN_URL}"',
+            f'subject\tfailed\tsub is missing, expected "{CLIENT_ID}"',
+            " UTC, 2 hours ago, expected at most 60 seconds ago",
+            'algorithm\tpassed\talg is "RS256"',
+            "signature\tpassed\t",
+        ):
+            assert row in done.output, row
+
+
+def test_access_tokens_are_compared_as_well(jwk: str, signer: HookSigner) -> None:
+    """Client and scopes have rows of their own."""
+    claims = {"iss": "i", "aud": "a", "cid": "0oa1", "scp": ["x"], "exp": int(time.time()) + 9}
+    policy = ("--issuer", "i", "--audience", "a", "--client-id", "0oa2", "--scope", "x")
+    token = signer.sign(claims)
+    done = run("inspect", "--keys", jwk, *policy, "--scope", "y", stdin=token)
+    assert 'client\tfailed\tcid is "0oa1", expected "0oa2"' in done.output
+    assert 'scopes\tfailed\tscp is ["x"], expected "x" and "y"' in done.output
+    wrong = signer.sign({**claims, "cid": "0oa2", "jti": 5})
+    done = run("inspect", "--keys", jwk, *policy, stdin=wrong)
+    assert "other\tfailed\tinvalid_claim: A claim of the token is not valid: jti" in done.output
+
+
+def test_a_key_that_is_not_there(jwk: str, signer: HookSigner) -> None:
+    """The row names the kid and where it was looked for."""
+    token = signer.sign({"exp": 2_000_000_000}, headers={"kid": "k2"})
+    done = run("inspect", "--keys", jwk, *ASSERTION, stdin=token)
+    assert 'key\tfailed\tkid is "k2", expected a key of the file; there is no such' in done.output
+    assert "signature\tnot reached" in done.output
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect", "doctor"])
+def test_a_token_in_the_place_of_a_file(command: str, token: str) -> None:
+    """It is refused with the reason, and not repeated."""
+    for argument in (token, f"Bearer {token}"):
+        done = run(command, argument)
+        assert done.exit_code == 2
+        assert "put it into a file, or pipe it in" in done.output
+        assert token[:30] not in done.output
 
 
 def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
@@ -233,15 +304,16 @@ def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
     assert done.exit_code == 0
     assert done.stdout.startswith("UNVERIFIED")
     rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
-    assert [row[:2] for row in rows] == [
-        ["octets, header, payload", "passed"],
-        ["key", "passed"],
-        ["signature", "passed"],
-        ["claims", "passed"],
+    assert {row[1] for row in rows} == {"passed"}
+    assert [row[0] for row in rows] == [
+        *("form", "algorithm", "type", "key", "signature", "payload"),
+        *("expiry", "issued", "lifetime", "issuer", "audience", "subject"),
     ]
     without = json.loads(run("inspect", "--json", stdin=token).stdout)
-    assert {check["result"] for check in without["checks"]} == {"not made"}
-    assert "OKTA_CLIENT_ORGURL" in without["checks"][0]["hint"]
+    judged = [check["check"] for check in without["checks"] if check["result"] != "not checked"]
+    assert judged == ["expiry", "issued"]
+    assert "OKTA_CLIENT_ORGURL" in without["problem"]
+    assert "\nnot verified: no keys are configured" in run("inspect", stdin=token).stdout
 
 
 def test_inspect_what_cannot_be_read() -> None:

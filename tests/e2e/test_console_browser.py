@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from hookkey_verify.emulator import OktaEmulator
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
+from .tutorial import CLIENT_ID, ISSUER, TOKEN_URL, code_block, free_port, replaced, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -173,6 +175,62 @@ def test_with_the_keyboard_alone(driver: webdriver.Chrome, key_pool: KeyPool, wi
             to(field("token", "inspect")).send_keys(assertion(okta))
             to(button("Inspect")).send_keys(Keys.ENTER)
             arrives("Not every check passes: client assertion")
+
+
+def _fire_from_the_console(
+    driver: webdriver.Chrome, okta: OktaEmulator, uri: str, token_url: str | None = None
+) -> str:
+    """Create a key and a hook, click Fire, and return what the deliveries say."""
+
+    def fill(form: str, **fields: str) -> None:
+        for name, value in fields.items():
+            where = f"[action*='/console/{form}'] [name={name}]"
+            driver.find_element(By.CSS_SELECTOR, where).send_keys(value)
+
+    def press(text: str, then: str) -> None:
+        driver.find_element(By.XPATH, f"//button[text()='{text}']").click()
+        body = (By.TAG_NAME, "body")
+        WebDriverWait(driver, 10, ignored_exceptions=(WebDriverException,)).until(
+            lambda _: then in driver.find_element(*body).text
+        )
+
+    driver.get(okta.url + "/")
+    fill("create-key", name="Token hook")
+    press("Create key", "1 of 50")
+    fill("create-hook", name="Claims", uri=uri, key="Token hook", client_id=CLIENT_ID)
+    fill("create-hook", **({} if token_url is None else {"token_url": token_url}))
+    press("Create hook", "Inline hooks (1)")
+    press("Fire", "steps of Claims")
+    return driver.find_element(By.ID, "deliveries").text
+
+
+def test_the_tutorial(driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Path) -> None:
+    """The Flask code of the README, with another issuer, answers a hook of the console."""
+    code = code_block("README.md", "from flask import Flask", "IssuerKeys(")
+    port = free_port()
+    command = ("flask", "--app", "hook", "run", f"--port={port}")
+    with served(tmp_path, replaced(code, ISSUER, okta.issuer), *command):
+        said = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook")
+    assert "✓ commands" in said
+    assert "com.okta.access.patch" in said
+    header = driver.find_element(By.TAG_NAME, "header").text
+    for fact in (okta.issuer, okta.api_token, "api://hooks", f"{okta.issuer}/v1/token"):
+        assert fact in header
+    assert CLIENT_ID in driver.find_element(By.ID, "hooks").text
+
+
+def test_the_tutorial_with_a_token_url(
+    driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Path
+) -> None:
+    """The README's own token URL, with this server's address, answers a hook of the console."""
+    port = free_port()
+    token_url = f"http://127.0.0.1:{port}/oauth2/token"
+    code = replaced(code_block("README.md", "app.post(", "TokenEndpoint("), TOKEN_URL, token_url)
+    env = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
+    with served(tmp_path, code, "flask", "--app", "hook", "run", f"--port={port}", env=env):
+        said = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook", token_url)
+    assert "✓ commands" in said
+    assert token_url in said
 
 
 def test_without_scripts(driver: webdriver.Chrome, org: OktaEmulator) -> None:

@@ -49,7 +49,7 @@ def test_all_of_it_is_described(okta: OktaEmulator) -> None:
         for method in operations
         if method != "parameters"
     }
-    own = ("/", "/openapi.json", "/emulator/faults")
+    own = ("/", "/openapi.json", "/emulator/faults", "/emulator/fire")
     served = {
         (route.path, method)
         for route in okta.app.routes

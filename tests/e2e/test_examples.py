@@ -71,6 +71,16 @@ def test_verify_client_assertion(
         assert json.loads(done.stdout)["aud"] == TOKEN_URL
 
 
+@pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.py")), ids=lambda file: file.name)
+def test_without_arguments(file: Path) -> None:
+    """Each runs, or prints its head, which says how to run it."""
+    nothing = {name: "" for name in os.environ if name.startswith(("OKTA_", "HOOKKEY_"))}
+    done = _run(str(file.relative_to(EXAMPLES)), **nothing)
+    assert "Traceback" not in done.stderr
+    head = file.read_text().split('"""')[1].replace("\\\n", "")
+    assert done.returncode == 0 or done.stderr.strip() == head.strip()
+
+
 def test_every_example_is_run() -> None:
     """A new example must get a test."""
     here = Path(__file__)

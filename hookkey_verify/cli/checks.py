@@ -1,0 +1,234 @@
+"""Every check of one token, each with what the token has and what was expected.
+
+A verifier stops at the first defect. For a person all of them are of use, so each claim is judged
+alone here, by the verifier's own ``ClaimsPolicy`` reduced to that claim. The verdict remains the
+verifier's: whatever it refuses has a row that failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from .. import jws
+from ..claims import CLIENT_ID_CLAIMS, ClaimsPolicy
+from ..clock import Clock, wall_clock
+from ..encoding import EncodingError, base64url_decode, json_object
+from ..errors import (
+    AlgorithmError,
+    Expected,
+    HookVerificationError,
+    KeyRejectedError,
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+    LifetimeError,
+    MalformedTokenError,
+    SignatureError,
+    TokenTypeError,
+    UnknownKeyError,
+)
+from ..verifier import HookVerifier
+
+__all__ = ["Check", "checks_of", "lenient"]
+
+Result = Literal["passed", "failed", "not checked", "not reached"]
+
+STEPS: Final = ("form", "algorithm", "type", "key", "signature", "payload")
+"""Before the claims; each is reached only when the ones before it have passed."""
+_STEP_OF: Final[tuple[tuple[str, tuple[type[HookVerificationError], ...]], ...]] = (
+    ("algorithm", (AlgorithmError,)),
+    ("type", (TokenTypeError,)),
+    ("key", (UnknownKeyError, KeyUnavailableError, KeySourceConfigurationError, KeyRejectedError)),
+    ("signature", (SignatureError,)),
+)
+
+MAX_SHOWN: Final = 200
+"""Characters of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One fact of a token: what it is, what was expected, and whether they agree."""
+
+    name: str
+    result: Result
+    subject: str = ""
+    """The header member or claim."""
+    actual: str = ""
+    expected: str = ""
+    hint: str = ""
+
+    @property
+    def text(self) -> str:
+        """``aud is "a", expected "b"``, and the hint."""
+        words = f"{self.subject} is {self.actual}" if self.subject else ""
+        if self.expected:
+            words += f", expected {self.expected}"
+        return "; ".join(filter(None, (words, self.hint)))
+
+    def document(self) -> dict[str, str]:
+        """Return the check as JSON values."""
+        return {
+            "check": self.name,
+            "result": self.result,
+            "is": self.actual,
+            "expected": self.expected,
+            "hint": self.hint,
+        }
+
+
+def checks_of(
+    token: bytes,
+    verifier: HookVerifier | None,
+    error: HookVerificationError | None,
+    *,
+    keys: str = "",
+    clock: Clock = wall_clock,
+) -> list[Check]:
+    """Return every check of a token that ``verifier`` refused with ``error``, or accepted (None).
+
+    Without ``verifier`` only the times are judged. ``keys`` names the key source in words.
+    """
+    header, claims = (lenient(part) for part in [*token.split(b"."), b"", b""][:2])
+    failed = None if error is None else _failed_step(token, error)
+    rows = []
+    for number, step in enumerate(STEPS):
+        result: Result = "not checked" if verifier is None else "passed"
+        if failed is not None and number > failed:
+            result = "not reached"
+        check = _step(step, result, header if isinstance(header, Mapping) else {}, keys)
+        if error is not None and number == failed:
+            expected, hint = _words(error.expected), _hint(error)
+            check = replace(check, result="failed", expected=expected or check.expected)
+            check = replace(check, hint="" if expected else hint)
+        rows.append(check)
+    if isinstance(claims, Mapping):
+        rows += _claims(claims, None if verifier is None else verifier.policy, clock())
+    if error is not None and not any(row.result == "failed" for row in rows):
+        rows.append(Check("other", "failed", hint=_hint(error)))
+    return rows
+
+
+def lenient(part: bytes) -> dict[str, Any] | str:
+    """Return the object in one part of a token, or say why it cannot be read."""
+    try:
+        return json_object(base64url_decode(part.rstrip(b"=")))
+    except EncodingError as error:
+        return f"cannot be read: {error}"
+
+
+def _failed_step(token: bytes, error: HookVerificationError) -> int | None:
+    """Return the number of the step at which the verifier stopped; None: at the claims."""
+    for step, kinds in _STEP_OF:
+        if isinstance(error, kinds):
+            return STEPS.index(step)
+    if not isinstance(error, MalformedTokenError):
+        return None
+    try:
+        jws.split(token, len(token))
+    except MalformedTokenError:
+        return STEPS.index("form")
+    return STEPS.index("payload" if error.detail.startswith("the payload ") else "form")
+
+
+def _step(step: str, result: Result, header: Mapping[str, Any], keys: str) -> Check:
+    member = {"algorithm": "alg", "type": "typ", "key": "kid"}.get(step)
+    if member is None:
+        return Check(step, result)
+    return Check(step, result, member, _shown(header, member), keys if step == "key" else "")
+
+
+def _hint(error: HookVerificationError) -> str:
+    if isinstance(error, UnknownKeyError):
+        return "there is no such key; an access token is verified with --issuer and --audience"
+    return f"{error.reason}: {error}"
+
+
+def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) -> Iterator[Check]:
+    known = policy or ClaimsPolicy(issuers=None, audiences=None)
+    leeway = f"at most {known.leeway:g} seconds"
+    times = (
+        ("expiry", "exp", "ago"),
+        ("not before", "nbf", "from now"),
+        ("issued", "iat", "from now"),
+    )
+    for name, claim, direction in times:
+        if claim in claims or claim == "exp":
+            actual = _when(claims[claim], now) if claim in claims else "missing"
+            result = _judged(claims, (claim,), now, leeway=known.leeway)
+            yield Check(name, result, claim, actual, f"{leeway} {direction}")
+    if known.max_lifetime is not None and "exp" in claims:
+        limits = {"leeway": known.leeway, "max_lifetime": known.max_lifetime}
+        result = _judged(claims, ("exp", "iat"), now, only=LifetimeError, **limits)
+        expected = f"at most {known.max_lifetime:g} seconds after iat, and from now"
+        yield Check("lifetime", result, "exp", _when(claims["exp"], now), expected)
+    for name, option, members in (
+        ("issuer", "issuers", ("iss",)),
+        ("audience", "audiences", ("aud",)),
+        ("subject", "subject", ("sub",)),
+        ("client", "client_id", CLIENT_ID_CLAIMS),
+        ("scopes", "scopes", ("scp", "scope")),
+    ):
+        wanted = getattr(known, option)
+        member = next((each for each in members if each in claims), members[0])
+        if not wanted and member not in claims:
+            continue
+        required = {"exp", member} if wanted and len(members) == 1 else {"exp"}
+        result = _judged(claims, members, now, required=frozenset(required), **{option: wanted})
+        if not wanted and result == "passed":
+            result = "not checked"
+        expected = _words(known.expected(members[0]), "and" if name == "scopes" else "or")
+        yield Check(name, result, member, _shown(claims, member), expected)
+
+
+def _judged(
+    claims: Mapping[str, Any],
+    members: tuple[str, ...],
+    now: float,
+    *,
+    only: type[HookVerificationError] = HookVerificationError,
+    **policy: Any,
+) -> Result:
+    """Judge these claims alone, by a policy of nothing else; ``only`` one kind of error counts."""
+    alone = {name: claims[name] for name in members if name in claims}
+    if "exp" not in members:
+        alone["exp"] = now + 1
+    try:
+        ClaimsPolicy(**{"issuers": None, "audiences": None, **policy}).check(alone, now)
+    except HookVerificationError as error:
+        return "failed" if isinstance(error, only) else "passed"
+    return "passed"
+
+
+def _words(expected: Expected, between: str = "or") -> str:
+    if expected is None:
+        return ""
+    if isinstance(expected, tuple):
+        return f" {between} ".join(map(_words, expected))
+    return json.dumps(expected, ensure_ascii=False)
+
+
+def _shown(members: Mapping[str, Any], name: str) -> str:
+    if name not in members:
+        return "missing"
+    text = json.dumps(members[name], ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+
+
+def _when(value: Any, now: float) -> str:
+    """A time as a date, and how far from now that is."""
+    if type(value) not in (int, float) or not abs(value) < 1e11:
+        return _shown({"": value}, "")
+    at = datetime.fromtimestamp(value, UTC)
+    seconds = round(value - now)
+    distance = abs(seconds)
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if distance >= 2 * size:
+            words = f"{distance // size} {unit}s"
+            break
+    else:
+        words = f"{distance} second{'' if distance == 1 else 's'}"
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC, {words} {'from now' if seconds >= 0 else 'ago'}"

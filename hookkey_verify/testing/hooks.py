@@ -1,0 +1,60 @@
+"""A ``VerifiedHook`` without a token, for tests of what a handler does with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ClaimError, ConfigurationError
+from ..verifier import VerifiedHook
+
+__all__ = ["verified_hook"]
+
+CLAIMS: Mapping[str, Any] = {
+    "ver": 1,
+    "jti": "AT.example",
+    "iss": "https://acme.okta.com/oauth2/aus1hooks",
+    "aud": "api://hooks",
+    "sub": "0oa1hookclient4x7",
+    "cid": "0oa1hookclient4x7",
+    "scp": ["hooks"],
+    "iat": 1_800_000_000,
+    "exp": 1_800_003_600,
+}
+"""Those of an access token of an Okta custom authorization server, as the documentation has them.
+https://developer.okta.com/docs/reference/api/oidc/#access-token-payload"""
+
+
+def verified_hook(
+    claims: Mapping[str, Any] | None = None,
+    *,
+    header: Mapping[str, Any] | None = None,
+    kid: str = "test",
+    key_thumbprint: str = "",
+) -> VerifiedHook:
+    """Return what a verifier returns for a token with these claims. Nothing is verified.
+
+    ``claims``: all of them; None makes those of an access token as Okta issues it.
+    ``header``: the JOSE header; None is ``{"alg": "RS256", "kid": kid}``.
+    ``kid``: the id of the key that signed, "test" by default.
+    ``key_thumbprint``: the RFC 7638 thumbprint of that key, empty by default.
+
+    Raises ``ConfigurationError`` for claims that no verifier accepts, such as a number as ``aud``.
+    """
+    if not isinstance(claims, Mapping | None):
+        raise ConfigurationError('claims must be a mapping such as {"cid": "0oa1"}, or None')
+    hook = VerifiedHook(
+        dict(CLAIMS if claims is None else claims),
+        {"alg": "RS256", "kid": kid} if header is None else dict(header),
+        kid,
+        key_thumbprint,
+    )
+    for name in ("iss", "sub", "jti"):
+        if not isinstance(hook.claims.get(name, ""), str):
+            raise ConfigurationError(f"claims: {name} must be a string")
+    try:
+        _ = hook.audience, hook.client_id, hook.scopes
+    except ClaimError as error:
+        problem = f"claims: {error.claim} {error.detail}"
+        raise ConfigurationError(problem) from None
+    return hook

@@ -1,0 +1,42 @@
+"""The frameworks' snippets of docs/protect.md reach "commands" at a hook of the local org.
+
+Only the issuer is changed. The Flask code of the README, through the console in a browser, is in
+``test_console_browser``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hookkey_verify.emulator import OktaEmulator
+
+from .tutorial import CLIENT_ID, DJANGO_SITE, ISSUER, code_block, free_port, replaced, served
+
+
+def _fired(okta: OktaEmulator, port: int) -> tuple[str, object]:
+    key = okta.create_key("Token hook")
+    uri = f"http://127.0.0.1:{port}/hook"
+    hook = okta.create_hook(uri, key=key, client_id=CLIENT_ID)
+    delivery = okta.fire(hook["id"])
+    assert delivery.outcome == "commands", delivery
+    return delivery.outcome, delivery.commands[0]["value"][0]["value"]
+
+
+def test_fastapi(okta: OktaEmulator, tmp_path: Path) -> None:
+    """FastAPI, served by uvicorn."""
+    code = code_block("docs/protect.md", "from fastapi import", "async def token_hook")
+    port = free_port()
+    with served(
+        tmp_path, replaced(code, ISSUER, okta.issuer), "uvicorn", "hook:app", f"--port={port}"
+    ):
+        assert _fired(okta, port) == ("commands", CLIENT_ID)
+
+
+def test_django(okta: OktaEmulator, tmp_path: Path) -> None:
+    """Django, with a URL for the view, served by uvicorn."""
+    code = code_block("docs/protect.md", "from django.http import", "def token_hook")
+    (tmp_path / "site_of_hook.py").write_text(DJANGO_SITE)
+    port = free_port()
+    command = ("uvicorn", "site_of_hook:app", f"--port={port}")
+    with served(tmp_path, replaced(code, ISSUER, okta.issuer), *command):
+        assert _fired(okta, port) == ("commands", CLIENT_ID)

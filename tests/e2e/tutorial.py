@@ -1,0 +1,78 @@
+"""The code of the README and of docs/protect.md, as text, served as a reader would serve it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ISSUER = "https://acme.okta.com/oauth2/aus1hooks"
+TOKEN_URL = "https://hooks.acme.com/oauth2/token"
+CLIENT_ID = "0oa1hookclient4x7"
+
+DJANGO_SITE = """
+import hook
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="of-a-test")
+urlpatterns = [path("hook", hook.token_hook)]
+app = get_asgi_application()
+"""
+"""What a Django project has around the view."""
+
+
+def code_block(file: str, *words: str) -> str:
+    """Return the only Python block of a file that contains all of these words."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+    [block] = [each for each in blocks if all(word in each for word in words)]
+    return str(block)
+
+
+def replaced(code: str, old: str, new: str) -> str:
+    """Return the code with one literal changed, which must be there once."""
+    assert code.count(f'"{old}"') == 1
+    return code.replace(f'"{old}"', f'"{new}"')
+
+
+def free_port() -> int:
+    """Return a port that the operating system chose."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def served(
+    folder: Path, code: str, *command: str, env: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Write ``hook.py`` and run a server's command there until it says that it is running."""
+    (folder / "hook.py").write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env={**os.environ, **(env or {}), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if re.search(r"[Rr]unning on http", line):
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield
+    finally:
+        process.terminate()
+        process.stdout.close()
+        process.wait(10)
