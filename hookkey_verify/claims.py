@@ -175,17 +175,17 @@ def client_ids(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def granted_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return ``scp`` (Okta: list) or else ``scope`` (RFC 9068: words in a string); absent is empty.
+    """Return ``scp``, or else ``scope``; absent is empty.
 
-    Raises ``InvalidClaimError`` for other types.
+    Either is a list (Okta's ``scp``) or words in a string (``scope`` of RFC 9068), as other servers
+    mix them. Raises ``InvalidClaimError`` for other types.
     """
-    if "scp" in claims:
-        return _strings("scp", claims["scp"])
-    if "scope" in claims:
-        value = claims["scope"]
-        if type(value) is not str:
-            raise InvalidClaimError("scope", "must be a string")
-        return tuple(value.split(" ")) if value else ()
+    for name in ("scp", "scope"):
+        if name in claims:
+            value = claims[name]
+            if type(value) is str:
+                return tuple(value.split(" ")) if value else ()
+            return _strings(name, value)
     return ()
 
 

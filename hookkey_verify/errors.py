@@ -40,7 +40,7 @@
 
 ``str(error)`` is made of this package's own words and of values from the caller's configuration,
 such as the expected audience; nothing of a token, a key, a credential or a response body is ever in
-it. ``error.expected`` holds that configured value, and no HTTP response does.
+it. ``error.expected`` holds that configured value; HTTP responses do not, but for scopes.
 
 Why 503 and not 401 when keys cannot be fetched: Okta never retries a call answered with 4xx and
 retries at most once after 5xx (https://developer.okta.com/docs/concepts/inline-hooks/), so a 401
@@ -189,7 +189,8 @@ class HookVerificationError(HookKeyError):
     """The token was not accepted. ``verify`` raises subclasses of this and nothing else.
 
     ``expected`` is the configured value that the token did not meet, None where there is none. It
-    is the verifier's, never the sender's, and no HTTP response contains it.
+    is the verifier's, never the sender's. No HTTP response contains it, but for the scopes of an
+    ``InsufficientScopeError`` (RFC 6750 section 3.1).
     """
 
     status_code = 401

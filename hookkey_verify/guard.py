@@ -35,6 +35,8 @@ __all__ = [
 MAX_CHALLENGE = 1024
 """Characters of an event hook's challenge; Okta's are far shorter."""
 
+_LEVELS = {500: logging.ERROR, 503: logging.WARNING}
+"""What a refusal with this status is logged as; others are the sender's fault."""
 _MOUNT_HEADERS = ("script-name", "script_name", "x-script-name", "x-forwarded-prefix")
 """Headers from which servers (gunicorn) and middleware (ProxyFix) take a mount point."""
 _PLAIN_PATH = re.compile(r"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
@@ -222,7 +224,7 @@ def _refusal(error: Exception) -> HttpRefusal:
         logger.error("the verifier raised %s", type(error).__name__)
         error = ConfigurationError("the verifier failed")
     refusal = HttpRefusal.of(error)
-    level = logging.ERROR if refusal.status == 500 else logging.INFO
+    level = _LEVELS.get(refusal.status, logging.INFO)
     logger.log(level, "a request was refused with %d: %s", refusal.status, error)
     return refusal
 

@@ -23,10 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from .encoding import EncodingError, base64url_decode
 from .errors import KeyRejectedError
 
-__all__ = ["ALGORITHMS", "PublicKey", "is_kid"]
+__all__ = ["ALGORITHMS", "SYNONYMS", "PublicKey", "is_kid"]
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 """What can be verified: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA P-256 with SHA-256, Ed25519."""
+
+SYNONYMS: Final[Mapping[str, str]] = {"Ed25519": "EdDSA"}
+"""Other names of these algorithms (RFC 9864 section 2.2)."""
 
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 MAX_RSA_BITS = 8192  # beyond it one verification costs an attacker's victim milliseconds
@@ -101,7 +104,9 @@ class PublicKey:
             kinds = " or ".join(t for t, name in _ALGORITHM_OF.items() if name in algorithms)
             raise KeyRejectedError(f"kty must be {kinds}")
         # "RSA" is what Okta writes into alg; it names the key type, so it says nothing more.
-        if jwk.get("alg") not in (None, algorithm, "RSA" if kty == "RSA" else algorithm):
+        alg = jwk.get("alg")
+        known = (None, algorithm, "RSA" if kty == "RSA" else algorithm)
+        if alg not in known and not (isinstance(alg, str) and SYNONYMS.get(alg) == algorithm):
             raise KeyRejectedError(f"alg must be absent or {algorithm}")
         members, check = _IMPORTERS[algorithm](jwk)
         return cls(kid, algorithm, members, check)

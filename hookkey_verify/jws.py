@@ -24,7 +24,7 @@ from .errors import (
     TokenTypeError,
     UnsupportedHeaderError,
 )
-from .jwk import is_kid
+from .jwk import SYNONYMS, is_kid
 
 __all__ = ["HeaderRules", "Signed", "media_type", "read_claims", "split", "unverified_issuer"]
 
@@ -59,7 +59,8 @@ class HeaderRules:
 
         ``type_required``: whether a header without ``typ`` is refused.
         """
-        self._algorithms = algorithms
+        synonyms = {name for name, algorithm in SYNONYMS.items() if algorithm in algorithms}
+        self._algorithms = algorithms | synonyms
         self._token_types = token_types
         self._type_required = type_required
         self.learned: dict[bytes, dict[str, Any]] = {}

@@ -141,7 +141,9 @@ class Settings:
         where, origin = NAMES[name], self.origin(name)
         if origin == "argument":
             return self._flags.get(name, name)
-        return where.variable if origin == where.variable else f"okta.client.{where.key}, {origin},"
+        if origin in (None, where.variable):
+            return where.variable
+        return f"okta.client.{where.key} in {origin}"
 
     def _find(self, name: str) -> tuple[Any, str | None]:
         if name in self._given:

@@ -19,7 +19,13 @@ from .bearer import Headers, header_values
 from .errors import ConfigurationError, WrongCredentialsError
 from .verifier import VerifiedHook
 
-__all__ = ["BasicCredentials", "HeaderSecret", "is_among", "secret_digests"]
+__all__ = [
+    "BasicCredentials",
+    "HeaderSecret",
+    "basic_credentials",
+    "is_among",
+    "secret_digests",
+]
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2 token
 _BASIC = re.compile(r"(?i:basic) +((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)")
@@ -94,6 +100,12 @@ class BasicCredentials:
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
         """Do as ``verify_headers``; it never blocks."""
         return self.verify_headers(headers)
+
+
+def basic_credentials(value: str) -> tuple[str, str] | None:
+    """Return user name and password of an ``Authorization`` value (RFC 7617); None: others."""
+    username, colon, password = _decoded(value).partition(":")
+    return (username, password) if colon else None
 
 
 def secret_digests(name: str, secrets: Any) -> tuple[bytes, ...]:

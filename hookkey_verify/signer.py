@@ -10,13 +10,13 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 
 from .clock import Clock, wall_clock
@@ -24,27 +24,42 @@ from .errors import ConfigurationError
 
 __all__ = ["HookSigner"]
 
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
 _RS256 = RSAAlgorithm(RSAAlgorithm.SHA256)
+_CURVES = {
+    "secp256r1": ("ES256", ECAlgorithm(ECAlgorithm.SHA256)),
+    "secp384r1": ("ES384", ECAlgorithm(ECAlgorithm.SHA384)),
+    "secp521r1": ("ES512", ECAlgorithm(ECAlgorithm.SHA512)),
+}
 _KID = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class HookSigner:
-    """Signs JWTs with RS256 under one ``kid``. Immutable and thread-safe.
+    """Signs JWTs under one ``kid``: with RS256, as Okta does, or by an EC key's curve.
+
+    Immutable and thread-safe. ``algorithm`` is RS256, ES256, ES384 or ES512.
 
     The key is parsed once, here: handing PyJWT a PEM at each call costs over a hundred times as
     much as handing it the key object.
     """
 
     def __init__(
-        self, private_key: rsa.RSAPrivateKey | str | bytes, kid: str, *, clock: Clock = wall_clock
+        self, private_key: PrivateKey | str | bytes, kid: str, *, clock: Clock = wall_clock
     ) -> None:
-        """Take an RSA private key (2048 bits or more; object or unencrypted PEM) and its kid.
+        """Take a private key and its kid.
 
-        ``clock`` returns epoch seconds. Raises ``ConfigurationError`` naming the argument.
+        ``private_key``: RSA of 2048 bits or more, P-256, P-384 or P-521; an object or an
+            unencrypted PEM.
+        ``kid``: 1 to 255 printable ASCII characters, for the header.
+        ``clock``: a function that returns epoch seconds.
+
+        Raises ``ConfigurationError`` naming the argument.
         """
         if not isinstance(kid, str) or not _KID.fullmatch(kid):
             raise ConfigurationError("kid must be 1 to 255 printable ASCII characters")
-        self._key = _private_key(private_key)
+        self._key: Any = _private_key(private_key)
+        self.algorithm, self._signs = _algorithm_of(self._key)
         self._clock = clock
         self.kid = kid
 
@@ -96,16 +111,16 @@ class HookSigner:
     def sign(self, claims: Mapping[str, Any], *, headers: Mapping[str, Any] | None = None) -> str:
         """Sign any claims, exactly as given; nothing is added to them or checked.
 
-        ``headers`` are added to ``{"alg": "RS256", "typ": "JWT", "kid": …}``; a value of None
-        removes a member, and ``alg`` cannot be changed. Raises ``ConfigurationError`` when claims
+        ``headers`` are added to ``{"alg": …, "typ": "JWT", "kid": …}``; a value of None removes a
+        member, and ``alg`` cannot be changed. Raises ``ConfigurationError`` when claims
         or headers cannot be written as JSON.
         """
         added = {} if headers is None else headers
         if not isinstance(added, Mapping) or not isinstance(claims, Mapping):
             raise ConfigurationError("claims and headers must be mappings")
         if "alg" in added:
-            raise ConfigurationError("headers cannot change alg: this signer only signs RS256")
-        header = {"alg": "RS256", "typ": "JWT", "kid": self.kid, **added}
+            raise ConfigurationError(f"headers cannot change alg: this key signs {self.algorithm}")
+        header = {"alg": self.algorithm, "typ": "JWT", "kid": self.kid, **added}
         return self.sign_octets(
             _json("headers", {k: v for k, v in header.items() if v is not None}),
             _json("claims", dict(claims)),
@@ -117,26 +132,39 @@ class HookSigner:
         For tests of verifiers: duplicate members, lying headers, text that is not JSON.
         """
         signing_input = base64url_encode(header) + b"." + base64url_encode(payload)
-        signature = base64url_encode(_RS256.sign(signing_input, self._key))
+        signature = base64url_encode(self._signs(signing_input, self._key))
         return (signing_input + b"." + signature).decode("ascii")
 
     def public_jwk(self) -> dict[str, str]:
         """Return the public half as a JWK that JOSE libraries import."""
-        jwk = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        members = {"kty": "RSA", "n": jwk["n"], "e": jwk["e"]}
-        return {**members, "kid": self.kid, "use": "sig", "alg": "RS256"}
+        rest = {"kid": self.kid, "use": "sig", "alg": self.algorithm}
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            jwk = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+            return {"kty": "RSA", "n": jwk["n"], "e": jwk["e"], **rest}
+        jwk = ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return {**{name: jwk[name] for name in ("kty", "crv", "x", "y")}, **rest}
 
 
-def _private_key(key: object) -> rsa.RSAPrivateKey:
+def _algorithm_of(key: PrivateKey) -> tuple[str, Callable[[bytes, Any], bytes]]:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "RS256", _RS256.sign
+    name, algorithm = _CURVES[key.curve.name]
+    return name, algorithm.sign
+
+
+def _private_key(key: object) -> PrivateKey:
     if isinstance(key, str | bytes):
         pem = key.encode("utf-8", "replace") if isinstance(key, str) else key
         try:
             key = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return key
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ConfigurationError(
-            "private_key must be an RSA private key or an unencrypted PEM of one"
+            "private_key must be a private key, or an unencrypted PEM of one: RSA, P-256, P-384 or "
+            "P-521"
         )
     if key.key_size < 2048:  # RFC 7518 section 3.3
         raise ConfigurationError("private_key must have 2048 bits or more")

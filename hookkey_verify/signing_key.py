@@ -25,11 +25,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from .errors import ConfigurationError, KeyRejectedError
-from .jwk import PublicKey, is_kid
+from .jwk import SYNONYMS, PublicKey, is_kid
 
 __all__ = ["SigningKey"]
 
-Algorithm = Literal["ES256", "EdDSA", "RS256"]
+Algorithm = Literal["ES256", "EdDSA", "Ed25519", "RS256"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 _PKCS1V15 = padding.PKCS1v15()
@@ -72,9 +72,9 @@ class SigningKey:
     @classmethod
     def generate(cls, algorithm: Algorithm = "ES256") -> SigningKey:
         """Make a key that only this process has. Raises ``ConfigurationError``."""
-        make: Any = _GENERATE.get(algorithm)
+        make: Any = _GENERATE.get(SYNONYMS.get(algorithm, algorithm))
         if make is None:
-            raise ConfigurationError("algorithm must be ES256, EdDSA or RS256")
+            raise ConfigurationError("algorithm must be ES256, EdDSA (Ed25519) or RS256")
         return cls(make())
 
     @classmethod

@@ -15,7 +15,7 @@ import secrets
 from binascii import hexlify
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from .bearer import Headers, pick_headers
 from .clock import Clock, wall_clock
@@ -24,7 +24,7 @@ from .form import FormError, read_form
 from .guard import HttpAnswer
 from .keys.static import StaticKeys
 from .log import logger
-from .shared_secret import is_among, secret_digests
+from .shared_secret import basic_credentials, is_among, secret_digests
 from .signing_key import SigningKey
 from .verifier import HookVerifier, VerifiedHook, VerifierByIssuer
 
@@ -45,7 +45,10 @@ _HEADERS: Final = (
 
 
 class ClientSecret:
-    """A client that authenticates with ``client_secret_post``, Okta's other OAuth method."""
+    """A client that authenticates with a secret, Okta's other OAuth method.
+
+    In the form (``client_secret_post``, as Okta does) or by HTTP Basic (``client_secret_basic``).
+    """
 
     def __init__(self, client_id: str, *client_secrets: str) -> None:
         """Several secrets are all accepted: to change one without a gap.
@@ -104,6 +107,8 @@ class TokenEndpoint:
         keys = [*signing_key] if isinstance(signing_key, Sequence) else [signing_key]
         if not keys or not all(isinstance(key, SigningKey) for key in keys):
             raise ConfigurationError("signing_key must be a SigningKey, or several")
+        if len({key.kid for key in keys}) != len(keys):
+            raise ConfigurationError("two keys of signing_key have the same kid")
         if type(lifetime) is not int or not 30 <= lifetime <= 86_400:
             raise ConfigurationError("lifetime must be a whole number of seconds from 30 to 86400")
         if isinstance(scopes, str) or not scopes or not all(map(_is_scope, scopes)):
@@ -146,7 +151,7 @@ class TokenEndpoint:
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
-                _want_one_audience(request.verifier.verify(request.assertion))
+                _want_no_other_audience(request.verifier.verify(request.assertion), request)
             return self._issue(request.grant)
         except Exception as error:
             return _refused(error)
@@ -156,7 +161,7 @@ class TokenEndpoint:
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
-                _want_one_audience(await request.verifier.averify(request.assertion))
+                _want_no_other_audience(await request.verifier.averify(request.assertion), request)
             return self._issue(request.grant)
         except Exception as error:
             return _refused(error)
@@ -174,19 +179,37 @@ class TokenEndpoint:
             form = read_form(body, _ESCAPED)
         except FormError as error:
             raise _RefusedError(400, "invalid_request", f"the form {error}") from None
-        if credentials:
-            # RFC 6749 section 5.2: whoever tried it by a header is told of one.
-            basic = ("WWW-Authenticate", 'Basic realm="token"')
-            raise _RefusedError(401, "invalid_client", "credentials go into the form", basic)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise _RefusedError(400, "invalid_request", "grant_type is missing")
         if grant_type != "client_credentials":
             raise _RefusedError(400, "unsupported_grant_type", "only client_credentials is known")
         scope = form.get("scope", self._all_scopes)
+        if credentials:
+            return self._with_header(credentials, form, scope)
         if "client_assertion" in form or "client_assertion_type" in form:
             return self._with_assertion(form, scope)
         return self._with_secret(form, scope)
+
+    def _with_header(
+        self, credentials: Sequence[str], form: Mapping[str, str], scope: str
+    ) -> _Request:
+        """RFC 6749 section 2.3.1, the first form."""
+        if "client_secret" in form or "client_assertion" in form:  # RFC 6749 section 2.3
+            raise _RefusedError(400, "invalid_request", "a client authenticates in one way")
+        given = basic_credentials(credentials[0]) if len(credentials) == 1 else None
+        client_id, secrets_given = "", tuple[str, ...]()
+        if given is not None:
+            # Some clients do not encode the two, as the section wants; others do.
+            client_id, secrets_given = _decoded(given[0]), (given[1], _decoded(given[1]))
+        client = self._secrets.get(client_id, _NOBODY)
+        matches = [client.matches(each) for each in secrets_given]
+        if not any(matches) or client is _NOBODY or form.get("client_id", client_id) != client_id:
+            # RFC 6749 section 5.2: whoever tried it by a header is told of one.
+            basic = ("WWW-Authenticate", 'Basic realm="token"')
+            problem = "the credentials in the header are not those of a client"
+            raise _RefusedError(401, "invalid_client", problem, basic)
+        return _Request(self._granted(client_id, scope))
 
     def _with_assertion(self, form: Mapping[str, str], scope: str) -> _Request:
         """RFC 7521 section 4.2."""
@@ -273,10 +296,16 @@ _NOBODY: Final = ClientSecret("nobody", secrets.token_hex(32))
 """In the place of a client that is not there, so that time does not tell which ones are."""
 
 
-def _want_one_audience(hook: VerifiedHook) -> None:
-    """Whoever else is named as an audience could use the assertion here."""
-    if len(hook.audience) != 1:
-        raise AudienceError("aud", "an assertion must name the token URL only")
+def _want_no_other_audience(hook: VerifiedHook, request: _Request) -> None:
+    """Refuse an assertion that names somebody else, too, who could then use it here."""
+    known, named = request.verifier and request.verifier.policy.audiences, hook.audience
+    if not known or not known.issuperset(named) or len(set(named)) != len(named):
+        raise AudienceError("aud", "an assertion must name nobody but this token endpoint")
+
+
+def _decoded(text: str) -> str:
+    """RFC 6749 appendix B."""
+    return unquote_plus(text, errors="replace")
 
 
 def _refused(error: Exception) -> HttpAnswer:
@@ -330,8 +359,8 @@ def _client_id(client: Any) -> str:
     policy = client.policy
     if policy.subject is None or policy.issuers != frozenset({policy.subject}):
         raise ConfigurationError("clients must be made with HookVerifier.for_client_assertion")
-    if policy.audiences is None or len(policy.audiences) != 1:
-        raise ConfigurationError("the verifier of a client must know one token_url")
+    if policy.audiences is None:
+        raise ConfigurationError("the verifier of a client must know the token_url")
     if policy.max_lifetime is None or policy.max_lifetime > MAX_ASSERTION_LIFETIME:
         raise ConfigurationError("assertions may live for an hour at most: max_lifetime=3600")
     if not client.single_use:

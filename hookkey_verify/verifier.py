@@ -42,7 +42,7 @@ from .errors import (
     UnknownKeyError,
 )
 from .issuer import is_authorization_server, refuse_org_server
-from .jwk import ALGORITHMS, PublicKey, is_kid
+from .jwk import ALGORITHMS, SYNONYMS, PublicKey, is_kid
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -61,6 +61,10 @@ MAX_LEEWAY = 600
 MAX_VERIFIED = 1_000_000
 MAX_HINTED = 2_048
 """Bytes of an encoded payload that is looked at to explain why its key is not known."""
+_NO_KID = (
+    "the header has no kid; if its server signs without one, default_kid= names the key of such "
+    "tokens"
+)
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 
 
@@ -70,15 +74,21 @@ class KeySource(Protocol):
 
     ``get`` returns the key whose kid is asked for or raises a ``HookVerificationError``:
     ``UnknownKeyError`` when there is none, ``KeyUnavailableError`` when that cannot be told now.
-    ``deadline`` is a reading of ``time.monotonic`` after which the caller no longer waits; None
-    leaves it to the source. ``aget`` does the same without blocking the event loop.
+    ``algorithm`` chooses where several keys have one kid (RFC 7517 section 4.5); a source without
+    such keys ignores it, and the verifier compares it with the key's. ``deadline`` is a reading of
+    ``time.monotonic`` after which the caller no longer waits; None leaves it to the source.
+    ``aget`` does the same without blocking the event loop.
     """
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Return the key."""
         ...
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Return the key."""
         ...
 
@@ -230,7 +240,8 @@ class HookVerifier:
         ``audience``: what ``aud`` must hold, one value or any of several. No default, as above.
         ``subject``, ``client_id``: what ``sub`` and ``cid`` must be. Default None: unchecked.
         ``scopes``: scopes that must all be granted. Default: none.
-        ``algorithms``: some of RS256 (the default), ES256 and EdDSA.
+        ``algorithms``: some of RS256 (the default), ES256 and EdDSA, which Ed25519 is another name
+            of (RFC 9864).
         ``required_claims``: claims that must be there and not null, beside ``exp``, which always
             must.
         ``max_lifetime``: seconds, at least 1, that ``exp`` may lie after now and after ``iat``.
@@ -296,6 +307,7 @@ class HookVerifier:
         *,
         client_id: str,
         token_url: str,
+        audiences: Collection[str] = (),
         max_lifetime: float = 3600,
         leeway: float = 60,
         default_kid: str | None = None,
@@ -304,9 +316,10 @@ class HookVerifier:
     ) -> HookVerifier:
         """Verify what Okta posts to your token URL, signed with a hook key (RFC 7523 section 3).
 
-        ``iss`` and ``sub`` must both be ``client_id``, ``aud`` must hold exactly ``token_url`` (the
-        hook's Token URL as it is entered in Okta), ``exp`` may lie at most ``max_lifetime`` seconds
-        ahead (Okta's own limit is one hour,
+        ``iss`` and ``sub`` must both be ``client_id``. ``aud`` must hold exactly ``token_url`` (the
+        hook's Token URL as it is entered in Okta), or one of ``audiences``: for other clients than
+        Okta, which name the issuer of the token endpoint (RFC 7523 section 3). ``exp`` may lie at
+        most ``max_lifetime`` seconds ahead (Okta's own limit is one hour,
         https://developer.okta.com/docs/guides/build-self-signed-jwt/). iat, nbf and jti are checked
         when they are there. ``replay`` makes assertions single use; whether Okta's have a jti is
         not documented, so one without is known by its digest.
@@ -323,7 +336,7 @@ class HookVerifier:
         return cls(
             keys,
             issuer=_one("client_id", client_id),
-            audience=_one("token_url", token_url),
+            audience=[_one("token_url", token_url), *_texts("audiences", audiences)],
             subject=client_id,
             token_types=("JWT", None),  # whether Okta sends a typ is not documented
             max_lifetime=max_lifetime,
@@ -347,6 +360,7 @@ class HookVerifier:
         leeway: float = 60,
         max_token_bytes: int = 16_384,
         json_limits: JsonLimits | None = None,
+        default_kid: str | None = None,
         verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
@@ -383,6 +397,7 @@ class HookVerifier:
             leeway=leeway,
             max_token_bytes=max_token_bytes,
             json_limits=json_limits,
+            default_kid=default_kid,
             verified_cache=verified_cache,
             clock=clock,
         )
@@ -432,14 +447,15 @@ class HookVerifier:
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
-            raise MalformedTokenError("the header has no kid and no default_kid is configured")
+            raise MalformedTokenError(_NO_KID)
+        algorithm = SYNONYMS.get(header["alg"], header["alg"])
         try:
-            key = self._keys.get(kid)  # 3
+            key = self._keys.get(kid, algorithm=algorithm)  # 3
         except UnknownKeyError as error:
             raise self._diagnosed(error, signed) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(header, signed, kid, key)  # 4, 5, 6
+        hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
                 first = self._replay.claim(*self._use(hook._claims, signed))
@@ -455,14 +471,15 @@ class HookVerifier:
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
         if kid is None:
-            raise MalformedTokenError("the header has no kid and no default_kid is configured")
+            raise MalformedTokenError(_NO_KID)
+        algorithm = SYNONYMS.get(header["alg"], header["alg"])
         try:
-            key = await self._keys.aget(kid)  # 3
+            key = await self._keys.aget(kid, algorithm=algorithm)  # 3
         except UnknownKeyError as error:
             raise self._diagnosed(error, signed) from None
         except Exception as error:
             raise _verdict("key source", error) from None
-        hook = self._check(header, signed, kid, key)  # 4, 5, 6
+        hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
                 first = await self._replay.aclaim(*self._use(hook._claims, signed))
@@ -485,13 +502,13 @@ class HookVerifier:
         return await self.averify(bearer_token(headers))
 
     def _check(
-        self, header: dict[str, Any], signed: jws.Signed, kid: str, key: PublicKey
+        self, header: dict[str, Any], algorithm: str, signed: jws.Signed, kid: str, key: PublicKey
     ) -> VerifiedHook:
         if not isinstance(key, PublicKey):
             raise KeyUnavailableError("the key source did not return a PublicKey")
         octets, encoded_header, payload, signing_input, encoded_signature = signed
-        if header["alg"] != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
-            raise AlgorithmError(f"the key is for {key.algorithm}")
+        if algorithm != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
+            raise AlgorithmError(f"the key is for {key.algorithm}", expected=key.algorithm)
         memo, signature = self._memo, a2b_base64(encoded_signature)
         if not (
             key.verify(signature, signing_input)
@@ -687,7 +704,7 @@ def _types(token_types: Collection[str | None]) -> frozenset[str]:
 
 
 def _algorithms(algorithms: Collection[str]) -> frozenset[str]:
-    named = _texts("algorithms", algorithms)
+    named = [SYNONYMS.get(each, each) for each in _texts("algorithms", algorithms)]
     refused = [name for name in named if name not in ALGORITHMS]
     if refused or not named:
         raise ConfigurationError(f"algorithms must be some of {', '.join(ALGORITHMS)}")

@@ -233,7 +233,7 @@ def test_scopes_missing(claims: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "claims",
-    [{"scp": "a"}, {"scp": None}, {"scp": [1]}, {"scope": ["a"]}, {"scope": None}]
+    [{"scp": 5}, {"scp": None}, {"scp": [1]}, {"scope": [1]}, {"scope": None}]
     + [{name: 5} for name in ("cid", "client_id", "azp")],
     ids=repr,
 )

@@ -168,7 +168,7 @@ def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) ->
 def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
     """It is in what ``create_hook`` returns, and a verifier made of it accepts the delivery."""
     key, token_url = okta.create_key("mine"), f"{okta.issuer}/v1/token"
-    setup = okta.create_hook("https://a.io/h", key=key, client_id="0oa1")["_emulator"]
+    setup = okta.create_hook("https://a.io/h", key="mine", client_id="0oa1")["_emulator"]
     assert setup == {
         "orgUrl": okta.url,
         "apiToken": okta.api_token,
@@ -202,14 +202,23 @@ def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
         ({"client_id": "0oa1"}, "client_id: only with a key or a client_secret"),
         ({"token_url": "https://a.io/t", "scope": "s"}, "token_url and scope: only with a key"),
         ({"client_id": "0oa1", "secret": ("X-S", "s")}, "client_id: only with a key"),
-        ({"key": {}, "client_secret": "s"}, "key and client_secret exclude each other"),
-        ({"key": {}, "secret": ("X-S", "s")}, "key and secret exclude each other"),
+        ({"key": "mine", "client_secret": "s"}, "key and client_secret exclude each other"),
+        ({"key": "mine", "secret": ("X-S", "s")}, "key and secret exclude each other"),
+        ({"key": "other"}, "key must be a hook key of this org"),
+        ({"key": {}}, "key must be a hook key of this org"),
+        ({"key": {"id": []}}, "key must be a hook key of this org"),
+        ({"secret": 1}, "secret must be the name and the value of a header"),
+        ({"secret": ("a",)}, "secret must be the name and the value of a header"),
+        ({"client_id": []}, "client_id must be text"),
+        ({"client_secret": "s", "scope": 1}, "scope must be text"),
     ],
 )
 def test_nothing_is_ignored(okta: OktaEmulator, given: Any, problem: str) -> None:
     """An argument that would have no effect is refused, and no hook is made."""
+    okta.create_key("mine")
     with pytest.raises(OktaError) as caught:
         okta.create_hook("https://a.io/h", **given)
+    assert problem in str(caught.value)
     assert problem in caught.value.causes[0]
     assert okta.hooks.list() == []
 

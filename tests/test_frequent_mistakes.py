@@ -223,7 +223,7 @@ def test_unknown_kid(org: Org) -> None:
     """The kids that are configured are named, or who was asked."""
     keys = StaticKeys.from_jwk(HookSigner.generate("mine").public_jwk())
     said = message(lambda: org.for_assertions(keys).verify(org.assertion()))
-    assert "the configured keys have the kids 'mine'" in said
+    assert "the kids of the configured keys are 'mine'" in said
     said = message(lambda: org.for_access_tokens().verify(org.assertion()))
     assert f"{org.okta.issuer} has no key with this kid" in said
     assert "verify it with HookKeys" in said

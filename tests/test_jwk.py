@@ -297,8 +297,8 @@ EM = b"\x00\x01" + b"\xff" * 202 + b"\x00" + INFO + DIGEST
 def _raw(encoded: bytes, signer: HookSigner) -> bytes:
     """Sign octets as they are: what a forger would like an encoding to be read as."""
     numbers = signer._key.private_numbers()
-    octets = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
-    return octets.to_bytes(256, "big")
+    number: int = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
+    return number.to_bytes(256, "big")
 
 
 @pytest.mark.parametrize(

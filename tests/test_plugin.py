@@ -276,9 +276,10 @@ def test_a_verified_hook() -> None:
     [
         ({"aud": 5}, "aud must be a list of strings"),
         ({"cid": 5}, "cid must be a list of strings"),
-        ({"scp": "hooks"}, "scp must be a list of strings"),
+        ({"scp": 5}, "scp must be a list of strings"),
         ({"iss": 5}, "iss must be a string"),
-        ("sub", "claims must be a mapping"),
+        ({"exp": "x"}, "exp must be a number"),
+        ("sub", "claims and header must be mappings"),
     ],
 )
 def test_hooks_that_no_verifier_returns(claims: Any, problem: str) -> None:

@@ -22,7 +22,7 @@ from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import (
     AuthenticationError,
     ForbiddenError,
-    HookKeyApiError,
+    HookKeyError,
     KeySourceConfigurationError,
     RateLimitedError,
     TransportError,
@@ -165,14 +165,14 @@ def test_a_due_token_serves_while_another_thread_renews_it(
     [
         ({"client_id": "0oaOther"}, AuthenticationError, "invalid_client"),
         ({"scopes": ("okta.users.read",)}, ForbiddenError, "invalid_scope"),
-        ({"dpop": True}, AuthenticationError, "DPoP"),
+        ({"dpop": True}, ConfigurationError, "not bound by DPoP; leave dpop out"),
     ],
 )
 def test_refused_apps(
     okta: OktaEmulator,
     app_key: HookSigner,
     options: dict[str, Any],
-    kind: type[HookKeyApiError],
+    kind: type[HookKeyError],
     problem: str,
 ) -> None:
     """The error says what to repair; at a key source it is a matter of configuration."""

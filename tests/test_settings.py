@@ -182,7 +182,7 @@ def test_wrong_types(places: tuple[Path, Path]) -> None:
         (settings.flag, "dpop", "dpopEnabled"),
     ]
     for read, name, key in reads:
-        with pytest.raises(ConfigurationError, match=rf"okta\.client\.{key}, okta\.yaml, must"):
+        with pytest.raises(ConfigurationError, match=rf"okta\.client\.{key} in okta\.yaml must"):
             read(name)
     with pytest.raises(ConfigurationError, match="key_id must"):
         Settings({"key_id": 5}).text("key_id")
@@ -216,15 +216,12 @@ def test_a_yaml_bomb(places: tuple[Path, Path]) -> None:
 
 
 def _pem() -> str:
-    return (
-        HookSigner.generate()
-        ._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        .decode()
+    octets: bytes = HookSigner.generate()._key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
+    return octets.decode()
 
 
 @pytest.mark.parametrize(

@@ -45,12 +45,16 @@ class Keys:
         object.__setattr__(key, "_check", counted)
         self.by_kid[signer.kid] = key
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         if kid not in self.by_kid:
             raise UnknownKeyError
         return self.by_kid[kid]
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         return self.get(kid)
 
     def close(self) -> None:

@@ -86,15 +86,15 @@ RSA_1024 = rsa.generate_private_key(public_exponent=65537, key_size=1024)
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        (None, "RSA private key"),
-        ("", "RSA private key"),
-        ("\ud800", "RSA private key"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "RSA private key"),
-        (ec.generate_private_key(ec.SECP256R1()), "RSA private key"),
-        (_pem(ec.generate_private_key(ec.SECP256R1())), "RSA private key"),
+        (None, "must be a private key"),
+        ("", "must be a private key"),
+        ("\ud800", "must be a private key"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "must be a private key"),
+        (ec.generate_private_key(ec.SECP256K1()), "must be a private key"),
+        (_pem(ec.generate_private_key(ec.SECP256K1())), "must be a private key"),
         (_pem(RSA_1024, password=b"secret"), "unencrypted"),
         (RSA_1024, "2048 bits"),
-        (RSA_1024.public_key(), "RSA private key"),
+        (RSA_1024.public_key(), "must be a private key"),
     ],
     ids=["None", "empty", "surrogate", "rubbish", "EC", "EC PEM", "encrypted", "1024", "public"],
 )

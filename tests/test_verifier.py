@@ -45,11 +45,15 @@ class CountingKeys:
         self.answer = answer
         self.asked: list[str] = []
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         self.asked.append(kid)
         return self.answer(kid)
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         await asyncio.sleep(0)
         return self.get(kid)
 
@@ -427,7 +431,7 @@ def test_a_verdict_of_the_key_source_is_the_verdict(
 ) -> None:
     """Whatever a source says in our own errors is passed on as it is."""
 
-    def get(kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(kid: str, *, algorithm: str | None = None, deadline: float | None = None) -> PublicKey:
         raise error
 
     monkeypatch.setattr(keys, "get", get)

@@ -77,7 +77,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen()  # whoever reads the URL may come at once
-    except OSError:
+    except (OSError, TypeError, ValueError):  # also for a host that is no name
         listener.close()
         problem = f"{host} port {port} is in use, or is not a local address"
         raise ConfigurationError(problem) from None

@@ -21,6 +21,7 @@ from ..errors import (
     AlgorithmError,
     Expected,
     HookVerificationError,
+    InsufficientScopeError,
     KeyRejectedError,
     KeySourceConfigurationError,
     KeyUnavailableError,
@@ -31,6 +32,7 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..verifier import HookVerifier
+from .output import message, unknown_key
 
 __all__ = ["Check", "checks_of", "lenient"]
 
@@ -45,6 +47,9 @@ _STEP_OF: Final[tuple[tuple[str, tuple[type[HookVerificationError], ...]], ...]]
     ("signature", (SignatureError,)),
 )
 
+END_OF_TIME: Final = 253_402_300_800
+"""The year 10000, in epoch seconds: from here on a number is not shown as a date."""
+_NAMESAKES: Final = (CLIENT_ID_CLAIMS, ("scp", "scope"))
 MAX_SHOWN: Final = 200
 """Characters of a value."""
 
@@ -107,9 +112,16 @@ def checks_of(
         rows.append(check)
     if isinstance(claims, Mapping):
         rows += _claims(claims, None if verifier is None else verifier.policy, clock())
-    if error is not None and not any(row.result == "failed" for row in rows):
+    if error is not None and failed is None and not _has_row(error, rows):
         rows.append(Check("other", "failed", hint=_hint(error)))
     return rows
+
+
+def _has_row(error: HookVerificationError, rows: list[Check]) -> bool:
+    """Tell whether a row that failed is about the claim that the verifier refused."""
+    claim = "scp" if isinstance(error, InsufficientScopeError) else getattr(error, "claim", "")
+    same = next((names for names in _NAMESAKES if claim in names), (claim,))
+    return any(row.result == "failed" and row.subject in same for row in rows)
 
 
 def lenient(part: bytes) -> dict[str, Any] | str:
@@ -143,8 +155,8 @@ def _step(step: str, result: Result, header: Mapping[str, Any], keys: str) -> Ch
 
 def _hint(error: HookVerificationError) -> str:
     if isinstance(error, UnknownKeyError):
-        return "there is no such key; an access token is verified with --issuer and --audience"
-    return f"{error.reason}: {error}"
+        return f"there is no such key; {unknown_key()}"
+    return f"{error.reason}: {message(error)}"
 
 
 def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) -> Iterator[Check]:
@@ -157,14 +169,13 @@ def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) 
     )
     for name, claim, direction in times:
         if claim in claims or claim == "exp":
-            actual = _when(claims[claim], now) if claim in claims else "missing"
             result = _judged(claims, (claim,), now, leeway=known.leeway)
-            yield Check(name, result, claim, actual, f"{leeway} {direction}")
+            when = _when(claims[claim], now) if claim in claims else "missing"
+            yield Check(name, result, claim, when, f"{leeway} {direction}")
     if known.max_lifetime is not None and "exp" in claims:
-        limits = {"leeway": known.leeway, "max_lifetime": known.max_lifetime}
-        result = _judged(claims, ("exp", "iat"), now, only=LifetimeError, **limits)
         expected = f"at most {known.max_lifetime:g} seconds after iat, and from now"
-        yield Check("lifetime", result, "exp", _when(claims["exp"], now), expected)
+        when = _when(claims["exp"], now)
+        yield Check("lifetime", _lifetime(claims, known, now), "exp", when, expected)
     for name, option, members in (
         ("issuer", "issuers", ("iss",)),
         ("audience", "audiences", ("aud",)),
@@ -173,15 +184,31 @@ def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) 
         ("scopes", "scopes", ("scp", "scope")),
     ):
         wanted = getattr(known, option)
-        member = next((each for each in members if each in claims), members[0])
-        if not wanted and member not in claims:
+        present = [each for each in members if each in claims] or [members[0]]
+        if not wanted and present[0] not in claims:
             continue
-        required = {"exp", member} if wanted and len(members) == 1 else {"exp"}
+        required = {"exp", *members} if wanted and len(members) == 1 else {"exp"}
         result = _judged(claims, members, now, required=frozenset(required), **{option: wanted})
         if not wanted and result == "passed":
             result = "not checked"
+        others = (f", {each} is {_shown(claims, each)}" for each in present[1:])
         expected = _words(known.expected(members[0]), "and" if name == "scopes" else "or")
-        yield Check(name, result, member, _shown(claims, member), expected)
+        shown = _shown(claims, present[0]) + "".join(others)
+        yield Check(name, result, present[0], shown, expected)
+
+
+def _lifetime(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Result:
+    """Judge how long the token lives, however old it is: from now, and from when it was issued."""
+    if type(claims["exp"]) not in (int, float):
+        return "not reached"
+    limits = {"leeway": policy.leeway, "max_lifetime": policy.max_lifetime}
+    issued_at = claims.get("iat", now)
+    if type(issued_at) not in (int, float):
+        issued_at = now
+    from_now = _judged(claims, ("exp",), now, only=LifetimeError, **limits)
+    if from_now == "failed":
+        return from_now
+    return _judged(claims, ("exp", "iat"), issued_at, only=LifetimeError, **limits)
 
 
 def _judged(
@@ -220,7 +247,7 @@ def _shown(members: Mapping[str, Any], name: str) -> str:
 
 def _when(value: Any, now: float) -> str:
     """A time as a date, and how far from now that is."""
-    if type(value) not in (int, float) or not abs(value) < 1e11:
+    if type(value) not in (int, float) or not 0 <= value < END_OF_TIME:
         return _shown({"": value}, "")
     at = datetime.fromtimestamp(value, UTC)
     seconds = round(value - now)

@@ -13,14 +13,17 @@ from ..clock import monotonic_clock, wall_clock
 from ..encoding import EncodingError, base64url_decode, json_object
 from ..errors import ConfigurationError, HookKeyError
 from ..issuer import is_authorization_server
+from ..keys.issuer_keys import IssuerKeys
 from ..okta.http import Answer, epoch
 from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
+from ..verifier import KeySource
 from .checks import checks_of
-from .output import as_json, command, exit_code, message, print_json, print_rows
-from .tokens import TokenFile, read_token, verdict, verifier_of
+from .files import InputFile
+from .output import as_json, command, exit_code, found_at, message, print_json, print_rows
+from .tokens import read_token, verdict, verifier_of
 
 __all__ = ["doctor"]
 
@@ -34,6 +37,8 @@ _RESULTS: Final[Mapping[str, Result]] = {
     "not checked": "skipped",
     "not reached": "skipped",
 }
+_VERIFIER = ("hook_client_id", "token_url", "issuer", "audience", "hook_scopes")
+"""Settings that describe a verifier."""
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
@@ -47,7 +52,7 @@ class Finding:
 
 
 @click.command()
-@click.argument("token", type=TokenFile(), required=False, metavar="[FILE]")
+@click.argument("token", type=InputFile(), required=False, metavar="[FILE]")
 @as_json
 @command
 def doctor(token: BinaryIO | None, as_json: bool) -> None:
@@ -60,28 +65,18 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
     Example: hookkey doctor token.txt
     """
     settings = Settings()
-    findings = [*_settings(settings)]
-    code = 0
-    keys: list[HookKey] | None = None
-    try:
-        transport = OktaTransport(
-            settings.need("org_url"), credentials(settings), **connection(settings)
-        )
-        answer = transport.exchange(
-            "GET", HOOK_KEYS, deadline=monotonic_clock() + 10, max_body=MAX_LIST
-        )
-        transport.close()
-        keys = [HookKey.from_document(row) for row in answer.json_list()]
-    except HookKeyError as error:
-        findings.append(Finding("org", "failed", message(error)))
-        code = exit_code(error)
+    findings, code, keys = [*_settings(settings)], 0, None
+    if any(found_at(name) for name in _VERIFIER):
+        findings.append(_verifier())
+    if found_at("issuer") and not found_at("org_url"):
+        findings.append(Finding("org", "skipped", "not needed for access tokens"))
     else:
-        findings += [
-            Finding("org", "ok", f"{transport.org_url} answers, okta.inlineHooks.read is granted"),
-            _clock(answer),
-            _rate_limit(answer),
-            *_keys(keys),
-        ]
+        try:
+            org, keys = _org(settings)
+            findings += org
+        except HookKeyError as error:
+            findings.append(Finding("org", "failed", message(error)))
+            code = exit_code(error)
     if token is not None:
         octets = read_token(token)
         findings += [_token(octets, keys), *_token_checks(octets)]
@@ -94,6 +89,39 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
         print_rows(("check", "result", "detail"), rows, whole=("result",))
     if code:
         raise SystemExit(code)
+
+
+def _verifier() -> Finding:
+    """Whether the settings describe a verifier, and whether the keys of an issuer can be had."""
+    keys: KeySource | None = None
+    try:
+        _, keys = verifier_of(flags={})
+        if isinstance(keys, IssuerKeys):
+            keys.warm_up()
+            return Finding("verifier", "ok", f"of access tokens; {keys.issuer} has its keys")
+        return Finding("verifier", "ok", "of client assertions")
+    except HookKeyError as error:
+        return Finding("verifier", "failed", message(error))
+    finally:
+        if keys is not None:
+            keys.close()
+
+
+def _org(settings: Settings) -> tuple[list[Finding], list[HookKey]]:
+    """What the org answers. Raises ``HookKeyError``."""
+    transport = OktaTransport(
+        settings.need("org_url"), credentials(settings), **connection(settings)
+    )
+    try:
+        answer = transport.exchange(
+            "GET", HOOK_KEYS, deadline=monotonic_clock() + 10, max_body=MAX_LIST
+        )
+    finally:
+        transport.close()
+    keys = [HookKey.from_document(row) for row in answer.json_list()]
+    granted = f"{transport.org_url} answers, okta.inlineHooks.read is granted"
+    findings = [Finding("org", "ok", granted), _clock(answer), _rate_limit(answer), *_keys(keys)]
+    return findings, keys
 
 
 def _settings(settings: Settings) -> list[Finding]:

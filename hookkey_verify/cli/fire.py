@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from click.core import ParameterSource
 
 from ..clock import monotonic_clock
-from ..errors import ConfigurationError, HookKeyApiError, NotFoundError, TransportError
+from ..errors import (
+    ConfigurationError,
+    HookKeyApiError,
+    HookKeyError,
+    NotFoundError,
+    TransportError,
+)
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import Settings
 from ..signer import HookSigner
+from .files import InputFile, PathOfFile, is_token
 from .output import as_json, command, plain, print_json, print_rows
-from .tokens import TokenFile, read_token
+from .tokens import read_token, want_url
 
 if TYPE_CHECKING:
     from ..emulator.inline_hooks import InlineHook
@@ -68,6 +77,13 @@ class _Caller:
     scopes: tuple[str, ...]
     direct: bool
 
+    def check(self) -> None:
+        """Raise ``ConfigurationError`` for URLs that are none."""
+        for name in ("token_url", "issuer"):
+            value = getattr(self, name)
+            if value is not None:
+                want_url(name, value)
+
     def signer(self) -> HookSigner:
         if self.private_key is None or self.kid is None or self.client_id is None:
             raise click.UsageError("to sign, this needs --private-key, --kid and --client-id")
@@ -111,7 +127,7 @@ class _Caller:
 @click.command()
 @click.argument("target", metavar="URL|HOOK")
 @click.option("--type", "kind", type=click.Choice([*TYPES]), default="token", show_default=True)
-@click.option("--private-key", type=click.Path(exists=True, dir_okay=False),
+@click.option("--private-key", type=PathOfFile(),
               help="PEM file of an RSA private key, in the place of Okta's.")  # fmt: skip
 @click.option("--kid", help="Its kid.")
 @click.option("--client-id", help="The hook's client id.")
@@ -120,8 +136,8 @@ class _Caller:
 @click.option("--issuer", help="Sign an access token of this issuer instead.")
 @click.option("--audience", help="Its audience.")
 @click.option("--scope", "scopes", multiple=True, help="A scope of it.")
-@click.option("--token", type=TokenFile(), help="Send the bearer token in this file.")
-@click.option("--secret", type=click.File("rb"), help="Send the secret in this file.")
+@click.option("--token", type=InputFile(), help="Send the bearer token in this file.")
+@click.option("--secret", type=InputFile(), help="Send the secret in this file.")
 @click.option("--header", default="Authorization", show_default=True, help="The secret's header.")
 @click.option("--zoo", is_flag=True, help="Send every bad token and see which ones get in.")
 @as_json
@@ -153,20 +169,22 @@ def fire(  # noqa: PLR0917 - the options of the command
     """
     given = {name: flag for name, flag in _flags(context).items() if _is_given(context, name)}
     if "://" not in target:
-        _refuse_idle(given, ("target", "as_json"), "a hook of the emulator, which has its own")
+        why = "a hook of the emulator has its own credentials"
+        _refuse_idle(given, ("target", "as_json"), why)
         report = _fired_by_emulator(target)
     else:
         caller = _Caller(**options)
+        caller.check()
         way = next((flag for flag in _USES if flag in given.values()), None)
         used = _USES.get(way or "", ())
-        idle = f"{way} decides what is sent" if way else f"add one of {', '.join(_USES)}"
+        idle = f"{way} says what is sent" if way else f"add one of {', '.join(_USES)}"
         _refuse_idle(given, ("target", "kind", "zoo", "as_json", *used), idle)
         hook = _hook(target, TYPES[kind])
         if zoo:
-            _audit(hook, caller, json=as_json)
+            _audit(hook, caller, as_json=as_json)
             return
         report = _fired(hook, caller, token, (header, secret))
-    _show(report, json=as_json)
+    _show(report, as_json=as_json)
     if not report["ok"]:
         raise SystemExit(3 if report["steps"][-1]["status"] is None else 1)
 
@@ -200,6 +218,8 @@ def _fired(
     bearer = None
     if token is not None:
         bearer = read_token(token).decode("ascii", "replace")
+        if not bearer.isprintable() or " " in bearer:
+            raise ConfigurationError("the file of --token does not hold one token")
     elif caller.direct or caller.issuer is not None:
         bearer = caller.token()
     if secret[1] is not None:
@@ -222,36 +242,62 @@ def _fired(
 
 def _fired_by_emulator(name: str) -> dict[str, Any]:
     """Have the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
+    if is_token(name):
+        raise click.UsageError("this is a token; --token takes the file that holds it")
     if _URL.match(name):
         local = name.startswith(("localhost", "127.", "[::1]"))
         raise click.UsageError(f"did you mean {'http' if local else 'https'}://{name}?")
     settings = Settings()
     org_url = settings.need("org_url")
     transport = OktaTransport(org_url, credentials(settings), **connection(settings))
+    foreign = ConfigurationError(
+        f"OKTA_CLIENT_ORGURL, {transport.org_url}, is not an emulator (hookkey emulate); any "
+        "handler can be called by its URL"
+    )
     try:
-        return transport.exchange(
+        answer = transport.exchange(
             "POST",
             "/emulator/fire",
             json={"hook": name},
             deadline=monotonic_clock() + FIRE_TIMEOUT,
             max_body=MAX_DELIVERY,
-        ).json_object()
-    except NotFoundError as error:
-        problem: HookKeyApiError = NotFoundError(
-            f"there is no inline hook {name!r}; {' '.join(error.causes)}"
         )
+        return _report(answer.body)
+    except ValueError:
+        problem: HookKeyError = foreign
+    except NotFoundError as error:
+        problem = NotFoundError(f"there is no inline hook {name!r}; {' '.join(error.causes)}")
     except HookKeyApiError as error:
         if error.status in (404, 405):
-            raise ConfigurationError(
-                f"OKTA_CLIENT_ORGURL, {transport.org_url}, is not an emulator (hookkey emulate); "
-                "any handler can be called by its URL"
-            ) from None
-        if not isinstance(error, TransportError):
+            raise foreign from None
+        if not isinstance(error, TransportError) or error.status is not None:
             raise
         problem = TransportError(f"{error.detail}; is hookkey emulate running there?")
     finally:
         transport.close()
     raise problem
+
+
+def _report(octets: bytes) -> dict[str, Any]:
+    """Read the delivery that an emulator reports. Raises ``ValueError`` for anything else.
+
+    It is larger than what Okta answers, and what is shown of it is checked here.
+    """
+    try:
+        report = json.loads(octets)
+        for step in report["steps"]:
+            texts = (step["name"], step["request"], step["problem"])
+            if not all(isinstance(each, str) for each in texts):
+                raise ValueError
+            if type(step["status"]) not in (int, NoneType):
+                raise ValueError
+            float(step["milliseconds"])
+        known = isinstance(report["outcome"], str) and isinstance(report["verdict"], str)
+        if not known or type(report["ok"]) is not bool or not report["steps"]:
+            raise ValueError
+    except (KeyError, TypeError, RecursionError):
+        raise ValueError from None
+    return dict(report)
 
 
 def _known(signer: HookSigner | None) -> HookSigner:
@@ -266,13 +312,14 @@ def _hook(url: str, kind: str) -> InlineHook:
         from ..emulator.okta_error import OktaError  # noqa: PLC0415
     except ImportError as error:
         raise click.UsageError(str(error)) from None
+    want_url("target", url)
     channel = {"type": "HTTP", "config": {"uri": url}}
     hooks = InlineHooks(has_key=lambda _: True)
     try:
         made = hooks.create({"name": "fire", "type": kind, "channel": channel})
     except OktaError as error:
         problem = " ".join(error.causes).replace("channel.config.uri: ", "URL ")
-        raise click.UsageError(f"{problem}, or with http://localhost or http://127.0.0.1") from None
+        raise click.UsageError(problem) from None
     hook: InlineHook = hooks.get(made["id"])
     return hook
 
@@ -284,8 +331,8 @@ def _secret(file: BinaryIO) -> str:
     return secret
 
 
-def _show(report: Mapping[str, Any], *, json: bool) -> None:
-    if json:
+def _show(report: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
         print_json(report)
         return
     rows = [
@@ -303,13 +350,13 @@ def _show(report: Mapping[str, Any], *, json: bool) -> None:
     click.echo(plain(f"{report['outcome']}: {report['verdict']}"))
 
 
-def _audit(hook: InlineHook, caller: _Caller, *, json: bool) -> None:
+def _audit(hook: InlineHook, caller: _Caller, *, as_json: bool) -> None:
     """Send the good token first: a handler that refuses everything is not safe but broken."""
     zoo = caller.zoo()
     rows = list(_verdicts(hook, caller.token(), [bad for bad in zoo if bad.header_safe]))
     unsent = [bad.name for bad in zoo if not bad.header_safe]
     wrong = [row for row in rows if row["result"] != "ok"]
-    if json:
+    if as_json:
         print_json({"ok": not wrong, "tokens": rows, "unsent": unsent})
     else:
         print_rows(

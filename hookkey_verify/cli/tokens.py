@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +16,15 @@ from ..issuer import is_authorization_server
 from ..keys.hook_keys import HookKeys
 from ..keys.issuer_keys import IssuerKeys
 from ..keys.static import StaticKeys
+from ..okta.http import check_url
 from ..settings import Settings
 from ..signer import HookSigner
 from ..verifier import HookVerifier, KeySource, VerifiedHook
 from .checks import Check, checks_of, lenient
+from .files import InputFile, PathOfFile
 from .output import as_json, command, exit_code, message, plain, print_json, print_rows, tell
 
-__all__ = ["TokenFile", "inspect", "read_token", "sign", "verdict", "verifier_of", "verify"]
+__all__ = ["inspect", "read_token", "sign", "verdict", "verifier_of", "verify", "want_url"]
 
 MAX_TOKEN = 64 * 1024
 FLAGS = {
@@ -33,35 +34,23 @@ FLAGS = {
     "audience": "--audience",
     "hook_scopes": "--scope",
 }
-_TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
+_NO_SETTINGS = (
+    "no verifier is configured: for client assertions set HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL, "
+    "for access tokens HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID"
+)
+_NO_VERIFIER = (
+    "no verifier is configured: for a client assertion pass --client-id and --token-url, with "
+    "--keys or OKTA_CLIENT_ORGURL; for an access token --issuer, --audience and --client-id"
+)
 
-
-class TokenFile(click.File):
-    """A file that holds a token; a token in its place is refused, and not repeated."""
-
-    def __init__(self) -> None:
-        super().__init__("rb")
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Open the file."""
-        if isinstance(value, str) and _TOKEN.match(value) and not os.path.exists(value):  # noqa: PTH110 - Path raises for a long name
-            self.fail(
-                "this is a token, which other users of the machine could read in the list of "
-                "processes: put it into a file, or pipe it in",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
-
-
-_token = click.argument("token", type=TokenFile(), default="-", metavar="[FILE]")
+_token = click.argument("token", type=InputFile(), default="-", metavar="[FILE]")
 
 
 def _policy(function: Any) -> Any:
     for option in reversed(
         (
             click.option(
-                "--keys", "key_file", type=click.Path(exists=True, dir_okay=False),
+                "--keys", "key_file", type=PathOfFile(),
                 help="JWK, JWK Set or PEM file. Default: the org's hook keys (OKTA_CLIENT_*).",
             ),
             click.option("--kid", help="The kid of the key in a PEM file."),
@@ -107,6 +96,13 @@ def verifier_of(  # noqa: PLR0917 - the options of the command
         },
         flags=flags,
     )
+    for name in ("token_url", "issuer"):
+        value = settings.text(name)
+        if value is not None and (key_file is None or name == "token_url"):
+            want_url(name, value)
+    described = any(map(settings.text, ("hook_client_id", "token_url", "issuer")))
+    if key_file is None and not access and not described:
+        raise ConfigurationError(_NO_VERIFIER if flags else _NO_SETTINGS)
     # As everywhere: with an issuer, its access tokens.
     access = access or (token_url is None and settings.text("issuer") is not None)
     keys: KeySource
@@ -116,10 +112,9 @@ def verifier_of(  # noqa: PLR0917 - the options of the command
         of = settings.need("issuer")
         keys = IssuerKeys.from_env(issuer=of, discover=not is_authorization_server(of))
     elif settings.text("org_url") is None:
-        file, server = ("pass --keys or ", "pass --issuer or ") if flags else ("", "")
         raise ConfigurationError(
-            f"no keys are configured: for a client assertion {file}set OKTA_CLIENT_ORGURL and "
-            f"OKTA_CLIENT_TOKEN, for an access token {server}set HOOKKEY_ISSUER"
+            f"no keys are configured: {'pass --keys, or ' if flags else ''}set OKTA_CLIENT_ORGURL "
+            "and OKTA_CLIENT_TOKEN"
         )
     else:
         keys = HookKeys.from_env()
@@ -135,21 +130,26 @@ def verifier_of(  # noqa: PLR0917 - the options of the command
     return made, keys
 
 
+def want_url(name: str, value: str) -> None:
+    """Raise ``ConfigurationError`` for what is not the URL of a server."""
+    check_url(name, value, example="https://acme.okta.com/oauth2/default", query=True)
+
+
 def read_token(file: BinaryIO) -> bytes:
     """Return the token without what was copied with it: the header's name, Bearer, white space."""
-    octets = file.read(MAX_TOKEN + 1).strip()
+    octets = file.read(MAX_TOKEN + 1).strip(b"\"' \t\r\n")
     if len(octets) > MAX_TOKEN or not octets:
-        raise ConfigurationError(f"the token must have 1 to {MAX_TOKEN} bytes")
+        raise ConfigurationError(f"a file with a token has 1 to {MAX_TOKEN} bytes")
     return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", octets)
 
 
 @click.command()
-@click.option("--private-key", required=True, type=click.Path(exists=True, dir_okay=False),
+@click.option("--private-key", required=True, type=PathOfFile(),
               help="PEM file of an RSA private key.")  # fmt: skip
 @click.option("--kid", required=True, help="The kid in the header.")
 @click.option("--client-id", help="iss and sub of a client assertion.")
 @click.option("--token-url", help="aud of a client assertion.")
-@click.option("--claims", type=click.File("rb"), help="JSON file of claims to sign instead.")
+@click.option("--claims", type=InputFile(), help="JSON file of claims to sign instead.")
 @click.option("--lifetime", type=float, default=300, show_default=True, help="Seconds.")
 @as_json
 @command
@@ -171,10 +171,13 @@ def sign(  # noqa: PLR0917 - the options of the command
     except OSError:
         raise ConfigurationError("the private key file cannot be read") from None
     if claims is not None:
+        if client_id is not None or token_url is not None:
+            raise click.UsageError("--claims takes the place of --client-id and --token-url")
         token = signer.sign(_claims(claims))
     elif client_id is None or token_url is None:
-        raise click.UsageError("--client-id and --token-url, or --claims")
+        raise click.UsageError("give --client-id and --token-url, or --claims")
     else:
+        want_url("token_url", token_url)
         token = signer.client_assertion(client_id=client_id, token_url=token_url, lifetime=lifetime)
     if as_json:
         print_json({"token": token, "kid": kid})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -166,22 +167,24 @@ class _Site:
 
     async def _hooks(self, request: Request) -> Any:
         if request.method == "POST":
-            return self._parts.hooks.create(await _body(request))
-        return self._parts.hooks.list(request.query_params.get("type"))
+            return _linked(request, self._parts.hooks.create(await _body(request)))
+        listed = self._parts.hooks.list(request.query_params.get("type"))
+        return [_linked(request, hook) for hook in listed]
 
     async def _hook(self, request: Request) -> Any:
         id_, hooks = request.path_params["id"], self._parts.hooks
         if request.method == "DELETE":
             return hooks.delete(id_)
         if request.method in ("PUT", "POST"):
-            return hooks.replace(id_, await _body(request))
-        return hooks.get(id_).document()
+            return _linked(request, hooks.replace(id_, await _body(request)))
+        return _linked(request, hooks.get(id_).document())
 
     async def _lifecycle(self, request: Request) -> Any:
         status = _LIFECYCLE.get(request.path_params["verb"])
         if status is None:
             raise _HTTP_ERRORS[404]
-        return self._parts.hooks.set_status(request.path_params["id"], status)
+        changed = self._parts.hooks.set_status(request.path_params["id"], status)
+        return _linked(request, changed)
 
     async def _execute(self, request: Request) -> Any:
         """Call the hook with this body and return what it answers."""
@@ -199,7 +202,8 @@ class _Site:
 
     async def _org_token(self, request: Request) -> Any:
         form, proof = await _form(request), request.headers.get("dpop")
-        return await run_in_threadpool(self._parts.apps.grant, form, proof, str(request.url))
+        url = str(request.url.replace(query=""))
+        return await run_in_threadpool(self._parts.apps.grant, form, proof, url)
 
     async def _server_token(self, request: Request) -> Any:
         form, issuer = await _form(request), self._issuer(request)
@@ -366,6 +370,22 @@ def _error(status: int) -> OktaError:
     return OktaError(status, code, summary)
 
 
+def _linked(request: Request, hook: dict[str, Any]) -> dict[str, Any]:
+    """Add the links of Okta's schema (InlineHookLinks): what can be done with the hook now."""
+    url = f"{org_url(request)}/api/v1/inlineHooks/{hook['id']}"
+    links = {"self": _link(url, "GET", "PUT"), "execute": _link(f"{url}/execute", "POST")}
+    if hook["status"] == "ACTIVE":
+        links["deactivate"] = _link(f"{url}/lifecycle/deactivate", "POST")
+    else:
+        links["activate"] = _link(f"{url}/lifecycle/activate", "POST")
+        links["delete"] = _link(url, "DELETE")
+    return {**hook, "_links": links}
+
+
+def _link(url: str, *methods: str) -> dict[str, Any]:
+    return {"href": url, "hints": {"allow": [*methods]}}
+
+
 def _path(request: Request) -> str:
     """The path in this org, which may be mounted below another."""
     path: str = request.scope["path"]
@@ -418,4 +438,19 @@ async def _form(request: Request) -> dict[str, str]:
     octets = await _octets(request)
     if octets is None:
         raise OAuthError(400, "invalid_request", "The request is too large.")
-    return dict(parse_qsl(octets.decode("utf-8", "replace")))
+    # Okta's Python SDK 2 sends the parameters in the query string.
+    form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(octets.decode("utf-8", "replace")))
+    return form | _basic_credentials(request.headers.get("authorization", ""))
+
+
+def _basic_credentials(header: str) -> dict[str, str]:
+    """Return client_id and client_secret of HTTP Basic (RFC 6749 section 2.3.1)."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return {}
+    try:
+        text = b64decode(encoded, validate=True).decode()
+    except ValueError:
+        raise OAuthError(401, "invalid_client", "The Basic credentials cannot be read.") from None
+    client_id, _, secret = text.partition(":")
+    return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(secret)}

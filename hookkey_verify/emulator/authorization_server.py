@@ -1,7 +1,7 @@
 """A custom authorization server of the org: issues the access tokens that reach a hook. Pure.
 
 https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/CustomAS/. Its clients are those of
-the org, and sign in with private_key_jwt (a hook key, for a hook) or client_secret_post.
+the org, and sign in with private_key_jwt (a hook key, for a hook) or a client secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from ..clock import Clock, wall_clock
 from ..signer import HookSigner
-from .oauth import OAuthError, ServiceApps
+from .oauth import ALGORITHMS, OAuthError, ServiceApps
 from .okta_error import identifier
 from .rsa_keys import from_pem, to_pem
 from .store import Store
@@ -83,13 +83,28 @@ class AuthorizationServer:
         return {"keys": [self.signer.public_jwk()]}
 
     def metadata(self, issuer: str) -> dict[str, Any]:
-        """Return the discovery document (RFC 8414)."""
+        """Return the discovery document.
+
+        It has what RFC 8414 section 2 and OpenID Connect Discovery section 3 require, in Okta's
+        words; of its endpoints only ``token_endpoint`` and ``jwks_uri`` are served here.
+        """
         return {
             "issuer": issuer,
+            "authorization_endpoint": f"{issuer}/v1/authorize",
             "token_endpoint": f"{issuer}/v1/token",
             "jwks_uri": f"{issuer}/v1/keys",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+            "scopes_supported": ["hooks"],
+            "claims_supported": ["ver", "jti", "iss", "aud", "iat", "exp", "cid", "scp", "sub"],
+            "token_endpoint_auth_methods_supported": [
+                "client_secret_basic",
+                "client_secret_post",
+                "private_key_jwt",
+            ],
+            "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS],
         }
 
     def token(self, form: Mapping[str, str], issuer: str) -> dict[str, Any]:

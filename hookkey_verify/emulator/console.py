@@ -3,7 +3,7 @@
 It asks for no credentials, so it answers only where a web page of somebody else cannot speak to it:
 by the names of this machine (else a name could be made to point here), and forms only with the
 secret that is in the page. Of secrets it shows the org's API token, which a client of this org is
-configured with, and no token that was not pasted into it.
+configured with, and only where it answers by local names. No token is shown but a pasted one.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Console:
         issuer = self._issuer(request)
         return [
             ("Org URL", org_url(request)),
-            ("API token", self._api_token),
+            ("API token", "on the terminal" if self._any_host else self._api_token),
             ("Issuer", issuer),
             ("Audience", self._server.audience),
             ("Scope", "hooks"),

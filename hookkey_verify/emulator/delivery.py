@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
+from urllib.parse import unquote_plus
 
 import requests
 from urllib3.exceptions import DecodeError, HTTPError
@@ -32,6 +33,8 @@ MAX_ANSWER: Final = 256 * 1024
 """Bytes of an answer."""
 ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
 MAX_LIFETIME: Final = 10 * 365 * 86_400
+MAX_TOLD: Final = 150
+"""Characters of what an answer says."""
 RENEW: Final = 30
 """Seconds before its end at which a token is renewed. GUESS: that Okta keeps tokens is inferred."""
 _ONCE: Final = ("com.okta.oauth2.tokens.transform", "com.okta.telephony.provider")
@@ -74,6 +77,9 @@ COMMANDS: Final[Mapping[str, frozenset[str]]] = {
 """The commands that a hook of each type may answer with."""
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_PUBLIC_VALUES: Final = ("client_credentials", ASSERTION_TYPE)
+"""Of a token request."""
 
 Outcome = Literal["commands", "no change", "error", "failed"]
 
@@ -213,7 +219,7 @@ class Deliverer:
         request = f"POST {hook.token_url}"
         facts: dict[str, Any] = {"milliseconds": answer.milliseconds, "status": answer.status}
         if answer.problem or answer.status != 200:
-            told = _told(answer.body, "error", "error_description")
+            told = _told(answer.body, ("error", "error_description"), form.values())
             problem = answer.problem or f"the token URL answers {answer.status}{told}"
             return Step("token", request, sent, problem=problem, **facts), None
         token, lifetime, problem = _issued(answer.body)
@@ -243,7 +249,7 @@ class Deliverer:
             if 300 <= status < 400:
                 problem = f"the hook answers {status}, and redirects are not followed"
             elif status not in (200, 204):
-                told = _told(answer.body, "reason", "detail")
+                told = _told(answer.body, ("reason", "detail"), authorization.values())
                 problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
         shown = answer.body[:2_000].decode("utf-8", "replace")
@@ -312,12 +318,30 @@ def _client(hook: InlineHook) -> tuple[str | None, ...]:
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
-def _told(octets: bytes, *names: str) -> str:
-    """Return why somebody says that they refused: members of RFC 6749 or RFC 9457, cut."""
+def _told(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
+    """Return why somebody says that they refused: members of RFC 6749 or RFC 9457, cut.
+
+    A member that repeats a piece of what was ``sent``, which holds credentials, is left out.
+    """
     document = json_object(octets) or {}
     values = [document.get(name) for name in names]
-    told = [value[:150] for value in values if isinstance(value, str) and value.isprintable()]
+    told = [
+        value[:MAX_TOLD]
+        for value in values
+        if isinstance(value, str) and value.isprintable() and not _repeats(value, sent)
+    ]
     return f" ({': '.join(told)})" if told else ""
+
+
+def _repeats(text: str, sent: Iterable[str]) -> bool:
+    """Tell whether a text has eight characters in a row of a credential, escaped or not."""
+    plain = text + unquote_plus(text)
+    secrets = (each for each in sent if each not in _PUBLIC_VALUES)
+    return any(
+        secret[start : start + 8] in plain
+        for secret in secrets
+        for start in range(max(1, len(secret) - 7))
+    )
 
 
 def _issued(octets: bytes) -> tuple[str, float, str]:
@@ -363,7 +387,8 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
     if document.get("error"):
         error = document["error"]
         summary = error.get("errorSummary") if isinstance(error, dict) else None
-        return judged("error", f"the flow ends with the hook's error: {summary or 'no summary'}")
+        words = str(summary or "no summary")[:MAX_TOLD]
+        return judged("error", f"the flow ends with the hook's error: {words}")
     commands = document.get("commands", [])
     if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
         return failed("commands is not a list of objects")
@@ -372,7 +397,7 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
     strange = [each for each in types if not isinstance(each, str) or each not in known]
     if strange:
         # GUESS: what Okta does with a command of another hook is not documented.
-        return failed(f"{strange[0]!r} is not a command of this hook")
+        return failed(f"{str(strange[0])[:MAX_TOLD]!r} is not a command of this hook")
     if not commands:
         return judged("no change", "the hook changes nothing")
     names = ", ".join(str(each["type"]) for each in commands)

@@ -122,6 +122,7 @@ def _schemas() -> Json:
                 "created": TIME,
                 "lastUpdated": TIME,
                 "channel": channel,
+                "_links": _object({"self": _object({"href": TEXT})}),
             }
         ),
         "NewInlineHook": _object(
@@ -129,7 +130,7 @@ def _schemas() -> Json:
             {"version": VERSION},
         ),
         "ReplacedInlineHook": _object(
-            {"name": LINE, "channel": _channel(secret=False)}, {"version": VERSION}
+            {}, {"name": LINE, "channel": _channel(secret=False), "version": VERSION}
         ),
         "Error": _object(
             {

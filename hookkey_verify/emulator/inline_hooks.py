@@ -62,6 +62,19 @@ class InlineHook:
 
     def document(self) -> dict[str, Any]:
         """Return the body in the recorded form, without secrets."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "type": self.type,
+            "status": self.status,
+            "version": self.version,
+            "created": self.created,
+            "lastUpdated": self.last_updated,
+            "channel": self.channel(),
+        }
+
+    def channel(self) -> dict[str, Any]:
+        """Return how it is called, without secrets."""
         config: dict[str, Any] = {
             "uri": self.uri,
             "method": "POST",
@@ -80,16 +93,7 @@ class InlineHook:
             }
             if self.hook_key_id is not None:
                 config["hookKeyId"] = self.hook_key_id
-        return {
-            "id": self.id,
-            "name": self.name,
-            "type": self.type,
-            "status": self.status,
-            "version": self.version,
-            "created": self.created,
-            "lastUpdated": self.last_updated,
-            "channel": {"type": self.channel_type, "version": "1.0.0", "config": config},
-        }
+        return {"type": self.channel_type, "version": "1.0.0", "config": config}
 
 
 class InlineHooks:
@@ -144,7 +148,10 @@ class InlineHooks:
         return hook
 
     def replace(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
-        """Replace all of a hook but its type; secrets that are left out stay as they were."""
+        """Replace a hook, but for its type; secrets that are left out stay as they were.
+
+        GUESS: so does a member that is left out as a whole, which Okta's schema allows.
+        """
         with self._lock:
             hook = self._read(body, self.get(id))
             self._keep(hook)
@@ -175,6 +182,8 @@ class InlineHooks:
         kind = old.type if old else body.get("type")
         if kind not in EVENT_TYPES:
             raise _invalid("type", "type: must be one of " + ", ".join(EVENT_TYPES))
+        if old is not None:
+            body = {"name": old.name, "version": old.version, "channel": old.channel(), **body}
         name = _text(body, "name", 255)
         if any(hook.name == name and hook is not old for hook in self._hooks.values()):
             raise _invalid("name", "name: This name is in use already.")  # GUESS
@@ -245,7 +254,8 @@ class InlineHooks:
             parts, host = urlsplit(""), ""
         local = self._any_uri and parts.scheme == "http" and host in _LOOPBACK
         if not host or any(c.isspace() for c in uri) or not (parts.scheme == "https" or local):
-            raise _invalid(name, f"channel.config.{name}: must begin with https://")
+            here = ", or here with http://localhost" if self._any_uri else ""
+            raise _invalid(name, f"channel.config.{name}: must begin with https://{here}")
         if parts.username is not None:  # GUESS: whether Okta takes it is not documented
             raise _invalid(name, f"channel.config.{name}: must be without user name and password")
         return uri

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 __all__ = ["json_object"]
 
 MAX_DEPTH: Final = 64
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def json_object(octets: bytes) -> dict[str, Any] | None:
@@ -16,17 +19,20 @@ def json_object(octets: bytes) -> dict[str, Any] | None:
     Not JSON: another encoding than UTF-8, a byte order mark, NaN and infinities, lone surrogates.
     Nor is there more than 64 deep an object, because what shows it recurses.
     """
+    if _depth(octets) > MAX_DEPTH:
+        return None
     try:
         document = json.loads(octets.decode("utf-8"))
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
-    return document if isinstance(document, dict) and _is_shallow(document, MAX_DEPTH) else None
+    return document if isinstance(document, dict) else None
 
 
-def _is_shallow(value: object, left: int) -> bool:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return True
-    return left > 0 and all(_is_shallow(each, left - 1) for each in value)
+def _depth(octets: bytes) -> int:
+    """Count how deep brackets are nested, without parsing: that recurses."""
+    deepest = depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", octets)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest

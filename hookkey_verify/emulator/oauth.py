@@ -14,7 +14,7 @@ import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import jwt
 from jwt.types import Options
@@ -23,7 +23,7 @@ from ..clock import Clock, wall_clock
 from .okta_error import OktaError, identifier
 from .store import Store
 
-__all__ = ["OAuthError", "ServiceApps"]
+__all__ = ["ALGORITHMS", "OAuthError", "ServiceApps"]
 
 _KIND = "app"
 LIFETIME = 3600
@@ -49,27 +49,65 @@ class OAuthError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _Key:
+    """A public key as PyJWT takes it, with the algorithms that it is for."""
+
+    key: Any
+    algorithms: tuple[str, ...]
+    thumbprint: str
+    """RFC 7638; key objects cannot be compared."""
+
+    @classmethod
+    def of(cls, jwk: Mapping[str, Any]) -> _Key:
+        """Import a public RSA or EC key. Raises ``ValueError``."""
+        kind = jwk.get("kty") if jwk.get("kty") == "RSA" else jwk.get("crv")
+        algorithms = _ALGORITHMS.get(kind) if isinstance(kind, str) else None
+        if algorithms is None or "d" in jwk:  # RFC 9449 section 4.3: no private key
+            raise ValueError("this is not a public RSA or EC key")
+        members = {name: jwk.get(name) for name in _MEMBERS[str(jwk["kty"])]}
+        try:
+            key = jwt.PyJWK(members, algorithm=algorithms[0]).key
+        except (jwt.PyJWTError, TypeError) as error:
+            raise ValueError("the key cannot be read") from error
+        canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+        return cls(key, algorithms, _base64url(hashlib.sha256(canonical).digest()))
+
+
+_ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "RSA": ("RS256", "RS384", "RS512"),
+    "P-256": ("ES256",),
+    "P-384": ("ES384",),
+    "P-521": ("ES512",),
+}
+"""What Okta accepts, by key type or curve.
+https://developer.okta.com/docs/guides/build-self-signed-jwt/"""
+ALGORITHMS: Final = tuple(name for names in _ALGORITHMS.values() for name in names)
+"""Those with which assertions and DPoP proofs may be signed."""
+_MEMBERS: Final = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+
+
+@dataclass(frozen=True, slots=True)
 class _App:
-    key: jwt.PyJWK | None
+    key: _Key | None
     scopes: frozenset[str]
     dpop: bool
     secret: str = field(default="", repr=False)
-    modulus: str = ""
-    """Of the key, whose objects cannot be compared."""
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> _App:
         """Return the app that this was written of."""
         jwk = body["jwk"]
-        key = None if jwk is None else jwt.PyJWK(jwk, algorithm="RS256")
-        scopes = frozenset(body["scopes"])
         return cls(
-            key,
-            scopes,
+            None if jwk is None else _Key.of(jwk),
+            frozenset(body["scopes"]),
             dpop=body.get("dpop", False),
             secret=body.get("secret", ""),
-            modulus="" if jwk is None else jwk["n"],
         )
+
+    def has_credentials_of(self, other: _App) -> bool:
+        """Tell whether both sign in with the same key or secret."""
+        keys = [app.key and app.key.thumbprint for app in (self, other)]
+        return keys[0] == keys[1] and self.secret == other.secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +141,7 @@ class ServiceApps:
         """Register an app that signs in with this key; return its client id.
 
         ``client_id`` is the id that it gets, None for a new one. Raises ``OktaError`` when an app
-        with other credentials has it.
+        with other credentials has it, or when it is not a public RSA or EC key.
         """
         body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
         return self._register(body, client_id)
@@ -123,10 +161,15 @@ class ServiceApps:
         return client_id in self._apps
 
     def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
-        client_id, app = wanted or "0oa" + identifier(17), _App.of(body)
+        client_id = wanted or "0oa" + identifier(17)
+        try:
+            app = _App.of(body)
+        except ValueError as error:
+            cause = f"jwks: {error}"
+            raise OktaError(400, "E0000001", "Api validation failed: jwks", cause) from None
         known = self._apps.get(client_id)
         if known is not None:
-            if (known.modulus, known.secret) != (app.modulus, app.secret):
+            if not known.has_credentials_of(app):
                 cause = "clientId: another client of the org has it"
                 raise OktaError(400, "E0000001", "Api validation failed: clientId", cause)
             body = {**body, "scopes": sorted(known.scopes | app.scopes)}
@@ -171,11 +214,8 @@ class ServiceApps:
         wanted = frozenset(form.get("scope", "").split())
         if not wanted or not wanted <= app.scopes:
             raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
-        thumbprint = None
-        if app.dpop:
-            thumbprint = self._proven(proof, "POST", url, None)
-        elif proof is not None:
-            raise OAuthError(400, "invalid_dpop_proof", "The app does not use DPoP.")  # GUESS
+        # Okta's Node SDK sends a proof for every app, also for one that gets Bearer tokens.
+        thumbprint = self._proven(proof, "POST", url, None) if app.dpop else None
         token = secrets.token_urlsafe(32)
         self._grants[token] = _Grant(wanted, self._clock() + LIFETIME, thumbprint)
         return {
@@ -192,19 +232,26 @@ class ServiceApps:
         scheme, _, token = authorization.partition(" ")
         grant = self._grants.get(token)
         if grant is None or grant.expires_at <= self._clock():
-            raise OktaError(401, "E0000011", "Invalid token provided")
+            raise _invalid_token(scheme)
         if scheme != ("Bearer" if grant.thumbprint is None else "DPoP"):
-            raise OktaError(401, "E0000011", "Invalid token provided")
+            raise _invalid_token(scheme)
         if grant.thumbprint is not None:
             try:
                 thumbprint = self._proven(proof, method, url, token)
             except OAuthError:
                 thumbprint = ""
             if thumbprint != grant.thumbprint:
-                raise OktaError(401, "E0000011", "Invalid token provided")
+                raise _invalid_token(scheme)
         if scope not in grant.scopes:
             raise OktaError(
-                403, "E0000006", "You do not have permission to perform the requested action"
+                403,
+                "E0000006",
+                "You do not have permission to perform the requested action",
+                challenge=_challenge(
+                    scheme,
+                    "insufficient_scope",
+                    "The access token provided does not contain the required scopes.",
+                ),
             )
 
     def _authenticated(self, assertion: str, url: str) -> tuple[str, frozenset[str]]:
@@ -216,8 +263,8 @@ class ServiceApps:
                 raise KeyError
             claims = jwt.decode(
                 assertion,
-                app.key,
-                algorithms=["RS256"],
+                app.key.key,
+                algorithms=app.key.algorithms,
                 options={**_TIMELESS, "verify_aud": False, "require": ["exp", "sub", "iss"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError):
@@ -243,13 +290,11 @@ class ServiceApps:
     def _proven(self, proof: str | None, method: str, url: str, token: str | None) -> str:
         """Return the thumbprint of the key that signed a good proof for this request."""
         try:
-            jwk = dict(jwt.get_unverified_header(proof or "")["jwk"])
-            if "d" in jwk:  # RFC 9449 section 4.3: no private key
-                raise KeyError
+            key = _Key.of(dict(jwt.get_unverified_header(proof or "")["jwk"]))
             claims = jwt.decode(
                 proof or "",
-                jwt.PyJWK(jwk, algorithm="RS256"),
-                algorithms=["RS256"],
+                key.key,
+                algorithms=key.algorithms,
                 options={**_TIMELESS, "require": ["jti", "htm", "htu", "iat"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
@@ -269,9 +314,7 @@ class ServiceApps:
         if not good or not -PROOF_AGE < self._clock() - claims["iat"] < PROOF_AGE:
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
         self._use(claims["jti"])
-        members = {name: jwk[name] for name in ("e", "kty", "n")}
-        canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-        return _base64url(hashlib.sha256(canonical).digest())
+        return key.thumbprint
 
     def _use(self, jti: object) -> None:
         if jti is None:
@@ -280,6 +323,21 @@ class ServiceApps:
             if str(jti) in self._used:
                 raise OAuthError(401, "invalid_client", "The jti has been used before.")
             self._used.add(str(jti))
+
+
+def _invalid_token(scheme: str) -> OktaError:
+    challenge = _challenge(scheme, "invalid_token", "The access token is invalid.")
+    return OktaError(401, "E0000011", "Invalid token provided", challenge=challenge)
+
+
+def _challenge(scheme: str, error: str, description: str) -> str:
+    """WWW-Authenticate of RFC 6750 section 3 or RFC 9449 section 7.1, as Okta writes it with 403.
+
+    GUESS: that a 401 has it, too.
+    """
+    algorithms = " ".join(ALGORITHMS)
+    head = f'DPoP algs="{algorithms}", ' if scheme == "DPoP" else "Bearer "
+    return f'{head}error="{error}", error_description="{description}"'
 
 
 def _is_date(value: object) -> bool:

@@ -17,12 +17,19 @@ class OktaError(Exception):
     https://developer.okta.com/docs/reference/error-codes/
     """
 
-    def __init__(self, status: int, code: str, summary: str, *causes: str) -> None:
+    def __init__(
+        self, status: int, code: str, summary: str, *causes: str, challenge: str = ""
+    ) -> None:
+        """``challenge`` is its ``WWW-Authenticate``."""
         super().__init__(summary)
+        self.headers = {"WWW-Authenticate": challenge} if challenge else {}
         self.status = status
         self.code = code
         self.summary = summary
         self.causes = causes
+
+    def __str__(self) -> str:
+        return f"{self.summary}: {'; '.join(self.causes)}" if self.causes else self.summary
 
     def body(self) -> dict[str, Any]:
         """Return the error object; ``errorId`` is new each time."""

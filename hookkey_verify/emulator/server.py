@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from os import PathLike
 from typing import Any, Final
 
@@ -232,7 +232,7 @@ class OktaEmulator:
         type: str = "com.okta.oauth2.tokens.transform",  # noqa: A002 - Okta's name
         *,
         name: str = "Hook",
-        key: Mapping[str, Any] | None = None,
+        key: Mapping[str, Any] | str | None = None,
         token_url: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
@@ -242,15 +242,18 @@ class OktaEmulator:
     ) -> dict[str, Any]:
         """Create an inline hook without HTTP and return it as Okta would.
 
-        ``uri``: the URL of the handler. ``type``: one of Okta's six types of inline hook, the token
-            inline hook by default. ``name``: its name, which no other hook may have.
-        ``key``: a hook key as ``create_key`` returns it, which signs a client assertion for
-            ``token_url``. ``client_secret``: is sent there instead. ``secret``: the name and the
-            value of an authentication header, without OAuth. None of the three: no credentials.
+        ``uri``: the URL of the handler.
+        ``type``: one of Okta's six types of inline hook, the token inline hook by default.
+        ``name``: its name, which no other hook may have.
+        ``key``: a hook key, as ``create_key`` returns it or by its name or id, which signs a client
+            assertion for ``token_url``.
         ``token_url``: None is that of the org's own authorization server.
         ``client_id``: the client id at the token URL. None: a new one, which the org's own
             authorization server then knows, as it knows one that is given.
+        ``client_secret``: is sent to ``token_url`` in the place of an assertion.
         ``scope``: what is asked for, words between spaces; None: "hooks".
+        ``secret``: the name and the value of an authentication header, without OAuth. Without key,
+            client_secret and secret the handler is called without credentials.
         ``issuer``: how the org's authorization server is reached when ``app`` is served elsewhere.
 
         Beside what Okta returns, the member ``_emulator`` holds what a handler is configured with:
@@ -260,6 +263,17 @@ class OktaEmulator:
         Raises ``OktaError``, also for arguments that exclude each other and for the client id of
         another client.
         """
+        for what, value in (
+            ("token_url", token_url),
+            ("client_id", client_id),
+            ("client_secret", client_secret),
+            ("scope", scope),
+        ):
+            if not isinstance(value, str | None):
+                raise _refused(f"{what} must be text")
+        if secret is not None and not _is_header(secret):
+            raise _refused("secret must be the name and the value of a header")
+        key = None if key is None else self._key_of(key)
         given = {"key": key, "client_secret": client_secret, "secret": secret}
         ways = [name for name, value in given.items() if value is not None]
         if len(ways) > 1:
@@ -297,6 +311,14 @@ class OktaEmulator:
                 self._apps.forget(own_client)
             raise
         return {**made, "_emulator": self._setup(made, own_issuer)}
+
+    def _key_of(self, key: object) -> Mapping[str, Any]:
+        """Find the hook key that a document, a name or an id stands for."""
+        wanted = key.get("id") if isinstance(key, Mapping) else key
+        for each in self.org.list():
+            if wanted in (each["id"], each["keyId"], each["name"]):
+                return each
+        raise _refused("key must be a hook key of this org: a document, a name or an id")
 
     def _setup(self, hook: Mapping[str, Any], issuer: str | None) -> dict[str, Any]:
         """What a handler of this hook is configured with."""
@@ -341,8 +363,10 @@ class OktaEmulator:
         ``client_id``: its ``cid``; the server need not know that client. ``audience``: its ``aud``,
         None for the server's own, "api://hooks". ``scopes``: its ``scp``. ``iss`` is ``issuer``.
 
-        Raises ``ConfigurationError`` while the emulator does not run.
+        Raises ``ConfigurationError`` while the emulator does not run, and naming the argument.
         """
+        if isinstance(scopes, str) or not isinstance(scopes, Collection):
+            raise ConfigurationError("scopes must be a list of scope names")
         server = self.authorization_server
         return server.access_token(self.issuer, client_id, frozenset(scopes), audience=audience)
 
@@ -401,6 +425,10 @@ class OktaEmulator:
 
 def _refused(cause: str) -> OktaError:
     return OktaError(400, "E0000001", "Api validation failed", cause)
+
+
+def _is_header(value: object) -> bool:
+    return isinstance(value, Sequence) and [*map(type, value)] == [str, str]
 
 
 def _is_token(value: object) -> bool:

@@ -145,7 +145,13 @@ class HookKeys:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self,
+        kid: str,
+        *,
+        algorithm: str | None = None,  # noqa: ARG002 - a keyId has one key
+        deadline: float | None = None,
+    ) -> PublicKey:
         """Return the key whose keyId is ``kid``, from the cache or from the org.
 
         ``deadline`` is a reading of ``time.monotonic`` after which this caller leaves; None means
@@ -162,7 +168,13 @@ class HookKeys:
         self._refuse_foreign(kid)
         return self._cache.get(kid, deadline=deadline)
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self,
+        kid: str,
+        *,
+        algorithm: str | None = None,  # noqa: ARG002
+        deadline: float | None = None,
+    ) -> PublicKey:
         """Do as ``get``; never blocks the event loop, and cancelling it cancels no fetch."""
         key = self._cache.peek(kid) if type(kid) is str else None
         if key is not None:

@@ -7,6 +7,7 @@ OpenID Connect Discovery 1.0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ __all__ = ["IssuerKeys"]
 
 MAX_SET = 64 * 1024
 """Bytes of a JWK Set or a discovery document; one key with its certificates has 2 to 3 KB."""
+
+_TYPES = re.compile(
+    r"(?:application/(?:[a-z0-9.+-]+\+)?json|application/octet-stream|text/plain)?", re.IGNORECASE
+)
+"""What servers call a key set; RFC 7517 section 8.5 has ``application/jwk-set+json``."""
 
 _NOT_IN_SET = (
     "{issuer} has no key with this kid; if a hook key signed the token, verify it with HookKeys"
@@ -94,6 +100,8 @@ class IssuerKeys:
         self._jwks_url = jwks_url
         self._discovery_url = checked.rstrip("/") + "/.well-known/openid-configuration"
         self._discovers = discover
+        self._namesakes: Mapping[tuple[str, str], PublicKey] = {}
+        """By kid and algorithm: keys that share their kid with another one, which is cached."""
         self._http = BoundedHttp(
             verify=verify,
             proxies=proxies,
@@ -133,29 +141,38 @@ class IssuerKeys:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Return the key with this kid, from the cache or from the server.
 
-        ``deadline`` is a reading of ``time.monotonic`` after which this caller leaves; None means
-        ``policy.fetch_timeout`` from now.
+        ``algorithm`` chooses where the set has keys of several kinds under one kid (RFC 7517
+        section 4.5). ``deadline`` is a reading of ``time.monotonic`` after which this caller
+        leaves; None means ``policy.fetch_timeout`` from now.
 
         Raises ``UnknownKeyError`` when the set has no such key, ``KeyUnavailableError`` when the
         server cannot be asked now, ``KeySourceConfigurationError`` when it has no JWK Set there,
         ``KeyRejectedError`` when the key is not acceptable.
         """
         key = self._cache.peek(kid) if type(kid) is str else None
-        if key is not None:
+        if key is None:
+            _refuse_no_kid(kid)
+            key = self._cache.get(kid, deadline=deadline)
+        if algorithm is None or key.algorithm == algorithm:
             return key
-        _refuse_no_kid(kid)
-        return self._cache.get(kid, deadline=deadline)
+        return self._namesakes.get((kid, algorithm), key)
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Do as ``get``; never blocks the event loop, and cancelling it cancels no fetch."""
         key = self._cache.peek(kid) if type(kid) is str else None
-        if key is not None:
+        if key is None:
+            _refuse_no_kid(kid)
+            key = await self._cache.aget(kid, deadline=deadline)
+        if algorithm is None or key.algorithm == algorithm:
             return key
-        _refuse_no_kid(kid)
-        return await self._cache.aget(kid, deadline=deadline)
+        return self._namesakes.get((kid, algorithm), key)
 
     def warm_up(self, *kids: str) -> None:
         """Fetch the set now, so that the first hook need not wait.
@@ -199,7 +216,7 @@ class IssuerKeys:
             if isinstance(document, Mapping) and document.get("kid") == kid:
                 # Raises what is wrong with it, unless that is its having a double.
                 PublicKey.from_document(document, expected_kid=kid, algorithms=ALGORITHMS)
-                raise KeyRejectedError("two keys of the set have this kid")
+                raise KeyRejectedError("two keys of the set have this kid and algorithm")
         return Fetched(
             None,
             others=others,
@@ -208,21 +225,21 @@ class IssuerKeys:
         )
 
     def _fetch_set(self, deadline: float) -> list[Any]:
+        url = self._jwks_url
         try:
-            url = self._jwks_url
             if url is None:
                 url = self._jwks_url = self._discover(deadline)
             document = _document(self._http.send("GET", url, **_bounds(deadline)))
         except TransportError as error:
             if self._discovers:
                 self._jwks_url = None  # it may have moved
-            verdict = _verdict(error)
+            verdict = _verdict(error, url or self._discovery_url)
         except ConfigurationError as error:
             verdict = KeySourceConfigurationError(error.detail)
         else:
             if isinstance(document.get("keys"), list):
                 return document["keys"]  # type: ignore[no-any-return]
-            verdict = KeySourceConfigurationError("the answer is not a JWK Set")
+            verdict = KeySourceConfigurationError(f"{_origin(url)} does not answer with a JWK Set")
         raise verdict
 
     def _discover(self, deadline: float) -> str:
@@ -238,18 +255,26 @@ class IssuerKeys:
         return url
 
     def _usable(self, documents: list[Any]) -> dict[str, PublicKey]:
-        """The keys that can be used, by kid; RFC 7517 section 5: others are passed over.
+        """Return a key for each kid and remember its namesakes.
 
-        So are two keys of one kid: nobody could say which one is meant.
+        Keys that cannot be used are passed over (RFC 7517 section 5). So are two keys of one kid
+        and algorithm, unless they are the same key: which of them is meant cannot be told.
         """
-        keys: dict[str, PublicKey | None] = {}
+        keys: dict[tuple[str, str], PublicKey | None] = {}
         for document in documents:
             try:
                 key = PublicKey.from_document(document, expected_kid=None, algorithms=ALGORITHMS)
             except KeyRejectedError:
                 continue
-            keys[key.kid] = None if key.kid in keys else key
-        return {kid: key for kid, key in keys.items() if key is not None}
+            known = keys.get((key.kid, key.algorithm), key)
+            keys[key.kid, key.algorithm] = key if known == key else None
+        first: dict[str, PublicKey] = {}
+        namesakes: dict[tuple[str, str], PublicKey] = {}
+        for (kid, algorithm), usable in sorted(keys.items(), key=lambda item: item[0]):
+            if usable is not None and first.setdefault(kid, usable) is not usable:
+                namesakes[kid, algorithm] = usable
+        self._namesakes = namesakes
+        return first
 
 
 def _bounds(deadline: float) -> dict[str, Any]:
@@ -262,18 +287,24 @@ def _document(answer: Answer) -> dict[str, Any]:
         if answer.status in (429, 503):
             error.retry_after = answer.retry_after()
         raise error
-    return answer.json_object()
+    return answer.json_object(_TYPES)
 
 
-def _verdict(error: TransportError) -> HookVerificationError:
+def _verdict(error: TransportError, url: str) -> HookVerificationError:
+    status = f" ({error.status})" if error.status else ""
+    text = f"{_origin(url)}: {error.detail.partition(' (')[0]}{status}"
     if error.retry_after is not None:
         wait, every_key = error.retry_after, error.status == 429
-        return KeySourceThrottledError(str(error), retry_after=wait, whole_source=every_key)
+        return KeySourceThrottledError(text, retry_after=wait, whole_source=every_key)
     if error.status is None or error.status == 429 or error.status >= 500:
-        return KeyUnavailableError(str(error))
+        return KeyUnavailableError(text)
     return KeySourceConfigurationError(
-        f"{error}; is the issuer or jwks_url right?", whole_source=error.status == 401
+        f"{text}; is that the authorization server?", whole_source=error.status == 401
     )
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
 
 
 def _refuse_no_kid(kid: object) -> None:

@@ -17,19 +17,27 @@ class StaticKeys:
     """A fixed set of public keys: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Immutable."""
 
     def __init__(self, keys: Iterable[PublicKey]) -> None:
-        """Take the keys. Raises ``ConfigurationError`` without one, or when a kid comes twice."""
+        """Take the keys. Raises ``ConfigurationError`` without one.
+
+        Keys of several algorithms may have one kid (RFC 7517 section 4.5); two keys of one kid and
+        algorithm are refused, unless they are the same key.
+        """
         if not isinstance(keys, Iterable):
             raise ConfigurationError("keys must be a list of PublicKey objects")
         self._keys: dict[str, PublicKey] = {}
+        self._namesakes: dict[tuple[str, str], PublicKey] = {}
         for key in keys:
             if not isinstance(key, PublicKey):
                 raise ConfigurationError(
                     "keys must be PublicKey objects; StaticKeys.from_jwk(…) takes a JWK, "
                     "from_jwks(…) a JWK Set"
                 )
-            if key.kid in self._keys:
-                raise ConfigurationError(f"two keys have the kid {key.kid!r}")
-            self._keys[key.kid] = key
+            known = self._namesakes.setdefault((key.kid, key.algorithm), key)
+            if known != key:
+                raise ConfigurationError(
+                    f"two keys have the kid {key.kid!r} and the algorithm {key.algorithm}"
+                )
+            self._keys.setdefault(key.kid, key)
         if not self._keys:
             raise ConfigurationError("there is no key; a verifier without keys refuses every token")
 
@@ -42,11 +50,15 @@ class StaticKeys:
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any]) -> StaticKeys:
-        """Take a JWK Set: ``{"keys": [...]}``. Raises ``ConfigurationError`` naming the bad key."""
+        """Take a JWK Set: ``{"keys": [...]}``. Raises ``ConfigurationError`` naming the bad key.
+
+        Keys for encryption are ignored (RFC 7517 section 5).
+        """
         documents = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(documents, list):
             raise ConfigurationError('a JWK Set is a JSON object with a list of "keys"')
-        return cls([_import(each, f"keys[{i}]") for i, each in enumerate(documents)])
+        numbered = enumerate(documents)
+        return cls([_import(each, f"keys[{i}]") for i, each in numbered if not _encrypts(each)])
 
     @classmethod
     def from_pem(cls, kid: str, pem: str | bytes) -> StaticKeys:
@@ -71,7 +83,7 @@ class StaticKeys:
         try:
             if octets.lstrip().startswith(b"-----BEGIN"):
                 if kid is None:
-                    raise ConfigurationError("a PEM has no kid; pass kid (--kid)")
+                    raise ConfigurationError("a PEM has no kid: name it with kid=")
                 return cls.from_pem(kid, octets)
             document = json_object(octets)
             return cls.from_jwks(document) if "keys" in document else cls.from_jwk(document)
@@ -82,21 +94,34 @@ class StaticKeys:
     def __repr__(self) -> str:
         return f"StaticKeys({', '.join(map(repr, self._keys))})"
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:  # noqa: ARG002
+    def get(
+        self,
+        kid: str,
+        *,
+        algorithm: str | None = None,
+        deadline: float | None = None,  # noqa: ARG002
+    ) -> PublicKey:
         """Return the key, or raise ``UnknownKeyError``."""
-        key = self._keys.get(kid)
+        key = self._namesakes.get((kid, algorithm or "")) or self._keys.get(kid)
         if key is None:
             known = ", ".join(map(repr, list(self._keys)[:5]))
             more = ", …" if len(self._keys) > 5 else ""
-            raise UnknownKeyError(f"the configured keys have the kids {known}{more}")
+            raise UnknownKeyError(f"the kids of the configured keys are {known}{more}")
         return key
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Do as ``get``; it never blocks."""
-        return self.get(kid, deadline=deadline)
+        return self.get(kid, algorithm=algorithm, deadline=deadline)
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
+
+
+def _encrypts(document: object) -> bool:
+    """Tell whether a public key says that it is for encryption."""
+    return isinstance(document, Mapping) and document.get("use") == "enc" and "k" not in document
 
 
 def _import(document: object, name: str) -> PublicKey:

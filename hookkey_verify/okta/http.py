@@ -57,13 +57,16 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
-    def json_object(self) -> dict[str, Any]:
-        """Read the body. Raises ``TransportError`` when it is not one strict JSON object."""
-        return self._read(json_object)
+    def json_object(self, types: re.Pattern[str] | None = None) -> dict[str, Any]:
+        """Read the body. Raises ``TransportError`` when it is not one strict JSON object.
+
+        ``types`` matches the media types that are read, None those of JSON.
+        """
+        return self._read(json_object, types or _JSON_TYPE)
 
     def json_list(self) -> list[Any]:
         """Read the body. Raises ``TransportError`` when it is not one strict JSON array."""
-        return self._read(json_list)
+        return self._read(json_list, _JSON_TYPE)
 
     def retry_after(self) -> float | None:
         """Return ``Retry-After`` in seconds, 1 to 120; None without one that can be read.
@@ -80,9 +83,9 @@ class Answer:
             return None
         return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) else None
 
-    def _read(self, reader: Callable[[bytes], _Json]) -> _Json:
+    def _read(self, reader: Callable[[bytes], _Json], types: re.Pattern[str]) -> _Json:
         media_type = self.headers.get("Content-Type", "").partition(";")[0].strip()
-        if not _JSON_TYPE.fullmatch(media_type):
+        if not types.fullmatch(media_type):
             raise TransportError("the answer is not application/json", status=self.status)
         try:
             return reader(self.body)

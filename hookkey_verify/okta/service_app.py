@@ -33,8 +33,9 @@ from .http import Answer, BoundedHttp
 from .transport import check_org_url, rate_limit
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from requests import PreparedRequest
+
+    from ..signer import PrivateKey
 
 __all__ = ["ServiceApp"]
 
@@ -63,7 +64,7 @@ class ServiceApp(Credentials):
         self,
         org_url: str,
         client_id: str,
-        private_key: RSAPrivateKey | str | bytes,
+        private_key: PrivateKey | str | bytes,
         *,
         key_id: str | None = None,
         scopes: Collection[str] = ("okta.inlineHooks.read",),
@@ -72,9 +73,10 @@ class ServiceApp(Credentials):
         proxies: Mapping[str, str] | None = None,
         clock: Clock = wall_clock,
     ) -> None:
-        """``client_id`` is the app's, ``private_key`` the RSA key whose public half it has.
+        """``client_id`` is the app's, ``private_key`` the key whose public half it has.
 
-        The key is an object or an unencrypted PEM; ``key_id`` its kid in Okta, needed when the app
+        The key is RSA (signs with RS256), P-256, P-384 or P-521 (ES256, ES384, ES512), as an object
+        or an unencrypted PEM; ``key_id`` its kid in Okta, needed when the app
         has several. ``scopes`` must be granted to the app, which also needs an admin role; changing
         keys takes okta.inlineHooks.manage. ``dpop`` is what "Require Demonstrating Proof of
         Possession" says in the app's settings. ``clock`` returns epoch seconds.
@@ -249,7 +251,7 @@ class _Proof:
 _CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
     "invalid_client": (
         AuthenticationError,
-        "client_id, private_key or key_id is not what the app has (invalid_client)",
+        "the client id, the private key or its kid is not what the app has (invalid_client)",
     ),
     "invalid_scope": (ForbiddenError, "the app is not granted these scopes (invalid_scope)"),
     "access_denied": (ForbiddenError, "a policy denies the app a token (access_denied)"),

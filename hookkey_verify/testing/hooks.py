@@ -41,8 +41,8 @@ def verified_hook(
 
     Raises ``ConfigurationError`` for claims that no verifier accepts, such as a number as ``aud``.
     """
-    if not isinstance(claims, Mapping | None):
-        raise ConfigurationError('claims must be a mapping such as {"cid": "0oa1"}, or None')
+    if not isinstance(claims, Mapping | None) or not isinstance(header, Mapping | None):
+        raise ConfigurationError('claims and header must be mappings such as {"cid": "0oa1"}')
     hook = VerifiedHook(
         dict(CLAIMS if claims is None else claims),
         {"alg": "RS256", "kid": kid} if header is None else dict(header),
@@ -52,6 +52,9 @@ def verified_hook(
     for name in ("iss", "sub", "jti"):
         if not isinstance(hook.claims.get(name, ""), str):
             raise ConfigurationError(f"claims: {name} must be a string")
+    for name in ("exp", "iat", "nbf"):
+        if type(hook.claims.get(name, 0)) not in (int, float):
+            raise ConfigurationError(f"claims: {name} must be a number")
     try:
         _ = hook.audience, hook.client_id, hook.scopes
     except ClaimError as error:

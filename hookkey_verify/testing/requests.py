@@ -37,6 +37,10 @@ def hook_request(
     Raises ``ConfigurationError`` for another framework or type, and for a token that HTTP cannot
     carry in a header (``BadToken.header_safe`` is False): no request could contain it.
     """
+    if not isinstance(token, str | None):
+        raise ConfigurationError("token must be a string, or None")
+    if not isinstance(path, str) or not path.isascii():
+        raise ConfigurationError("path must be ASCII, with escapes where needed")
     if token is not None and not fits_header(token):
         raise ConfigurationError(
             "token has a character that no HTTP header can carry, so it cannot reach a handler: "
@@ -75,7 +79,7 @@ def _event(kind: str, now: float) -> dict[str, Any]:
 
     try:
         return payload(kind, source="cal5example6hook7x8", now=now)
-    except KeyError:
+    except (KeyError, TypeError):
         raise ConfigurationError(f"there is no inline hook of the type {kind!r}") from None
 
 

@@ -31,10 +31,12 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def get(self, kid: str, *, deadline: float | None = None) -> Any:
+    def get(self, kid: str, *, algorithm: str | None = None, deadline: float | None = None) -> Any:
         raise self._error
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> Any:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> Any:
         raise self._error
 
     def close(self) -> None:

@@ -215,11 +215,14 @@ def test_what_a_good_token_needs(
     ("arguments", "idle"),
     [
         (("--kid", "k", "--client-id", "c"), "--kid, --client-id have no effect: add one of"),
-        (("--token", "empty", "--client-id", "c"), "--client-id has no effect: --token decides"),
-        (("--secret", "empty", "--audience", "a"), "--audience has no effect: --secret decides"),
+        (("--token", "empty", "--client-id", "c"), "--client-id has no effect: --token says"),
+        (("--secret", "empty", "--audience", "a"), "--audience has no effect: --secret says"),
         (("--header", "X-Secret"), "--header has no effect: add one of --secret"),
-        (("--direct", "--token-url", "t", "--scope", "s"), "--scope has no effect: --direct"),
-        (("--issuer", "i", "--token-url", "t"), "--token-url has no effect: --issuer decides"),
+        (("--direct", "--token-url", TOKEN_URL, "--scope", "s"), "--scope has no effect: --direct"),
+        (
+            ("--issuer", ISSUER, "--token-url", TOKEN_URL),
+            "--token-url has no effect: --issuer says",
+        ),
     ],
 )
 def test_options_without_effect(
@@ -237,7 +240,7 @@ def test_options_without_effect(
         ("localhost:5056/hook", "did you mean http://localhost:5056/hook?"),
         ("127.0.0.1:5056", "did you mean http://127.0.0.1:5056?"),
         ("hooks.acme.com/okta", "did you mean https://hooks.acme.com/okta?"),
-        ("http://acme.com/hook", "URL must begin with https://, or with http://localhost"),
+        ("http://acme.com/hook", "must begin with https:// (http is for loopback only)"),
     ],
 )
 def test_a_url_with_a_hint(url: str, hint: str) -> None:

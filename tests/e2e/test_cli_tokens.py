@@ -144,7 +144,7 @@ def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
         (("--keys", "jwk.json", *ASSERTION, "--scope", "admin"), "are for access tokens"),
         (("--issuer", "https://acme.okta.com", "--audience", "a"), "opaque"),
         (("--issuer", "i", "--token-url", "t"), "--token-url is for assertions"),
-        (("--keys", "nothing.json"), "does not exist"),
+        (("--keys", "nothing.json"), "there is no file of this name"),
     ],
 )
 def test_what_is_missing(jwk: str, token: str, arguments: tuple[str, ...], problem: str) -> None:
@@ -313,7 +313,7 @@ def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
     judged = [check["check"] for check in without["checks"] if check["result"] != "not checked"]
     assert judged == ["expiry", "issued"]
     assert "OKTA_CLIENT_ORGURL" in without["problem"]
-    assert "\nnot verified: no keys are configured" in run("inspect", stdin=token).stdout
+    assert "\nnot verified: no verifier is configured" in run("inspect", stdin=token).stdout
 
 
 def test_inspect_what_cannot_be_read() -> None:

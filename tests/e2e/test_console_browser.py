@@ -24,7 +24,8 @@ from hookkey_verify.emulator import OktaEmulator
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
-from .tutorial import CLIENT_ID, ISSUER, TOKEN_URL, code_block, free_port, replaced, served
+from ..servers import free_port
+from .tutorial import CLIENT_ID, ISSUER, TOKEN_URL, code_block, replaced, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

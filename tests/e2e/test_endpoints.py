@@ -185,7 +185,7 @@ def test_tokens(served: Served, endpoint: TokenEndpoint, signer: HookSigner) -> 
             ("POST", b"", FORM, 400),
             ("POST", form(signer), {}, 400),
             ("POST", form(signer), {"Content_Type": "application/json"}, 400),
-            ("POST", form(signer), {**FORM, "Authorization": "Basic eDp5"}, 401),
+            ("POST", form(signer), {**FORM, "Authorization": "Basic eDp5"}, 400),
             ("POST", b"a=" + b"x" * MAX_BODY, FORM, 413),
             ("PUT", form(signer), FORM, 405),
             ("GET", b"", {}, 405),

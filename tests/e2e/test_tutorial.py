@@ -10,7 +10,8 @@ from pathlib import Path
 
 from hookkey_verify.emulator import OktaEmulator
 
-from .tutorial import CLIENT_ID, DJANGO_SITE, ISSUER, code_block, free_port, replaced, served
+from ..servers import free_port
+from .tutorial import CLIENT_ID, DJANGO_SITE, ISSUER, code_block, replaced, served
 
 
 def _fired(okta: OktaEmulator, port: int) -> tuple[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -40,12 +39,6 @@ def replaced(code: str, old: str, new: str) -> str:
     """Return the code with one literal changed, which must be there once."""
     assert code.count(f'"{old}"') == 1
     return code.replace(f'"{old}"', f'"{new}"')
-
-
-def free_port() -> int:
-    """Return a port that the operating system chose."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

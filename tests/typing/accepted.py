@@ -52,11 +52,15 @@ class OwnKeys:
     def __init__(self, key: PublicKey) -> None:
         self._key = key
 
-    def get(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    def get(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Return the key."""
         return self._key
 
-    async def aget(self, kid: str, *, deadline: float | None = None) -> PublicKey:
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> PublicKey:
         """Return the key."""
         return self._key
 
