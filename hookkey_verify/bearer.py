@@ -31,7 +31,7 @@ def bearer_token(headers: Headers) -> str:
         raise MultipleTokensError
     scheme = values[0].strip().partition(" ")[0]
     if scheme.lower() != "bearer":
-        raise MissingTokenError("the Authorization header has another scheme than Bearer")
+        raise MissingTokenError("the scheme of the Authorization header is not Bearer")
     match = _CREDENTIALS.fullmatch(values[0])
     if match is None:
         raise MalformedTokenError("the header must be Bearer, a space and one token")

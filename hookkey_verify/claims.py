@@ -82,9 +82,10 @@ class ClaimsPolicy:
         return f"ClaimsPolicy({values})"
 
     def expected(self, claim: str) -> Expected:
-        """Return what a claim must be: one value, or several of which any will do; None: nothing.
+        """Return the configured value of ``claim``, or None if the policy does not restrict it.
 
-        ``claim`` is iss, aud, sub or cid. Of scp it is the scopes that must all be granted.
+        ``claim`` is iss, aud, sub, cid or scp. Of a tuple any value matches; of the scopes of scp
+        all are required.
         """
         if claim == "sub":
             return self.subject

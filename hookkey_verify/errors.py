@@ -102,7 +102,7 @@ __all__ = [
 
 
 Expected: TypeAlias = str | float | tuple[str, ...] | None
-"""A configured value: one text, several of which any (of scopes: all) will do, seconds or bytes."""
+"""A configured value: text, seconds or bytes. Of a tuple any value matches, of scopes all must."""
 
 
 class Reason(StrEnum):
@@ -308,7 +308,7 @@ class MissingClaimError(ClaimError):
     advice = "{claim}, expected {expected}"
 
     def __str__(self) -> str:
-        return super().__str__() if self.expected else f"{self.title}: {self.claim}"
+        return f"{self.title}: {self.claim}" if self.expected is None else super().__str__()
 
 
 class InvalidClaimError(ClaimError):
@@ -430,7 +430,7 @@ class InsufficientScopeError(HookVerificationError):
     def __init__(self, scopes: Iterable[str] = ()) -> None:
         self.scopes = tuple(scopes)
         detail = f"needs {' '.join(self.scopes)}" if self.scopes else ""
-        super().__init__(detail, expected=self.scopes)
+        super().__init__(detail, expected=self.scopes or None)
         self.args = (self.scopes,)
 
     @property

@@ -29,7 +29,7 @@ from .jwk import SYNONYMS, PublicKey, is_kid
 
 __all__ = ["SigningKey"]
 
-Algorithm = Literal["ES256", "EdDSA", "Ed25519", "RS256"]
+Algorithm = Literal["ES256", "EdDSA", "RS256"]
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 _PKCS1V15 = padding.PKCS1v15()
@@ -70,8 +70,11 @@ class SigningKey:
         self._header = _base64url(json.dumps(header, separators=(",", ":")).encode()) + b"."
 
     @classmethod
-    def generate(cls, algorithm: Algorithm = "ES256") -> SigningKey:
-        """Make a key that only this process has. Raises ``ConfigurationError``."""
+    def generate(cls, algorithm: Algorithm | Literal["Ed25519"] = "ES256") -> SigningKey:
+        """Make a key that only this process has. Raises ``ConfigurationError``.
+
+        ``algorithm``: ES256 (the default), EdDSA, which Ed25519 is another name of, or RS256.
+        """
         make: Any = _GENERATE.get(SYNONYMS.get(algorithm, algorithm))
         if make is None:
             raise ConfigurationError("algorithm must be ES256, EdDSA (Ed25519) or RS256")

@@ -195,7 +195,8 @@ class TokenEndpoint:
         self, credentials: Sequence[str], form: Mapping[str, str], scope: str
     ) -> _Request:
         """RFC 6749 section 2.3.1, the first form."""
-        if "client_secret" in form or "client_assertion" in form:  # RFC 6749 section 2.3
+        others = {"client_secret", "client_assertion", "client_assertion_type"}
+        if not others.isdisjoint(form):  # RFC 6749 section 2.3
             raise _RefusedError(400, "invalid_request", "a client authenticates in one way")
         given = basic_credentials(credentials[0]) if len(credentials) == 1 else None
         client_id, secrets_given = "", tuple[str, ...]()
@@ -205,7 +206,7 @@ class TokenEndpoint:
         client = self._secrets.get(client_id, _NOBODY)
         matches = [client.matches(each) for each in secrets_given]
         if not any(matches) or client is _NOBODY or form.get("client_id", client_id) != client_id:
-            # RFC 6749 section 5.2: whoever tried it by a header is told of one.
+            # RFC 6749 section 5.2: a client that used the header gets the challenge.
             basic = ("WWW-Authenticate", 'Basic realm="token"')
             problem = "the credentials in the header are not those of a client"
             raise _RefusedError(401, "invalid_client", problem, basic)
@@ -297,10 +298,10 @@ _NOBODY: Final = ClientSecret("nobody", secrets.token_hex(32))
 
 
 def _want_no_other_audience(hook: VerifiedHook, request: _Request) -> None:
-    """Refuse an assertion that names somebody else, too, who could then use it here."""
+    """Refuse an assertion that names another party as well, which could then use it here."""
     known, named = request.verifier and request.verifier.policy.audiences, hook.audience
     if not known or not known.issuperset(named) or len(set(named)) != len(named):
-        raise AudienceError("aud", "an assertion must name nobody but this token endpoint")
+        raise AudienceError("aud", "it must contain only configured audiences, each once")
 
 
 def _decoded(text: str) -> str:

@@ -61,10 +61,7 @@ MAX_LEEWAY = 600
 MAX_VERIFIED = 1_000_000
 MAX_HINTED = 2_048
 """Bytes of an encoded payload that is looked at to explain why its key is not known."""
-_NO_KID = (
-    "the header has no kid; if its server signs without one, default_kid= names the key of such "
-    "tokens"
-)
+_NO_KID = "the header has no kid; set default_kid= if this server omits the kid"
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 
 

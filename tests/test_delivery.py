@@ -199,11 +199,14 @@ def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"client_id": "0oa1"}, "client_id: only with a key or a client_secret"),
-        ({"token_url": "https://a.io/t", "scope": "s"}, "token_url and scope: only with a key"),
-        ({"client_id": "0oa1", "secret": ("X-S", "s")}, "client_id: only with a key"),
-        ({"key": "mine", "client_secret": "s"}, "key and client_secret exclude each other"),
-        ({"key": "mine", "secret": ("X-S", "s")}, "key and secret exclude each other"),
+        ({"client_id": "0oa1"}, "client_id can only be used with key"),
+        (
+            {"token_url": "https://a.io/t", "scope": "s"},
+            "token_url and scope can only be used with key",
+        ),
+        ({"client_id": "0oa1", "secret": ("X-S", "s")}, "client_id can only be used with key"),
+        ({"key": "mine", "client_secret": "s"}, "key and client_secret cannot be combined"),
+        ({"key": "mine", "secret": ("X-S", "s")}, "key and secret cannot be combined"),
         ({"key": "other"}, "key must be a hook key of this org"),
         ({"key": {}}, "key must be a hook key of this org"),
         ({"key": {"id": []}}, "key must be a hook key of this org"),

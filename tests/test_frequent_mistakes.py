@@ -103,10 +103,10 @@ def test_admin_url_as_issuer() -> None:
 def test_placeholder(url: str) -> None:
     """The argument that still has it is named, with an example of a value."""
     said = message(lambda: HookKeys(url, ApiToken("t")))
-    assert "org_url still has the placeholder of an example" in said
+    assert "org_url still contains a placeholder" in said
     assert "https://acme.okta.com" in said
     said = message(lambda: IssuerKeys(f"{url}/oauth2/default"))
-    assert "issuer still has the placeholder of an example" in said
+    assert "issuer still contains a placeholder" in said
 
 
 def test_missing_token(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +114,8 @@ def test_missing_token(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", "https://acme.okta.com")
     monkeypatch.delenv("OKTA_CLIENT_TOKEN", raising=False)
     assert "set OKTA_CLIENT_TOKEN" in message(HookKeys.from_env)
+    said = message(lambda: org.for_access_tokens().verify(f"Bearer {org.access_token()}"))
+    assert "it begins with Bearer: pass the token alone" in said
     said = message(lambda: org.for_access_tokens().verify_headers({}))
     assert "the request has no Authorization header" in said
 
@@ -123,6 +125,8 @@ def test_string_instead_of_credentials() -> None:
     said = message(lambda: HookKeys("https://acme.okta.com", "00secret"))  # type: ignore[arg-type]
     assert "ApiToken(token)" in said
     assert "00secret" not in said
+    said = message(lambda: ApiToken("{apiToken}"))
+    assert "token still contains a placeholder" in said
     said = message(lambda: ApiToken("SSWS 00secret"))
     assert "token must be the token alone, without SSWS or Bearer" in said
 

@@ -606,3 +606,15 @@ def _form(assertion: str) -> dict[str, str]:
         "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "client_assertion": assertion,
     }
+
+
+def test_a_proof_of_another_time(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """The clock is named, because the app does use DPoP."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    okta.skew(-2000)
+    app = ServiceApp(okta.url, client_id, app_key._key, dpop=True)
+    with (
+        HookKeysClient(okta.url, app) as client,
+        pytest.raises(AuthenticationError, match="is this machine's clock right"),
+    ):
+        client.list()

@@ -49,7 +49,7 @@ def test_from_file(signer: HookSigner, pem: bytes, tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     file.write_bytes(pem)
     assert StaticKeys.from_file(str(file), kid="mine").get("mine")
-    with pytest.raises(ConfigurationError, match="name it with kid="):
+    with pytest.raises(ConfigurationError, match="pass kid="):
         StaticKeys.from_file(file)
 
 
@@ -79,6 +79,8 @@ def test_bad_documents(signer: HookSigner) -> None:
     other = HookSigner.generate(signer.kid).public_jwk()
     with pytest.raises(ConfigurationError, match="two keys"):
         StaticKeys.from_jwks({"keys": [jwk, other]})
+    with pytest.raises(ConfigurationError, match=r"use StaticKeys\.from_jwks"):
+        StaticKeys.from_jwk({"keys": [jwk]})
     with pytest.raises(ConfigurationError, match="the JWK: d"):
         StaticKeys.from_jwk({**jwk, "d": "AQAB"})
     with pytest.raises(ConfigurationError, match="PEM"):

@@ -130,7 +130,7 @@ def test_org_url_is_reduced_to_scheme_host_and_port(given: str, taken: str) -> N
         ("https://acme.okta.com:65536", "a plain URL"),
         ("https://[::1", "a plain URL"),
         ("https://acme.okta.com\\@evil.example", "a plain URL"),
-        ("https://{yourOktaDomain}", "placeholder of an example"),
+        ("https://{yourOktaDomain}", "placeholder"),
         ("https://acme_x.okta.com", "character"),
         ("https://ac me.okta.com", "character"),
         ("https://acme%2eokta.com", "character"),

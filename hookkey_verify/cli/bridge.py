@@ -76,8 +76,8 @@ def _bound(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # whoever reads the URL may come at once
-    except (OSError, TypeError, ValueError):  # also for a host that is no name
+        listener.listen()  # before the URL is printed
+    except (OSError, TypeError, ValueError):  # also for an invalid host name
         listener.close()
         problem = f"{host} port {port} is in use, or is not a local address"
         raise ConfigurationError(problem) from None

@@ -32,9 +32,9 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..verifier import HookVerifier
-from .output import message, unknown_key
+from .wording import message, unknown_key
 
-__all__ = ["Check", "checks_of", "lenient"]
+__all__ = ["Check", "checks_of", "decode_unverified"]
 
 Result = Literal["passed", "failed", "not checked", "not reached"]
 
@@ -97,7 +97,7 @@ def checks_of(
 
     Without ``verifier`` only the times are judged. ``keys`` names the key source in words.
     """
-    header, claims = (lenient(part) for part in [*token.split(b"."), b"", b""][:2])
+    header, claims = (decode_unverified(part) for part in [*token.split(b"."), b"", b""][:2])
     failed = None if error is None else _failed_step(token, error)
     rows = []
     for number, step in enumerate(STEPS):
@@ -124,7 +124,7 @@ def _has_row(error: HookVerificationError, rows: list[Check]) -> bool:
     return any(row.result == "failed" and row.subject in same for row in rows)
 
 
-def lenient(part: bytes) -> dict[str, Any] | str:
+def decode_unverified(part: bytes) -> dict[str, Any] | str:
     """Return the object in one part of a token, or say why it cannot be read."""
     try:
         return json_object(base64url_decode(part.rstrip(b"=")))
@@ -161,11 +161,11 @@ def _hint(error: HookVerificationError) -> str:
 
 def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) -> Iterator[Check]:
     known = policy or ClaimsPolicy(issuers=None, audiences=None)
-    leeway = f"at most {known.leeway:g} seconds"
+    leeway = f"no more than {known.leeway:g} seconds"
     times = (
-        ("expiry", "exp", "ago"),
-        ("not before", "nbf", "from now"),
-        ("issued", "iat", "from now"),
+        ("expiry", "exp", "in the past"),
+        ("not before", "nbf", "in the future"),
+        ("issued", "iat", "in the future"),
     )
     for name, claim, direction in times:
         if claim in claims or claim == "exp":

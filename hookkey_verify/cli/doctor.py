@@ -21,9 +21,10 @@ from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
 from ..verifier import KeySource
 from .checks import checks_of
-from .files import InputFile
-from .output import as_json, command, exit_code, found_at, message, print_json, print_rows
-from .tokens import read_token, verdict, verifier_of
+from .files import InputFile, read_token
+from .output import as_json, command, exit_code, print_json, print_rows
+from .verifying import verdict, verifier_of
+from .wording import FLAGS, found_at, message
 
 __all__ = ["doctor"]
 
@@ -37,8 +38,6 @@ _RESULTS: Final[Mapping[str, Result]] = {
     "not checked": "skipped",
     "not reached": "skipped",
 }
-_VERIFIER = ("hook_client_id", "token_url", "issuer", "audience", "hook_scopes")
-"""Settings that describe a verifier."""
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
@@ -66,7 +65,7 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
     """
     settings = Settings()
     findings, code, keys = [*_settings(settings)], 0, None
-    if any(found_at(name) for name in _VERIFIER):
+    if any(map(found_at, FLAGS)):
         findings.append(_verifier())
     if found_at("issuer") and not found_at("org_url"):
         findings.append(Finding("org", "skipped", "not needed for access tokens"))

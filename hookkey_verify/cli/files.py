@@ -1,17 +1,20 @@
-"""Files that hold tokens, keys and secrets, as arguments. What is no file's name is not repeated.
+"""Files that contain tokens, keys and secrets, as arguments.
 
-Somebody may have typed the secret itself in the place of the file that holds it.
+Errors do not repeat an argument that is not a readable file: it may be the secret itself.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
-__all__ = ["InputFile", "PathOfFile", "is_token"]
+from ..errors import ConfigurationError
 
+__all__ = ["MAX_TOKEN", "InputFile", "PathOfFile", "is_token", "read_token"]
+
+MAX_TOKEN = 64 * 1024
 _TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
 
 
@@ -53,7 +56,15 @@ class PathOfFile(click.Path):
 def _problem(value: object) -> str:
     if isinstance(value, str) and is_token(value):
         return (
-            "this is a token, which other users of the machine could read in the list of "
-            "processes: put it into a file, or pipe it in"
+            "expected a file name, got a token; other users of the machine can see command-line "
+            "arguments, so save the token to a file or pipe it in"
         )
-    return "there is no file of this name that can be read"
+    return "the file does not exist or cannot be read"
+
+
+def read_token(file: BinaryIO) -> bytes:
+    """Return the token without what was copied with it: the header's name, Bearer, white space."""
+    octets = file.read(MAX_TOKEN + 1).strip(b"\"' \t\r\n")
+    if len(octets) > MAX_TOKEN or not octets:
+        raise ConfigurationError(f"the token file must contain 1 to {MAX_TOKEN} bytes")
+    return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", octets)

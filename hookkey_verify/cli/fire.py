@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from click.core import ParameterSource
 
-from ..clock import monotonic_clock
-from ..errors import (
-    ConfigurationError,
-    HookKeyApiError,
-    HookKeyError,
-    NotFoundError,
-    TransportError,
-)
-from ..okta.sign_in import connection, credentials
-from ..okta.transport import OktaTransport
-from ..settings import Settings
+from ..errors import ConfigurationError
+from ..okta.http import check_url
 from ..signer import HookSigner
-from .files import InputFile, PathOfFile, is_token
+from .files import InputFile, PathOfFile, read_token
 from .output import as_json, command, plain, print_json, print_rows
-from .tokens import read_token, want_url
+from .running_emulator import fired_by_emulator
+from .verifying import check_url_option
 
 if TYPE_CHECKING:
     from ..emulator.inline_hooks import InlineHook
@@ -39,9 +28,6 @@ __all__ = ["fire"]
 
 _REFUSALS = (400, 401, 403, 413, 431)
 """Too large is refused by some servers before any handler sees it."""
-FIRE_TIMEOUT = 15
-"""Seconds for a hook of an emulator: a delivery takes at most twice three."""
-MAX_DELIVERY = 1024 * 1024
 _KEY = ("private_key", "kid", "client_id")
 _USES = {
     "--secret": ("secret", "header"),
@@ -52,8 +38,6 @@ _USES = {
 }
 """The options that say how to authenticate, and what each has an effect together with. The first
 that is given decides."""
-_URL = re.compile(r"(?:[\w.-]+|\[[\da-f:]+\])(?::\d+(?:/|$)|/)")
-"""A URL without its scheme: a host, and then a port or a path."""
 TYPES = {
     "token": "com.okta.oauth2.tokens.transform",
     "saml": "com.okta.saml.tokens.transform",
@@ -78,11 +62,11 @@ class _Caller:
     direct: bool
 
     def check(self) -> None:
-        """Raise ``ConfigurationError`` for URLs that are none."""
+        """Raise ``ConfigurationError`` if a URL is invalid."""
         for name in ("token_url", "issuer"):
             value = getattr(self, name)
             if value is not None:
-                want_url(name, value)
+                check_url_option(name, value)
 
     def signer(self) -> HookSigner:
         if self.private_key is None or self.kid is None or self.client_id is None:
@@ -169,16 +153,17 @@ def fire(  # noqa: PLR0917 - the options of the command
     """
     given = {name: flag for name, flag in _flags(context).items() if _is_given(context, name)}
     if "://" not in target:
-        why = "a hook of the emulator has its own credentials"
-        _refuse_idle(given, ("target", "as_json"), why)
-        report = _fired_by_emulator(target)
+        _refuse_unused(given, ("target", "as_json"), "for a hook of the emulator")
+        report = fired_by_emulator(target)
     else:
         caller = _Caller(**options)
         caller.check()
         way = next((flag for flag in _USES if flag in given.values()), None)
         used = _USES.get(way or "", ())
-        idle = f"{way} says what is sent" if way else f"add one of {', '.join(_USES)}"
-        _refuse_idle(given, ("target", "kind", "zoo", "as_json", *used), idle)
+        why = f"beside {way}" if way else "without --direct, --issuer or --token-url"
+        _refuse_unused(given, ("target", "kind", "zoo", "as_json", *used), why)
+        if zoo and way in ("--secret", "--token"):
+            raise click.UsageError(f"--zoo cannot be combined with {way}")
         hook = _hook(target, TYPES[kind])
         if zoo:
             _audit(hook, caller, as_json=as_json)
@@ -199,12 +184,12 @@ def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def _refuse_idle(given: Mapping[str, str], used: Collection[str], why: str) -> None:
+def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) -> None:
     """Refuse options that would be ignored."""
-    idle = [flag for name, flag in given.items() if name not in used]
-    if idle:
-        one = len(idle) == 1
-        raise click.UsageError(f"{', '.join(idle)} {'has' if one else 'have'} no effect: {why}")
+    unused = [flag for name, flag in given.items() if name not in used]
+    if unused:
+        verb = "has" if len(unused) == 1 else "have"
+        raise click.UsageError(f"{', '.join(unused)} {verb} no effect {why}")
 
 
 def _fired(
@@ -219,7 +204,7 @@ def _fired(
     if token is not None:
         bearer = read_token(token).decode("ascii", "replace")
         if not bearer.isprintable() or " " in bearer:
-            raise ConfigurationError("the file of --token does not hold one token")
+            raise ConfigurationError("the file given with --token must contain exactly one token")
     elif caller.direct or caller.issuer is not None:
         bearer = caller.token()
     if secret[1] is not None:
@@ -240,66 +225,6 @@ def _fired(
     return Deliverer(lambda _: _known(signer)).fire(hook).document()
 
 
-def _fired_by_emulator(name: str) -> dict[str, Any]:
-    """Have the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
-    if is_token(name):
-        raise click.UsageError("this is a token; --token takes the file that holds it")
-    if _URL.match(name):
-        local = name.startswith(("localhost", "127.", "[::1]"))
-        raise click.UsageError(f"did you mean {'http' if local else 'https'}://{name}?")
-    settings = Settings()
-    org_url = settings.need("org_url")
-    transport = OktaTransport(org_url, credentials(settings), **connection(settings))
-    foreign = ConfigurationError(
-        f"OKTA_CLIENT_ORGURL, {transport.org_url}, is not an emulator (hookkey emulate); any "
-        "handler can be called by its URL"
-    )
-    try:
-        answer = transport.exchange(
-            "POST",
-            "/emulator/fire",
-            json={"hook": name},
-            deadline=monotonic_clock() + FIRE_TIMEOUT,
-            max_body=MAX_DELIVERY,
-        )
-        return _report(answer.body)
-    except ValueError:
-        problem: HookKeyError = foreign
-    except NotFoundError as error:
-        problem = NotFoundError(f"there is no inline hook {name!r}; {' '.join(error.causes)}")
-    except HookKeyApiError as error:
-        if error.status in (404, 405):
-            raise foreign from None
-        if not isinstance(error, TransportError) or error.status is not None:
-            raise
-        problem = TransportError(f"{error.detail}; is hookkey emulate running there?")
-    finally:
-        transport.close()
-    raise problem
-
-
-def _report(octets: bytes) -> dict[str, Any]:
-    """Read the delivery that an emulator reports. Raises ``ValueError`` for anything else.
-
-    It is larger than what Okta answers, and what is shown of it is checked here.
-    """
-    try:
-        report = json.loads(octets)
-        for step in report["steps"]:
-            texts = (step["name"], step["request"], step["problem"])
-            if not all(isinstance(each, str) for each in texts):
-                raise ValueError
-            if type(step["status"]) not in (int, NoneType):
-                raise ValueError
-            float(step["milliseconds"])
-        known = isinstance(report["outcome"], str) and isinstance(report["verdict"], str)
-        if not known or type(report["ok"]) is not bool or not report["steps"]:
-            raise ValueError
-    except (KeyError, TypeError, RecursionError):
-        raise ValueError from None
-    return dict(report)
-
-
 def _known(signer: HookSigner | None) -> HookSigner:
     if signer is None:  # a hook without OAuth never asks
         raise ConfigurationError("there is no key to sign with")
@@ -312,7 +237,7 @@ def _hook(url: str, kind: str) -> InlineHook:
         from ..emulator.okta_error import OktaError  # noqa: PLC0415
     except ImportError as error:
         raise click.UsageError(str(error)) from None
-    want_url("target", url)
+    check_url("URL", url, example="https://hooks.acme.com/hook", query=True)
     channel = {"type": "HTTP", "config": {"uri": url}}
     hooks = InlineHooks(has_key=lambda _: True)
     try:
@@ -367,7 +292,7 @@ def _audit(hook: InlineHook, caller: _Caller, *, as_json: bool) -> None:
         click.echo(f"not sent, because no HTTP header can carry it: {', '.join(unsent)}")
         click.echo(
             f"a good token and {len(rows) - 1} bad tokens sent, {accepted} wrongly accepted, "
-            f"{len(wrong)} to look at"
+            f"{len(wrong)} unexpected results"
         )
     if wrong:
         raise SystemExit(1)

@@ -253,7 +253,10 @@ def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookK
     ]
     if not matches:
         which = f"key {successor!r}" if successor else f"successor of {name!r}"
-        raise NotFoundError(f"there is no {which}: begin without --finish, or it is finished")
+        raise NotFoundError(
+            f"there is no {which}: run rotate without --finish first, unless the rotation is "
+            "finished"
+        )
     if len(matches) > 1:
         names = ", ".join(repr(match.name) for match in matches)
         raise ConfigurationError(

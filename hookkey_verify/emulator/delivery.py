@@ -33,7 +33,7 @@ MAX_ANSWER: Final = 256 * 1024
 """Bytes of an answer."""
 ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
 MAX_LIFETIME: Final = 10 * 365 * 86_400
-MAX_TOLD: Final = 150
+MAX_TEXT: Final = 150
 """Characters of what an answer says."""
 RENEW: Final = 30
 """Seconds before its end at which a token is renewed. GUESS: that Okta keeps tokens is inferred."""
@@ -219,7 +219,7 @@ class Deliverer:
         request = f"POST {hook.token_url}"
         facts: dict[str, Any] = {"milliseconds": answer.milliseconds, "status": answer.status}
         if answer.problem or answer.status != 200:
-            told = _told(answer.body, ("error", "error_description"), form.values())
+            told = _refusal_text(answer.body, ("error", "error_description"), form.values())
             problem = answer.problem or f"the token URL answers {answer.status}{told}"
             return Step("token", request, sent, problem=problem, **facts), None
         token, lifetime, problem = _issued(answer.body)
@@ -249,7 +249,7 @@ class Deliverer:
             if 300 <= status < 400:
                 problem = f"the hook answers {status}, and redirects are not followed"
             elif status not in (200, 204):
-                told = _told(answer.body, ("reason", "detail"), authorization.values())
+                told = _refusal_text(answer.body, ("reason", "detail"), authorization.values())
                 problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
         shown = answer.body[:2_000].decode("utf-8", "replace")
@@ -318,15 +318,15 @@ def _client(hook: InlineHook) -> tuple[str | None, ...]:
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
-def _told(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
-    """Return why somebody says that they refused: members of RFC 6749 or RFC 9457, cut.
+def _refusal_text(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
+    """Return the reason that a refusal states, in members of RFC 6749 or RFC 9457, cut.
 
     A member that repeats a piece of what was ``sent``, which holds credentials, is left out.
     """
     document = json_object(octets) or {}
     values = [document.get(name) for name in names]
     told = [
-        value[:MAX_TOLD]
+        value[:MAX_TEXT]
         for value in values
         if isinstance(value, str) and value.isprintable() and not _repeats(value, sent)
     ]
@@ -387,7 +387,7 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
     if document.get("error"):
         error = document["error"]
         summary = error.get("errorSummary") if isinstance(error, dict) else None
-        words = str(summary or "no summary")[:MAX_TOLD]
+        words = str(summary or "no summary")[:MAX_TEXT]
         return judged("error", f"the flow ends with the hook's error: {words}")
     commands = document.get("commands", [])
     if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
@@ -397,7 +397,7 @@ def _judged(hook: InlineHook, steps: tuple[Step, ...], octets: bytes, spent: flo
     strange = [each for each in types if not isinstance(each, str) or each not in known]
     if strange:
         # GUESS: what Okta does with a command of another hook is not documented.
-        return failed(f"{str(strange[0])[:MAX_TOLD]!r} is not a command of this hook")
+        return failed(f"{str(strange[0])[:MAX_TEXT]!r} is not a command of this hook")
     if not commands:
         return judged("no change", "the hook changes nothing")
     names = ", ".join(str(each["type"]) for each in commands)

@@ -79,8 +79,8 @@ class OktaEmulator:
             raise ConfigurationError("api_token must be printable ASCII without white space")
         if not _is_loopback(host) and i_know_this_is_not_okta is not True:
             raise ConfigurationError(
-                f"host must be a loopback address, unless i_know_this_is_not_okta=True: other "
-                f"machines can reach {host}, and this org gives keys and tokens to all who ask"
+                "host must be a loopback address, unless i_know_this_is_not_okta=True: other "
+                f"machines can reach {host}, and this org issues keys and tokens to all of them"
             )
         self._own_clock = clock
         self._skew = 0.0
@@ -162,7 +162,7 @@ class OktaEmulator:
             listener.close()
             problem = f"host {self._host} is not a local address"
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                problem = f"port {self._port} is in use, or may not be used"
+                problem = f"port {self._port} is in use, or requires privileges"
             raise ConfigurationError(problem) from None
         ready = threading.Event()
         server = ThreadServer(ready, self.app)
@@ -277,12 +277,12 @@ class OktaEmulator:
         given = {"key": key, "client_secret": client_secret, "secret": secret}
         ways = [name for name, value in given.items() if value is not None]
         if len(ways) > 1:
-            raise _refused(f"{' and '.join(ways)} exclude each other")
+            raise _refused(f"{' and '.join(ways)} cannot be combined")
         if key is None and client_secret is None:
             idle = {"token_url": token_url, "client_id": client_id, "scope": scope}
             names = [name for name, value in idle.items() if value is not None]
             if names:
-                raise _refused(f"{' and '.join(names)}: only with a key or a client_secret")
+                raise _refused(f"{' and '.join(names)} can only be used with key or client_secret")
             scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
             channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
             made = self.hooks.create({"name": name, "type": type, "channel": channel})

@@ -158,9 +158,7 @@ class IssuerKeys:
         if key is None:
             _refuse_no_kid(kid)
             key = self._cache.get(kid, deadline=deadline)
-        if algorithm is None or key.algorithm == algorithm:
-            return key
-        return self._namesakes.get((kid, algorithm), key)
+        return self._chosen(key, algorithm)
 
     async def aget(
         self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
@@ -170,9 +168,12 @@ class IssuerKeys:
         if key is None:
             _refuse_no_kid(kid)
             key = await self._cache.aget(kid, deadline=deadline)
+        return self._chosen(key, algorithm)
+
+    def _chosen(self, key: PublicKey, algorithm: str | None) -> PublicKey:
         if algorithm is None or key.algorithm == algorithm:
             return key
-        return self._namesakes.get((kid, algorithm), key)
+        return self._namesakes.get((key.kid, algorithm), key)
 
     def warm_up(self, *kids: str) -> None:
         """Fetch the set now, so that the first hook need not wait.
@@ -299,7 +300,7 @@ def _verdict(error: TransportError, url: str) -> HookVerificationError:
     if error.status is None or error.status == 429 or error.status >= 500:
         return KeyUnavailableError(text)
     return KeySourceConfigurationError(
-        f"{text}; is that the authorization server?", whole_source=error.status == 401
+        f"{text}; check issuer and jwks_url", whole_source=error.status == 401
     )
 
 

@@ -25,14 +25,14 @@ class StaticKeys:
         if not isinstance(keys, Iterable):
             raise ConfigurationError("keys must be a list of PublicKey objects")
         self._keys: dict[str, PublicKey] = {}
-        self._namesakes: dict[tuple[str, str], PublicKey] = {}
+        self._by_algorithm: dict[tuple[str, str], PublicKey] = {}
         for key in keys:
             if not isinstance(key, PublicKey):
                 raise ConfigurationError(
                     "keys must be PublicKey objects; StaticKeys.from_jwk(…) takes a JWK, "
                     "from_jwks(…) a JWK Set"
                 )
-            known = self._namesakes.setdefault((key.kid, key.algorithm), key)
+            known = self._by_algorithm.setdefault((key.kid, key.algorithm), key)
             if known != key:
                 raise ConfigurationError(
                     f"two keys have the kid {key.kid!r} and the algorithm {key.algorithm}"
@@ -83,7 +83,7 @@ class StaticKeys:
         try:
             if octets.lstrip().startswith(b"-----BEGIN"):
                 if kid is None:
-                    raise ConfigurationError("a PEM has no kid: name it with kid=")
+                    raise ConfigurationError("a PEM file has no kid; pass kid=")
                 return cls.from_pem(kid, octets)
             document = json_object(octets)
             return cls.from_jwks(document) if "keys" in document else cls.from_jwk(document)
@@ -102,7 +102,7 @@ class StaticKeys:
         deadline: float | None = None,  # noqa: ARG002
     ) -> PublicKey:
         """Return the key, or raise ``UnknownKeyError``."""
-        key = self._namesakes.get((kid, algorithm or "")) or self._keys.get(kid)
+        key = self._by_algorithm.get((kid, algorithm or "")) or self._keys.get(kid)
         if key is None:
             known = ", ".join(map(repr, list(self._keys)[:5]))
             more = ", …" if len(self._keys) > 5 else ""

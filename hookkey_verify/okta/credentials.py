@@ -94,7 +94,9 @@ def _checked(name: str, token: object) -> str:
     if not isinstance(token, str) or not token:
         raise ConfigurationError(f"{name} must be a non-empty string")
     if set("{}<>") & set(token):
-        raise ConfigurationError(f"{name} still has the placeholder of an example")
+        raise ConfigurationError(
+            f"{name} still contains a placeholder; replace it with your own value"
+        )
     if token.lower().startswith(("ssws ", "bearer ")):
         raise ConfigurationError(f"{name} must be the token alone, without SSWS or Bearer")
     if not _SECRET.fullmatch(token):

@@ -231,7 +231,7 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
         raise ConfigurationError(f"{name} must be a string such as {example}")
     if _PLACEHOLDER.search(url):
         raise ConfigurationError(
-            f"{name} still has the placeholder of an example: put your own in, such as {example}"
+            f"{name} still contains a placeholder; replace it with your own, such as {example}"
         )
     try:
         parts = urlsplit(url)

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 CLIENT_ID = "0oa1hookclient4x7"
+"""Of the tokens that the fixtures make, and of those in the documentation."""
 POOL = 3
 """RSA keys that all tests share in turn: making one takes 0.1 seconds."""
 

@@ -96,7 +96,10 @@ def test_access_tokens(keys: StaticKeys, key: tuple[str, ...]) -> None:
         url = f"http://127.0.0.1:{port}/hook"
         assert run(url, *key, *ACCESS).exit_code == 0
         done = run(url, *key, *ACCESS, "--zoo")
-        assert (done.exit_code, "0 wrongly accepted, 0 to look at" in done.stdout) == (0, True)
+        assert (done.exit_code, "0 wrongly accepted, 0 unexpected results" in done.stdout) == (
+            0,
+            True,
+        )
 
 
 def test_the_whole_dance(key: tuple[str, ...]) -> None:
@@ -137,7 +140,9 @@ def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
     done = run(hook, *key, *ASSERTION, "--zoo")
     assert done.exit_code == 0, done.output
     *_, unsent, summary = done.stdout.splitlines()
-    assert summary == "a good token and 49 bad tokens sent, 0 wrongly accepted, 0 to look at"
+    assert (
+        summary == "a good token and 49 bad tokens sent, 0 wrongly accepted, 0 unexpected results"
+    )
     assert unsent == "not sent, because no HTTP header can carry it: trailing line break"
 
 
@@ -214,14 +219,17 @@ def test_what_a_good_token_needs(
 @pytest.mark.parametrize(
     ("arguments", "idle"),
     [
-        (("--kid", "k", "--client-id", "c"), "--kid, --client-id have no effect: add one of"),
-        (("--token", "empty", "--client-id", "c"), "--client-id has no effect: --token says"),
-        (("--secret", "empty", "--audience", "a"), "--audience has no effect: --secret says"),
-        (("--header", "X-Secret"), "--header has no effect: add one of --secret"),
-        (("--direct", "--token-url", TOKEN_URL, "--scope", "s"), "--scope has no effect: --direct"),
+        (("--kid", "k", "--client-id", "c"), "--kid, --client-id have no effect without"),
+        (("--token", "empty", "--client-id", "c"), "--client-id has no effect beside --token"),
+        (("--secret", "empty", "--audience", "a"), "--audience has no effect beside --secret"),
+        (("--header", "X-Secret"), "--header has no effect without --direct"),
+        (
+            ("--direct", "--token-url", TOKEN_URL, "--scope", "s"),
+            "--scope has no effect beside --direct",
+        ),
         (
             ("--issuer", ISSUER, "--token-url", TOKEN_URL),
-            "--token-url has no effect: --issuer says",
+            "--token-url has no effect beside --issuer",
         ),
     ],
 )

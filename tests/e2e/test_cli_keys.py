@@ -103,8 +103,16 @@ def test_texts_for_people(shell: Shell) -> None:
         (("keys", "public", "nothing"), 4, "keys list"),
         (("keys", "delete", "nothing", "--yes"), 4, "no hook key"),
         (("keys", "rotate", "nothing"), 4, "no hook key of that name"),
-        (("keys", "rotate", "a", "--finish"), 4, "no successor of 'a': begin without --finish"),
-        (("keys", "rotate", "a", "--finish", "--successor", "b"), 4, "begin without --finish"),
+        (
+            ("keys", "rotate", "a", "--finish"),
+            4,
+            "no successor of 'a': run rotate without --finish first",
+        ),
+        (
+            ("keys", "rotate", "a", "--finish", "--successor", "b"),
+            4,
+            "run rotate without --finish first",
+        ),
         (("keys", "create", ""), 2, "NAME must be"),
         (("keys", "rotate", "n" * 250), 2, "choose a successor"),
         (("keys", "create"), 2, "Missing argument"),
@@ -242,7 +250,7 @@ def test_summaries_are_not_cut(shell: Shell, group: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("OKTA_CLIENT_ORGURL", "https://{yourOktaDomain}", "OKTA_CLIENT_ORGURL still has the"),
+        ("OKTA_CLIENT_ORGURL", "https://{yourOktaDomain}", "OKTA_CLIENT_ORGURL still contains a"),
         ("OKTA_CLIENT_ORGURL", "https://acme-admin.okta.com", "did you mean https://acme.okta"),
         ("OKTA_CLIENT_ORGURL", "http://acme.okta.com", "OKTA_CLIENT_ORGURL must begin with https"),
         ("OKTA_CLIENT_TOKEN", "Bearer eyJhbGciOi", "OKTA_CLIENT_TOKEN must be the token alone"),
@@ -606,7 +614,7 @@ def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
     assert [each["id"] for each in shell.okta.org.list()] == [key["id"]]
     again = shell(*command)
     assert again.exit_code == 4
-    assert "it is finished" in again.stderr
+    assert "the rotation is finished" in again.stderr
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("",)])

@@ -101,7 +101,7 @@ def test_an_empty_file(token: str, command: str) -> None:
     """It is no token; nothing else is blamed."""
     Path("empty").write_text("\n")
     done = run(command, "empty", OKTA_CLIENT_ORGURL="https://127.0.0.1:9", OKTA_CLIENT_TOKEN="t")
-    assert "hookkey: a file with a token has 1 to 65536 bytes" in done.output
+    assert "hookkey: the token file must contain 1 to 65536 bytes" in done.output
 
 
 def test_a_token_in_quotes(token: str) -> None:
@@ -174,11 +174,11 @@ def test_what_to_do_about_an_unknown_key(signer: HookSigner, token: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "env", "problem"),
     [
-        (("--issuer", "https://{yourOktaDomain}/oauth2/x"), {}, "--issuer still has the"),
+        (("--issuer", "https://{yourOktaDomain}/oauth2/x"), {}, "--issuer still contains a"),
         ((), {"HOOKKEY_ISSUER": "acme.okta.com/x"}, "HOOKKEY_ISSUER must be a plain URL"),
         (("--issuer", "https://acme-admin.okta.com/oauth2/x", "--audience", "a"), {}, "did you"),
         ((*KEYS, "--client-id", "c", "--token-url", "a.io/t"), {}, "--token-url must be a plain"),
-        (("--keys", "pem.pub"), {}, "a PEM has no kid: name it with --kid"),
+        (("--keys", "pem.pub"), {}, "a PEM file has no kid; pass --kid"),
         (("--keys", "no-kid.json"), {}, "the JWK: kid must be a string"),
         (("--kid", "k"), {}, "--kid is for a PEM file that --keys names"),
         ((*KEYS, "--client-id", ""), {"HOOKKEY_TOKEN_URL": TOKEN_URL}, "client_id must be"),
@@ -209,7 +209,7 @@ def test_sign_takes_claims_or_options(signer: HookSigner, token: str) -> None:
     Path("claims.json").write_text("{}")
     own = ("sign", "--private-key", "key.pem", "--kid", "k")
     done = run(*own, "--claims", "claims.json", "--client-id", "c")
-    assert (done.exit_code, "--claims takes the place" in done.stderr) == (2, True)
+    assert (done.exit_code, "--claims cannot be combined" in done.stderr) == (2, True)
     done = run(*own, "--client-id", "c", "--token-url", "a.io/t")
     assert (done.exit_code, "--token-url must be a plain URL" in done.stderr) == (2, True)
 
@@ -241,7 +241,7 @@ def test_doctor_with_an_issuer_alone(okta: OktaEmulator) -> None:
 @pytest.mark.parametrize(
     ("issuer", "problem"),
     [
-        ("https://{yourOktaDomain}/oauth2/default", "HOOKKEY_ISSUER still has the placeholder"),
+        ("https://{yourOktaDomain}/oauth2/default", "HOOKKEY_ISSUER still contains a placeholder"),
         ("acme.okta.com/oauth2/aus1", "HOOKKEY_ISSUER must be a plain URL"),
         ("https://acme.okta.com", "opaque"),
         ("http://127.0.0.1:9/oauth2/aus1", "http://127.0.0.1:9"),
@@ -270,10 +270,10 @@ def test_doctor_has_no_flags_to_name(signer: HookSigner, token: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("https://{yourDomain}/hook",), "URL|HOOK still has the placeholder"),
+        (("https://{yourDomain}/hook",), "URL still contains a placeholder"),
         (("http://127.0.0.1:9/", "--token-url", "a.io/t"), "--token-url must be a plain URL"),
         (("http://127.0.0.1:9/", "--issuer", "acme.okta.com"), "--issuer must be a plain URL"),
-        (("http://127.0.0.1:9/", "--token", "org.yaml"), "does not hold one token"),
+        (("http://127.0.0.1:9/", "--token", "org.yaml"), "must contain exactly one token"),
     ],
 )
 def test_fire_options(arguments: tuple[str, ...], problem: str) -> None:
@@ -381,7 +381,7 @@ def test_a_token_with_a_placeholder() -> None:
     """The variable is named."""
     env = {"OKTA_CLIENT_ORGURL": "https://acme.okta.com", "OKTA_CLIENT_TOKEN": "{apiToken}"}
     done = run("keys", "list", **env)
-    assert "OKTA_CLIENT_TOKEN still has the placeholder of an example" in done.stderr
+    assert "OKTA_CLIENT_TOKEN still contains a placeholder" in done.stderr
 
 
 def test_an_emulator_that_fails(okta: OktaEmulator) -> None:

@@ -144,7 +144,7 @@ def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
         (("--keys", "jwk.json", *ASSERTION, "--scope", "admin"), "are for access tokens"),
         (("--issuer", "https://acme.okta.com", "--audience", "a"), "opaque"),
         (("--issuer", "i", "--token-url", "t"), "--token-url is for assertions"),
-        (("--keys", "nothing.json"), "there is no file of this name"),
+        (("--keys", "nothing.json"), "the file does not exist"),
     ],
 )
 def test_what_is_missing(jwk: str, token: str, arguments: tuple[str, ...], problem: str) -> None:
@@ -260,7 +260,7 @@ def test_every_check_says_what_is_and_what_was_expected(jwk: str, signer: HookSi
             f'issuer\tfailed\tiss is "me", expected "{CLIENT_ID}"',
             f'audience\tfailed\taud is ["a", "b"], expected "{TOKEN_URL}"',
             f'subject\tfailed\tsub is missing, expected "{CLIENT_ID}"',
-            " UTC, 2 hours ago, expected at most 60 seconds ago",
+            " UTC, 2 hours ago, expected no more than 60 seconds in the past",
             'algorithm\tpassed\talg is "RS256"',
             "signature\tpassed\t",
         ):
@@ -294,7 +294,7 @@ def test_a_token_in_the_place_of_a_file(command: str, token: str) -> None:
     for argument in (token, f"Bearer {token}"):
         done = run(command, argument)
         assert done.exit_code == 2
-        assert "put it into a file, or pipe it in" in done.output
+        assert "save the token to a file or pipe it in" in done.output
         assert token[:30] not in done.output
 
 

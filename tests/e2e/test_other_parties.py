@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
@@ -297,7 +298,9 @@ def test_two_kinds_of_key_under_one_kid(order: tuple[str, str]) -> None:
         )
         for verifier in (issuer.verifier(algorithms=["RS256", "ES256"]), static):
             for name in order * 2:
-                assert verifier.verify(issuer.token(KEYS[name], name)).header["alg"] == name
+                token = issuer.token(KEYS[name], name)
+                assert verifier.verify(token).header["alg"] == name
+                assert asyncio.run(verifier.averify(token)).header["alg"] == name
         with pytest.raises(HookVerificationError):  # the other kind is not allowed here
             issuer.verifier().verify(issuer.token(KEYS["ES256"], "ES256"))
 

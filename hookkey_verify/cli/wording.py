@@ -1,0 +1,85 @@
+"""What errors say on the command line: flags and variables in the place of Python's arguments."""
+
+from __future__ import annotations
+
+import re
+
+import click
+from click.core import ParameterSource
+
+from ..errors import ConfigurationError, HookKeyError, UnknownKeyError
+from ..settings import NAMES, Settings
+
+__all__ = ["FLAGS", "found_at", "message", "unknown_key"]
+
+FLAGS = {
+    "hook_client_id": "--client-id",
+    "token_url": "--token-url",
+    "issuer": "--issuer",
+    "audience": "--audience",
+    "hook_scopes": "--scope",
+}
+"""The settings that describe a verifier, and the options that take their place."""
+_SETTING_OF = {"client_id": "hook_client_id", "scopes": "hook_scopes"}
+"""Options that are a setting of another name."""
+
+
+def message(error: HookKeyError) -> str:
+    """Return an error's text with flags and variables in the place of Python's arguments.
+
+    Values in quotes are left alone: they are somebody's configuration.
+    """
+    if isinstance(error, UnknownKeyError):
+        return f"{error.title}; {unknown_key()}"
+    # A person who mistyped has configured nothing.
+    text = error.detail if isinstance(error, ConfigurationError) else str(error)
+    written = _as_written()
+    first = re.match(r"\w+(?=[ =])", text)
+    if first and first[0] in written:
+        text = written[first[0]] + text[first.end() :]
+    # Elsewhere only what cannot be a word of the sentence.
+    certain = ["org_url", *(name for name in written if "_" in name and name not in NAMES)]
+    names = "|".join(map(re.escape, certain))
+    pattern = re.compile(rf"(?<![\w./-])(?:({names})(?:=True\b|=)?|(\w+)=)(?![\w./-])")
+
+    def flag(match: re.Match[str]) -> str:
+        return written.get(match[1] or match[2], match[0])
+
+    pieces = re.split(r'("[^"]*")', text)
+    return "".join(p if p.startswith('"') else pattern.sub(flag, p) for p in pieces)
+
+
+def unknown_key() -> str:
+    """Return what to do about a key that is not there, in the words of this command."""
+    context = click.get_current_context(silent=True)
+    by_flags = context is not None and any(p.name == "issuer" for p in context.command.params)
+    if found_at("issuer") or (context is not None and context.params.get("issuer")):
+        where = "--issuer and HOOKKEY_ISSUER" if by_flags else "HOOKKEY_ISSUER"
+        return f"if it is a client assertion, verify it without {where}"
+    how = "pass --issuer and --audience" if by_flags else "set HOOKKEY_ISSUER and HOOKKEY_AUDIENCE"
+    return f"if it is an access token of an authorization server, {how}"
+
+
+def found_at(setting: str) -> str | None:
+    """Return the variable, or the key and the file, that holds a setting; None: it is not set."""
+    settings = Settings()
+    try:
+        return settings.place(setting) if settings.origin(setting) else None
+    except ConfigurationError:  # of a file that cannot be read
+        return None
+
+
+def _as_written() -> dict[str, str]:
+    """How Python's arguments are written here: as flags, or where settings are."""
+    written = {name: found_at(name) or NAMES[name].variable for name in NAMES}
+    context = click.get_current_context(silent=True)
+    for parameter in context.command.params if context else ():
+        name = parameter.name or ""
+        if not isinstance(parameter, click.Option):
+            written.setdefault(name, (parameter.metavar or name).strip("[]"))
+            continue
+        given = context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        setting = _SETTING_OF.get(name, name)
+        place = found_at(setting) if setting in NAMES and not given else None
+        written[name] = place or max(parameter.opts, key=len)
+    return written
