@@ -72,7 +72,7 @@ def install(client: Client, cache: Path) -> float:
 
     Raises ``ClientError``.
     """
-    folder = cache / client.name
+    folder = (cache / client.name).resolve()
     record = folder / "installed.json"
     if record.exists() and json.loads(record.read_text())["packages"] == [*client.packages]:
         return 0.0
