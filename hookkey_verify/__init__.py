@@ -9,13 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .version import __version__ as __version__
+from ._runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ._jose.jwk import PublicKey as PublicKey
     from .errors import ConfigurationError as ConfigurationError
     from .errors import HookKeyError as HookKeyError
     from .errors import HookVerificationError as HookVerificationError
-    from .jwk import PublicKey as PublicKey
     from .keys.hook_keys import HookKeys as HookKeys
     from .keys.issuer_keys import IssuerKeys as IssuerKeys
     from .keys.policy import CachePolicy as CachePolicy
@@ -36,7 +36,7 @@ _HOMES = {
     "HookKeys": ".keys.hook_keys",
     "IssuerKeys": ".keys.issuer_keys",
     "StaticKeys": ".keys.static",
-    "PublicKey": ".jwk",
+    "PublicKey": "._jose.jwk",
     "CachePolicy": ".keys.policy",
     "ApiToken": ".okta.credentials",
     "BearerToken": ".okta.credentials",

@@ -22,7 +22,7 @@ from difflib import get_close_matches
 from functools import cache, wraps
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast, overload
 
-from .configured import configured_verifier
+from ._configured import configured_verifier
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
 from .errors import ConfigurationError, HookKeyError
 from .guard import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from .bearer import Headers
+from ._wire.bearer import Headers
 from .errors import ConfigurationError
 from .guard import HttpAnswer, environ_headers
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ._runtime.log import logger
 from .errors import ConfigurationError
-from .log import logger
 
 __all__ = ["Event", "EventName", "OnEvent", "Reporter", "shown"]
 

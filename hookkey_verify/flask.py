@@ -22,7 +22,8 @@ from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
-from .configured import configured_verifier
+from ._configured import configured_verifier
+from ._runtime.log import logger
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
 from .errors import ConfigurationError
 from .guard import (
@@ -34,7 +35,6 @@ from .guard import (
     decorated,
     environ_headers,
 )
-from .log import logger
 from .verifier import VerifiedHook
 
 try:

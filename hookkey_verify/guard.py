@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol, runtime_checkable
 
-from .bearer import Headers, header_values, pick_headers
+from ._runtime.log import logger
+from ._wire.bearer import Headers, header_values, pick_headers
 from .errors import ConfigurationError, HookKeyError
-from .log import logger
 from .verifier import VerifiedHook
 
 __all__ = [

@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
-from .bearer import Headers, header_values
-from .clock import Clock, monotonic_clock
+from ._jose.jwk import PublicKey
+from ._runtime.clock import Clock, monotonic_clock
+from ._runtime.forking import renew_after_fork
+from ._runtime.log import logger
+from ._wire.bearer import Headers, header_values
 from .errors import ConfigurationError, HookKeyApiError, HookKeyError, KeyUnavailableError
-from .forking import renew_after_fork
 from .guard import HttpAnswer, HttpRefusal
-from .jwk import PublicKey
-from .log import logger
 
 __all__ = ["HookKeyList", "JwksBridge", "JwksEndpoint"]
 

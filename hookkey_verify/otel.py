@@ -21,10 +21,10 @@ except ImportError:
         "hookkey_verify.otel needs opentelemetry-api: pip install 'hookkey_verify[otel]'"
     ) from None
 
+from ._runtime.version import __version__
 from .errors import ConfigurationError
 from .events import Event, EventName
 from .keys.health import STATES, STATUSES, HasHealth, Health, healths
-from .version import __version__
 
 __all__ = ["KeySourceMetrics"]
 

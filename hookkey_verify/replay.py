@@ -9,10 +9,10 @@ from __future__ import annotations
 import heapq
 import threading
 
-from .clock import Clock, wall_clock
+from ._runtime.clock import Clock, wall_clock
+from ._runtime.forking import renew_after_fork
+from ._runtime.log import logger
 from .errors import ConfigurationError, KeyUnavailableError
-from .forking import renew_after_fork
-from .log import logger
 
 __all__ = ["MemoryReplayStore"]
 

@@ -81,7 +81,7 @@ class Settings:
             if name not in NAMES:
                 raise ConfigurationError(f"there is no setting {name}")
         self._given = given
-        self._flags = flags or {}
+        self.flags = flags or {}
         self._environ = os.environ if environ is None else environ
         self._files = _okta_files() if files is None else files
         self._read: list[tuple[Path, Mapping[str, Any]]] | None = None
@@ -104,7 +104,7 @@ class Settings:
         if value is None:
             where = NAMES[name]
             in_file = f", or okta.client.{where.key} in okta.yaml" if where.key else ""
-            by_flag = f"pass {self._flags[name]} or " if name in self._flags else ""
+            by_flag = f"pass {self.flags[name]} or " if name in self.flags else ""
             what = name.replace("_", " ").replace("url", "URL")
             raise ConfigurationError(
                 f"the {what} is missing: {by_flag}set {where.variable}{in_file}"
@@ -140,7 +140,7 @@ class Settings:
         """Tell where to change a setting: the argument, the variable or the key in a file."""
         where, origin = NAMES[name], self.origin(name)
         if origin == "argument":
-            return self._flags.get(name, name)
+            return self.flags.get(name, name)
         if origin in (None, where.variable):
             return where.variable
         return f"okta.client.{where.key} in {origin}"

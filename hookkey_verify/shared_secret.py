@@ -15,7 +15,7 @@ from base64 import b64decode
 from types import MappingProxyType
 from typing import Any, Final
 
-from .bearer import Headers, header_values
+from ._wire.bearer import Headers, header_values
 from .errors import ConfigurationError, WrongCredentialsError
 from .verifier import VerifiedHook
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 
-from .clock import Clock, wall_clock
+from ._runtime.clock import Clock, wall_clock
 from .errors import ConfigurationError
 
 __all__ = ["HookSigner"]

@@ -6,7 +6,6 @@ verified here (``python -m tests.bench.token_endpoint``).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from binascii import b2a_base64
 from collections.abc import Callable
@@ -17,15 +16,15 @@ from typing import Any, Literal
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
 
+from ._jose.jwk import SYNONYMS, PublicKey, is_kid
 from .errors import ConfigurationError, KeyRejectedError
-from .jwk import SYNONYMS, PublicKey, is_kid
 
 __all__ = ["SigningKey"]
 
@@ -34,7 +33,7 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 
 _PKCS1V15 = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
-_ECDSA_SHA256 = ec.ECDSA(Prehashed(hashes.SHA256()))
+_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 
 
@@ -111,11 +110,8 @@ def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
         return key.sign
 
     def sign(octets: bytes) -> bytes:
-        # DER: 30 length, 02 length r, 02 length s, with lengths below 128; r and s are as long as
-        # they need to be, and may begin with a zero. RFC 7518 section 3.4 wants 32 octets of each.
-        der = key.sign(hashlib.sha256(octets).digest(), _ECDSA_SHA256)
-        end = 4 + der[3]
-        return der[4:end][-32:].rjust(32, b"\0") + der[end + 2 :][-32:].rjust(32, b"\0")
+        r, s = decode_dss_signature(key.sign(octets, _ECDSA_SHA256))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")  # RFC 7518 section 3.4
 
     return sign
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import secrets
 from binascii import hexlify
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
-from .bearer import Headers, pick_headers
-from .clock import Clock, wall_clock
+from ._runtime.clock import Clock, wall_clock
+from ._runtime.log import logger
+from ._wire.bearer import Headers, pick_headers
+from ._wire.form import FormError, read_form
+from ._wire.scope import is_scope
 from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavailableError
-from .form import FormError, read_form
 from .guard import HttpAnswer
 from .keys.static import StaticKeys
-from .log import logger
 from .shared_secret import basic_credentials, is_among, secret_digests
 from .signing_key import SigningKey
 from .verifier import HookVerifier, VerifiedHook, VerifierByIssuer
@@ -36,7 +36,6 @@ _FORM: Final = "application/x-www-form-urlencoded"
 MAX_BODY: Final = 32 * 1024
 MAX_ASSERTION_LIFETIME: Final = 3600
 MAX_GRANTS: Final = 1024
-_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 _HEADERS: Final = (
     ("Content-Type", "application/json"),
     ("Cache-Control", "no-store"),  # RFC 6749 section 5.1
@@ -104,14 +103,10 @@ class TokenEndpoint:
         Raises ``ConfigurationError`` naming the argument.
         """
         self._assertions, self._secrets = _known(clients)
-        keys = [*signing_key] if isinstance(signing_key, Sequence) else [signing_key]
-        if not keys or not all(isinstance(key, SigningKey) for key in keys):
-            raise ConfigurationError("signing_key must be a SigningKey, or several")
-        if len({key.kid for key in keys}) != len(keys):
-            raise ConfigurationError("two keys of signing_key have the same kid")
+        keys = _signing_keys(signing_key)
         if type(lifetime) is not int or not 30 <= lifetime <= 86_400:
             raise ConfigurationError("lifetime must be a whole number of seconds from 30 to 86400")
-        if isinstance(scopes, str) or not scopes or not all(map(_is_scope, scopes)):
+        if isinstance(scopes, str) or not scopes or not all(map(is_scope, scopes)):
             raise ConfigurationError("scopes must be a list of scope names (RFC 6749 section 3.3)")
         for name, value in (("issuer", issuer), ("audience", audience)):
             if not isinstance(value, str) or not value.strip():
@@ -333,6 +328,15 @@ def _error(
     return HttpAnswer(status, (*_HEADERS, *headers), body)
 
 
+def _signing_keys(given: SigningKey | Sequence[SigningKey]) -> list[SigningKey]:
+    keys = [*given] if isinstance(given, Sequence) else [given]
+    if not keys or not all(isinstance(key, SigningKey) for key in keys):
+        raise ConfigurationError("signing_key must be a SigningKey, or several")
+    if len({key.kid for key in keys}) != len(keys):
+        raise ConfigurationError("two keys of signing_key have the same kid")
+    return keys
+
+
 def _known(clients: Any) -> tuple[VerifierByIssuer | None, dict[str, ClientSecret]]:
     given = clients if isinstance(clients, Sequence) and not isinstance(clients, str) else [clients]
     verifiers: list[Any] = []
@@ -374,7 +378,3 @@ def _client_id(client: Any) -> str:
 
 def _is_form(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == _FORM
-
-
-def _is_scope(scope: object) -> bool:
-    return isinstance(scope, str) and _SCOPE.fullmatch(scope) is not None

@@ -26,10 +26,10 @@ except ImportError:
         "hookkey_verify.valkey needs redis: pip install 'hookkey_verify[valkey]'"
     ) from None
 
+from ._runtime.forking import renew_after_fork
+from ._runtime.log import logger
 from .errors import ConfigurationError, KeyUnavailableError
 from .events import EventName, OnEvent, Reporter
-from .forking import renew_after_fork
-from .log import logger
 
 __all__ = ["ValkeyKeyStore", "ValkeyReplayStore"]
 

@@ -18,17 +18,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from binascii import a2b_base64
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from . import jws
-from .bearer import Headers, bearer_token
-from .claims import ClaimsPolicy, audiences, client_ids, granted_scopes
-from .clock import Clock, wall_clock
-from .encoding import JsonLimits
+from ._jose import jws
+from ._jose.claims import ClaimsPolicy, audiences, client_ids, granted_scopes
+from ._jose.encoding import JsonLimits
+from ._jose.issuer import is_authorization_server, refuse_org_server
+from ._jose.jwk import ALGORITHMS, SYNONYMS, PublicKey, is_kid
+from ._runtime.clock import Clock, wall_clock
+from ._wire.bearer import Headers, bearer_token
+from ._wire.scope import is_scope
 from .errors import (
     AlgorithmError,
     ConfigurationError,
@@ -41,12 +43,10 @@ from .errors import (
     TokenExpiredError,
     UnknownKeyError,
 )
-from .issuer import is_authorization_server, refuse_org_server
-from .jwk import ALGORITHMS, SYNONYMS, PublicKey, is_kid
 
 if TYPE_CHECKING:
+    from ._jose.signature_memo import SignatureMemo
     from .settings import Settings
-    from .signature_memo import SignatureMemo
 
 __all__ = [
     "HookVerifier",
@@ -62,7 +62,6 @@ MAX_VERIFIED = 1_000_000
 MAX_HINTED = 2_048
 """Bytes of an encoded payload that is looked at to explain why its key is not known."""
 _NO_KID = "the header has no kid; set default_kid= if this server omits the kid"
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3 scope-token
 
 
 @runtime_checkable
@@ -513,8 +512,7 @@ class HookVerifier:
             else memo.verify(key, octets, signature, signing_input)
         ):
             raise SignatureError
-        if encoded_header not in self._rules.learned:
-            self._rules.learn(encoded_header, header)
+        self._rules.remember(encoded_header, header)
         claims = jws.read_claims(payload, self._json_limits)
         try:
             self._policy.check(claims, self._clock())
@@ -631,7 +629,7 @@ def _memo(size: int) -> SignatureMemo | None:
         raise ConfigurationError(f"verified_cache must be an integer from 0 to {MAX_VERIFIED}")
     if not size:
         return None
-    from .signature_memo import SignatureMemo  # noqa: PLC0415 - most verifiers have none
+    from ._jose.signature_memo import SignatureMemo  # noqa: PLC0415 - most verifiers have none
 
     return SignatureMemo(size)
 
@@ -640,7 +638,7 @@ def _verdict(what: str, error: Exception) -> HookVerificationError:
     """What a port raised, if it is a verdict; anything else means that it could not be asked."""
     if isinstance(error, HookVerificationError):
         return error
-    from .log import logger  # noqa: PLC0415 - imports logging: 4 ms
+    from ._runtime.log import logger  # noqa: PLC0415 - imports logging: 4 ms
 
     logger.error("the %s raised %s", what, type(error).__name__)
     return KeyUnavailableError(f"the {what} failed")
@@ -710,7 +708,7 @@ def _algorithms(algorithms: Collection[str]) -> frozenset[str]:
 
 def _scopes(scopes: Collection[str]) -> frozenset[str]:
     named = _texts("scopes", scopes)
-    if any(not _SCOPE.fullmatch(scope) for scope in named):
+    if not all(map(is_scope, named)):
         raise ConfigurationError("scopes must hold single scope names (RFC 6749 section 3.3)")
     return frozenset(named)
 

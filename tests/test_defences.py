@@ -33,16 +33,14 @@ from hookkey_verify import (
     PublicKey,
     StaticKeys,
     asgi,
-    claims,
     guard,
-    jwk,
-    jws,
     replay,
 )
 from hookkey_verify import flask as for_flask
 from hookkey_verify import verifier as verifier_module
+from hookkey_verify._jose import claims, jwk, jws
+from hookkey_verify._jose.encoding import json_object
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.encoding import json_object
 from hookkey_verify.errors import (
     HookKeyError,
     HookVerificationError,
@@ -57,7 +55,7 @@ from hookkey_verify.okta import http, sign_in
 from hookkey_verify.verifier import JsonLimits, VerifierByIssuer
 from tests.conftest import CLIENT_ID, TOKEN_URL, KeyPool
 from tests.faults import FaultServer, json_answer
-from tests.weak_keys import ROCA_MODULUS
+from tests.jose.weak_keys import ROCA_MODULUS
 
 
 def _claims(**changes: Any) -> dict[str, Any]:

@@ -1,10 +1,14 @@
-"""Dependencies point down: which module may import which, as a table."""
+"""What importing a module loads, and which modules are public.
+
+That dependencies point down is checked by import-linter, from the list in ``pyproject.toml``.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,101 +19,6 @@ import hookkey_verify
 from hookkey_verify import HookSigner
 
 ROOT = Path(hookkey_verify.__file__).parent
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "version": set(),
-    "clock": set(),
-    "encoding": {"errors"},
-    "events": {"errors", "log"},
-    "forking": set(),
-    "issuer": {"errors"},
-    "settings": {"errors"},
-    "jwk": {"encoding", "errors"},
-    "jws": {"encoding", "errors", "jwk"},
-    "bearer": {"errors"},
-    "claims": {"errors"},
-    "form": set(),
-    "log": set(),
-    "signature_memo": {"forking", "jwk"},
-    "replay": {"clock", "errors", "forking", "log"},
-    "verifier": {
-        "bearer", "claims", "clock", "encoding", "errors", "issuer", "jwk", "jws", "log",
-        "settings", "signature_memo",
-    },
-    "signer": {"clock", "errors"},
-    "signing_key": {"errors", "jwk"},
-    "endpoint": {"bearer", "errors", "guard"},
-    "token_endpoint": {
-        "bearer", "clock", "errors", "form", "guard", "keys", "log", "shared_secret",
-        "signing_key", "verifier",
-    },
-    "jwks_bridge": {"bearer", "clock", "errors", "forking", "guard", "jwk", "log"},
-    "okta": {
-        "clock", "encoding", "errors", "forking", "jwk", "okta", "settings", "signer", "version",
-    },
-    "keys": {
-        "clock", "encoding", "errors", "events", "forking", "issuer", "jwk", "keys", "log", "okta",
-        "settings",
-    },
-    "valkey": {"errors", "events", "forking", "log"},
-    "guard": {"bearer", "errors", "log", "verifier"},
-    "shared_secret": {"bearer", "errors", "verifier"},
-    "configured": {"errors", "keys", "settings", "verifier"},
-    "asgi": {"endpoint", "errors", "guard", "verifier"},
-    "wsgi": {"endpoint", "guard", "verifier"},
-    "aws_lambda": {"endpoint", "errors", "guard", "verifier"},
-    "starlette": {"endpoint", "errors", "guard", "verifier"},
-    "fastapi": {"guard", "shared_secret", "starlette", "verifier"},
-    "flask": {"configured", "endpoint", "errors", "guard", "log", "verifier"},
-    "django": {"configured", "endpoint", "errors", "guard", "settings", "verifier"},
-    "otel": {"errors", "events", "keys", "version"},
-    "prometheus": {"errors", "events", "keys"},
-    "emulator": {"clock", "emulator", "errors", "signer", "version"},
-    "testing": {"clock", "emulator", "errors", "signer", "testing", "verifier"},
-    "cli": {
-        "asgi", "claims", "cli", "clock", "emulator", "encoding", "errors", "issuer",
-        "jwks_bridge", "jws", "keys", "okta", "replay", "settings", "signer",
-        "testing", "verifier", "version",
-    },
-    "__main__": {"cli"},
-}  # fmt: skip
-
-
-def _imports(file: Path) -> set[str]:
-    """The rooms of this package that a module names, in whatever kind of import."""
-    package = file.relative_to(ROOT).parts[:-1]
-    rooms: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1]
-            module = [*base, *(node.module.split(".") if node.module else [])]
-            rooms |= {module[0]} if module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            names = (
-                [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            )
-            assert not any((name or "").startswith("hookkey_verify") for name in names), file
-    return rooms
-
-
-FILES = sorted(f for f in ROOT.rglob("*.py") if f != ROOT / "__init__.py")
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_imports(file: Path) -> None:
-    """Every module imports only what the table allows; a new room must be entered here."""
-    room = file.relative_to(ROOT).parts[0].removesuffix(".py")
-    assert _imports(file) <= MAY_IMPORT[room]
-
-
-def test_the_table_is_not_stale() -> None:
-    """No room in it that is gone, no permission that nobody uses."""
-    used: dict[str, set[str]] = {}
-    for file in FILES:
-        room = file.relative_to(ROOT).parts[0].removesuffix(".py")
-        used.setdefault(room, set()).update(_imports(file))
-    assert used == MAY_IMPORT
 
 
 def _loaded_after(code: str) -> set[str]:
@@ -236,3 +145,65 @@ def test_public_names() -> None:
         assert name in dir(hookkey_verify)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         hookkey_verify.Nothing  # noqa: B018
+
+
+def _modules() -> list[str]:
+    """Every module of the package, by its path below it."""
+    paths = [path.relative_to(ROOT) for path in ROOT.rglob("*.py")]
+    parts = [path.parts[:-1] if path.name == "__init__.py" else path.parts for path in paths]
+    return sorted(".".join(each).removesuffix(".py") for each in parts if each)
+
+
+PUBLIC = [name for name in _modules() if not any(p.startswith("_") for p in name.split("."))]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_a_public_module_says_what_is_public(module: str) -> None:
+    """``__all__`` is written out in every module whose path has no underscore."""
+    path = ROOT.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    body = ast.parse(file.read_text()).body
+    names = [
+        target.id
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    assert "__all__" in names or len(body) == 1  # a package that is only a docstring
+
+
+def test_the_documentation_imports_no_private_module() -> None:
+    """What people copy goes on working when private modules move."""
+    repository = ROOT.parent
+    files = [*repository.glob("*.md"), *repository.glob("docs/*.md")]
+    files += repository.glob("examples/**/*.py")
+    for file in files:
+        for name in re.findall(r"(?:from|import) hookkey_verify((?:\.\w+)*)", file.read_text()):
+            assert not any(part.startswith("_") for part in name.split(".")), (file, name)
+
+
+def test_the_public_paths_are_listed() -> None:
+    """CONTRIBUTING.md names every public module at the root, and no other."""
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text()
+    listed = re.search(r"Public paths: (.*?)\.\n", text, re.DOTALL)
+    assert listed is not None
+    names = set(re.findall(r"`(\w+)`", listed[1]))
+    assert names == {name.partition(".")[0] for name in PUBLIC}
+    assert len([name for name in _modules() if "." not in name]) - len(PACKAGES) <= 25
+
+
+PACKAGES = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+
+
+def test_no_two_public_classes_have_one_name() -> None:
+    """A name means one thing in the whole package; adapters alone share theirs on purpose."""
+    adapters = {"asgi", "wsgi", "django", "flask", "fastapi", "starlette", "aws_lambda", "otel"}
+    seen: dict[str, str] = {}
+    for module in PUBLIC:
+        path = ROOT.joinpath(*module.split("."))
+        if module in adapters or path.is_dir():
+            continue
+        for node in ast.parse(path.with_suffix(".py").read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert seen.setdefault(node.name, module) == module, node.name

@@ -16,7 +16,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import KeySet
 
 from hookkey_verify import ConfigurationError
-from hookkey_verify.encoding import base64url_decode
+from hookkey_verify._jose.encoding import base64url_decode
 from hookkey_verify.signing_key import SigningKey
 
 ALGORITHMS = ("ES256", "EdDSA", "RS256")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from .. import jws
-from ..claims import CLIENT_ID_CLAIMS, ClaimsPolicy
-from ..clock import Clock, wall_clock
-from ..encoding import EncodingError, base64url_decode, json_object
+from .._jose import jws
+from .._jose.claims import CLIENT_ID_CLAIMS, ClaimsPolicy
+from .._jose.encoding import EncodingError, base64url_decode, json_object
+from .._runtime.clock import Clock, wall_clock
 from ..errors import (
     AlgorithmError,
     Expected,
@@ -34,7 +34,7 @@ from ..errors import (
 from ..verifier import HookVerifier
 from .wording import message, unknown_key
 
-__all__ = ["Check", "checks_of", "decode_unverified"]
+__all__ = ["TokenCheck", "checks_of", "decode_unverified"]
 
 Result = Literal["passed", "failed", "not checked", "not reached"]
 
@@ -55,7 +55,7 @@ MAX_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class TokenCheck:
     """One fact of a token: what it is, what was expected, and whether they agree."""
 
     name: str
@@ -92,32 +92,38 @@ def checks_of(
     *,
     keys: str = "",
     clock: Clock = wall_clock,
-) -> list[Check]:
+) -> list[TokenCheck]:
     """Return every check of a token that ``verifier`` refused with ``error``, or accepted (None).
 
     Without ``verifier`` only the times are judged. ``keys`` names the key source in words.
     """
     header, claims = (decode_unverified(part) for part in [*token.split(b"."), b"", b""][:2])
     failed = None if error is None else _failed_step(token, error)
-    rows = []
-    for number, step in enumerate(STEPS):
-        result: Result = "not checked" if verifier is None else "passed"
-        if failed is not None and number > failed:
-            result = "not reached"
-        check = _step(step, result, header if isinstance(header, Mapping) else {}, keys)
-        if error is not None and number == failed:
-            expected, hint = _words(error.expected), _hint(error)
-            check = replace(check, result="failed", expected=expected or check.expected)
-            check = replace(check, hint="" if expected else hint)
-        rows.append(check)
+    rows = [
+        _step(number, header if isinstance(header, Mapping) else {}, failed, keys)
+        for number in range(len(STEPS))
+    ]
+    if verifier is None:
+        rows = [replace(row, result="not checked") for row in rows]
+    if error is not None and failed is not None:
+        rows[failed] = _explained(rows[failed], error)
     if isinstance(claims, Mapping):
-        rows += _claims(claims, None if verifier is None else verifier.policy, clock())
+        policy = None if verifier is None else verifier.policy
+        rows += _claims(claims, policy or ClaimsPolicy(issuers=None, audiences=None), clock())
     if error is not None and failed is None and not _has_row(error, rows):
-        rows.append(Check("other", "failed", hint=_hint(error)))
+        rows.append(TokenCheck("other", "failed", hint=_hint(error)))
     return rows
 
 
-def _has_row(error: HookVerificationError, rows: list[Check]) -> bool:
+def _explained(row: TokenCheck, error: HookVerificationError) -> TokenCheck:
+    """Add to a failed row what was expected, or else what the error says."""
+    expected = _words(error.expected)
+    if expected:
+        return replace(row, expected=expected)
+    return replace(row, hint=_hint(error))
+
+
+def _has_row(error: HookVerificationError, rows: list[TokenCheck]) -> bool:
     """Tell whether a row that failed is about the claim that the verifier refused."""
     claim = "scp" if isinstance(error, InsufficientScopeError) else getattr(error, "claim", "")
     same = next((names for names in _NAMESAKES if claim in names), (claim,))
@@ -146,11 +152,16 @@ def _failed_step(token: bytes, error: HookVerificationError) -> int | None:
     return STEPS.index("payload" if error.detail.startswith("the payload ") else "form")
 
 
-def _step(step: str, result: Result, header: Mapping[str, Any], keys: str) -> Check:
+def _step(number: int, header: Mapping[str, Any], failed: int | None, keys: str) -> TokenCheck:
+    """Return the row of a step that the verifier passed, failed or did not reach."""
+    step = STEPS[number]
+    result: Result = "passed"
+    if failed is not None and number >= failed:
+        result = "failed" if number == failed else "not reached"
     member = {"algorithm": "alg", "type": "typ", "key": "kid"}.get(step)
     if member is None:
-        return Check(step, result)
-    return Check(step, result, member, _shown(header, member), keys if step == "key" else "")
+        return TokenCheck(step, result)
+    return TokenCheck(step, result, member, _shown(header, member), keys if step == "key" else "")
 
 
 def _hint(error: HookVerificationError) -> str:
@@ -159,23 +170,12 @@ def _hint(error: HookVerificationError) -> str:
     return f"{error.reason}: {message(error)}"
 
 
-def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) -> Iterator[Check]:
-    known = policy or ClaimsPolicy(issuers=None, audiences=None)
-    leeway = f"no more than {known.leeway:g} seconds"
-    times = (
-        ("expiry", "exp", "in the past"),
-        ("not before", "nbf", "in the future"),
-        ("issued", "iat", "in the future"),
-    )
-    for name, claim, direction in times:
-        if claim in claims or claim == "exp":
-            result = _judged(claims, (claim,), now, leeway=known.leeway)
-            when = _when(claims[claim], now) if claim in claims else "missing"
-            yield Check(name, result, claim, when, f"{leeway} {direction}")
-    if known.max_lifetime is not None and "exp" in claims:
-        expected = f"at most {known.max_lifetime:g} seconds after iat, and from now"
+def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Iterator[TokenCheck]:
+    yield from _times(claims, policy, now)
+    if policy.max_lifetime is not None and "exp" in claims:
+        expected = f"at most {policy.max_lifetime:g} seconds after iat, and from now"
         when = _when(claims["exp"], now)
-        yield Check("lifetime", _lifetime(claims, known, now), "exp", when, expected)
+        yield TokenCheck("lifetime", _lifetime(claims, policy, now), "exp", when, expected)
     for name, option, members in (
         ("issuer", "issuers", ("iss",)),
         ("audience", "audiences", ("aud",)),
@@ -183,18 +183,35 @@ def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy | None, now: float) 
         ("client", "client_id", CLIENT_ID_CLAIMS),
         ("scopes", "scopes", ("scp", "scope")),
     ):
-        wanted = getattr(known, option)
-        present = [each for each in members if each in claims] or [members[0]]
-        if not wanted and present[0] not in claims:
-            continue
-        required = {"exp", *members} if wanted and len(members) == 1 else {"exp"}
-        result = _judged(claims, members, now, required=frozenset(required), **{option: wanted})
-        if not wanted and result == "passed":
-            result = "not checked"
-        others = (f", {each} is {_shown(claims, each)}" for each in present[1:])
-        expected = _words(known.expected(members[0]), "and" if name == "scopes" else "or")
-        shown = _shown(claims, present[0]) + "".join(others)
-        yield Check(name, result, present[0], shown, expected)
+        wanted = getattr(policy, option)
+        if wanted or any(member in claims for member in members):
+            required = frozenset({"exp", *members} if wanted and len(members) == 1 else {"exp"})
+            result = _judged(claims, members, now, required=required, **{option: wanted})
+            if not wanted and result == "passed":
+                result = "not checked"
+            between = "and" if name == "scopes" else "or"
+            expected = _words(policy.expected(members[0]), between)
+            yield TokenCheck(name, result, *_present(claims, members), expected)
+
+
+def _times(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Iterator[TokenCheck]:
+    leeway = f"no more than {policy.leeway:g} seconds"
+    for name, claim, direction in (
+        ("expiry", "exp", "in the past"),
+        ("not before", "nbf", "in the future"),
+        ("issued", "iat", "in the future"),
+    ):
+        if claim in claims or claim == "exp":
+            result = _judged(claims, (claim,), now, leeway=policy.leeway)
+            when = _when(claims[claim], now) if claim in claims else "missing"
+            yield TokenCheck(name, result, claim, when, f"{leeway} {direction}")
+
+
+def _present(claims: Mapping[str, Any], members: tuple[str, ...]) -> tuple[str, str]:
+    """Return the first of these claims that is there, and its value with those of the others."""
+    first, *others = [each for each in members if each in claims] or [members[0]]
+    rest = (f", {each} is {_shown(claims, each)}" for each in others)
+    return first, _shown(claims, first) + "".join(rest)
 
 
 def _lifetime(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Result:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import click
 from click.shell_completion import get_completion_class
 
-from ..version import __version__
+from .._runtime.version import __version__
 from .bridge import bridge
 from .doctor import doctor
 from .emulate import emulate

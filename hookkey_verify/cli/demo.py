@@ -20,7 +20,7 @@ from ..replay import MemoryReplayStore
 from ..testing import bad_tokens
 from ..verifier import HookVerifier
 
-__all__ = ["Report", "Row", "run", "table"]
+__all__ = ["DemoReport", "Row", "run", "table"]
 
 CLIENT_ID = "0oa1hookdemoclient4x7"
 TOKEN_URL = "https://hooks.example.com/oauth2/token"  # noqa: S105 - a URL
@@ -60,7 +60,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DemoReport:
     """What the demo did."""
 
     org: str
@@ -86,7 +86,7 @@ class Report:
         }
 
 
-def run() -> Report:
+def run() -> DemoReport:
     """Start a local org, go through the story, stop the org."""
     with OktaEmulator() as okta:
         credentials = ApiToken(okta.api_token)
@@ -108,10 +108,10 @@ def run() -> Report:
                 *(_verdict(verifier, name, zoo[name].token, zoo[name].reason) for name in SHOWN),
             )
         requests = tuple(f"{line.method} {line.path} {line.status}" for line in okta.requests)
-        return Report(okta.url, key, rows, requests)
+        return DemoReport(okta.url, key, rows, requests)
 
 
-def table(report: Report) -> None:
+def table(report: DemoReport) -> None:
     """Print the report for a person."""
     console = Console()
     console.print(f"\n[bold]A local Okta org[/] at {report.org}")

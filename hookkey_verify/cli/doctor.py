@@ -9,10 +9,10 @@ from typing import BinaryIO, Final, Literal
 
 import click
 
-from ..clock import monotonic_clock, wall_clock
-from ..encoding import EncodingError, base64url_decode, json_object
+from .._jose.encoding import EncodingError, base64url_decode, json_object
+from .._jose.issuer import is_authorization_server
+from .._runtime.clock import monotonic_clock, wall_clock
 from ..errors import ConfigurationError, HookKeyError
-from ..issuer import is_authorization_server
 from ..keys.issuer_keys import IssuerKeys
 from ..okta.http import Answer, epoch
 from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
@@ -64,18 +64,11 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
     Example: hookkey doctor token.txt
     """
     settings = Settings()
-    findings, code, keys = [*_settings(settings)], 0, None
+    findings = [*_settings(settings)]
     if any(map(found_at, FLAGS)):
         findings.append(_verifier())
-    if found_at("issuer") and not found_at("org_url"):
-        findings.append(Finding("org", "skipped", "not needed for access tokens"))
-    else:
-        try:
-            org, keys = _org(settings)
-            findings += org
-        except HookKeyError as error:
-            findings.append(Finding("org", "failed", message(error)))
-            code = exit_code(error)
+    org, keys, code = _org(settings)
+    findings += org
     if token is not None:
         octets = read_token(token)
         findings += [_token(octets, keys), *_token_checks(octets)]
@@ -106,21 +99,31 @@ def _verifier() -> Finding:
             keys.close()
 
 
-def _org(settings: Settings) -> tuple[list[Finding], list[HookKey]]:
-    """What the org answers. Raises ``HookKeyError``."""
+def _org(settings: Settings) -> tuple[list[Finding], list[HookKey] | None, int]:
+    """What the org answers, its keys if it did, and the exit code if it did not."""
+    if found_at("issuer") and not found_at("org_url"):
+        return [Finding("org", "skipped", "not needed for access tokens")], None, 0
+    try:
+        org_url, answer = _listed(settings)
+        keys = [HookKey.from_document(row) for row in answer.json_list()]
+    except HookKeyError as error:
+        return [Finding("org", "failed", message(error))], None, exit_code(error)
+    granted = f"{org_url} answers, okta.inlineHooks.read is granted"
+    findings = [Finding("org", "ok", granted), _clock(answer), _rate_limit(answer), *_keys(keys)]
+    return findings, keys, 0
+
+
+def _listed(settings: Settings) -> tuple[str, Answer]:
+    """Ask for the list of hook keys. Raises ``HookKeyError``."""
     transport = OktaTransport(
         settings.need("org_url"), credentials(settings), **connection(settings)
     )
     try:
-        answer = transport.exchange(
-            "GET", HOOK_KEYS, deadline=monotonic_clock() + 10, max_body=MAX_LIST
-        )
+        deadline = monotonic_clock() + 10
+        answer = transport.exchange("GET", HOOK_KEYS, deadline=deadline, max_body=MAX_LIST)
     finally:
         transport.close()
-    keys = [HookKey.from_document(row) for row in answer.json_list()]
-    granted = f"{transport.org_url} answers, okta.inlineHooks.read is granted"
-    findings = [Finding("org", "ok", granted), _clock(answer), _rate_limit(answer), *_keys(keys)]
-    return findings, keys
+    return transport.org_url, answer
 
 
 def _settings(settings: Settings) -> list[Finding]:

@@ -14,8 +14,8 @@ from .output import command, plain, print_json, tell
 
 if TYPE_CHECKING:
     from ..emulator import OktaEmulator
-    from ..emulator.app import RequestLine
-    from ..emulator.delivery import Delivery
+    from ..emulator.parts import RequestLine
+    from ..emulator.verdict import Delivery
 
 __all__ = ["emulate"]
 
@@ -55,14 +55,14 @@ def emulate(
     """
     try:
         from ..emulator import OktaEmulator  # noqa: PLC0415 - needs the extra
-        from ..emulator.seed import plant, read_seed  # noqa: PLC0415
+        from ..emulator.seed import apply_seed, read_seed  # noqa: PLC0415
     except ImportError as error:
         raise click.UsageError(str(error)) from None
 
     planned = {} if seed is None else read_seed(seed)
     with OktaEmulator(**options) as okta:
-        plant(okta, {"keys": [*names]})
-        plant(okta, planned)
+        apply_seed(okta, {"keys": [*names]})
+        apply_seed(okta, planned)
         report = _report(okta)
         if as_json:
             print_json(report)

@@ -127,11 +127,22 @@ def print_rows(
     """
     stream = sys.stderr if err else sys.stdout
     rows = [[plain(cell) for cell in row] for row in rows]
-    if stream is None or not stream.isatty():  # None when the shell has closed it
-        with suppress(OSError) if err else nullcontext():
-            for row in rows:
-                click.echo("\t".join(row), err=err)
+    if stream is not None and stream.isatty():  # None when the shell has closed it
+        _print_table(titles, rows, whole, dispensable, err=err)
         return
+    with suppress(OSError) if err else nullcontext():
+        for row in rows:
+            click.echo("\t".join(row), err=err)
+
+
+def _print_table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    whole: Collection[str],
+    dispensable: Sequence[str],
+    *,
+    err: bool,
+) -> None:
     widths = {
         title: max(map(cell_len, (title, *cells)))
         for title, *cells in zip(titles, *rows, strict=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..clock import monotonic_clock
+from .._runtime.clock import monotonic_clock
 from ..errors import (
     ConfigurationError,
     HookKeyApiError,

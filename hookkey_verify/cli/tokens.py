@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 import click
 from click.core import ParameterSource
 
-from ..encoding import EncodingError, json_object
+from .._jose.encoding import EncodingError, json_object
 from ..errors import ConfigurationError
 from ..signer import HookSigner
 from ..verifier import VerifiedHook
-from .checks import Check, checks_of, decode_unverified
+from .checks import TokenCheck, checks_of, decode_unverified
 from .files import MAX_TOKEN, InputFile, PathOfFile, read_token
 from .output import as_json, command, exit_code, plain, print_json, print_rows, tell
 from .verifying import check_url_option, verdict, verifier_of
@@ -129,7 +129,7 @@ def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
     print_json(dict(hook.claims))
 
 
-def _print_checks(checks: list[Check], *, err: bool = False) -> None:
+def _print_checks(checks: list[TokenCheck], *, err: bool = False) -> None:
     rows = [(check.name, check.result, check.text) for check in checks]
     print_rows(("check", "result", "detail"), rows, whole=("check", "result"), err=err)
 

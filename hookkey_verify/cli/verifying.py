@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import click
 
+from .._jose.issuer import is_authorization_server
 from ..errors import ConfigurationError, HookVerificationError
-from ..issuer import is_authorization_server
 from ..keys.hook_keys import HookKeys
 from ..keys.issuer_keys import IssuerKeys
 from ..keys.static import StaticKeys
 from ..okta.http import check_url
 from ..settings import Settings
 from ..verifier import HookVerifier, KeySource, VerifiedHook
-from .checks import Check, checks_of
+from .checks import TokenCheck, checks_of
 from .wording import FLAGS
 
 __all__ = ["check_url_option", "verdict", "verifier_of"]
@@ -50,53 +50,59 @@ def verifier_of(  # noqa: PLR0917 - the options of the command
         )
     if kid is not None and key_file is None:
         raise click.UsageError("--kid is for a PEM file that --keys names")
-    settings = Settings(
-        {
-            "hook_client_id": client_id,
-            "token_url": token_url,
-            "issuer": issuer,
-            "audience": audience,
-            "hook_scopes": scopes or None,
-        },
-        flags=flags,
-    )
-    for name in ("token_url", "issuer"):
-        value = settings.text(name)
-        if value is not None and (key_file is None or name == "token_url"):
-            check_url_option(name, value)
-    described = any(map(settings.text, ("hook_client_id", "token_url", "issuer")))
-    if key_file is None and not access and not described:
-        raise ConfigurationError(_NO_VERIFIER if flags else _NO_SETTINGS)
+    given = {
+        "hook_client_id": client_id,
+        "token_url": token_url,
+        "issuer": issuer,
+        "audience": audience,
+        "hook_scopes": scopes or None,
+    }
+    settings = Settings(given, flags=flags)
+    _refuse_nothing_and_bad_urls(settings, key_file, access=access)
     # As everywhere: with an issuer, its access tokens.
     access = access or (token_url is None and settings.text("issuer") is not None)
-    keys: KeySource
-    if key_file is not None:
-        keys = StaticKeys.from_file(key_file, kid=kid)
-    elif access:
-        of = settings.need("issuer")
-        keys = IssuerKeys.from_env(issuer=of, discover=not is_authorization_server(of))
-    elif settings.text("org_url") is None:
-        raise ConfigurationError(
-            f"no keys are configured: {'pass --keys, or ' if flags else ''}set OKTA_CLIENT_ORGURL "
-            "and OKTA_CLIENT_TOKEN"
-        )
-    else:
-        keys = HookKeys.from_env()
-    if not access or key_file is None:
+    if key_file is None:
+        keys = _keys_from_env(settings, access=access)
         return HookVerifier.from_env(keys, settings=settings), keys
-    made = HookVerifier.for_access_token(
-        keys,
+    static = StaticKeys.from_file(key_file, kid=kid)
+    if not access:
+        return HookVerifier.from_env(static, settings=settings), static
+    verifier = HookVerifier.for_access_token(
+        static,
         issuer=settings.need("issuer"),
         audience=settings.need("audience"),
         client_id=settings.need("hook_client_id"),
         scopes=settings.words("hook_scopes"),
     )
-    return made, keys
+    return verifier, static
+
+
+def _refuse_nothing_and_bad_urls(settings: Settings, key_file: str | None, *, access: bool) -> None:
+    """Raise ``ConfigurationError`` when nothing describes a verifier, or a URL is not one."""
+    described = any(map(settings.text, ("hook_client_id", "token_url", "issuer")))
+    if key_file is None and not access and not described:
+        raise ConfigurationError(_NO_VERIFIER if settings.flags else _NO_SETTINGS)
+    for name in ("token_url",) if key_file is not None else ("token_url", "issuer"):
+        value = settings.text(name)
+        if value is not None:
+            check_url_option(name, value)
+
+
+def _keys_from_env(settings: Settings, *, access: bool) -> KeySource:
+    if access:
+        issuer = settings.need("issuer")
+        return IssuerKeys.from_env(issuer=issuer, discover=not is_authorization_server(issuer))
+    if settings.text("org_url") is None:
+        by_flag = "pass --keys, or " if settings.flags else ""
+        raise ConfigurationError(
+            f"no keys are configured: {by_flag}set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN"
+        )
+    return HookKeys.from_env()
 
 
 def verdict(
     octets: bytes, verifier: HookVerifier, keys: KeySource
-) -> tuple[VerifiedHook | None, HookVerificationError | None, list[Check]]:
+) -> tuple[VerifiedHook | None, HookVerificationError | None, list[TokenCheck]]:
     """Verify a token, make every check of it, and close the keys."""
     hook, refusal = None, None
     try:

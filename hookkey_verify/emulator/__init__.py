@@ -15,8 +15,8 @@ except ImportError as error:
         f"hookkey_verify.emulator needs {error.name}: pip install 'hookkey_verify[emulator]'"
     ) from None
 
+from .hook_keys import HookKeyStore
 from .okta_error import OktaError
 from .server import OktaEmulator
-from .state import Org
 
-__all__ = ["OktaEmulator", "OktaError", "Org"]
+__all__ = ["HookKeyStore", "OktaEmulator", "OktaError"]

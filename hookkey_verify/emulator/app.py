@@ -6,9 +6,7 @@ import asyncio
 import secrets
 import time
 from base64 import b64decode
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
 from typing import Any, Literal
@@ -21,22 +19,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ..clock import Clock, wall_clock
 from ..errors import ConfigurationError
-from .authorization_server import AuthorizationServer
 from .broken_response import BrokenResponse
 from .console import Console, fire_in_thread, org_url
-from .delivery import Deliverer
 from .description import description
-from .faults import Fault, Faults
-from .inline_hooks import InlineHooks
+from .faults import Fault
 from .json_object import json_object
 from .oauth import OAuthError, ServiceApps
 from .okta_error import OktaError
+from .parts import Parts, RequestLine
 from .rate_limit import RateLimit
-from .state import Org
 
-__all__ = ["Parts", "PublicShape", "RequestLine", "create_app"]
+__all__ = ["PublicShape", "create_app"]
 
 PublicShape = Literal["bare", "wrapped"]
 """How GET /public/{keyId} answers: the bare JWK (Okta's specification), or inside ``_embedded``
@@ -45,49 +39,19 @@ PublicShape = Literal["bare", "wrapped"]
 MAX_BODY = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLine:
-    """One request that was answered."""
-
-    method: str
-    path: str
-    status: int
-    at: float = field(default=0.0, compare=False)
-    """Epoch seconds, by the org's clock."""
-    milliseconds: float = field(default=0.0, compare=False)
-    fault: str = field(default="", compare=False)
-    """What went wrong on purpose."""
-
-
-Endpoint = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 Work = Callable[[Request], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an org consists of."""
-
-    keys: Org
-    apps: ServiceApps
-    hooks: InlineHooks
-    server: AuthorizationServer
-    deliverer: Deliverer
-    faults: Faults
 
 
 def create_app(
     parts: Parts,
     *,
-    api_token: str,
     console: Console,
     public_shape: PublicShape = "bare",
     rate_limit: int = 600,  # GUESS: the size of the bucket of hook keys is not documented
-    clock: Clock = wall_clock,
-    log: deque[RequestLine] | None = None,
 ) -> Starlette:
-    """Build the application. ``log`` receives a line for every request."""
-    limiter = RateLimit(rate_limit, clock)
-    site = _Site(parts, api_token, public_shape, limiter, clock=clock, log=log)
+    """Build the application of an org with these parts."""
+    site = _Site(parts, public_shape, RateLimit(rate_limit, parts.clock))
     app = Starlette(
         routes=[*console.routes(), *site.routes()],
         exception_handlers={
@@ -103,22 +67,10 @@ def create_app(
 class _Site:
     """HTTP around the parts: paths, credentials, rate limits, faults, answers."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        api_token: str,
-        public_shape: PublicShape,
-        limiter: RateLimit,
-        *,
-        clock: Clock,
-        log: deque[RequestLine] | None,
-    ) -> None:
+    def __init__(self, parts: Parts, public_shape: PublicShape, limiter: RateLimit) -> None:
         self._parts = parts
-        self._api_token = api_token
         self._public_shape = public_shape
         self._limiter = limiter
-        self._clock = clock
-        self._log = log
 
     def routes(self) -> list[Route]:
         """Return every path of the org."""
@@ -266,7 +218,7 @@ class _Site:
         *,
         refused: Callable[[int], Exception],
         admit: Callable[[Request, dict[str, str]], None] = lambda *_: None,
-    ) -> Endpoint:
+    ) -> Handler:
         """``admit`` judges the request before all else, and may set headers of the answer.
 
         ``refused`` makes the error of a status that a fault asks for.
@@ -298,7 +250,7 @@ class _Site:
         """Want credentials, and count against the rate limit."""
         limits, within = self._limiter.spend()
         headers |= limits
-        _authenticate(request, self._api_token, self._parts.apps)
+        _authenticate(request, self._parts.api_token, self._parts.apps)
         if not within:
             raise _error(429)
 
@@ -311,12 +263,11 @@ class _Site:
         return self._response(refusal.status, refusal.body(), headers)
 
     def _write(self, request: Request, status: int, began: float, fault: Fault) -> None:
-        if self._log is not None:
-            spent = (time.perf_counter() - began) * 1000
-            what = "" if fault.what is None else str(fault.what)
-            path = _path(request)
-            line = RequestLine(request.method, path, status, self._clock(), spent, what)
-            self._log.append(line)
+        spent = (time.perf_counter() - began) * 1000
+        what = "" if fault.what is None else str(fault.what)
+        at = self._parts.clock()
+        line = RequestLine(request.method, _path(request), status, at, spent, what)
+        self._parts.requests.append(line)
 
     def _response(
         self, status: int, result: Any, headers: dict[str, str] | None = None
@@ -327,7 +278,7 @@ class _Site:
                 "Cache-Control": "no-cache, no-store",
                 "Pragma": "no-cache",
                 "Expires": "0",
-                "Date": formatdate(self._clock(), usegmt=True),
+                "Date": formatdate(self._parts.clock(), usegmt=True),
                 "X-Okta-Request-Id": secrets.token_hex(16),
                 **(headers or {}),
             }

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
 from .oauth import ALGORITHMS, OAuthError, ServiceApps
 from .okta_error import identifier

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,14 +23,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ..clock import Clock
-from ..version import __version__
-from .authorization_server import AuthorizationServer
-from .delivery import Deliverer, Delivery
-from .inline_hooks import EVENT_TYPES, InlineHook, InlineHooks
+from .._runtime.version import __version__
+from .delivery import Deliverer
+from .inline_hooks import EVENT_TYPES, InlineHook
 from .inspector import Inspection, inspect
 from .okta_error import OktaError
-from .state import Org
+from .parts import Parts
+from .verdict import Delivery
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -50,29 +48,18 @@ class Console:
 
     def __init__(
         self,
-        *,
-        keys: Org,
-        hooks: InlineHooks,
-        server: AuthorizationServer,
-        deliverer: Deliverer,
-        deliveries: deque[Delivery],
+        parts: Parts,
         create_hook: Callable[..., object],
-        api_token: str,
-        clock: Clock,
+        *,
         any_host: bool,
     ) -> None:
         """``create_hook`` is that of ``OktaEmulator``.
 
         ``any_host`` answers by whatever name it was called: for an org that is not local.
         """
-        self._keys = keys
-        self._hooks = hooks
-        self._server = server
-        self._deliverer = deliverer
-        self._deliveries = deliveries
+        self._keys, self._hooks, self._server = parts.keys, parts.hooks, parts.server
+        self._parts = parts
         self._create = create_hook
-        self._api_token = api_token
-        self._clock = clock
         self._any_host = any_host
         self._secret = secrets.token_urlsafe(32)
 
@@ -146,7 +133,7 @@ class Console:
 
     async def _fire(self, request: Request, form: Mapping[str, str]) -> Response:
         hook = self._hooks.get(form.get("hook", ""))
-        await fire_in_thread(self._deliverer, hook)
+        await fire_in_thread(self._parts.deliverer, hook)
         return _back(request, "deliveries")
 
     async def _inspect(self, request: Request, form: Mapping[str, str]) -> Response:
@@ -157,7 +144,7 @@ class Console:
             hooks=self._hooks,
             server=self._server,
             issuer=self._issuer(request),
-            now=self._clock(),
+            now=self._parts.clock(),
         )
         return await run_in_threadpool(self._page, request, inspection=inspection)
 
@@ -169,7 +156,7 @@ class Console:
         issuer = self._issuer(request)
         return [
             ("Org URL", org_url(request)),
-            ("API token", "on the terminal" if self._any_host else self._api_token),
+            ("API token", "on the terminal" if self._any_host else self._parts.api_token),
             ("Issuer", issuer),
             ("Audience", self._server.audience),
             ("Scope", "hooks"),
@@ -190,7 +177,7 @@ class Console:
             hooks=[(hook, _authentication(hook)) for hook in hooks],
             deliveries=[
                 (names.get(each.hook_id, each.hook_id), _time(each.at), each)
-                for each in list(self._deliveries)[-SHOWN:][::-1]
+                for each in list(self._parts.deliveries)[-SHOWN:][::-1]
             ],
             types=EVENT_TYPES,
             inspection=inspection,

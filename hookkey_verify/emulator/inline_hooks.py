@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from .okta_error import OktaError, identifier
 from .store import Store
 

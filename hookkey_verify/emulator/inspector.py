@@ -16,10 +16,11 @@ from typing import Any, Final, TypeGuard
 
 import jwt
 
+from ..signer import HookSigner
 from .authorization_server import AuthorizationServer
+from .hook_keys import HookKeyStore
 from .inline_hooks import InlineHook, InlineHooks
 from .okta_error import OktaError
-from .state import Org
 
 __all__ = ["Check", "Inspection", "inspect"]
 
@@ -56,7 +57,7 @@ class Inspection:
 def inspect(
     token: str,
     *,
-    keys: Org,
+    keys: HookKeyStore,
     hooks: InlineHooks,
     server: AuthorizationServer,
     issuer: str,
@@ -77,10 +78,7 @@ def inspect(
     kid, alg = header.get("kid"), header.get("alg")
     algorithm = Check("algorithm", alg == "RS256", f"alg is {_shown(alg)}; Okta signs with RS256")
     listed = [hook for hook in map(hooks.get, _ids(hooks)) if hook.hook_key_id is not None]
-    try:
-        signer = keys.signer(kid) if isinstance(kid, str) else None
-    except OktaError:
-        signer = None
+    signer = _signer_of(keys, kid)
     if signer is not None:
         kind, note = (
             "client assertion",
@@ -99,6 +97,13 @@ def inspect(
         note = "made with that key" if good else "not made with that key, or changed afterwards"
         checks.append(Check("signature", good, note))
     return Inspection(kind, header, claims, (*checks, *rest))
+
+
+def _signer_of(keys: HookKeyStore, kid: object) -> HookSigner | None:
+    try:
+        return keys.signer(kid) if isinstance(kid, str) else None
+    except OktaError:
+        return None
 
 
 def _assertion(claims: Mapping[str, Any], hooks: list[InlineHook], now: float) -> Iterator[Check]:
@@ -166,7 +171,7 @@ def _ids(hooks: InlineHooks) -> list[str]:
     return [hook["id"] for hook in hooks.list()]
 
 
-def _name(keys: Org, key_id: str) -> str:
+def _name(keys: HookKeyStore, key_id: str) -> str:
     return next((key["name"] for key in keys.list() if key["keyId"] == key_id), "")
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import jwt
 from jwt.types import Options
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from .okta_error import OktaError, identifier
 from .store import Store
 

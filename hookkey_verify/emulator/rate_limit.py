@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ..clock import Clock
+from .._runtime.clock import Clock
 
 __all__ = ["RateLimit"]
 

@@ -13,7 +13,7 @@ from .okta_error import OktaError
 if TYPE_CHECKING:
     from .server import OktaEmulator
 
-__all__ = ["plant", "read_seed"]
+__all__ = ["apply_seed", "read_seed"]
 
 MAX_FILE = 1024 * 1024
 _HOOK = ("name", "uri", "type", "key", "token_url", "client_id", "client_secret", "scope", "secret")
@@ -40,7 +40,7 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     return document
 
 
-def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
+def apply_seed(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Create what the seed has; return its keys. The org must be running.
 
     A key or hook whose name the org has already is left as it is. Raises ``ConfigurationError``
@@ -50,33 +50,39 @@ def plant(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(names, list) or not isinstance(hooks, list):
         raise ConfigurationError("keys and hooks of a seed must be lists")
     there = {key["name"]: key for key in okta.org.list()}
-    hooks_there = {hook["name"] for hook in okta.hooks.list()}
     keys, made = dict(there), []
     for name in names:
         known = there.get(name) if isinstance(name, str) else None
         key = known or _made(f"the key {name!r}", okta.create_key, name)
         keys[key["name"]] = key
         made.append(key)
+    existing = {hook["name"] for hook in okta.hooks.list()}
     for number, hook in enumerate(hooks):
-        where = f"hooks[{number}]"
-        if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
-            raise ConfigurationError(f"{where} needs a uri and may have {', '.join(_HOOK)}")
-        arguments = dict(hook)
-        for name, value in arguments.items():
-            if name != "secret" and not isinstance(value, str):
-                raise ConfigurationError(f"{where}: {name} must be text")
-        secret = arguments.get("secret", ["", ""])
+        arguments = _arguments(number, hook, keys)
+        if arguments["name"] not in existing:
+            _made(f"hooks[{number}]", okta.create_hook, **arguments)
+    return made
+
+
+def _arguments(number: int, hook: object, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``create_hook``. Raises ``ConfigurationError`` naming the entry."""
+    where = f"hooks[{number}]"
+    if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
+        raise ConfigurationError(f"{where} needs a uri and may have {', '.join(_HOOK)}")
+    arguments = {"name": f"Hook {number + 1}", **hook}
+    secret = arguments.pop("secret", None)
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{where}: {name} must be text")
+    if secret is not None:
         if not isinstance(secret, list) or [type(each) for each in secret] != [str, str]:
             raise ConfigurationError(f"{where}: secret must be a header and its value")
-        if "key" in arguments:
-            if arguments["key"] not in keys:
-                raise ConfigurationError(f"{where}: there is no key {arguments['key']!r}")
-            arguments["key"] = keys[arguments["key"]]
-        arguments.setdefault("name", f"Hook {number + 1}")
-        if arguments["name"] in hooks_there:
-            continue
-        _made(where, okta.create_hook, **arguments)
-    return made
+        arguments["secret"] = secret
+    if "key" in arguments:
+        if arguments["key"] not in keys:
+            raise ConfigurationError(f"{where}: there is no key {arguments['key']!r}")
+        arguments["key"] = keys[arguments["key"]]
+    return arguments
 
 
 def _made(where: str, make: Any, *arguments: Any, **options: Any) -> Any:

@@ -6,32 +6,28 @@ import errno
 import ipaddress
 import math
 import re
-import secrets
 import socket
 import threading
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from os import PathLike
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .app import Parts, PublicShape, RequestLine, create_app
-from .authorization_server import AuthorizationServer
+from .app import PublicShape, create_app
 from .console import Console
-from .delivery import Deliverer, Delivery
-from .faults import Fault, FaultKind, Faults
+from .faults import Fault, FaultKind
 from .in_process import InProcess
-from .inline_hooks import InlineHooks
-from .oauth import ServiceApps
+from .new_hook import HookRequest, new_hook
 from .okta_error import OktaError
+from .parts import Parts
 from .rsa_keys import new_rsa_key
-from .state import Org
 from .store import Store
 from .thread_server import ThreadServer
+from .verdict import Delivery
 
 __all__ = ["OktaEmulator"]
 
@@ -69,74 +65,32 @@ class OktaEmulator:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        if public_shape not in ("bare", "wrapped"):
-            raise ConfigurationError('public_shape must be "bare" or "wrapped"')
-        if type(rate_limit) is not int or rate_limit < 1:
-            raise ConfigurationError("rate_limit must be a positive number of calls a minute")
-        if type(port) is not int or not 0 <= port <= 65_535:
-            raise ConfigurationError("port must be a number from 0 to 65535")
-        if api_token is not None and not _is_token(api_token):
-            raise ConfigurationError("api_token must be printable ASCII without white space")
-        if not _is_loopback(host) and i_know_this_is_not_okta is not True:
+        _check(api_token, public_shape, rate_limit, port)
+        any_host = not _is_loopback(host)
+        if any_host and i_know_this_is_not_okta is not True:
             raise ConfigurationError(
                 "host must be a loopback address, unless i_know_this_is_not_okta=True: other "
                 f"machines can reach {host}, and this org issues keys and tokens to all of them"
             )
-        self._own_clock = clock
-        self._skew = 0.0
-        clock = self._clock
-        self._store = store = Store(state)
+        self._own_clock, self._skew = clock, 0.0
+        self._store = Store(state)
         try:
-            self.api_token = self._kept_token(api_token)
+            parts = Parts.assemble(self._store, api_token, new_key or new_rsa_key, self._clock)
         except OktaError as error:
             self._store.close()
             raise ConfigurationError(" ".join(error.causes)) from None
-        self.requests: deque[RequestLine] = deque(maxlen=10_000)
-        self.deliveries: deque[Delivery] = deque(maxlen=100)
-        make = new_key or new_rsa_key
-        self.org = Org(new_key=make, clock=clock, store=store)
-        self.hooks = InlineHooks(has_key=self.org.has, clock=clock, store=store)
-        self.org.used_by_hooks = self.hooks.uses
-        self._apps = ServiceApps(clock=clock, store=store)
-        self.authorization_server = AuthorizationServer(
-            self._apps, new_key=make, clock=clock, store=store
-        )
-        self.faults = Faults()
-        self._deliverer = Deliverer(
-            self.org.signer_of, clock=clock, on_delivery=self.deliveries.append
-        )
-        console = Console(
-            keys=self.org,
-            hooks=self.hooks,
-            server=self.authorization_server,
-            deliverer=self._deliverer,
-            deliveries=self.deliveries,
-            create_hook=self.create_hook,
-            api_token=self.api_token,
-            clock=clock,
-            any_host=not _is_loopback(host),
-        )
+        self._parts = parts
+        self.api_token, self.faults = parts.api_token, parts.faults
+        self.requests, self.deliveries = parts.requests, parts.deliveries
+        self.org, self.hooks = parts.keys, parts.hooks
+        self.authorization_server = parts.server
+        console = Console(parts, self.create_hook, any_host=any_host)
         self.app = create_app(
-            Parts(
-                keys=self.org,
-                apps=self._apps,
-                hooks=self.hooks,
-                server=self.authorization_server,
-                deliverer=self._deliverer,
-                faults=self.faults,
-            ),
-            api_token=self.api_token,
-            console=console,
-            public_shape=public_shape,
-            rate_limit=rate_limit,
-            clock=clock,
-            log=self.requests,
+            parts, console=console, public_shape=public_shape, rate_limit=rate_limit
         )
-        self._host = host
-        self._port = port
+        self._host, self._port, self._url = host, port, ""
         self._server: ThreadServer | None = None
         self._thread: threading.Thread | None = None
-        self._url = ""
 
     def __repr__(self) -> str:
         return f"OktaEmulator({self._url or 'stopped'})"
@@ -219,7 +173,7 @@ class OktaEmulator:
         dpop: bool = False,
     ) -> str:
         """Register an API Services app with this public key; return its client id."""
-        return self._apps.register(public_jwk, scopes, dpop=dpop)
+        return self._parts.apps.register(public_jwk, scopes, dpop=dpop)
 
     @property
     def issuer(self) -> str:
@@ -263,62 +217,13 @@ class OktaEmulator:
         Raises ``OktaError``, also for arguments that exclude each other and for the client id of
         another client.
         """
-        for what, value in (
-            ("token_url", token_url),
-            ("client_id", client_id),
-            ("client_secret", client_secret),
-            ("scope", scope),
-        ):
-            if not isinstance(value, str | None):
-                raise _refused(f"{what} must be text")
-        if secret is not None and not _is_header(secret):
-            raise _refused("secret must be the name and the value of a header")
-        key = None if key is None else self._key_of(key)
-        given = {"key": key, "client_secret": client_secret, "secret": secret}
-        ways = [name for name, value in given.items() if value is not None]
-        if len(ways) > 1:
-            raise _refused(f"{' and '.join(ways)} cannot be combined")
-        if key is None and client_secret is None:
-            idle = {"token_url": token_url, "client_id": client_id, "scope": scope}
-            names = [name for name, value in idle.items() if value is not None]
-            if names:
-                raise _refused(f"{' and '.join(names)} can only be used with key or client_secret")
-            scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
-            channel = {"type": "HTTP", "config": {"uri": uri, "authScheme": scheme}}
-            made = self.hooks.create({"name": name, "type": type, "channel": channel})
-            return {**made, "_emulator": self._setup(made, None)}
-        scope = "hooks" if scope is None else scope
-        own_client, own_issuer = None, None
-        if token_url is None:
-            own_issuer = issuer or self.issuer
-            token_url = f"{own_issuer}/v1/token"
-            is_known = client_id is not None and self._apps.knows(client_id)
-            client_id = self._client_of_server(key, client_secret, scope, client_id)
-            own_client = None if is_known else client_id
-        config: dict[str, Any] = {
-            "uri": uri,
-            "tokenUrl": token_url,
-            "clientId": client_id,
-            "scope": scope,
-            "authType": "client_secret_post" if key is None else "private_key_jwt",
-        }
-        config |= {"clientSecret": client_secret} if key is None else {"hookKeyId": key["id"]}
-        channel = {"type": "OAUTH", "config": config}
-        try:
-            made = self.hooks.create({"name": name, "type": type, "channel": channel})
-        except OktaError:
-            if own_client is not None:
-                self._apps.forget(own_client)
-            raise
-        return {**made, "_emulator": self._setup(made, own_issuer)}
-
-    def _key_of(self, key: object) -> Mapping[str, Any]:
-        """Find the hook key that a document, a name or an id stands for."""
-        wanted = key.get("id") if isinstance(key, Mapping) else key
-        for each in self.org.list():
-            if wanted in (each["id"], each["keyId"], each["name"]):
-                return each
-        raise _refused("key must be a hook key of this org: a document, a name or an id")
+        own = issuer or (self.issuer if self._url else None)
+        made = new_hook(
+            self._parts,
+            HookRequest(uri, type, name, key, token_url, client_id, client_secret, scope, secret),
+            issuer=own,
+        )
+        return {**made, "_emulator": self._setup(made, own)}
 
     def _setup(self, hook: Mapping[str, Any], issuer: str | None) -> dict[str, Any]:
         """What a handler of this hook is configured with."""
@@ -327,29 +232,16 @@ class OktaEmulator:
         config = hook["channel"]["config"]
         if hook["channel"]["type"] == "OAUTH":
             setup |= {name: config[name] for name in ("tokenUrl", "clientId", "scope")}
-        if issuer is not None:
-            setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
+            if config["tokenUrl"] == f"{issuer}/v1/token":
+                setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
         return setup
-
-    def _client_of_server(
-        self,
-        key: Mapping[str, Any] | None,
-        client_secret: str | None,
-        scope: str,
-        client_id: str | None,
-    ) -> str:
-        if key is None:
-            secret = client_secret or ""
-            return self._apps.register_secret(secret, scope.split(), client_id=client_id)
-        jwk = self.org.signer_of(key["id"]).public_jwk()
-        return self._apps.register(jwk, scope.split(), client_id=client_id)
 
     def fire(self, hook_id: str, body: Mapping[str, Any] | None = None) -> Delivery:
         """Call an inline hook as Okta does, with realistic data unless ``body`` is given.
 
         Raises ``OktaError`` when there is no such hook.
         """
-        return self._deliverer.fire(self.hooks.get(hook_id), body)
+        return self._parts.deliverer.fire(self.hooks.get(hook_id), body)
 
     def access_token(
         self,
@@ -372,7 +264,7 @@ class OktaEmulator:
 
     def revoke_tokens(self) -> None:
         """Make every access token that a service app was given invalid."""
-        self._apps.revoke_all()
+        self._parts.apps.revoke_all()
 
     def skew(self, seconds: float) -> None:
         """Have the org's clock be this much ahead, or behind, of the one that it was given.
@@ -414,21 +306,16 @@ class OktaEmulator:
     def _clock(self) -> float:
         return self._own_clock() + self._skew
 
-    def _kept_token(self, given: str | None) -> str:
-        """The token that was given, or else that of before, or else a new one."""
-        kept = self._store.load("org", lambda body: str(body["value"])).get("API token")
-        token = given or kept or secrets.token_urlsafe(32)
-        if token != kept:
-            self._store.put("org", "API token", {"value": token})
-        return token
 
-
-def _refused(cause: str) -> OktaError:
-    return OktaError(400, "E0000001", "Api validation failed", cause)
-
-
-def _is_header(value: object) -> bool:
-    return isinstance(value, Sequence) and [*map(type, value)] == [str, str]
+def _check(api_token: object, public_shape: object, rate_limit: object, port: object) -> None:
+    if public_shape not in ("bare", "wrapped"):
+        raise ConfigurationError('public_shape must be "bare" or "wrapped"')
+    if type(rate_limit) is not int or rate_limit < 1:
+        raise ConfigurationError("rate_limit must be a positive number of calls a minute")
+    if type(port) is not int or not 0 <= port <= 65_535:
+        raise ConfigurationError("port must be a number from 0 to 65535")
+    if api_token is not None and not _is_token(api_token):
+        raise ConfigurationError("api_token must be printable ASCII without white space")
 
 
 def _is_token(value: object) -> bool:

@@ -19,16 +19,16 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 
-from .. import clock as clocks
-from ..clock import Clock
+from .._jose.jwk import PublicKey
+from .._runtime import clock as clocks
+from .._runtime.clock import Clock
+from .._runtime.forking import renew_after_fork
+from .._runtime.log import logger
 from ..errors import HookVerificationError, KeyUnavailableError, UnknownKeyError
 from ..events import EventName, OnEvent, Reporter, shown
-from ..forking import renew_after_fork
-from ..jwk import PublicKey
-from ..log import logger
 from .health import Health, Stats
 from .policy import CachePolicy
-from .states import DIRECTORY, Fetched, KeyStates, Outcome, Report, Step, again
+from .states import DIRECTORY, Decision, Fetched, FetchOutcome, KeyStates, Reported, again
 
 __all__ = ["Fetch", "Fetched", "KeyCache", "ListKids"]
 
@@ -45,7 +45,7 @@ ABANDONED = 60
 """Seconds after which a fetch that is overdue is not believed to end, and another one may begin."""
 
 
-class Flight(Future[Outcome]):
+class PendingFetch(Future[FetchOutcome]):
     """A fetch under way, which nobody can cancel; nobody waits for it beyond ``until``.
 
     It may take longer than it should: no deadline ends the resolution of a host name.
@@ -106,12 +106,12 @@ class KeyCache:
 
     def _start_over(self) -> None:
         self._lock = threading.Lock()  # for changes; a look-up of one dict needs none
-        self._flights: dict[str, Flight] = {}
+        self._pending: dict[str, PendingFetch] = {}
 
     def renew(self) -> None:
         """In a forked child: keep the keys; the threads that fetched or held the lock are gone."""
         self._start_over()
-        self._states.part_from_parent()
+        self._states.reset_after_fork()
 
     def peek(self, kid: str) -> PublicKey | None:
         """Return the key if it is here and need not be refreshed. No lock, no I/O."""
@@ -133,11 +133,11 @@ class KeyCache:
         key = self.peek(kid)
         latest = self.latest(deadline)
         while key is None:
-            step, flight = self._begin(kid, latest)
-            if flight is not None:
+            step, pending = self._begin(kid, latest)
+            if pending is not None:
                 with suppress(TimeoutError):
-                    flight.result(self._patience(flight, latest))
-                step = self._end(kid, flight)
+                    pending.result(self._patience(pending, latest))
+                step = self._end(kid, pending)
             key = _settled(step)
         return key
 
@@ -146,10 +146,10 @@ class KeyCache:
         key = self.peek(kid)
         latest = self.latest(deadline)
         while key is None:
-            step, flight = self._begin(kid, latest)
-            if flight is not None:
-                await _landing(flight, self._patience(flight, latest))
-                step = self._end(kid, flight)
+            step, pending = self._begin(kid, latest)
+            if pending is not None:
+                await _landing(pending, self._patience(pending, latest))
+                step = self._end(kid, pending)
             key = _settled(step)
         return key
 
@@ -173,7 +173,7 @@ class KeyCache:
     def invalidate(self, kid: str) -> None:
         """Forget this key; the next look-up fetches, and a fetch in flight is not believed."""
         with self._lock:
-            self._flights.pop(kid, None)
+            self._pending.pop(kid, None)
             self._states.invalidate(kid)
 
     def health(self) -> Health:
@@ -206,27 +206,29 @@ class KeyCache:
             raise KeyUnavailableError("deadline must be a reading of time.monotonic")
         return min(deadline, latest)
 
-    def _patience(self, flight: Flight, latest: float) -> float:
-        return max(0.0, min(latest, flight.until) - self._clock())
+    def _patience(self, pending: PendingFetch, latest: float) -> float:
+        return max(0.0, min(latest, pending.until) - self._clock())
 
-    def _begin(self, kid: str, latest: float) -> tuple[Step, Flight | None]:
+    def _begin(self, kid: str, latest: float) -> tuple[Decision, PendingFetch | None]:
         """Decide on a look-up, begin the fetch if there is to be one, return what to wait for."""
-        flight = launching = None
-        step = Step()
+        pending = launching = None
+        step = Decision()
         try:
             with self._lock:
                 now = self._clock()
                 self._abandon(kid, now)
                 if latest <= now:
-                    step = self._states.at_hand(kid, self._age_clock(), self._flights)
+                    step = self._states.lookup_without_waiting(
+                        kid, self._age_clock(), self._pending
+                    )
                 else:
-                    step = self._states.look_up(kid, self._age_clock(), self._flights)
+                    step = self._states.look_up(kid, self._age_clock(), self._pending)
                 if step.join is not None:
-                    flight = self._flights[step.join]
+                    pending = self._pending[step.join]
                 elif step.launch is not None:
                     until, of_directory = now + self._timeout + GRACE, step.launch == DIRECTORY
-                    flight = Flight(self._states.begin(), until, of_directory=of_directory)
-                    self._flights[step.launch] = launching = flight
+                    pending = PendingFetch(self._states.begin(), until, of_directory=of_directory)
+                    self._pending[step.launch] = launching = pending
                 self._count(step.reports)
             if launching is not None and step.launch is not None:
                 self._launch(step.launch, launching)
@@ -236,24 +238,24 @@ class KeyCache:
                 self._land(step.launch, launching, late, 0.0)
             raise
         self._tell(step.reports)
-        return step, flight if step.key is None else None
+        return step, pending if step.key is None else None
 
     def _abandon(self, kid: str, now: float) -> None:
         """Forget a fetch that is so late that it may never come back."""
         for name in (kid, DIRECTORY):
-            flight = self._flights.get(name)
-            if flight is not None and flight.until + ABANDONED < now:
-                del self._flights[name]
+            pending = self._pending.get(name)
+            if pending is not None and pending.until + ABANDONED < now:
+                del self._pending[name]
 
-    def _end(self, kid: str, flight: Flight) -> Step:
-        """Tell what the flight means for this look-up; an empty step: decide anew."""
-        outcome: Outcome = KeyUnavailableError("the key did not come within the deadline")
-        if flight.done():
-            if flight.of_directory:
-                return Step()  # with the list, or without it by the budget
-            outcome = flight.result()
+    def _end(self, kid: str, pending: PendingFetch) -> Decision:
+        """Tell what the pending means for this look-up; an empty step: decide anew."""
+        outcome: FetchOutcome = KeyUnavailableError("the key did not come within the deadline")
+        if pending.done():
+            if pending.of_directory:
+                return Decision()  # with the list, or without it by the budget
+            outcome = pending.result()
         if isinstance(outcome, Fetched) and outcome.key is not None:
-            return Step(key=outcome.key)
+            return Decision(key=outcome.key)
         error = outcome.problem if isinstance(outcome, Fetched) else outcome
         if not isinstance(error, HookVerificationError):
             error = KeyUnavailableError("the fetch brought no key")
@@ -264,23 +266,23 @@ class KeyCache:
             if step is not None:
                 self._count(step.reports)
         if step is None:
-            return Step(error=again(error, wait))
+            return Decision(error=again(error, wait))
         self._tell(step.reports)
         return step
 
-    def _launch(self, kid: str, flight: Flight) -> None:
+    def _launch(self, kid: str, pending: PendingFetch) -> None:
         # A daemon, and no executor: neither may keep the interpreter from exiting.
         fly = threading.Thread(
-            target=self._fly, args=(kid, flight), name="hookkey-fetch", daemon=True
+            target=self._fly, args=(kid, pending), name="hookkey-fetch", daemon=True
         )
         try:
             fly.start()
         except RuntimeError:  # no more threads, or the interpreter is exiting
-            self._land(kid, flight, KeyUnavailableError("no thread could be started"), 0.0)
+            self._land(kid, pending, KeyUnavailableError("no thread could be started"), 0.0)
 
-    def _fly(self, kid: str, flight: Flight) -> None:
+    def _fly(self, kid: str, pending: PendingFetch) -> None:
         started = self._clock()
-        outcome: Outcome = KeyUnavailableError("the fetch was interrupted")
+        outcome: FetchOutcome = KeyUnavailableError("the fetch was interrupted")
         try:
             deadline = started + self._timeout
             if kid == DIRECTORY and self._list_kids is not None:
@@ -292,37 +294,37 @@ class KeyCache:
         except BaseException as error:  # whoever waits must be released, whatever it was
             outcome = KeyUnavailableError(f"the fetch raised {type(error).__name__}")
         finally:
-            self._land(kid, flight, outcome, max(0.0, self._clock() - started))
+            self._land(kid, pending, outcome, max(0.0, self._clock() - started))
 
-    def _land(self, kid: str, flight: Flight, outcome: Outcome, seconds: float) -> None:
-        """Keep what came, release everybody who waits, then tell of it. Once for each flight."""
-        reports: list[Report] = []
+    def _land(self, kid: str, pending: PendingFetch, outcome: FetchOutcome, seconds: float) -> None:
+        """Keep what came, release everybody who waits, then tell of it. Once for each pending."""
+        reports: list[Reported] = []
         with self._lock:
-            if flight.landed:
+            if pending.landed:
                 return
-            flight.landed = True
+            pending.landed = True
         try:
             with self._lock:
                 # Not there, or another one: invalidated meanwhile. Whoever waits gets the answer,
                 # but nobody after them.
-                if self._flights.get(kid) is flight:
-                    del self._flights[kid]
+                if self._pending.get(kid) is pending:
+                    del self._pending[kid]
                     now = self._age_clock()
-                    outcome, reports = self._states.landed(kid, outcome, now, flight.number)
+                    outcome, reports = self._states.landed(kid, outcome, now, pending.number)
                 named = None if kid == DIRECTORY else kid
                 problem = outcome.problem if isinstance(outcome, Fetched) else outcome
                 verdict = "ok"
-                if isinstance(outcome, Fetched) and outcome.hearsay:
+                if isinstance(outcome, Fetched) and outcome.from_shared_store:
                     verdict = "shared"
                 if isinstance(problem, HookVerificationError):
                     verdict = str(problem.reason)
                     self._failures += not isinstance(problem, UnknownKeyError)
                 self._fetches += verdict != "shared"
-                reports.insert(0, Report(EventName.FETCH, named, verdict, seconds))
+                reports.insert(0, Reported(EventName.FETCH, named, verdict, seconds))
                 self._count(reports)
         finally:
-            flight.set_result(outcome)
-            for wake in list(flight.wakers):
+            pending.set_result(outcome)
+            for wake in list(pending.wakers):
                 wake()
         if isinstance(problem, HookVerificationError):
             what = "its list of keys" if named is None else f"the key {shown(named)}"
@@ -330,7 +332,7 @@ class KeyCache:
             logger.log(level, "%s: fetching %s: %s", self._report.source, what, problem)
         self._tell(reports)
 
-    def _count(self, reports: Collection[Report]) -> None:
+    def _count(self, reports: Collection[Reported]) -> None:
         for report in reports:
             self._counts[report.name] += 1
             if report.name is EventName.HIT:
@@ -340,19 +342,19 @@ class KeyCache:
                 self._hits += 1
                 self._stale_hits += report.outcome == "stale"
 
-    def _tell(self, reports: Collection[Report]) -> None:
+    def _tell(self, reports: Collection[Reported]) -> None:
         for report in reports:
             self._report(*report)
 
 
-def _settled(step: Step) -> PublicKey | None:
+def _settled(step: Decision) -> PublicKey | None:
     if step.error is not None:
         raise step.error
     return step.key
 
 
-async def _landing(flight: Flight, seconds: float) -> None:
-    """Wait for a flight on this event loop, at most so long."""
+async def _landing(pending: PendingFetch, seconds: float) -> None:
+    """Wait for a pending on this event loop, at most so long."""
     if seconds <= 0:
         return
     loop = asyncio.get_running_loop()
@@ -362,12 +364,12 @@ async def _landing(flight: Flight, seconds: float) -> None:
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(landed.set)
 
-    flight.wakers.add(wake)
+    pending.wakers.add(wake)
     try:
         # Not wait_for: before Python 3.12 it can swallow the cancellation of its caller.
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                if not flight.done():
+                if not pending.done():
                     await landed.wait()
     finally:
-        flight.wakers.discard(wake)
+        pending.wakers.discard(wake)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..clock import Clock, monotonic_clock
+from .._jose.jwk import PublicKey
+from .._runtime.clock import Clock, monotonic_clock
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
@@ -25,7 +26,6 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import OnEvent
-from ..jwk import PublicKey
 from ..okta.models import HOOK_KEYS, MAX_LIST, is_id
 from .cache import KeyCache
 from .health import Health, Stats

@@ -11,7 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..clock import Clock, monotonic_clock
+from .._jose.issuer import refuse_lookalikes, refuse_org_server
+from .._jose.jwk import ALGORITHMS, PublicKey, is_kid
+from .._runtime.clock import Clock, monotonic_clock
 from ..errors import (
     ConfigurationError,
     HookVerificationError,
@@ -23,8 +25,6 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import OnEvent
-from ..issuer import refuse_lookalikes, refuse_org_server
-from ..jwk import ALGORITHMS, PublicKey, is_kid
 from ..settings import NAMES, Settings
 from .cache import KeyCache
 from .health import Health, Stats

@@ -17,9 +17,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
-from .. import clock as clocks
-from ..clock import Clock, monotonic_clock
-from ..encoding import EncodingError, json_object
+from .._jose.encoding import EncodingError, json_object
+from .._jose.jwk import PublicKey
+from .._runtime import clock as clocks
+from .._runtime.clock import Clock, monotonic_clock
+from .._runtime.forking import renew_after_fork
+from .._runtime.log import logger
 from ..errors import (
     ConfigurationError,
     HookVerificationError,
@@ -27,9 +30,6 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import EventName, OnEvent, Reporter
-from ..forking import renew_after_fork
-from ..jwk import PublicKey
-from ..log import logger
 from .cache import Fetch, Fetched
 from .policy import CachePolicy
 
@@ -213,7 +213,7 @@ class SharedFetch:
                 raise told
             if age is not None:
                 key = PublicKey.from_document(record.get("jwk"), expected_kid=kid)
-                found = Fetched(key, age, hearsay=True)
+                found = Fetched(key, age, from_shared_store=True)
                 return found if age < self._policy.fresh_for else None
         self._report(EventName.SHARED, kid, "garbage")
         logger.warning("%s: a record of the shared store is not to be believed", self._namespace)

@@ -28,6 +28,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from cachetools import LRUCache
 
+from .._jose.jwk import PublicKey
 from ..errors import (
     HookVerificationError,
     KeyChangedError,
@@ -39,12 +40,11 @@ from ..errors import (
     UnknownKeyError,
 )
 from ..events import EventName
-from ..jwk import PublicKey
 from .budget import Backoff, Budget
 from .health import Health, KeyHealth, State, Status
 from .policy import CachePolicy
 
-__all__ = ["DIRECTORY", "Fetched", "KeyStates", "Outcome", "Report", "Step", "again"]
+__all__ = ["DIRECTORY", "Decision", "FetchOutcome", "Fetched", "KeyStates", "Reported", "again"]
 
 DIRECTORY: Final = "\0"
 """Stands where a kid would, for the list of kids; kids are printable."""
@@ -64,7 +64,7 @@ class Fetched(NamedTuple):
     """What a fetch brought: the key, its age in seconds, and other keys that came along.
 
     ``complete``: together they are all that the source has. ``problem`` is why there is no key, or
-    no younger one when that was tried. ``hearsay``: another worker asked the source.
+    no younger one when that was tried. ``from_shared_store``: another worker asked the source.
     """
 
     key: PublicKey | None
@@ -72,14 +72,14 @@ class Fetched(NamedTuple):
     others: tuple[PublicKey, ...] = ()
     complete: bool = False
     problem: HookVerificationError | None = None
-    hearsay: bool = False
+    from_shared_store: bool = False
 
 
-Outcome = Fetched | frozenset[str] | HookVerificationError
+FetchOutcome = Fetched | frozenset[str] | HookVerificationError
 """How a fetch ended: with keys, with the directory, or with an error."""
 
 
-class Report(NamedTuple):
+class Reported(NamedTuple):
     """An event in the making."""
 
     name: EventName
@@ -89,14 +89,14 @@ class Report(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Decision:
     """What becomes of a look-up: a key, or an error, or a fetch to wait for.
 
     ``launch`` names the kid whose fetch is to begin (beside a key: in background), ``join`` the one
     whose fetch is under way; both may be ``DIRECTORY``, after which the look-up is decided anew.
     """
 
-    reports: tuple[Report, ...] = ()
+    reports: tuple[Reported, ...] = ()
     key: PublicKey | None = None
     error: HookVerificationError | None = None
     launch: str | None = None
@@ -107,7 +107,14 @@ class Entry:
     """A key that the source had; it is kept until it is revoked or pushed out."""
 
     __slots__ = (
-        "as_of", "born", "contested", "error", "failures", "fresh_until", "key", "refresh_at",
+        "as_of",
+        "born",
+        "error",
+        "failures",
+        "fresh_until",
+        "key",
+        "refresh_at",
+        "rejected_since",
         "retry_at",
     )  # fmt: skip
 
@@ -116,7 +123,7 @@ class Entry:
         self.as_of = as_of  # the number of the fetch that brought it
         self.born = born
         self.fresh_until = born + policy.fresh_for
-        self.contested = False  # the source has since said something that is not acceptable
+        self.rejected_since = False  # the source has since said something that is not acceptable
         self.failures = 0
         self.spread(policy)
         self.retry_at = born
@@ -168,7 +175,7 @@ class KeyStates:
         self._budget = Budget(self._policy.first_seen_burst, self._policy.first_seen_interval)
         self._close_breaker()
 
-    def part_from_parent(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: whatever was under way is not, and refreshes are spread anew."""
         self.forget_refusals()
         for entry in self.entries.values():
@@ -183,50 +190,52 @@ class KeyStates:
 
     # --- a look-up
 
-    def look_up(self, kid: str, now: float, flying: Container[str]) -> Step:
+    def look_up(self, kid: str, now: float, flying: Container[str]) -> Decision:
         """Decide what becomes of a look-up; ``flying`` are the fetches under way."""
         entry = self.entries.get(kid)
         if entry is not None and now < entry.fresh_until:
             return self._fresh(kid, entry, now, flying)
         if kid in flying:
-            return Step(reports=(Report(EventName.COALESCED, kid),), join=kid)
+            return Decision(reports=(Reported(EventName.COALESCED, kid),), join=kid)
         if entry is not None:
             return self._expired(kid, entry, now)
         return self._absent(kid, now, flying)
 
-    def at_hand(self, kid: str, now: float, flying: Container[str] = ()) -> Step:
+    def lookup_without_waiting(self, kid: str, now: float, flying: Container[str] = ()) -> Decision:
         """Decide on a look-up that has no time to wait; a stale key is renewed behind its back."""
         entry, refusal = self.entries.get(kid), self._refusals.get(kid)
         if entry is not None and now < entry.fresh_until:
-            return Step(reports=(Report(EventName.HIT, kid, "fresh"),), key=entry.key)
+            return Decision(reports=(Reported(EventName.HIT, kid, "fresh"),), key=entry.key)
         if entry is None and refusal is not None and now < refusal.until:
             return self._refused(kid, refusal, now)
         late = KeyUnavailableError("the deadline has passed")
         kept = self.stale(kid, late, now)
         if entry is None or kept is None:
-            return Step(error=late)
+            return Decision(error=late)
         due = entry.retry_at <= now and kid not in flying
         return replace(kept, launch=kid) if due else kept
 
-    def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Step:
-        hit = Report(EventName.HIT, kid, "fresh")
+    def _fresh(self, kid: str, entry: Entry, now: float, flying: Container[str]) -> Decision:
+        hit = Reported(EventName.HIT, kid, "fresh")
         due = max(entry.refresh_at, entry.retry_at) <= now
         if not due or kid in flying:
-            return Step(reports=(hit,), key=entry.key)
-        return Step(reports=(hit, Report(EventName.REFRESH_AHEAD, kid)), key=entry.key, launch=kid)
+            return Decision(reports=(hit,), key=entry.key)
+        return Decision(
+            reports=(hit, Reported(EventName.REFRESH_AHEAD, kid)), key=entry.key, launch=kid
+        )
 
-    def _expired(self, kid: str, entry: Entry, now: float) -> Step:
+    def _expired(self, kid: str, entry: Entry, now: float) -> Decision:
         # Whatever became of other kids, which anybody can make up: a known key is asked for.
         error, until = entry.error, entry.retry_at
         if error is None or until <= now:
-            return Step(reports=(Report(EventName.MISS, kid),), launch=kid)
-        limited = Report(EventName.LIMITED, kid, "refresh", until - now)
+            return Decision(reports=(Reported(EventName.MISS, kid),), launch=kid)
+        limited = Reported(EventName.LIMITED, kid, "refresh", until - now)
         kept = self.stale(kid, error, now)
         if kept is not None:
-            return Step(reports=(limited, *kept.reports), key=kept.key)
-        return Step(reports=(limited,), error=again(error, until - now))
+            return Decision(reports=(limited, *kept.reports), key=kept.key)
+        return Decision(reports=(limited,), error=again(error, until - now))
 
-    def _absent(self, kid: str, now: float, flying: Container[str]) -> Step:
+    def _absent(self, kid: str, now: float, flying: Container[str]) -> Decision:
         refusal = self._refusals.get(kid)
         if refusal is not None and now < refusal.until:
             return self._refused(kid, refusal, now)
@@ -240,7 +249,7 @@ class KeyStates:
                     return _miss(kid, kid)
                 return _unknown(kid, UnknownKeyError(_NOT_LISTED))
             if DIRECTORY in flying:
-                return Step(reports=(Report(EventName.COALESCED, kid),), join=DIRECTORY)
+                return Decision(reports=(Reported(EventName.COALESCED, kid),), join=DIRECTORY)
             if self._list_again_at <= now:
                 return _miss(kid, DIRECTORY)
         wait = self._budget.spend(now)
@@ -252,27 +261,27 @@ class KeyStates:
             return _limited(kid, "first_seen", error, wait)
         return _miss(kid, kid)
 
-    def _refused(self, kid: str, refusal: _Refusal, now: float) -> Step:
+    def _refused(self, kid: str, refusal: _Refusal, now: float) -> Decision:
         if isinstance(refusal.error, UnknownKeyError):
             return _unknown(kid, refusal.error)
         wait = max(refusal.until, self._breaker_until) - now
         return _limited(kid, "refresh", refusal.error, wait)
 
-    def stale(self, kid: str, error: HookVerificationError, now: float) -> Step | None:
+    def stale(self, kid: str, error: HookVerificationError, now: float) -> Decision | None:
         """Return the kept key if it may be served in spite of the error that a refresh met.
 
         Not after ``KeyRejectedError``: that is no outage but an answer which is not to be trusted.
         """
         entry = self.entries.get(kid)
-        if entry is None or entry.key is None or entry.contested:
+        if entry is None or entry.key is None or entry.rejected_since:
             return None
         if isinstance(error, KeyRejectedError):
             return None
         if now >= entry.fresh_until + self._policy.stale_if_error:
             return None
-        hit = Report(EventName.HIT, kid, "stale")
-        age = Report(EventName.STALE_SERVED, kid, str(error.reason), now - entry.born)
-        return Step(reports=(hit, age), key=entry.key)
+        hit = Reported(EventName.HIT, kid, "stale")
+        age = Reported(EventName.STALE_SERVED, kid, str(error.reason), now - entry.born)
+        return Decision(reports=(hit, age), key=entry.key)
 
     def wait(self, kid: str, now: float) -> float | None:
         """Return the seconds until this kid may be asked for again; None: it may be, or is not."""
@@ -291,13 +300,13 @@ class KeyStates:
         return self._fetches
 
     def landed(
-        self, kid: str, outcome: Outcome, now: float, number: int
-    ) -> tuple[Outcome, list[Report]]:
+        self, kid: str, outcome: FetchOutcome, now: float, number: int
+    ) -> tuple[FetchOutcome, list[Reported]]:
         """Keep what fetch ``number`` brought; return what to tell who waits, and what happened.
 
         The caller sees to it that the fetch is still the one for this kid.
         """
-        reports: list[Report] = []
+        reports: list[Reported] = []
         entry = self.entries.get(kid)
         if entry is not None and entry.key is not None and entry.as_of > number:
             # It came along with another kid's fetch, which began later.
@@ -318,7 +327,7 @@ class KeyStates:
             if outcome.age == 0:
                 self._answered(number, now, reports)
             if self.entries.pop(kid, None) is not None:
-                reports.append(Report(EventName.KEY_REVOKED, kid))
+                reports.append(Reported(EventName.KEY_REVOKED, kid))
             until = now + self._policy.negative_for - max(0.0, outcome.age)
             self._refusals[kid] = _Refusal(outcome, until)
             self._others_since = self._fetches
@@ -327,29 +336,29 @@ class KeyStates:
         return outcome, reports
 
     def _fetched(
-        self, key: PublicKey, fetched: Fetched, number: int, now: float, reports: list[Report]
+        self, key: PublicKey, fetched: Fetched, number: int, now: float, reports: list[Reported]
     ) -> None:
         earlier = self.entries.get(key.kid)
         self._store(key, number, max(0.0, fetched.age), now, reports)
-        if not fetched.hearsay:
+        if not fetched.from_shared_store:
             self._answered(number, now, reports)
         elif earlier is not None:
             # What another worker was told does not take back what this one was.
-            self.entries[key.kid].contested = earlier.contested
+            self.entries[key.kid].rejected_since = earlier.rejected_since
         if fetched.problem is not None:
             if earlier is not None:
                 self.entries[key.kid].failures = earlier.failures
             self._failed(key.kid, fetched.problem, now, reports)
 
-    def adopt(self, fetched: Fetched, now: float, number: int) -> list[Report]:
+    def adopt(self, fetched: Fetched, now: float, number: int) -> list[Reported]:
         """Keep the keys of fetch ``number``, which nobody asked for by kid."""
-        reports: list[Report] = []
+        reports: list[Reported] = []
         self._answered(number, now, reports)
         self._others_came("", fetched, number, now, reports)
         return reports
 
     def _others_came(
-        self, kid: str, fetched: Fetched, number: int, now: float, reports: list[Report]
+        self, kid: str, fetched: Fetched, number: int, now: float, reports: list[Reported]
     ) -> None:
         # Since that fetch began a key was invalidated or found to be gone, perhaps one of these.
         if number <= self._others_since:
@@ -361,7 +370,7 @@ class KeyStates:
             for gone in [each for each in self.entries if each not in there]:
                 if self.entries[gone].as_of < number:
                     del self.entries[gone]
-                    reports.append(Report(EventName.KEY_REVOKED, gone))
+                    reports.append(Reported(EventName.KEY_REVOKED, gone))
 
     def invalidate(self, kid: str) -> None:
         """Forget the key, but not that its kid is known: fetching it anew spends no budget."""
@@ -372,16 +381,16 @@ class KeyStates:
             entry.key = entry.error = None
             entry.refresh_at = entry.fresh_until = entry.retry_at = _NEVER
 
-    def _changed(self, kid: str, key: PublicKey, reports: list[Report]) -> KeyChangedError | None:
+    def _changed(self, kid: str, key: PublicKey, reports: list[Reported]) -> KeyChangedError | None:
         entry = self.entries.get(kid)
         if entry is None or entry.key is None or entry.key.thumbprint == key.thumbprint:
             return None
         verdict = "accepted" if self._keys_may_change else "refused"
-        reports.append(Report(EventName.KEY_CHANGED, kid, verdict))
+        reports.append(Reported(EventName.KEY_CHANGED, kid, verdict))
         return None if self._keys_may_change else KeyChangedError("invalidate(kid) accepts it")
 
     def _store_others(
-        self, keys: Collection[PublicKey], number: int, now: float, reports: list[Report]
+        self, keys: Collection[PublicKey], number: int, now: float, reports: list[Reported]
     ) -> None:
         for key in keys:
             entry = self.entries.get(key.kid)
@@ -390,26 +399,26 @@ class KeyStates:
                 self._store(key, number, 0.0, now, reports)
 
     def _store(
-        self, key: PublicKey, number: int, age: float, now: float, reports: list[Report]
+        self, key: PublicKey, number: int, age: float, now: float, reports: list[Reported]
     ) -> None:
         self._refusals.pop(key.kid, None)
         if key.kid not in self.entries and len(self.entries) >= self._policy.max_keys:
             oldest = min(self.entries, key=lambda kid: self.entries[kid].born)
             del self.entries[oldest]
-            reports.append(Report(EventName.EVICTED, oldest))
+            reports.append(Reported(EventName.EVICTED, oldest))
         entry = self.entries[key.kid] = Entry(key, number, now - age, self._policy)
         if entry.refresh_at <= now:  # another worker's, which renews it
             entry.retry_at = now + self._backoff.after(1)
 
-    def _answered(self, number: int, now: float, reports: list[Report]) -> None:
+    def _answered(self, number: int, now: float, reports: list[Reported]) -> None:
         self._last_success, self._problem = now, None
         # What was asked before the breaker opened says nothing about the time since.
         if self._breaker_error is not None and number > self._breaker_since:
             self._close_breaker()
-            reports.append(Report(EventName.BREAKER, outcome="closed"))
+            reports.append(Reported(EventName.BREAKER, outcome="closed"))
 
     def _failed(
-        self, kid: str, error: HookVerificationError, now: float, reports: list[Report]
+        self, kid: str, error: HookVerificationError, now: float, reports: list[Reported]
     ) -> None:
         self._problem = error
         entry, refusal = self.entries.get(kid), self._refusals.get(kid)
@@ -417,7 +426,7 @@ class KeyStates:
             again_at = self._list_again_at = now + self._policy.directory_for
         elif entry is not None:
             entry.failures += 1
-            entry.contested = entry.contested or isinstance(error, KeyRejectedError)
+            entry.rejected_since = entry.rejected_since or isinstance(error, KeyRejectedError)
             again_at = now + self._pause(error, entry.failures)
             entry.error, entry.retry_at = error, again_at
         else:
@@ -428,7 +437,7 @@ class KeyStates:
             if error.whole_source:
                 self._open_breaker(error, error.retry_after, now, reports)
         elif isinstance(error, KeySourceConfigurationError):
-            reports.append(Report(EventName.CONFIG_ERROR, outcome=str(error.reason)))
+            reports.append(Reported(EventName.CONFIG_ERROR, outcome=str(error.reason)))
             if error.whole_source:
                 self._refused_in_a_row += 1
                 pause = min(LONGEST_PAUSE, self._backoff.after(self._refused_in_a_row))
@@ -442,13 +451,13 @@ class KeyStates:
         return pause
 
     def _open_breaker(
-        self, error: HookVerificationError, pause: float, now: float, reports: list[Report]
+        self, error: HookVerificationError, pause: float, now: float, reports: list[Reported]
     ) -> None:
         self._breaker_since = self._fetches
         if now + pause <= self._breaker_until:  # a shorter pause does not end a longer one
             return
         self._breaker_error, self._breaker_until = error, now + pause
-        reports.append(Report(EventName.BREAKER, outcome="open", seconds=pause))
+        reports.append(Reported(EventName.BREAKER, outcome="open", seconds=pause))
 
     # --- telling
 
@@ -470,7 +479,7 @@ class KeyStates:
         # "failing" keeps the traffic away that would find out that it is over.
         problem = self._problem if now < self._problem_until else None
         served = any(
-            key.state == "fresh" or (key.state == "stale" and not self.entries[kid].contested)
+            key.state == "fresh" or (key.state == "stale" and not self.entries[kid].rejected_since)
             for kid, key in keys.items()
         )
         late = any(
@@ -507,13 +516,15 @@ def again(error: _Error, wait: float | None = None) -> _Error:
     return twin
 
 
-def _miss(kid: str, launch: str) -> Step:
-    return Step(reports=(Report(EventName.MISS, kid),), launch=launch)
+def _miss(kid: str, launch: str) -> Decision:
+    return Decision(reports=(Reported(EventName.MISS, kid),), launch=launch)
 
 
-def _unknown(kid: str, error: UnknownKeyError) -> Step:
-    return Step(reports=(Report(EventName.HIT, kid, "negative"),), error=again(error))
+def _unknown(kid: str, error: UnknownKeyError) -> Decision:
+    return Decision(reports=(Reported(EventName.HIT, kid, "negative"),), error=again(error))
 
 
-def _limited(kid: str, which: str, error: HookVerificationError, wait: float) -> Step:
-    return Step(reports=(Report(EventName.LIMITED, kid, which, wait),), error=again(error, wait))
+def _limited(kid: str, which: str, error: HookVerificationError, wait: float) -> Decision:
+    return Decision(
+        reports=(Reported(EventName.LIMITED, kid, which, wait),), error=again(error, wait)
+    )

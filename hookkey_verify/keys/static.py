@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
-from ..encoding import EncodingError, json_object
+from .._jose.encoding import EncodingError, json_object
+from .._jose.jwk import ALGORITHMS, PublicKey
 from ..errors import ConfigurationError, KeyRejectedError, UnknownKeyError
-from ..jwk import ALGORITHMS, PublicKey
 
 __all__ = ["StaticKeys"]
 

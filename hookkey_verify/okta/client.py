@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
-from ..clock import Clock, monotonic_clock, wall_clock
+from .._jose.jwk import PublicKey
+from .._runtime.clock import Clock, monotonic_clock, wall_clock
 from ..errors import (
     ConfigurationError,
     HookKeyApiError,
@@ -24,7 +25,6 @@ from ..errors import (
     TransportError,
     ValidationFailedError,
 )
-from ..jwk import PublicKey
 from .credentials import Credentials
 from .http import Answer, epoch
 from .models import HOOK_KEYS, MAX_LIST, HookKey, is_id

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
 
-from ..clock import Clock, monotonic_clock
-from ..encoding import EncodingError, json_list, json_object
+from .._jose.encoding import EncodingError, json_list, json_object
+from .._runtime.clock import Clock, monotonic_clock
+from .._runtime.forking import renew_after_fork
+from .._runtime.version import __version__
 from ..errors import ConfigurationError, HookKeyError, TransportError
-from ..forking import renew_after_fork
-from ..version import __version__
 from .deadline import Watch, WatchedAdapter
 
 __all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
@@ -240,16 +240,22 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
         parts, host, port = urlsplit(""), "", None
     if not host or "@" in parts.netloc or parts.fragment or (parts.query and not query):
         raise ConfigurationError(f"{name} must be a plain URL such as {example}")
+    problem = _problem_with(url, parts.scheme, host, port)
+    if problem:
+        raise ConfigurationError(f"{name} {problem}")
+    authority = f"[{host}]" if ":" in host else host
+    return urlunsplit(parts._replace(netloc=authority + (f":{port}" if port else "")))
+
+
+def _problem_with(url: str, scheme: str, host: str, port: int | None) -> str:
     # urlsplit drops white space and control characters without a word.
     if not _HOST.fullmatch(host) or any(not "!" <= character <= "~" for character in url):
-        raise ConfigurationError(f"{name} has a character that does not belong there")
+        return "has a character that does not belong there"
     if port == 0:
-        raise ConfigurationError(f"{name} has the port 0")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ConfigurationError(f"{name} must begin with https:// (http is for loopback only)")
-    authority = f"[{host}]" if ":" in host else host
-    end = parts.path + (f"?{parts.query}" if parts.query else "")
-    return f"{parts.scheme}://{authority}" + (f":{port}" if port else "") + end
+        return "has the port 0"
+    if scheme != "https" and not (scheme == "http" and _is_loopback(host)):
+        return "must begin with https:// (http is for loopback only)"
+    return ""
 
 
 def _is_loopback(host: str) -> bool:

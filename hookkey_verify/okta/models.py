@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from .._jose.jwk import PublicKey
 from ..errors import TransportError
-from ..jwk import PublicKey
 
 __all__ = ["HOOK_KEYS", "MAX_LIST", "HookKey", "is_id"]
 

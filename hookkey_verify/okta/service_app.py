@@ -17,7 +17,9 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
+from .._runtime.forking import renew_after_fork
+from .._wire.scope import is_scope
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
@@ -26,7 +28,6 @@ from ..errors import (
     RateLimitedError,
     TransportError,
 )
-from ..forking import renew_after_fork
 from ..signer import HookSigner
 from .credentials import Credentials
 from .http import Answer, BoundedHttp
@@ -44,7 +45,6 @@ RENEW_BEFORE: Final = 300
 ASSERTION_LIFETIME: Final = 300
 
 _PATH: Final = "/oauth2/v1/token"
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -87,7 +87,7 @@ class ServiceApp(Credentials):
             raise ConfigurationError("client_id must be a non-empty string")
         if isinstance(scopes, str) or not isinstance(scopes, Collection) or not scopes:
             raise ConfigurationError("scopes must be a list of scope names with at least one")
-        if not all(isinstance(each, str) and _SCOPE.fullmatch(each) for each in scopes):
+        if not all(map(is_scope, scopes)):
             raise ConfigurationError("scopes must be single scope names (RFC 6749 section 3.3)")
         if type(dpop) is not bool:
             raise ConfigurationError("dpop must be True or False")

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..clock import Clock, monotonic_clock
-from ..encoding import EncodingError, json_object
+from .._jose.encoding import EncodingError, json_object
+from .._runtime.clock import Clock, monotonic_clock
 from ..errors import (
     AuthenticationError,
     ConfigurationError,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from ..emulator import OktaEmulator
-    from ..emulator.delivery import Delivery
+    from ..emulator.verdict import Delivery
     from ..signer import HookSigner
     from .zoo import BadToken
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 
 __all__ = ["Framework", "fits_header", "hook_request"]
@@ -37,15 +37,7 @@ def hook_request(
     Raises ``ConfigurationError`` for another framework or type, and for a token that HTTP cannot
     carry in a header (``BadToken.header_safe`` is False): no request could contain it.
     """
-    if not isinstance(token, str | None):
-        raise ConfigurationError("token must be a string, or None")
-    if not isinstance(path, str) or not path.isascii():
-        raise ConfigurationError("path must be ASCII, with escapes where needed")
-    if token is not None and not fits_header(token):
-        raise ConfigurationError(
-            "token has a character that no HTTP header can carry, so it cannot reach a handler: "
-            "skip bad tokens whose header_safe is False"
-        )
+    _check(token, path)
     document = _event(type, clock()) if body is None else body
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if token is not None:
@@ -67,6 +59,18 @@ def hook_request(
             event = {"version": "2.0", "rawPath": path, "headers": lower}
             return {**event, "requestContext": {"http": http}, "body": octets.decode()}
     raise ConfigurationError(f"there is no framework {framework!r}")
+
+
+def _check(token: object, path: object) -> None:
+    if not isinstance(token, str | None):
+        raise ConfigurationError("token must be a string, or None")
+    if not isinstance(path, str) or not path.isascii():
+        raise ConfigurationError("path must be ASCII, with escapes where needed")
+    if token is not None and not fits_header(token):
+        raise ConfigurationError(
+            "token has a character that no HTTP header can carry, so it cannot reach a handler: "
+            "skip bad tokens whose header_safe is False"
+        )
 
 
 def fits_header(token: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..clock import Clock, wall_clock
+from .._runtime.clock import Clock, wall_clock
 from ..errors import Reason
 from ..signer import HookSigner
 from .requests import fits_header

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys, TokenEndpoint, VerifiedHook, asgi
+from hookkey_verify._jose.encoding import base64url_decode
+from hookkey_verify._jose.jws import split
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.encoding import base64url_decode
-from hookkey_verify.jws import split
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import Algorithm, SigningKey
 from hookkey_verify.token_endpoint import ASSERTION_TYPE

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys, VerifiedHook
-from hookkey_verify.bearer import Headers, header_values
+from hookkey_verify._wire.bearer import Headers, header_values
 from hookkey_verify.errors import (
     KeyRejectedError,
     KeySourceConfigurationError,

@@ -22,7 +22,7 @@ from hookkey_verify import cli
 from hookkey_verify.cli import commands
 from hookkey_verify.cli import demo as story
 from hookkey_verify.cli.commands import hookkey
-from hookkey_verify.cli.demo import Report, Row
+from hookkey_verify.cli.demo import DemoReport, Row
 from hookkey_verify.testing import BadToken, bad_tokens
 
 ROOT = Path(hookkey_verify.__file__).parents[1]
@@ -151,9 +151,9 @@ WRONG = [
 ]
 
 
-def _report(*rows: Row) -> Report:
+def _report(*rows: Row) -> DemoReport:
     key: dict[str, Any] = {"id": "HKY1", "keyId": "1", "name": "demo", "isUsed": False}
-    return Report("http://127.0.0.1:1", key, rows, ("GET / 200",))
+    return DemoReport("http://127.0.0.1:1", key, rows, ("GET / 200",))
 
 
 @pytest.mark.parametrize("wrong", WRONG)

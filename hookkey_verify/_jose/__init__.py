@@ -1,0 +1,1 @@
+"""JSON Web Signature and JSON Web Key, read strictly: parsing, keys, claims. Pure; private."""

@@ -1,0 +1,199 @@
+"""What the claims must say: step 6 of a verification. Pure.
+
+Presence and type are judged apart: 0, "", [] and null are values that are there. Boolean is not a
+number (``type(x)``, because ``isinstance(True, int)``). No arithmetic is done on a claim before its
+range is known. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import (
+    AudienceError,
+    ClientIdError,
+    Expected,
+    InsufficientScopeError,
+    InvalidClaimError,
+    IssuedInFutureError,
+    IssuerError,
+    LifetimeError,
+    MissingClaimError,
+    SubjectError,
+    TokenExpiredError,
+    TokenNotYetValidError,
+)
+
+__all__ = ["ClaimsPolicy", "audiences", "client_ids", "granted_scopes"]
+
+MAX_NUMERIC_DATE = 2**53
+"""Where a double stops telling seconds apart; nothing valid lies beyond."""
+
+# cid: Okta; client_id: RFC 9068; azp: OpenID Connect Core section 2.
+CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
+_STRINGS = ("iss", "sub", "jti")
+_CLIENT_AND_SCOPES = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
+_TYPED = frozenset({*_STRINGS, *_CLIENT_AND_SCOPES, "aud", "exp", "nbf", "iat"})
+"""Claims whose type is checked, so that null is refused anyway."""
+
+
+class ClaimsPolicy:
+    """The expected claims. None: not checked. Times are in seconds. Never changed once made."""
+
+    # Neither a dataclass, whose module takes 4 ms to import, nor a tuple, whose members are slow.
+    __slots__ = (
+        "audiences",
+        "client_id",
+        "issuers",
+        "leeway",
+        "max_lifetime",
+        "not_null",
+        "required",
+        "scopes",
+        "subject",
+    )
+
+    def __init__(
+        self,
+        *,
+        issuers: frozenset[str] | None,
+        audiences: frozenset[str] | None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        scopes: frozenset[str] = frozenset(),
+        required: frozenset[str] = frozenset({"exp"}),
+        max_lifetime: float | None = None,
+        leeway: float = 60,
+    ) -> None:
+        self.issuers = issuers
+        self.audiences = audiences
+        self.subject = subject
+        self.client_id = client_id
+        self.scopes = scopes
+        self.required = required
+        self.not_null = tuple(required - _TYPED)
+        self.max_lifetime = max_lifetime
+        self.leeway = leeway
+
+    def __repr__(self) -> str:
+        names = (name for name in self.__slots__ if name != "not_null")
+        values = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"ClaimsPolicy({values})"
+
+    def expected(self, claim: str) -> Expected:
+        """Return the configured value of ``claim``, or None if the policy does not restrict it.
+
+        ``claim`` is iss, aud, sub, cid or scp. Of a tuple any value matches; of the scopes of scp
+        all are required.
+        """
+        if claim == "sub":
+            return self.subject
+        if claim == "cid":
+            return self.client_id
+        values = {"iss": self.issuers, "aud": self.audiences, "scp": self.scopes}.get(claim)
+        if not values:
+            return None
+        return tuple(sorted(values)) if len(values) > 1 or claim == "scp" else next(iter(values))
+
+    def check(self, claims: Mapping[str, Any], now: float) -> None:
+        """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
+        if not self.required.issubset(claims):
+            name = min(self.required - claims.keys())
+            raise MissingClaimError(name, expected=self.expected(name))
+        for name in self.not_null:
+            if claims[name] is None:
+                raise InvalidClaimError(name, "must not be null")
+        for name in _STRINGS:
+            if type(claims.get(name, "")) is not str:
+                raise InvalidClaimError(name, "must be a string")
+        self._check_times(claims, now)
+        if self.issuers is not None and claims["iss"] not in self.issuers:
+            raise IssuerError("iss", expected=self.expected("iss"))
+        named = audiences(claims)
+        if self.audiences is not None and self.audiences.isdisjoint(named):
+            raise AudienceError("aud", expected=self.expected("aud"))
+        if self.subject is not None and claims["sub"] != self.subject:
+            raise SubjectError("sub", expected=self.subject)
+        # Assertions name neither client nor scopes, so they are spared two tuples.
+        if self.client_id or self.scopes or not _CLIENT_AND_SCOPES.isdisjoint(claims):
+            self._check_client_and_scopes(claims)
+
+    def _check_client_and_scopes(self, claims: Mapping[str, Any]) -> None:
+        clients = client_ids(claims)
+        if self.client_id is not None:
+            if not clients:
+                raise MissingClaimError("cid", expected=self.client_id)
+            for client in clients:  # all of them, or one could hide behind the other
+                if client != self.client_id:
+                    raise ClientIdError("cid", expected=self.client_id)
+        if not self.scopes.issubset(granted_scopes(claims)):
+            raise InsufficientScopeError(sorted(self.scopes))
+
+    def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
+        expires_at = _numeric_date(claims, "exp")
+        earliest, latest = now - self.leeway, now + self.leeway
+        # Each comparison is the one that must hold: a clock that returns NaN refuses everything.
+        if not earliest < expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
+            raise TokenExpiredError("exp", expected=self.leeway)
+        if "nbf" in claims and not _numeric_date(claims, "nbf") <= latest:
+            raise TokenNotYetValidError("nbf", expected=self.leeway)
+        issued_at = None
+        if "iat" in claims:
+            issued_at = _numeric_date(claims, "iat")
+            if not issued_at <= latest:
+                raise IssuedInFutureError("iat", expected=self.leeway)
+        if self.max_lifetime is not None:
+            # iat is the sender's word and optional, so the distance from now is capped as well.
+            if not expires_at - latest <= self.max_lifetime:
+                raise LifetimeError("exp", expected=self.max_lifetime)
+            if issued_at is not None and expires_at - issued_at > self.max_lifetime:
+                raise LifetimeError("exp", expected=self.max_lifetime)
+
+
+def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
+    value = claims[name]
+    if type(value) is not int and type(value) is not float:
+        raise InvalidClaimError(name, "must be a JSON number")
+    if not -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE:
+        raise InvalidClaimError(name, "is out of range")
+    return value
+
+
+def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``aud`` as a tuple; absent is empty. Raises ``InvalidClaimError`` for other types."""
+    if "aud" not in claims:
+        return ()
+    value = claims["aud"]
+    if type(value) is str:
+        return (value,)
+    return _strings("aud", value)
+
+
+def client_ids(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return every client id that the token names. Raises ``InvalidClaimError`` for other types."""
+    return _strings("cid", [claims[name] for name in CLIENT_ID_CLAIMS if name in claims])
+
+
+def granted_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``scp``, or else ``scope``; absent is empty.
+
+    Either is a list (Okta's ``scp``) or words in a string (``scope`` of RFC 9068), as other servers
+    mix them. Raises ``InvalidClaimError`` for other types.
+    """
+    for name in ("scp", "scope"):
+        if name in claims:
+            value = claims[name]
+            if type(value) is str:
+                return tuple(value.split(" ")) if value else ()
+            return _strings(name, value)
+    return ()
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    if type(value) is not list:
+        raise InvalidClaimError(name, "must be a list of strings")
+    for item in value:
+        if type(item) is not str:
+            raise InvalidClaimError(name, "must be a list of strings")
+    return tuple(value)

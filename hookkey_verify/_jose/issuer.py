@@ -1,0 +1,56 @@
+"""Who can be the issuer of an access token that is verified here. Pure.
+
+An Okta org has one *org authorization server*, whose issuer is the org URL itself and whose access
+tokens are opaque to everybody but Okta, and any number of *custom* ones, ``…/oauth2/{id}``, whose
+tokens are for us (https://developer.okta.com/docs/concepts/auth-servers/).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import ConfigurationError
+
+__all__ = ["is_authorization_server", "refuse_lookalikes", "refuse_org_server"]
+
+_OKTA_DOMAIN = r"(?:okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)"
+_OKTA_HOST = re.compile(rf".+\.{_OKTA_DOMAIN}")
+_ADMIN_HOST = re.compile(rf"(https://[^/]+)-admin(\.{_OKTA_DOMAIN}(?:/|$))")
+_BELOW_ISSUER = re.compile(r"(?:/v1(?:/[a-z]+)?|/\.well-known/[a-z-]+)?/*")
+_CUSTOM_SERVER = re.compile(r"https?://[^/?#]+/oauth2/[A-Za-z0-9_-]+")
+
+
+def is_authorization_server(issuer: object) -> bool:
+    """Tell whether this has the form of the issuer of a custom authorization server."""
+    return isinstance(issuer, str) and _CUSTOM_SERVER.fullmatch(issuer) is not None
+
+
+def refuse_org_server(issuer: str) -> None:
+    """Raise ``ConfigurationError`` if this is the issuer of an Okta org authorization server."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - imports ipaddress: 3 ms
+
+    try:
+        parts = urlsplit(issuer)
+        host = parts.hostname or ""
+    except ValueError:
+        return
+    if _OKTA_HOST.fullmatch(host) and parts.path.strip("/") in ("", "oauth2"):
+        raise ConfigurationError(
+            f"{issuer} is Okta's org authorization server, whose access tokens are opaque: only "
+            "Okta can verify them. Point the hook's token URL at a custom authorization server, "
+            "https://…/oauth2/{id}, and name that one"
+        )
+
+
+def refuse_lookalikes(issuer: str) -> None:
+    """Raise ``ConfigurationError`` for a URL that is near a custom authorization server's issuer.
+
+    The host of the Admin Console, a URL below the issuer, and a slash at its end: ``iss`` is never
+    one of these, and the error names what it is.
+    """
+    right = _ADMIN_HOST.sub(r"\1\2", issuer)
+    server = _CUSTOM_SERVER.match(right)
+    if server is not None and _BELOW_ISSUER.fullmatch(right, server.end()):
+        right = server[0]
+    if right != issuer:
+        raise ConfigurationError(f"{issuer} is not an issuer; did you mean {right}?")

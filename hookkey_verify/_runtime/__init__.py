@@ -1,0 +1,1 @@
+"""The clock, forks, the logger and the version. Private."""

@@ -1,0 +1,1 @@
+"""What a request brings, read strictly: the bearer header and form bodies. Pure; private."""

@@ -1,0 +1,76 @@
+"""Request headers to the one bearer token (RFC 6750 section 2.1). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import ConfigurationError, MalformedTokenError, MissingTokenError, MultipleTokensError
+
+__all__ = ["Headers", "bearer_token", "header_values", "pick_headers"]
+
+Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
+"""A mapping (also the multi-valued ones of Flask, Django, Starlette), or pairs of str or bytes."""
+
+_CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
+
+
+def bearer_token(headers: Headers) -> str:
+    """Return the token of the only ``Authorization: Bearer`` header.
+
+    Raises ``MissingTokenError`` without one or with another scheme, ``MultipleTokensError`` when
+    the header comes twice or was joined from two (servers join duplicates with a comma),
+    ``MalformedTokenError`` when it is not ``Bearer`` followed by one token, ``ConfigurationError``
+    when ``headers`` is not a collection of names and values.
+    """
+    values = header_values(headers, "authorization")
+    if not values:
+        raise MissingTokenError("the request has no Authorization header")
+    if len(values) > 1 or "," in values[0]:
+        raise MultipleTokensError
+    scheme = values[0].strip().partition(" ")[0]
+    if scheme.lower() != "bearer":
+        raise MissingTokenError("the scheme of the Authorization header is not Bearer")
+    match = _CREDENTIALS.fullmatch(values[0])
+    if match is None:
+        raise MalformedTokenError("the header must be Bearer, a space and one token")
+    return match[1]
+
+
+def header_values(headers: Any, wanted: str) -> list[str]:
+    """Return the values of one header, whose name is given in lower case.
+
+    Raises ``ConfigurationError`` when ``headers`` is not a collection of names and values.
+    """
+    return pick_headers(headers, (wanted,))[0]
+
+
+def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
+    """Return the values of each of these headers, in one pass. Raises ``ConfigurationError``."""
+    values: list[list[str]] = [[] for _ in wanted]
+    try:
+        items = getattr(headers, "items", None)
+        pairs: Any = items() if callable(items) else headers
+        for name, value in pairs:
+            lower = _text(name).lower()
+            if lower in wanted:
+                values[wanted.index(lower)].append(_text(value))
+        understood = True
+    except Exception:  # a collection may raise anything, and hold a token in it
+        understood = False
+    if not understood:
+        raise ConfigurationError(
+            "headers must be a mapping or an iterable of (name, value) pairs of str or bytes"
+        )
+    return values
+
+
+def _text(value: Any) -> str:
+    """The value as an exact str, without calling a method that a subclass may have replaced."""
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, bytes):
+        return bytes.decode(value, "latin-1")
+    raise TypeError

@@ -1,0 +1,110 @@
+"""Posts to token URLs and handlers, as bounded as Okta's client is; and what a refusal says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+import requests
+from urllib3.exceptions import DecodeError, HTTPError
+
+from .json_object import json_object
+from .verdict import MAX_TEXT
+
+__all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text"]
+
+TIMEOUT: Final = 3.0
+"""Seconds for the token and the call together."""
+MAX_ANSWER: Final = 256 * 1024
+"""Bytes of an answer."""
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_PUBLIC_VALUES: Final = ("client_credentials", ASSERTION_TYPE)
+"""Of a token request."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookAnswer:
+    """What came back of a post: status None when nothing did, and the problem in words."""
+
+    status: int | None
+    body: bytes
+    problem: str
+    milliseconds: float
+
+
+def exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]) -> HookAnswer:
+    """Post, and give up at the deadline, whatever the pace of the answer."""
+    began = time.monotonic()
+    result: list[HookAnswer] = []
+
+    def work() -> None:
+        status, body, problem = _posted(url, data, headers, deadline - time.monotonic())
+        result.append(HookAnswer(status, body, problem, (time.monotonic() - began) * 1000))
+
+    # A thread that is left behind when the answer drips; requests has no total time-out.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    if result:
+        return result[0]
+    spent = (time.monotonic() - began) * 1000
+    return HookAnswer(None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included", spent)
+
+
+def _posted(
+    url: str, data: Any, headers: Mapping[str, str], left: float
+) -> tuple[int | None, bytes, str]:
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.post(
+                url,
+                data=data,
+                headers=dict(headers),
+                allow_redirects=False,
+                stream=True,
+                timeout=max(left, 0.001),
+            )
+            with answer:
+                try:
+                    body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
+                except DecodeError:
+                    return answer.status_code, b"", "the answer is not encoded as it says"
+        if len(body) > MAX_ANSWER:
+            return answer.status_code, b"", f"the answer is larger than {MAX_ANSWER} bytes"
+        return answer.status_code, body, ""
+    except requests.Timeout:
+        return None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included"
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+        return None, b"", f"no connection, or it was lost ({type(error).__name__})"
+
+
+def refusal_text(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
+    """Return the reason that a refusal states, in members of RFC 6749 or RFC 9457, cut.
+
+    A member that repeats a piece of what was ``sent``, which holds credentials, is left out.
+    """
+    document = json_object(octets) or {}
+    values = [document.get(name) for name in names]
+    told = [
+        value[:MAX_TEXT]
+        for value in values
+        if isinstance(value, str) and value.isprintable() and not _repeats(value, sent)
+    ]
+    return f" ({': '.join(told)})" if told else ""
+
+
+def _repeats(text: str, sent: Iterable[str]) -> bool:
+    """Tell whether a text has eight characters in a row of a credential, escaped or not."""
+    plain = text + unquote_plus(text)
+    secrets = (each for each in sent if each not in _PUBLIC_VALUES)
+    return any(
+        secret[start : start + 8] in plain
+        for secret in secrets
+        for start in range(max(1, len(secret) - 7))
+    )

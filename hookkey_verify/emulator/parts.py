@@ -1,0 +1,93 @@
+"""The parts of an org, and how they are put together."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from .._runtime.clock import Clock
+from .authorization_server import AuthorizationServer
+from .delivery import Deliverer
+from .faults import Faults
+from .hook_keys import HookKeyStore
+from .inline_hooks import InlineHooks
+from .oauth import ServiceApps
+from .store import Store
+from .verdict import Delivery
+
+__all__ = ["Parts", "RequestLine"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """One request that was answered."""
+
+    method: str
+    path: str
+    status: int
+    at: float = field(default=0.0, compare=False)
+    """Epoch seconds, by the org's clock."""
+    milliseconds: float = field(default=0.0, compare=False)
+    fault: str = field(default="", compare=False)
+    """What went wrong on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an org consists of."""
+
+    api_token: str = field(repr=False)
+    clock: Clock
+    keys: HookKeyStore
+    hooks: InlineHooks
+    apps: ServiceApps
+    server: AuthorizationServer
+    deliverer: Deliverer
+    faults: Faults
+    requests: deque[RequestLine]
+    """The last 10 000 requests that were answered."""
+    deliveries: deque[Delivery]
+    """The last 100 calls of inline hooks."""
+
+    @classmethod
+    def assemble(
+        cls, store: Store, api_token: str | None, new_key: Callable[[], RSAPrivateKey], clock: Clock
+    ) -> Parts:
+        """Make the parts of an org that keeps its state in ``store``.
+
+        ``api_token`` None takes the token that the store has, or a new one. Raises ``OktaError``
+        when the store cannot be written.
+        """
+        token = _kept_token(store, api_token)
+
+        def is_used(key_id: str) -> bool:
+            return hooks.uses(key_id)
+
+        keys = HookKeyStore(new_key=new_key, is_used=is_used, clock=clock, store=store)
+        hooks = InlineHooks(has_key=keys.has, clock=clock, store=store)
+        apps = ServiceApps(clock=clock, store=store)
+        deliveries: deque[Delivery] = deque(maxlen=100)
+        return cls(
+            api_token=token,
+            clock=clock,
+            keys=keys,
+            hooks=hooks,
+            apps=apps,
+            server=AuthorizationServer(apps, new_key=new_key, clock=clock, store=store),
+            deliverer=Deliverer(keys.signer_of, clock=clock, on_delivery=deliveries.append),
+            faults=Faults(),
+            requests=deque(maxlen=10_000),
+            deliveries=deliveries,
+        )
+
+
+def _kept_token(store: Store, given: str | None) -> str:
+    kept = store.load("org", lambda body: str(body["value"])).get("API token")
+    token = given or kept or secrets.token_urlsafe(32)
+    if token != kept:
+        store.put("org", "API token", {"value": token})
+    return token

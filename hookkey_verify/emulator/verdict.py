@@ -1,0 +1,112 @@
+"""What Okta makes of the answer of an inline hook. Pure. What is not documented is marked GUESS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal
+
+from .delivery_rules import COMMANDS, CONSEQUENCES
+from .inline_hooks import InlineHook
+from .json_object import json_object
+
+__all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
+
+MAX_TEXT: Final = 150
+"""Characters of what an answer says."""
+
+DeliveryOutcome = Literal["commands", "no change", "error", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStep:
+    """One request of a delivery. Secrets and tokens are not in it, only their kind and length."""
+
+    name: str
+    """"token" or "hook"."""
+    request: str
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """What the request said of its caller."""
+    status: int | None = None
+    """None: no answer."""
+    problem: str = ""
+    body: str = ""
+    """The hook's answer, cut."""
+    milliseconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether this step did what it should."""
+        return not self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one event."""
+
+    hook_id: str
+    type: str
+    steps: tuple[DeliveryStep, ...]
+    outcome: DeliveryOutcome
+    verdict: str
+    """In words: what Okta would do to the user's flow."""
+    commands: tuple[Mapping[str, Any], ...] = ()
+    answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the hook answered, if that was JSON."""
+    milliseconds: float = 0.0
+    at: float = 0.0
+    """When it began, in epoch seconds."""
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the hook was reached and answered as Okta wants it."""
+        return self.outcome in ("commands", "no change")
+
+    def document(self) -> dict[str, Any]:
+        """Return the delivery as JSON values."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def judged(
+    hook: InlineHook, steps: tuple[DeliveryStep, ...], octets: bytes, spent: float
+) -> Delivery:
+    """What Okta makes of a 200 or a 204."""
+    is_empty = steps[-1].status == 204 or not octets.strip()
+    document = {} if is_empty else json_object(octets)
+    reply = document or {}
+    problem = "the answer is not a JSON object" if document is None else _problem(hook, reply)
+    outcome, verdict = _outcome(reply)
+    if problem:
+        outcome, verdict = "failed", f"{CONSEQUENCES[hook.type]}: {problem}"
+        steps = (*steps[:-1], replace(steps[-1], problem=problem))
+    commands = tuple(reply["commands"]) if outcome == "commands" else ()
+    return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, reply, spent)
+
+
+def _problem(hook: InlineHook, reply: Mapping[str, Any]) -> str:
+    """Return what is wrong with the commands of a reply; with an error they do not matter."""
+    if reply.get("error"):
+        return ""
+    commands = reply.get("commands", [])
+    if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
+        return "commands is not a list of objects"
+    types = [each.get("type") for each in commands]
+    known = COMMANDS[hook.type]
+    strange = [each for each in types if not isinstance(each, str) or each not in known]
+    if strange:
+        # GUESS: what Okta does with a command of another hook is not documented.
+        return f"{str(strange[0])[:MAX_TEXT]!r} is not a command of this hook"
+    return ""
+
+
+def _outcome(reply: Mapping[str, Any]) -> tuple[DeliveryOutcome, str]:
+    """Return what a reply does, if there is nothing wrong with it."""
+    error, commands = reply.get("error"), reply.get("commands")
+    if error:
+        summary = error.get("errorSummary") if isinstance(error, dict) else None
+        words = str(summary or "no summary")[:MAX_TEXT]
+        return "error", f"the flow ends with the hook's error: {words}"
+    if not commands:
+        return "no change", "the hook changes nothing"
+    names = ", ".join(str(each.get("type")) for each in commands if isinstance(each, dict))
+    return "commands", f"the hook's commands are carried out: {names}"

@@ -1,0 +1,55 @@
+"""Litestar has no adapter of its own: the guard in the documentation protects its routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from hookkey_verify import HookSigner, HookVerifier
+from hookkey_verify.guard import Guard, HttpAnswer
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from ..test_readme import GUIDES_PYTHON
+
+
+class Down:
+    """A verifier that is out of order."""
+
+    def verify_headers(self, headers: Any) -> Any:
+        raise RuntimeError
+
+    async def averify_headers(self, headers: Any) -> Any:
+        raise RuntimeError
+
+
+@pytest.fixture
+def recipe() -> dict[str, Any]:
+    scope: dict[str, Any] = {"__name__": __name__}
+    [code] = [code for code in GUIDES_PYTHON if "guards=[hook_guard]" in code]
+    exec(compile(code, "docs/protect.md", "exec"), scope)
+    scope["keys"].close()
+    return scope
+
+
+def test_the_recipe(recipe: dict[str, Any], signer: HookSigner, verifier: HookVerifier) -> None:
+    """The handler runs for a verified request, and finds its hook."""
+    recipe["guard"] = Guard(verifier)
+    token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    with TestClient(recipe["app"]) as client:
+        answer = client.post("/hook", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["commands"]) == (200, [])
+        refused = client.post("/hook")
+        expected = Guard(verifier).check([])
+        assert isinstance(expected, HttpAnswer)
+        assert (refused.status_code, refused.content) == (expected.status, expected.body)
+        for name, value in expected.headers:
+            assert refused.headers[name] == value
+
+
+def test_a_verifier_that_is_out_of_order(recipe: dict[str, Any]) -> None:
+    """A verifier that fails answers 500, and the handler does not run."""
+    recipe["guard"] = Guard(Down())
+    with TestClient(recipe["app"]) as client:
+        assert client.post("/hook").status_code == 500

@@ -1,0 +1,419 @@
+"""Delivery: what Okta sends to a hook, and what it makes of the answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+from flask import Flask, g
+
+from hookkey_verify import HookVerifier, IssuerKeys, StaticKeys
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.emulator.delivery_rules import CONSEQUENCES
+from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
+from hookkey_verify.emulator.okta_error import OktaError
+from hookkey_verify.flask import HookKeyVerify, protect
+
+from ..faults import FaultServer, answer, drip, hang_up, json_answer, silence
+from ..servers import wsgi_server
+
+TOKENS, SAML, REGISTRATION, IMPORT, PASSWORD, TELEPHONY = EVENT_TYPES
+PATCH = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
+SECRET = "s3cret-value"
+
+
+def _good(issued: dict[str, Any] | None = None) -> Any:
+    return json_answer(200, issued or {"access_token": "T0KEN", "expires_in": 300})
+
+
+# --- the whole dance
+
+
+def test_the_whole_dance(okta: OktaEmulator) -> None:
+    """Assertion, access token, hook: a protected handler knows who calls."""
+    key = okta.create_key("hooks")
+    verifier = HookVerifier.for_access_token(
+        IssuerKeys(okta.issuer), audience="api://hooks", client_id=None, scopes=["hooks"]
+    )
+    app = Flask(__name__)
+    callers: list[str | None] = []
+
+    def handle() -> dict[str, Any]:
+        callers.append(g.hook.client_id)
+        return PATCH
+
+    app.post("/hook")(protect(verifier)(handle))
+    with wsgi_server(app) as port:
+        hook = okta.create_hook(f"http://127.0.0.1:{port}/hook", key=key)
+        delivery = okta.fire(hook["id"])
+        assert (delivery.outcome, delivery.ok) == ("commands", True)
+        assert [step.name for step in delivery.steps] == ["token", "hook"]
+        assert delivery.commands == tuple(PATCH["commands"])
+        assert "com.okta.access.patch" in delivery.verdict
+        again = okta.fire(hook["id"])
+        assert [step.name for step in again.steps] == ["hook"], "the token is kept"
+    assert callers == [hook["channel"]["config"]["clientId"]] * 2
+
+
+def test_with_a_client_secret(okta: OktaEmulator) -> None:
+    """The other OAuth method, at the org's own server."""
+    with FaultServer(json_answer(200, PATCH)) as handler:
+        hook = okta.create_hook(handler.url, client_secret=SECRET)
+        delivery = okta.fire(hook["id"])
+    assert delivery.ok
+    assert handler.requests[0].headers["authorization"].startswith("Bearer ey")
+    assert SECRET not in repr(delivery)
+
+
+def test_what_the_token_url_gets(okta: OktaEmulator) -> None:
+    """The form of RFC 7523, signed with the hook key for exactly this URL."""
+    key = okta.create_key("hooks")
+    with FaultServer(_good(), json_answer(200, PATCH)) as server:
+        url = f"{server.url}/token"
+        hook = okta.create_hook(server.url, key=key, token_url=url, client_id="0oa1")
+        delivery = okta.fire(hook["id"])
+        token, call = server.requests
+    form = {name: value[0] for name, value in parse_qs(token.body.decode()).items()}
+    assertion = form.pop("client_assertion")
+    assert form == {
+        "grant_type": "client_credentials",
+        "scope": "hooks",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    }
+    keys = StaticKeys.from_jwk(okta.signer(key["keyId"]).public_jwk())
+    verifier = HookVerifier.for_client_assertion(keys, client_id="0oa1", token_url=url)
+    assert verifier.verify(assertion).kid == key["keyId"]
+    assert call.headers["authorization"] == "Bearer T0KEN"
+    assert call.headers["content-type"] == call.headers["accept"] == "application/json"
+    for secret in (assertion, "T0KEN"):
+        assert secret not in repr(delivery)
+    assert delivery.steps[0].sent == {"client_assertion": f"signed with kid {key['keyId']}"}
+    assert delivery.steps[1].sent == {"Authorization": "Bearer (5 characters)"}
+
+
+def test_a_token_is_renewed_when_it_is_due(key_pool: Any) -> None:
+    """And for a hook that was changed."""
+    now = [1_700_000_000.0]
+    with OktaEmulator(new_key=key_pool, clock=lambda: now[0]) as okta:
+        key = okta.create_key("hooks")
+        answers = (
+            _good(),
+            json_answer(200, {}),
+            json_answer(200, {}),
+            _good(),
+            json_answer(200, {}),
+        )
+        with FaultServer(*answers) as server:
+            hook = okta.create_hook(server.url, key=key, token_url=server.url, client_id="0oa1")
+            assert [step.name for step in okta.fire(hook["id"]).steps] == ["token", "hook"]
+            assert [step.name for step in okta.fire(hook["id"]).steps] == ["hook"]
+            now[0] += 271
+            assert [step.name for step in okta.fire(hook["id"]).steps] == ["token", "hook"]
+
+
+@pytest.mark.parametrize(
+    ("issued", "problem"),
+    [
+        (json_answer(401, {"error": "invalid_client"}), "answers 401 (invalid_client)"),
+        (json_answer(401, {"error": "a\x1bb"}), "answers 401"),
+        (json_answer(500, []), "answers 500"),
+        (answer(200, b"<html>"), "JSON object"),
+        (json_answer(200, {"expires_in": 5}), "without access_token"),
+        (json_answer(200, {"access_token": "T", "expires_in": None}), "without expires_in"),
+        (json_answer(200, {"access_token": "T", "expires_in": True}), "without expires_in"),
+        (json_answer(200, {"access_token": "T"}), "without expires_in"),
+        (json_answer(200, {"access_token": "a\nb", "expires_in": 5}), "without access_token"),
+        (json_answer(200, {"access_token": "T", "expires_in": 10**400}), "without expires_in"),
+        (answer(200, b'{"access_token": "T", "expires_in": NaN}'), "JSON object"),
+        (answer(200, b'{"access_token": "T", "expires_in": 1e999}'), "JSON object"),
+        (hang_up, "no connection"),
+    ],
+)
+def test_token_urls_that_fail(okta: OktaEmulator, issued: Any, problem: str) -> None:
+    """The hook is not called, and the user's flow goes on without it."""
+    key = okta.create_key("hooks")
+    with FaultServer(issued) as server:
+        hook = okta.create_hook(server.url, key=key, token_url=server.url, client_id="0oa1")
+        delivery = okta.fire(hook["id"])
+        assert len(server.requests) == 1
+    assert (delivery.outcome, delivery.ok) == ("failed", False)
+    assert problem in delivery.verdict
+    assert delivery.verdict.startswith("the token is issued without the hook's changes")
+
+
+@pytest.mark.parametrize("with_secret", [False, True], ids=["key", "secret"])
+def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) -> None:
+    """The org's server knows the client by the id that was asked for, in the token, too."""
+    verifier = HookVerifier.for_access_token(
+        IssuerKeys(okta.issuer), audience="api://hooks", client_id="0oa1hookclient4x7"
+    )
+    app = Flask(__name__)
+    app.post("/hook")(HookKeyVerify(app, verifier).required(lambda: PATCH))
+    key = okta.create_key("mine")
+    how = {"client_secret": SECRET} if with_secret else {"key": key}
+    with wsgi_server(app) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        for name in ("first", "second"):  # one client may have several hooks
+            made = okta.create_hook(url, name=name, client_id="0oa1hookclient4x7", **how)
+            assert made["channel"]["config"]["clientId"] == "0oa1hookclient4x7"
+            assert okta.fire(made["id"]).outcome == "commands"
+        other = okta.create_hook(url, name="other", **how)
+        assert okta.fire(other["id"]).outcome != "commands"
+
+
+def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
+    """It is in what ``create_hook`` returns, and a verifier made of it accepts the delivery."""
+    key, token_url = okta.create_key("mine"), f"{okta.issuer}/v1/token"
+    setup = okta.create_hook("https://a.io/h", key="mine", client_id="0oa1")["_emulator"]
+    assert setup == {
+        "orgUrl": okta.url,
+        "apiToken": okta.api_token,
+        "tokenUrl": token_url,
+        "clientId": "0oa1",
+        "scope": "hooks",
+        "issuer": okta.issuer,
+        "audience": "api://hooks",
+    }
+    with IssuerKeys(setup["issuer"]) as keys:
+        verifier = HookVerifier.for_access_token(
+            keys, audience=setup["audience"], client_id=setup["clientId"], scopes=["hooks"]
+        )
+        verifier.verify(okta.access_token(setup["clientId"]))
+    own: Any = {"key": key, "token_url": "https://a.io/t", "client_id": "0oa2", "scope": "a b"}
+    setup = okta.create_hook("https://a.io/h", name="own", **own)["_emulator"]
+    assert (setup["tokenUrl"], setup["clientId"], setup["scope"]) == (
+        "https://a.io/t",
+        "0oa2",
+        "a b",
+    )
+    assert "issuer" not in setup
+    assert "audience" not in setup
+    setup = okta.create_hook("https://a.io/h", name="x", secret=("X-Secret", "s"))["_emulator"]
+    assert setup == {"orgUrl": okta.url, "apiToken": okta.api_token}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"client_id": "0oa1"}, "client_id can only be used with key"),
+        (
+            {"token_url": "https://a.io/t", "scope": "s"},
+            "token_url and scope can only be used with key",
+        ),
+        ({"client_id": "0oa1", "secret": ("X-S", "s")}, "client_id can only be used with key"),
+        ({"key": "mine", "client_secret": "s"}, "key and client_secret cannot be combined"),
+        ({"key": "mine", "secret": ("X-S", "s")}, "key and secret cannot be combined"),
+        ({"key": "other"}, "key must be a hook key of this org"),
+        ({"key": {}}, "key must be a hook key of this org"),
+        ({"key": {"id": []}}, "key must be a hook key of this org"),
+        ({"secret": 1}, "secret must be the name and the value of a header"),
+        ({"secret": ("a",)}, "secret must be the name and the value of a header"),
+        ({"client_id": []}, "client_id must be text"),
+        ({"client_secret": "s", "scope": 1}, "scope must be text"),
+    ],
+)
+def test_nothing_is_ignored(okta: OktaEmulator, given: Any, problem: str) -> None:
+    """An argument that would have no effect is refused, and no hook is made."""
+    okta.create_key("mine")
+    with pytest.raises(OktaError) as caught:
+        okta.create_hook("https://a.io/h", **given)
+    assert problem in str(caught.value)
+    assert problem in caught.value.causes[0]
+    assert okta.hooks.list() == []
+
+
+def test_a_client_id_of_another(okta: OktaEmulator) -> None:
+    """To ask for a client id and get another one would be silent, so it is refused."""
+    url, key = "http://127.0.0.1:9/", okta.create_key("mine")
+    okta.create_hook(url, key=key, client_id="0oa1")
+    for how in ({"client_secret": SECRET}, {"key": okta.create_key("other")}):
+        with pytest.raises(OktaError) as caught:
+            okta.create_hook(url, name="2", client_id="0oa1", **how)
+        assert "another client" in " ".join(caught.value.causes)
+    with pytest.raises(OktaError):
+        okta.create_hook("ftp://a", name="3", key=key, client_id="0oa3")
+    assert okta.create_hook(url, name="4", client_secret=SECRET, client_id="0oa3")
+
+
+def test_two_tokens_from_the_wrong_client(okta: OktaEmulator) -> None:
+    """The org's own server refuses whom it does not know, and scopes that it did not grant."""
+    key = okta.create_key("hooks")
+    url = f"{okta.issuer}/v1/token"
+    stranger = okta.create_hook("http://127.0.0.1:9/", key=key, token_url=url, client_id="0oa1")
+    assert "invalid_client" in okta.fire(stranger["id"]).verdict
+    secret = okta.create_hook("http://127.0.0.1:9/", name="2", client_secret=SECRET, scope="")
+    assert "invalid_scope" in okta.fire(secret["id"]).verdict
+
+
+# --- the call
+
+
+@pytest.mark.parametrize(
+    ("kind", "attempts"),
+    [(TOKENS, 1), (TELEPHONY, 1), (SAML, 2), (REGISTRATION, 2), (IMPORT, 2), (PASSWORD, 2)],
+)
+@pytest.mark.parametrize(
+    ("behaviour", "repeated"),
+    [
+        (json_answer(500, {}), True),
+        (json_answer(503, {}), True),
+        (hang_up, True),
+        (json_answer(400, {}), False),
+        (json_answer(401, {}), False),
+        (answer(302, b"", "Location: /elsewhere"), False),
+        (json_answer(201, {}), False),
+        (answer(200, b"x" * (256 * 1024 + 1)), False),
+        (answer(200, b"no gzip", "Content-Encoding: gzip"), False),
+    ],
+)
+def test_attempts(
+    okta: OktaEmulator, kind: str, attempts: int, behaviour: Any, repeated: bool
+) -> None:
+    """One more after 5xx or no answer, none for tokens and telephony, none after anything else."""
+    with FaultServer(behaviour) as handler:
+        hook = okta.create_hook(handler.url, kind)
+        delivery = okta.fire(hook["id"])
+        assert len(handler.requests) == (attempts if repeated else 1)
+    assert delivery.outcome == "failed"
+    assert delivery.verdict.startswith(CONSEQUENCES[kind])
+
+
+def test_the_second_attempt_counts(okta: OktaEmulator) -> None:
+    """As if there had been no first one."""
+    patch = {"commands": [{"type": "com.okta.assertion.patch", "value": []}]}
+    with FaultServer(json_answer(503, {}), json_answer(200, patch)) as handler:
+        delivery = okta.fire(okta.create_hook(handler.url, SAML)["id"])
+    assert [step.status for step in delivery.steps] == [503, 200]
+    assert delivery.outcome == "commands"
+
+
+@pytest.mark.parametrize(
+    "behaviour", [silence, drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 99, every=0.1)]
+)
+def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> None:
+    """Is given up, however it keeps the connection busy."""
+    okta._parts.deliverer._timeout = 0.4
+    with FaultServer(behaviour) as handler:
+        began = time.monotonic()
+        delivery = okta.fire(okta.create_hook(handler.url)["id"])
+        assert time.monotonic() - began < 2
+    assert "no answer" in delivery.verdict
+    assert delivery.steps[0].status is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "says"),
+    [
+        (204, b"", "no change", "changes nothing"),
+        (200, b"", "no change", "changes nothing"),
+        (200, b"{}", "no change", "changes nothing"),
+        (200, b'{"commands": []}', "no change", "changes nothing"),
+        (200, json.dumps(PATCH).encode(), "commands", "carried out"),
+        (200, b"[]", "failed", "JSON object"),
+        (200, b"<html>", "failed", "JSON object"),
+        (200, b'{"commands": {}}', "failed", "not a list"),
+        (200, b'{"commands": [1]}', "failed", "not a list"),
+        (
+            200,
+            b'{"commands": [{"type": "com.okta.assertion.patch"}]}',
+            "failed",
+            "not a command of",
+        ),
+        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "not a command of"),
+        (200, b'{"commands": [{}]}', "failed", "not a command of"),
+        (200, b'{"a": NaN}', "failed", "JSON object"),
+        (200, b'{"a": "\\ud800"}', "failed", "JSON object"),
+        (200, b"\xef\xbb\xbf{}", "failed", "JSON object"),
+        (200, "{}".encode("utf-16"), "failed", "JSON object"),
+        (200, b'{"a":' * 65 + b"1" + b"}" * 65, "failed", "JSON object"),
+        (200, b'{"a":' * 50_000, "failed", "JSON object"),
+        (200, b'{"error": {"errorSummary": "No."}}', "error", "No."),
+        (200, b'{"error": "x"}', "error", "no summary"),
+        (200, b"x" * (256 * 1024 + 1), "failed", "larger than"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_answers(okta: OktaEmulator, status: int, body: bytes, outcome: str, says: str) -> None:
+    """What each does to the user's flow."""
+    with FaultServer(answer(status, body)) as handler:
+        delivery = okta.fire(okta.create_hook(handler.url)["id"])
+    assert (delivery.outcome, says in delivery.verdict) == (outcome, True), delivery.verdict
+    assert delivery.ok is (outcome in ("no change", "commands"))
+    assert delivery.steps[-1].ok is (outcome != "failed")
+
+
+def test_a_client_that_changes_gets_another_token(okta: OktaEmulator) -> None:
+    """Also within the second that Okta's times can tell."""
+    key = okta.create_key("hooks")
+    with FaultServer(_good(), json_answer(200, PATCH)) as old, FaultServer(_good()) as new:
+        url = f"{old.url}/hook"
+        hook = okta.create_hook(url, key=key, token_url=old.url, client_id="0oa1")
+        okta.fire(hook["id"])
+        document = okta.hooks.get(hook["id"]).document()
+        document["channel"]["config"] |= {"tokenUrl": new.url, "hookKeyId": key["id"]}
+        okta.hooks.replace(hook["id"], document)
+        delivery = okta.fire(hook["id"])
+        assert [step.name for step in delivery.steps] == ["token", "hook"]
+        assert len(new.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("s3cret", "(6 characters)"),
+        ("correct horse battery", "(21 characters)"),
+        ("Bearer s3cret", "Bearer (6 characters)"),
+    ],
+)
+def test_a_secret_is_shown_by_its_length(okta: OktaEmulator, value: str, shown: str) -> None:
+    """The first word of another secret is part of it."""
+    with FaultServer(json_answer(200, {})) as handler:
+        delivery = okta.fire(okta.create_hook(handler.url, secret=("X-Secret", value))["id"])
+    assert delivery.steps[0].sent == {"X-Secret": shown}
+
+
+def test_an_empty_event_is_an_event(okta: OktaEmulator) -> None:
+    """Only None has one made up."""
+    with FaultServer(json_answer(200, {})) as handler:
+        okta.fire(okta.create_hook(handler.url)["id"], {})
+        assert handler.requests[0].body == b"{}"
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES)
+def test_payloads(okta: OktaEmulator, kind: str) -> None:
+    """Realistic data in Okta's envelope, new each time; or what is given."""
+    with FaultServer(json_answer(200, {})) as handler:
+        hook = okta.create_hook(handler.url, kind, secret=("X-Secret", SECRET))
+        okta.fire(hook["id"])
+        okta.fire(hook["id"])
+        okta.fire(hook["id"], {"mine": 1})
+        first, second, given = (json.loads(request.body) for request in handler.requests)
+        assert handler.requests[0].headers["x-secret"] == SECRET
+    assert (first["eventType"], first["source"]) == (kind, hook["id"])
+    assert {"eventId", "eventTime", "data", "cloudEventVersion", "contentType"} <= set(first)
+    assert first["eventId"] != second["eventId"]
+    assert first["data"] == second["data"]
+    assert given == {"mine": 1}
+
+
+def test_the_servers_own_documents(okta: OktaEmulator) -> None:
+    """Discovery leads to the keys, also after they have changed; another server is not there."""
+    keys = IssuerKeys(okta.issuer)
+    server = okta.authorization_server
+    old = server.signer.kid
+    assert keys.get(old).kid == old
+    new = server.rotate().kid
+    assert new != old
+    keys.close()
+    with IssuerKeys(okta.issuer) as fresh:
+        assert fresh.get(new).kid == new
+    elsewhere = okta.issuer[:-1] + "_"
+    for path in ("/v1/keys", "/.well-known/openid-configuration"):
+        assert requests.get(elsewhere + path, timeout=10).status_code == 404
+    assert requests.get(f"{okta.issuer}/.well-known/other", timeout=10).status_code == 404
+    found = requests.get(f"{okta.issuer}/.well-known/oauth-authorization-server", timeout=10)
+    assert found.json()["issuer"] == okta.issuer

@@ -1,0 +1,253 @@
+"""The emulator's inline hooks: Okta's rules, without HTTP and over it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from hookkey_verify.emulator import OktaEmulator, OktaError
+from hookkey_verify.emulator.inline_hooks import EVENT_TYPES, MAX_HOOKS, InlineHooks
+
+from ..faults import FaultServer, json_answer
+
+URI = "https://hooks.acme.com/hook"
+TOKEN_URL = "https://hooks.acme.com/token"
+SECRET = "s3cret-value"
+
+
+def _http(**changes: Any) -> dict[str, Any]:
+    scheme = {"type": "HEADER", "key": "Authorization", "value": SECRET}
+    config = {"uri": URI, "method": "POST", "headers": [], "authScheme": scheme, **changes}
+    channel = {"type": "HTTP", "version": "1.0.0", "config": config}
+    return {"name": "hook", "type": EVENT_TYPES[0], "version": "1.0.0", "channel": channel}
+
+
+def _oauth(**changes: Any) -> dict[str, Any]:
+    config = {
+        "uri": URI,
+        "authType": "private_key_jwt",
+        "clientId": "0oa1",
+        "tokenUrl": TOKEN_URL,
+        "scope": "hooks",
+        "hookKeyId": "HKY1",
+        "authScheme": None,
+    }
+    return {
+        **_http(),
+        "channel": {"type": "OAUTH", "version": "1.0.0", "config": {**config, **changes}},
+    }
+
+
+@pytest.fixture
+def hooks() -> InlineHooks:
+    return InlineHooks(has_key=lambda id_: id_ == "HKY1", clock=lambda: 1_700_000_000)
+
+
+def test_a_hook_with_a_header(hooks: InlineHooks) -> None:
+    """Its document has no secret."""
+    made = hooks.create(_http(headers=[{"key": "X-A", "value": "b"}]))
+    assert made["id"].startswith("cal")
+    assert (made["status"], made["created"]) == ("ACTIVE", "2023-11-14T22:13:20.000Z")
+    config = made["channel"]["config"]
+    assert config["authScheme"] == {"type": "HEADER", "key": "Authorization"}
+    assert config["headers"] == [{"key": "X-A", "value": "b"}]
+    assert SECRET not in f"{made} {hooks.get(made['id'])!r}"
+    assert hooks.list() == [made]
+    assert hooks.list(EVENT_TYPES[0]) == [made]
+    assert hooks.list(EVENT_TYPES[1]) == []
+
+
+def test_a_hook_with_oauth(hooks: InlineHooks) -> None:
+    """The hook key is in use as long as the hook is there."""
+    made = hooks.create(_oauth())
+    assert made["channel"]["config"]["hookKeyId"] == "HKY1"
+    assert made["channel"]["config"]["authScheme"] is None
+    assert hooks.uses("HKY1")
+    changes = {"authType": "client_secret_post", "clientSecret": SECRET, "hookKeyId": None}
+    secret = hooks.replace(made["id"], {**_oauth(**changes), "type": "ignored"})
+    assert secret["type"] == made["type"]
+    assert not hooks.uses("HKY1")
+    assert SECRET not in f"{secret} {hooks.get(made['id'])!r}"
+
+
+def test_secrets_are_kept(hooks: InlineHooks) -> None:
+    """Whoever replaces a hook need not know them."""
+    made = hooks.create(_http())
+    scheme = {"type": "HEADER", "key": "X-Secret"}
+    hooks.replace(made["id"], _http(authScheme=scheme))
+    assert hooks.get(made["id"]).auth_header == ("X-Secret", SECRET)
+    changes = {"authType": "client_secret_post", "clientSecret": SECRET}
+    hooks.replace(made["id"], _oauth(**changes))
+    hooks.replace(made["id"], _oauth(authType="client_secret_post"))
+    assert hooks.get(made["id"]).client_secret == SECRET
+    hooks.replace(made["id"], _http(authScheme=None))
+    assert hooks.get(made["id"]).auth_header is None
+
+
+def test_its_life(hooks: InlineHooks) -> None:
+    """Active, inactive, deleted; in this order."""
+    made = hooks.create(_http())
+    with pytest.raises(OktaError, match="Api validation failed"):
+        hooks.delete(made["id"])
+    assert hooks.set_status(made["id"], "INACTIVE")["status"] == "INACTIVE"
+    hooks.delete(made["id"])
+    for call in (hooks.get, hooks.delete):
+        with pytest.raises(OktaError) as caught:
+            call(made["id"])
+        assert (caught.value.status, caught.value.code) == (404, "E0000007")
+
+
+def test_many_at_once(api: Api, okta: OktaEmulator) -> None:
+    """More than the pool that answers requests has threads, each with a token of this very org."""
+    with FaultServer(json_answer(200, {})) as handler:
+        hooks = [
+            okta.create_hook(f"{handler.url}/hook", name=str(number), client_secret="s")
+            for number in range(45)
+        ]
+        server = f"/oauth2/{okta.authorization_server.id}"
+        okta.fail(delay=0.5, path=server, times=45)  # so that all of them are waiting for one
+        with ThreadPoolExecutor(45) as pool:
+            answers = pool.map(lambda hook: api("POST", f"/{hook['id']}/execute", {}), hooks)
+            assert {answer.status_code for answer in answers} == {200}
+
+
+def test_bodies_that_are_no_json(okta: OktaEmulator) -> None:
+    """Refused before anything is made of them, and in whatever case their type is written."""
+    headers = {"Authorization": f"SSWS {okta.api_token}", "Content-Type": "Application/JSON"}
+    url = f"{okta.url}/api/v1/hook-keys"
+    for body in (b'{"name": "\\ud800"}', b'{"name": NaN}', b"\xff", b"[]", b'{"a":' * 9000):
+        answer = requests.post(url, data=body, headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["errorCode"]) == (400, "E0000003")
+    assert requests.post(url, data=b'{"name": "n"}', headers=headers, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({}, "type: must be one of"),
+        ({**_http(), "type": "com.okta.no.such"}, "type: must be one of"),
+        ({**_http(), "name": ""}, "name: must have 1 to 255"),
+        ({**_http(), "name": "x" * 256}, "name: must have 1 to 255"),
+        ({**_http(), "name": 5}, "name: must have"),
+        ({**_http(), "channel": None}, "channel: must be an object"),
+        ({**_http(), "channel": {"type": "HTTP"}}, "config: must be an object"),
+        ({**_http(), "channel": {**_http()["channel"], "type": "FTP"}}, "must be HTTP or OAUTH"),
+        (_http(uri="http://acme.com/hook"), "uri: must begin with https://"),
+        (_http(uri="https:///hook"), "uri: must begin with https://"),
+        (_http(uri="https://a b/hook"), "uri: must begin with https://"),
+        (_http(uri="https://[::1/hook"), "uri: must begin with https://"),
+        (_http(uri="https://a.io/" + "x" * 1024), "uri: must have 1 to 1024"),
+        (_http(uri="https://user:pw@a.io/hook"), "uri: must be without user name"),
+        (_http(headers=[{"key": "a b", "value": "c"}]), "must be a header's name"),
+        (_http(headers=[{"key": "a", "value": "\u20ac"}]), "value printable ASCII"),
+        (_http(authScheme={"type": "HEADER", "key": "a", "value": "\xe9"}), "printable ASCII"),
+        (_http(headers={"a": "b"}), "headers: must be a list"),
+        (_http(headers=["a"]), "headers: must be a list"),
+        (_http(headers=[{"key": "a\n", "value": "b"}]), "key: must have"),
+        (_http(authScheme="x"), "authScheme.type: must be HEADER"),
+        (_http(authScheme={"type": "HEADER", "key": "a"}), "authScheme.value"),
+        (_oauth(authType="basic"), "authType"),
+        (_oauth(authScheme={}), "must be null for OAUTH"),
+        (_oauth(clientId=None), "clientId"),
+        (_oauth(tokenUrl="ftp://a"), "tokenUrl"),
+        (_oauth(hookKeyId="HKY2"), "there is no such hook key"),
+        (_oauth(authType="client_secret_post"), "clientSecret: must have 1 to 4096"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_refused(hooks: InlineHooks, body: dict[str, Any], cause: str) -> None:
+    """400 with the cause; nothing is made."""
+    with pytest.raises(OktaError) as caught:
+        hooks.create(body)
+    assert (caught.value.status, caught.value.code) == (400, "E0000001")
+    assert cause in " ".join(caught.value.causes)
+    assert hooks.list() == []
+
+
+def test_limits(hooks: InlineHooks) -> None:
+    """Names are unique, and there are a hundred at most."""
+    first = hooks.create(_http())
+    with pytest.raises(OktaError) as caught:
+        hooks.create(_http())
+    assert "in use already" in caught.value.causes[0]
+    hooks.replace(first["id"], _http())
+    for number in range(MAX_HOOKS - 1):
+        hooks.create({**_http(), "name": str(number)})
+    with pytest.raises(OktaError) as caught:
+        hooks.create({**_http(), "name": "one more"})
+    assert "100" in caught.value.causes[0]
+
+
+def test_http_for_loopback_is_ours_alone() -> None:
+    """An emulator of the letter does not accept it."""
+    strict = InlineHooks(has_key=lambda _: True, any_uri=False)
+    with pytest.raises(OktaError):
+        strict.create(_http(uri="http://127.0.0.1:8000/hook"))
+
+
+# --- over HTTP
+
+
+class Api:
+    """Calls of the management API."""
+
+    def __init__(self, okta: OktaEmulator) -> None:
+        self._okta = okta
+
+    def __call__(self, method: str, path: str = "", body: Any = None) -> requests.Response:
+        url = f"{self._okta.url}/api/v1/inlineHooks{path}"
+        headers = {"Authorization": f"SSWS {self._okta.api_token}"}
+        return requests.request(method, url, json=body, headers=headers, timeout=10)
+
+
+@pytest.fixture
+def api(okta: OktaEmulator) -> Api:
+    return Api(okta)
+
+
+def test_every_call(api: Api, okta: OktaEmulator) -> None:
+    """Create, list, get, replace, deactivate, activate, delete; and who may."""
+    key = okta.create_key("k")
+    made = api("POST", body=_oauth(hookKeyId=key["id"])).json()
+    assert api("GET").json() == [made]
+    assert api("GET", "?type=com.okta.saml.tokens.transform").json() == []
+    assert api("GET", f"/{made['id']}").json() == made
+    assert okta.org.list()[0]["isUsed"] is True
+    refused = requests.delete(
+        f"{okta.url}/api/v1/hook-keys/{key['id']}",
+        headers={"Authorization": f"SSWS {okta.api_token}"},
+        timeout=10,
+    )
+    assert refused.status_code == 400
+    renamed = api("PUT", f"/{made['id']}", {**_http(), "name": "other"}).json()
+    assert (renamed["name"], renamed["id"]) == ("other", made["id"])
+    assert okta.org.list()[0]["isUsed"] is False
+    assert api("DELETE", f"/{made['id']}").status_code == 400
+    assert api("POST", f"/{made['id']}/lifecycle/deactivate").json()["status"] == "INACTIVE"
+    assert api("POST", f"/{made['id']}/lifecycle/activate").json()["status"] == "ACTIVE"
+    assert api("POST", f"/{made['id']}/lifecycle/explode").status_code == 404
+    assert api("POST", f"/{made['id']}/lifecycle/deactivate").status_code == 200
+    assert api("DELETE", f"/{made['id']}").status_code == 204
+    assert api("GET", f"/{made['id']}").status_code == 404
+    assert requests.get(f"{okta.url}/api/v1/inlineHooks", timeout=10).status_code == 401
+
+
+def test_execute(api: Api) -> None:
+    """The given body is posted, and the hook's answer comes back; or an error with its code."""
+    commands = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
+    long = {**commands, "debugContext": {"x": "y" * 3000}}
+    script = (json_answer(200, commands), json_answer(200, long), json_answer(500, {}))
+    with FaultServer(*script) as handler:
+        made = api("POST", body=_http(uri=f"{handler.url}/hook")).json()
+        answer = api("POST", f"/{made['id']}/execute", {"mine": 1})
+        assert (answer.status_code, answer.json()) == (200, commands)
+        assert handler.requests[0].body == b'{"mine": 1}'
+        assert handler.requests[0].headers["authorization"] == SECRET
+        assert api("POST", f"/{made['id']}/execute", {"mine": 1}).json() == long
+        failed = api("POST", f"/{made['id']}/execute", {"mine": 1})
+        assert (failed.status_code, failed.json()["errorCode"]) == (400, "E0000135")
+    gone = api("POST", f"/{made['id']}/execute", {"mine": 1})
+    assert (gone.status_code, gone.json()["errorCode"]) == (504, "E0000137")

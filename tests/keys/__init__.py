@@ -1,0 +1,1 @@
+"""The key sources and their cache."""

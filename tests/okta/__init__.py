@@ -1,0 +1,1 @@
+"""The client of Okta's management API."""

@@ -1,0 +1,368 @@
+"""Forks, processes and the end of them: what a child begins with, and what delays no exit.
+
+What needs a process of its own runs as a script, so that the threads of the tests are not in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import os
+import pickle
+import runpy
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookkey_verify import (
+    ApiToken,
+    CachePolicy,
+    ConfigurationError,
+    HookKeys,
+    HookSigner,
+    IssuerKeys,
+    PublicKey,
+)
+from hookkey_verify._runtime import forking
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.errors import KeySourceConfigurationError
+from hookkey_verify.keys.cache import Fetched, KeyCache
+
+PATIENCE = 60
+"""Seconds after which a script counts as hanging; each is done in one or two."""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+MAKERS: list[Callable[[], HookKeys | IssuerKeys]] = [
+    lambda: HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")),
+    lambda: IssuerKeys("https://acme.okta.com/oauth2/default"),
+]
+BOTH = pytest.mark.parametrize("make", MAKERS, ids=["HookKeys", "IssuerKeys"])
+
+
+def run(script: str, *arguments: str, name: str = "-c") -> str:
+    """Run a script in a process of its own, which must end well, and return what it printed."""
+    command = [sys.executable, *(["-c", script] if name == "-c" else [name]), *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class Renewed:
+    """Counts how often it was made anew."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def renew(self) -> None:
+        self.times += 1
+
+
+# --- what is renewed
+
+
+def test_what_lives_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thing once a fork, however often it was registered; what is gone is forgotten."""
+    monkeypatch.setattr(forking, "_things", type(forking._things)())
+    kept, dropped = Renewed(), Renewed()
+    for thing in (kept, kept, dropped):
+        forking.renew_after_fork(thing)
+    forking._renew_all()
+    assert (kept.times, dropped.times) == (1, 1)
+    del dropped, thing
+    gc.collect()
+    assert list(forking._things) == [kept]
+    forking._renew_all()
+    assert kept.times == 2
+
+
+def test_a_system_that_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There things are registered all the same, and nobody asks for them."""
+    monkeypatch.delattr(os, "register_at_fork", raising=False)
+    members = runpy.run_path(str(Path(forking.__file__)))
+    thing = Renewed()
+    members["renew_after_fork"](thing)
+    assert list(members["_things"]) == [thing]
+
+
+def test_a_renewed_cache_keeps_its_keys(signer: HookSigner) -> None:
+    """What a child does at its start: keys stay, a lock that was held and a fetch do not."""
+    cache = KeyCache(lambda kid, deadline: pytest.fail("fetched"), CachePolicy())
+    with HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")) as keys:
+        key = PublicKey.from_document(signer.public_jwk(), expected_kid=signer.kid)
+        cache.adopt(Fetched(None, others=(key,)), cache.begin())
+        cache._lock.acquire()
+        session = keys._transport._http._session
+        forking._renew_all()
+        assert cache.get(key.kid) is key
+        assert cache.health().status == "healthy"
+        assert keys._transport._http._session is not session
+
+
+SCRIPT = """
+import atexit, json, os, signal, sys, threading, traceback
+from hookkey_verify import ApiToken, CachePolicy, HookKeys, PublicKey
+from hookkey_verify.errors import HookVerificationError
+from hookkey_verify.keys.cache import Fetched, KeyCache
+
+def key(kid):
+    return PublicKey.from_document({**json.loads(sys.argv[1]), "kid": kid}, expected_kid=kid)
+
+def outcome(cache, kid):
+    try:
+        return cache.get(kid).kid
+    except HookVerificationError as error:
+        return str(error.reason)
+
+def in_child(work):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+"""
+
+FORKED_CACHE = (
+    SCRIPT
+    + """
+parent, events = os.getpid(), []
+begun, held, over = threading.Event(), threading.Event(), threading.Event()
+
+def fetch(kid, deadline):
+    if kid == "slow" and os.getpid() == parent:
+        begun.set()
+        over.wait()
+    return Fetched(key(kid))
+
+def hold_the_lock():
+    with cache._lock:
+        held.set()
+        over.wait()
+
+def work():
+    assert cache.get("cached") is cached
+    assert cache.get("slow").kid == "slow"
+    assert cache.get("new").kid == "new"
+    cache.invalidate("cached")
+    assert cache.get("cached").kid == "cached"
+    assert cache.health().status == "healthy"
+
+cache = KeyCache(fetch, CachePolicy(fetch_timeout=60), on_event=events.append)
+cached = cache.get("cached")
+slow = threading.Thread(target=lambda: events.append(cache.get("slow")))
+slow.start()
+begun.wait()
+holder = threading.Thread(target=hold_the_lock)
+holder.start()
+held.wait()
+in_child(work)
+assert cache.get("cached") is cached
+over.set()
+slow.join()
+holder.join()
+assert cache.get("slow") in events
+assert sorted(cache.health().keys) == ["cached", "slow"]
+"""
+)
+
+
+@needs_fork
+def test_a_fork_amid_a_fetch_and_under_the_lock(signer: HookSigner) -> None:
+    """48. The child serves what is cached and fetches anew; the parent's fetch goes on."""
+    run(FORKED_CACHE, json.dumps(signer.public_jwk()))
+
+
+class KeyServer(ThreadingHTTPServer):
+    """Serves a key under any keyId, keeps connections open, and notes the port of each peer."""
+
+    daemon_threads = True
+
+    def __init__(self, jwk: dict[str, str]) -> None:
+        self.peers: list[tuple[str, int]] = []
+        peers = self.peers
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                kid = self.path.rpartition("/")[2]
+                peers.append((kid, self.client_address[1]))
+                body = json.dumps({**jwk, "kid": kid}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@pytest.fixture
+def key_server(signer: HookSigner) -> Iterator[KeyServer]:
+    with KeyServer(signer.public_jwk()) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+FORKED_KEYS = (
+    SCRIPT
+    + """
+def work():
+    assert keys.get("one") is one
+    assert [keys.get(kid).kid for kid in ("child1", "child2")] == ["child1", "child2"]
+    keys.close()
+
+keys = HookKeys(sys.argv[2], ApiToken("00s3cr3t"), policy=CachePolicy(fetch_timeout=30))
+one = keys.get("one")
+in_child(work)
+assert keys.get("two").kid == "two"
+"""
+)
+
+
+@needs_fork
+def test_a_child_has_connections_of_its_own(signer: HookSigner, key_server: KeyServer) -> None:
+    """48. It comes from another port than its parent, which goes on with the one it had."""
+    run(FORKED_KEYS, json.dumps(signer.public_jwk()), key_server.url)
+    ports = dict(key_server.peers)
+    assert list(ports) == ["one", "child1", "child2", "two"]
+    assert ports["one"] == ports["two"]
+    assert ports["child1"] == ports["child2"]
+    assert ports["one"] != ports["child1"]
+
+
+POOL = """
+import multiprocessing, sys
+from hookkey_verify import ApiToken, HookKeys
+
+def look_up(url, token, kid):
+    with HookKeys(url, ApiToken(token)) as keys:
+        assert keys.get(kid).kid == kid
+
+if __name__ == "__main__":
+    method, *arguments = sys.argv[1:]
+    look_up(*arguments)
+    process = multiprocessing.get_context(method).Process(target=look_up, args=arguments)
+    process.start()
+    process.join(50)
+    if process.exitcode is None:
+        process.kill()
+    sys.exit(process.exitcode)
+"""
+
+
+@needs_fork
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_each_start_method(okta: OktaEmulator, tmp_path: Path, method: str) -> None:
+    """49. A process that multiprocessing starts makes a HookKeys of its own and uses it."""
+    script = tmp_path / "look_up.py"
+    script.write_text(POOL)
+    key_id = str(okta.create_key("one")["keyId"])
+    run("", method, okta.url, okta.api_token, key_id, name=str(script))
+    assert [line.status for line in okta.requests] == [200, 200]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "duplicate", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
+)
+def test_no_copies(
+    make: Callable[[], HookKeys | IssuerKeys], duplicate: Callable[[Any], object]
+) -> None:
+    """49. They hold credentials, connections and locks: the error says what to do instead."""
+    with make() as keys, pytest.raises(ConfigurationError, match="make one in each process"):
+        duplicate(keys)
+
+
+# --- the end
+
+
+@BOTH
+def test_use_after_close(make: Callable[[], HookKeys | IssuerKeys]) -> None:
+    """50. To close again is no error; to fetch is one that says why."""
+    keys = make()
+    keys.close()
+    keys.close()
+    with pytest.raises(KeySourceConfigurationError, match="it is closed"):
+        keys.get("a")
+
+
+EXIT = (
+    SCRIPT
+    + """
+def fetch(kid, deadline):
+    if kid == "hangs":
+        threading.Event().wait()
+    return Fetched(key(kid))
+
+def at_exit():
+    print(outcome(cache, "cached"), outcome(cache, "hangs"), outcome(cache, "new"))
+
+cache = KeyCache(fetch, CachePolicy(fetch_timeout=0.05))
+cache.get("cached")
+print(outcome(cache, "hangs"))
+atexit.register(at_exit)
+"""
+)
+
+
+def test_a_fetch_that_hangs_delays_no_exit(signer: HookSigner) -> None:
+    """50. The process ends; a look-up at exit gets a key or our error (no more threads by then)."""
+    hangs, at_exit = run(EXIT, json.dumps(signer.public_jwk())).splitlines()
+    assert hangs == "key_unavailable"
+    cached, still_hangs, new = at_exit.split()
+    assert (cached, still_hangs) == ("cached", "key_unavailable")
+    assert new in {"new", "key_unavailable"}
+
+
+@BOTH
+def test_a_thousand_leave_nothing_behind(make: Callable[[], HookKeys | IssuerKeys]) -> None:
+    """51. Made and dropped without being closed: no thread, and nothing to renew after a fork."""
+    gc.collect()
+    things, threads = len(forking._things), threading.active_count()
+    for _ in range(1_000):
+        make()
+    gc.collect()
+    assert len(forking._things) == things
+    assert threading.active_count() == threads
+
+
+def test_one_that_was_used_leaves_nothing_behind(key_server: KeyServer) -> None:
+    """51. Neither do its fetches and their deadlines: their threads end with them."""
+    threads, policy = _own_threads(), CachePolicy(fetch_timeout=60)
+    for _ in range(20):
+        HookKeys(key_server.url, ApiToken("00s3cr3t"), policy=policy).get("a")
+    gc.collect()
+    for thread in _own_threads() - threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert len(key_server.peers) == 20
+
+
+def _own_threads() -> set[threading.Thread]:
+    """All but those that serve; a timer or a fetch ends soon after it has done its work."""
+    serving = "process_request_thread"
+    return {thread for thread in threading.enumerate() if serving not in thread.name}

@@ -1,0 +1,73 @@
+"""The reader of forms: each parameter once, one spelling of text."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookkey_verify._wire.form import MAX_PARAMETERS, FormError, read_form
+
+
+@pytest.mark.parametrize(
+    ("body", "form"),
+    [
+        (b"", {}),
+        (b"a=1&b=2", {"a": "1", "b": "2"}),
+        (b"a=1&b=", {"a": "1"}),
+        (b"a", {}),
+        (b"a=b=c", {"a": "b=c"}),
+        (b"a=x+y%20z", {"a": "x y z"}),
+        (b"%61=%C3%A9", {"a": "\u00e9"}),
+        (b"a=%00", {"a": "\x00"}),
+        (b"a=1&=2", {"a": "1", "": "2"}),
+        (b"&a=1&&b=2&", {"a": "1", "b": "2"}),
+        (b"&", {}),
+    ],
+)
+def test_what_is_read(body: bytes, form: dict[str, str]) -> None:
+    """Parameters without a value count as not sent."""
+    assert read_form(body) == form
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"a=1&a=1", "twice"),
+        (b"a=1&%61=2", "twice"),
+        (b"a=&a=", "twice"),
+        (b"a=1&a", "twice"),
+        (b"a=%", "escape"),
+        (b"a=%4", "escape"),
+        (b"a=%zz", "escape"),
+        (b"%g1=1", "escape"),
+        (b"a=%ff", "UTF-8"),
+        (b"a=%ed%a0%80", "UTF-8"),
+        (b"a=\xc3\xa9", "ASCII"),
+        (b"\xff", "ASCII"),
+        (b"&".join(b"a%d=1" % n for n in range(MAX_PARAMETERS + 1)), "too many"),
+    ],
+)
+def test_what_is_refused(body: bytes, problem: str) -> None:
+    """The rule is named, and nothing of the body is in the error or behind it."""
+    with pytest.raises(FormError, match=problem) as refused:
+        read_form(body)
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+
+
+def test_known_values() -> None:
+    """They are taken as they are told to be."""
+    assert read_form(b"a=x%3Ay&b=x%3Ay", {"x%3Ay": "x:y"}) == {"a": "x:y", "b": "x:y"}
+
+
+@given(st.dictionaries(st.text(), st.text(min_size=1), max_size=MAX_PARAMETERS))
+def test_what_was_written_is_read(form: dict[str, str]) -> None:
+    """The writer is the standard library's."""
+    assert read_form(urlencode(form, errors="strict").encode()) == form if _utf8(form) else True
+
+
+def _utf8(form: dict[str, str]) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for text in (*form, *form.values()) for c in text)
