@@ -75,10 +75,12 @@ def judged(
     document = {} if is_empty else json_object(octets)
     reply = document or {}
     problem = "the answer is not a JSON object" if document is None else _problem(hook, reply)
-    outcome, verdict = _outcome(reply)
+    outcome: DeliveryOutcome
     if problem:
         outcome, verdict = "failed", f"{CONSEQUENCES[hook.type]}: {problem}"
         steps = (*steps[:-1], replace(steps[-1], problem=problem))
+    else:
+        outcome, verdict = _outcome(reply)
     commands = tuple(reply["commands"]) if outcome == "commands" else ()
     return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, reply, spent)
 
@@ -108,5 +110,5 @@ def _outcome(reply: Mapping[str, Any]) -> tuple[DeliveryOutcome, str]:
         return "error", f"the flow ends with the hook's error: {words}"
     if not commands:
         return "no change", "the hook changes nothing"
-    names = ", ".join(str(each.get("type")) for each in commands if isinstance(each, dict))
+    names = ", ".join(each["type"] for each in commands)
     return "commands", f"the hook's commands are carried out: {names}"

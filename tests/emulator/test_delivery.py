@@ -317,6 +317,8 @@ def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> No
         (200, b"<html>", "failed", "JSON object"),
         (200, b'{"commands": {}}', "failed", "not a list"),
         (200, b'{"commands": [1]}', "failed", "not a list"),
+        (200, b'{"commands": 5}', "failed", "not a list"),
+        (200, b'{"commands": true}', "failed", "not a list"),
         (
             200,
             b'{"commands": [{"type": "com.okta.assertion.patch"}]}',
