@@ -1,10 +1,10 @@
-"""A token inline hook in Django, in one file: adds a claim to the token that Okta will issue.
+"""A token inline hook in Django, in one file: it adds a claim to the token that Okta will issue.
 
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 gunicorn --chdir examples hook_django:wsgi
 
-or ``uvicorn --app-dir examples hook_django:asgi``. In a project of several files only the view, its
-path and the entry in INSTALLED_APPS are yours to copy.
+For ASGI, run ``uvicorn --app-dir examples hook_django:asgi``. In an existing project, copy only the
+view, its path and the entry in INSTALLED_APPS.
 """
 
 import json
@@ -18,7 +18,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 settings.configure(
@@ -26,16 +26,16 @@ settings.configure(
     SECRET_KEY=secrets.token_urlsafe(),
     ROOT_URLCONF=__name__,
     INSTALLED_APPS=["hookkey_verify.django.HookKeyVerifyConfig"],
-    HOOKKEY_VERIFY={},  # nothing: the verifier is made of the environment
+    HOOKKEY_VERIFY={},  # empty: the environment configures the verifier
 )
 django.setup()
 
-from hookkey_verify.django import protect  # noqa: E402 - needs the settings
+from hookkey_verify.django import protect  # noqa: E402 - needs the settings above
 
 
 @protect
 def token_hook(request: HttpRequest) -> JsonResponse:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     hook: Any = request.hook  # type: ignore[attr-defined]
     user = json.loads(request.body)["data"]["context"]["user"]["id"]
     print("hook of client", hook.client_id, "for user", user)

@@ -1,4 +1,4 @@
-"""A token inline hook in FastAPI: adds a claim to the access token that Okta is about to issue.
+"""A token inline hook in FastAPI: it adds a claim to the access token that Okta will issue.
 
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 uvicorn --app-dir examples hook_fastapi:app
@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from hookkey_verify import HookVerifier, IssuerKeys, VerifiedHook
 from hookkey_verify.fastapi import HookAuth, HookRefused, answer_refusal
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 hook_auth = HookAuth(HookVerifier.from_env(IssuerKeys.from_env()))
@@ -23,7 +23,7 @@ app.add_exception_handler(HookRefused, answer_refusal)
 async def token_hook(
     body: dict[str, Any], hook: Annotated[VerifiedHook, Depends(hook_auth)]
 ) -> dict[str, Any]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     print("hook of client", hook.client_id, "for user", body["data"]["context"]["user"]["id"])
     patch = {"op": "add", "path": "/claims/team", "value": "blue"}
     return {"commands": [{"type": "com.okta.access.patch", "value": [patch]}]}

@@ -1,4 +1,4 @@
-"""A token inline hook in Flask: adds a claim to the access token that Okta is about to issue.
+"""A token inline hook in Flask: it adds a claim to the access token that Okta will issue.
 
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 flask --app examples/hook_flask.py run
@@ -10,17 +10,17 @@ from flask import Flask, request
 
 from hookkey_verify.flask import HookKeyVerify, current_hook
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 app = Flask(__name__)
-hooks = HookKeyVerify(app)  # its verifier comes from app.config and from the environment
+hooks = HookKeyVerify(app)  # app.config and the environment configure the verifier
 
 
 @app.post("/hook")
 @hooks.required
 def token_hook() -> dict[str, Any]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     user = request.get_json()["data"]["context"]["user"]["id"]
     app.logger.info("hook of client %s for user %s", current_hook.client_id, user)
     patch = {"op": "add", "path": "/claims/team", "value": "blue"}

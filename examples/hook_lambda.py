@@ -1,7 +1,7 @@
 """A token inline hook in AWS Lambda, behind an API Gateway, a function URL or a load balancer.
 
-Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and
-``hook_lambda.handler`` as its handler. ``hook_lambda.authorizer`` is the same as an authorizer.
+Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and set its
+handler to ``hook_lambda.handler``. To use a Lambda authorizer instead, set ``hook_lambda.authorizer``.
 """
 
 import json
@@ -10,20 +10,20 @@ from typing import Any
 from hookkey_verify import HookVerificationError, HookVerifier, IssuerKeys
 from hookkey_verify.aws_lambda import HOOK, authorize, protect
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 keys = IssuerKeys.from_env()
 verifier = HookVerifier.from_env(keys)
 try:
-    keys.warm_up()  # while Lambda initialises, so that the first hook need not wait
+    keys.warm_up()  # during Lambda's initialization, so the first hook does not wait
 except HookVerificationError as error:
-    print("keys are not here yet:", error)  # the first hook asks again
+    print("keys are not loaded yet:", error)  # the first hook fetches them
 
 
 @protect(verifier)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     user = json.loads(event["body"])["data"]["context"]["user"]["id"]
     print("hook of client", event[HOOK].client_id, "for user", user)
     patch = {"op": "add", "path": "/claims/team", "value": "blue"}

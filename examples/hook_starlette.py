@@ -1,9 +1,9 @@
-"""A token inline hook in Starlette: adds a claim to the access token that Okta is about to issue.
+"""A token inline hook in Starlette: it adds a claim to the access token that Okta will issue.
 
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 uvicorn --app-dir examples hook_starlette:app
 
-``HookMiddleware(app, verifier)`` protects a whole application, of any ASGI framework.
+``HookMiddleware(app, verifier)`` protects a whole application in any ASGI framework.
 """
 
 from starlette.applications import Starlette
@@ -17,7 +17,7 @@ from hookkey_verify.asgi import HookMiddleware
 
 
 async def token_hook(request: Request) -> JSONResponse:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     user = (await request.json())["data"]["context"]["user"]["id"]
     print("hook of client", request.state.hook.client_id, "for user", user)
     patch = {"op": "add", "path": "/claims/team", "value": "blue"}
@@ -25,11 +25,11 @@ async def token_hook(request: Request) -> JSONResponse:
 
 
 async def health(request: Request) -> JSONResponse:
-    """Open to everybody: its route has no protection."""
+    """Return the status. This route is public."""
     return JSONResponse({"status": "ok"})
 
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 verifier = HookVerifier.from_env(IssuerKeys.from_env())

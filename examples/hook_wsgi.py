@@ -1,4 +1,4 @@
-"""A token inline hook as a plain WSGI application, without any framework.
+"""A token inline hook as a plain WSGI application, without a framework.
 
 HOOKKEY_ISSUER=https://acme.okta.com/oauth2/aus1hooks HOOKKEY_AUDIENCE=api://hooks \
 HOOKKEY_CLIENT_ID=0oa1hookclient4x7 gunicorn --chdir examples hook_wsgi:app
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def token_hook(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
     user = body["data"]["context"]["user"]["id"]
     print("hook of client", environ[HOOK].client_id, "for user", user)
@@ -27,7 +27,7 @@ def token_hook(environ: dict[str, Any], start_response: "StartResponse") -> Iter
     ]
 
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 app = HookMiddleware(token_hook, HookVerifier.from_env(IssuerKeys.from_env()))

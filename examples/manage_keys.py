@@ -1,6 +1,6 @@
 """Manage the hook keys of an org: create, read, rename, delete.
 
-Runs as it is, against a local org. For your own, delete the lines about the emulator and set
+Runs as is, against a local org. To use your own org, delete the lines for the emulator and set
 OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN.
 """
 
@@ -20,11 +20,11 @@ with OktaEmulator() as okta:
         key = client.create("Token hook")
         print("created", key.name, key.id)
         assert key.public_key is not None
-        print("give this to whoever verifies:", json.dumps(key.public_key.as_jwk())[:60], "…")
+        print("public key for verifiers:", json.dumps(key.public_key.as_jwk())[:60], "…")
 
         client.rename(key.id, "Token hook, production")
         for each in client.list():
-            print("the org has", each.name, "used" if each.is_used else "not used")
+            print("the org has", each.name, "in use" if each.is_used else "not in use")
 
         try:
             client.create("Token hook, production")

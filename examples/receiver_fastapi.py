@@ -1,9 +1,9 @@
-"""Everything that Okta's "private key" method needs, in FastAPI: the token URL and the hook.
+"""The token URL and the hook for Okta's "private key" method, in FastAPI.
 
 TOKEN_URL=https://hooks.acme.com/oauth2/token CLIENT_ID=0oa1hookclient4x7 SIGNING_KEY=key.pem \
     OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… uvicorn receiver_fastapi:app
 
-The key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+Create the signing key with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
 """
 
 import os
@@ -16,7 +16,7 @@ from hookkey_verify.fastapi import HookAuth, HookRefused, answer_refusal, serve
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 okta = HookVerifier.for_client_assertion(
@@ -40,6 +40,6 @@ hook_auth = HookAuth(tokens.verifier)
 
 @app.post("/hook")
 async def hook(caller: Annotated[VerifiedHook, Depends(hook_auth)]) -> dict[str, Any]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     patch = {"op": "add", "path": "/claims/caller", "value": caller.client_id}
     return {"commands": [{"type": "com.okta.access.patch", "value": [patch]}]}

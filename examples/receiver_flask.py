@@ -1,9 +1,9 @@
-"""Everything that Okta's "private key" method needs, in Flask: the token URL and the hook.
+"""The token URL and the hook for Okta's "private key" method, in Flask.
 
 TOKEN_URL=https://hooks.acme.com/oauth2/token CLIENT_ID=0oa1hookclient4x7 SIGNING_KEY=key.pem \
     OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… flask --app receiver_flask run
 
-The key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+Create the signing key with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
 """
 
 import os
@@ -16,7 +16,7 @@ from hookkey_verify.flask import HookKeyVerify, current_hook, serve
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 
-if __name__ == "__main__":  # it is for a server to import
+if __name__ == "__main__":  # a server imports this module
     raise SystemExit(__doc__)
 
 okta = HookVerifier.for_client_assertion(
@@ -40,7 +40,7 @@ hooks = HookKeyVerify(app, tokens.verifier)
 @app.post("/hook")
 @hooks.required
 def hook() -> dict[str, Any]:
-    """Answer with a command for Okta."""
+    """Return a command for Okta."""
     app.logger.info("hook of client %s", current_hook.client_id)
     patch = {"op": "add", "path": "/claims/team", "value": "blue"}
     return {"commands": [{"type": "com.okta.access.patch", "value": [patch]}]}

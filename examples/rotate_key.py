@@ -1,6 +1,6 @@
-"""Replace a hook key without a gap: successor, change-over, end.
+"""Rotate a hook key without downtime: create a new key, switch the hook, delete the old key.
 
-Runs as it is, against a local org that also plays the administrator.
+Runs as is, against a local org. The script also takes the administrator's steps.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from hookkey_verify.errors import KeyInUseError
 
 with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
     old = client.create("Token hook")
-    okta.org.set_used(old.id)  # an inline hook uses it
+    okta.org.set_used(old.id)  # an inline hook uses this key
 
     rotation = client.rotate("Token hook")
     assert rotation.new.public_key is not None
@@ -22,7 +22,7 @@ with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) 
     except KeyInUseError as error:
         print("2. not yet:", error)
 
-    okta.org.set_used(old.id, used=False)  # the administrator chose the new key in the hook
+    okta.org.set_used(old.id, used=False)  # the administrator selects the new key in the hook
     okta.org.set_used(rotation.new.id)
     new = rotation.finish()
     print("3. only the new key is left:", [key.name for key in client.list()], new.key_id)

@@ -1,4 +1,4 @@
-"""Sign as Okta would and verify, without any network.
+"""Sign a client assertion as Okta would and verify it, without network access.
 
 python examples/sign_and_verify.py
 """
@@ -8,7 +8,7 @@ from hookkey_verify import HookSigner, HookVerificationError, HookVerifier, Stat
 CLIENT_ID = "0oa1hookclient4x7"
 TOKEN_URL = "https://hooks.acme.com/oauth2/token"
 
-okta = HookSigner.generate()  # stands in for Okta, which alone has a hook key's private half
+okta = HookSigner.generate()  # plays Okta, which keeps the private key of a hook key
 verifier = HookVerifier.for_client_assertion(
     StaticKeys.from_jwk(okta.public_jwk()), client_id=CLIENT_ID, token_url=TOKEN_URL
 )
@@ -20,7 +20,7 @@ for what, assertion in {
     "meant for another token URL": okta.client_assertion(
         client_id=CLIENT_ID, token_url="https://other.example/token"
     ),
-    "signed by somebody else": HookSigner.generate(okta.kid).client_assertion(
+    "signed with another key": HookSigner.generate(okta.kid).client_assertion(
         client_id=CLIENT_ID, token_url=TOKEN_URL
     ),
 }.items():

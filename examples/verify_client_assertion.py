@@ -1,10 +1,10 @@
-"""Verify one client assertion with the hook keys of an org; the assertion comes on standard input.
+"""Verify a client assertion from standard input with the hook keys of an org.
 
 OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… \
     python examples/verify_client_assertion.py 0oa1hookclient4x7 https://hooks.acme.com/oauth2/token
 
-Prints the claims as JSON and exits with 0; or prints the reason and exits with 1 when the assertion
-is refused, with 2 after wrong usage, with 3 when the key could not be fetched.
+Prints the claims as JSON and exits with 0. Otherwise, prints the reason and exits with 1 if the
+assertion is refused or 3 if the key could not be fetched. Exits with 2 after wrong usage.
 """
 
 import json
@@ -15,7 +15,7 @@ from hookkey_verify import ApiToken, HookKeys, HookVerificationError, HookVerifi
 
 
 def main() -> int:
-    """Return the exit status."""
+    """Verify the assertion and return the exit status."""
     if len(sys.argv) != 3:
         print(__doc__, file=sys.stderr)
         return 2
