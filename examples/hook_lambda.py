@@ -1,7 +1,7 @@
 """A token inline hook in AWS Lambda, behind an API Gateway, a function URL or a load balancer.
 
-Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and set its
-handler to ``hook_lambda.handler``. To use a Lambda authorizer instead, set ``hook_lambda.authorizer``.
+Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and its
+handler to ``hook_lambda.handler``. ``hook_lambda.authorizer`` is a Lambda authorizer instead.
 """
 
 import json

@@ -3,7 +3,7 @@
 TOKEN_URL=https://hooks.acme.com/oauth2/token CLIENT_ID=0oa1hookclient4x7 SIGNING_KEY=key.pem \
     OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… uvicorn receiver_fastapi:app
 
-Create the signing key with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+Signing key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
 """
 
 import os
