@@ -10,14 +10,22 @@ from typing import NamedTuple
 __all__ = ["Row", "difference", "merged", "rows_of", "text_of"]
 
 MAX_REASON = 200
-_HEAD = ("| client and version | what it was tried with | result |", "|---|---|---|")
+_HEAD = ("| client and version | tested with | result |", "|---|---|---|")
 _INTRODUCTION = """\
-# Clients that were tried
+# Tested clients
 
-Okta's SDKs, common OAuth clients and an issuer that is not Okta's, each against the emulator, a
-`TokenEndpoint`, a `JwksBridge` or `IssuerKeys`. `nox -s clients` runs all of them and fails when a
-result differs from this table; `nox -s clients -- --write` writes it, `-- --only NAME` runs one.
-Okta's Python SDK 3 cannot parse hook keys; it fails in the same way at a real org.
+Okta's SDKs, common OAuth clients and an issuer other than Okta, each run against the emulator, a
+`TokenEndpoint`, a `JwksBridge` or `IssuerKeys`.
+
+| command | what it does |
+|---|---|
+| `nox -s clients` | runs all clients; fails if a result differs from the table of results |
+| `nox -s clients -- --write` | runs all clients and writes this page |
+| `nox -s clients -- --only NAME` | runs one client |
+
+Okta's Python SDK 3 cannot parse hook keys; it fails in the same way with a real org.
+
+## Results
 """
 _VOLATILE = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:…"),
