@@ -56,6 +56,12 @@ def stranger(signer: HookSigner) -> HookSigner:
     return HookSigner(_new_key(), signer.kid)
 
 
+@pytest.fixture
+def app_key(key_pool: KeyPool) -> HookSigner:
+    """The key of a service app."""
+    return HookSigner(key_pool(), "app-key")
+
+
 @pytest.fixture(scope="session")
 def keys(signer: HookSigner) -> StaticKeys:
     return StaticKeys.from_jwk(signer.public_jwk())

@@ -1,0 +1,146 @@
+"""``hookkey doctor``: its findings about settings, org, clock, keys and a token."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from ..faults import FaultServer, answer, hang_up, json_answer
+from .shell import Shell, findings_of
+
+
+def test_doctor_compares_the_token(shell: Shell, tmp_path: Path) -> None:
+    """With a verifier in the settings, each claim has a row with what was expected."""
+    signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
+    token = signer.client_assertion(client_id="0oa1", token_url="https://a.io/t")
+    (tmp_path / "token").write_text(token)
+    assert findings_of(shell("doctor", "token", "--json"))["token claims"][0] == "skipped"
+    shell.env |= {"HOOKKEY_CLIENT_ID": "0oa1", "HOOKKEY_TOKEN_URL": "https://a.io/token"}
+    done = shell("doctor", "token", "--json")
+    assert done.exit_code == 1
+    findings = findings_of(done)
+    expected = 'aud is "https://a.io/t", expected "https://a.io/token"'
+    assert findings["token audience"] == ("failed", expected)
+    assert findings["token signature"][0] == findings["token issuer"][0] == "ok"
+
+
+def test_doctor_on_a_healthy_org(shell: Shell, tmp_path: Path) -> None:
+    """Settings and their origins, connection, clock, rate limit, keys and the token's set-up."""
+    key = shell.okta.create_key("Token hook")
+    token = shell.okta.signer(key["keyId"]).client_assertion(
+        client_id=CLIENT_ID, token_url=TOKEN_URL
+    )
+    (tmp_path / "token").write_text(token)
+    done = shell("doctor", "token", "--json")
+    assert done.exit_code == 0
+    found = findings_of(done)
+    assert found["setting org_url"] == ("ok", f"{shell.okta.url}, from OKTA_CLIENT_ORGURL")
+    assert found["setting token"] == ("ok", "(secret), from OKTA_CLIENT_TOKEN")
+    assert found["org"][0] == "ok"
+    assert found["clock"] == ("ok", "agrees with Okta's")
+    assert found["rate limit"] == ("ok", "599 of 600 calls left")
+    assert found["key Token hook"] == ("ok", f"{key['keyId']}, not used, 0 days old")
+    assert "a client assertion" in found["token"][1]
+    assert shell.okta.api_token not in done.output
+    text = shell("doctor")
+    assert "clock\tok\tagrees with Okta's" in text.stdout
+
+
+def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
+    """An access token, somebody else's token, and what is no token at all."""
+    signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
+    foreign = {"kid": "other"}
+    issuer = "https://acme.okta.com/oauth2/aus1"
+    exp = int(time.time()) + 300
+    mine, theirs = {"iss": "me", "exp": exp}, {"iss": issuer, "exp": exp}
+    for content, result, hint in (
+        (signer.sign(theirs, headers=foreign), "ok", "an access token"),
+        (signer.sign(mine, headers=foreign), "warning", "none of the org's hook keys"),
+        ("rubbish", "failed", "no JWT"),
+    ):
+        (tmp_path / "token").write_text(content)
+        done = shell("doctor", "token", "--json")
+        assert done.exit_code == (1 if result == "failed" else 0)
+        found = findings_of(done)["token"]
+        assert found[0] == result
+        assert hint in found[1]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "problem"),
+    [
+        (json_answer(401, {"errorCode": "E0000011"}), 5, "wrong, expired or revoked"),
+        (json_answer(403, {"errorCode": "E0000006"}), 5, "okta.inlineHooks.read"),
+        (hang_up, 3, "refused or lost"),
+        (answer(200, b"<html>", "Content-Type: text/html"), 3, "not application/json"),
+    ],
+)
+def test_doctor_on_a_sick_org(shell: Shell, behaviour: Any, code: int, problem: str) -> None:
+    """What failed and what to do about it; the exit code tells it too."""
+    with FaultServer(behaviour) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("doctor", "--json")
+    assert done.exit_code == code
+    assert findings_of(done)["org"][0] == "failed"
+    assert problem in findings_of(done)["org"][1]
+
+
+def test_doctor_warns(shell: Shell) -> None:
+    """Of a clock that is off, a rate limit that is nearly used up, an org without keys."""
+    headers = (
+        "Date: Tue, 14 Nov 2023 22:13:20 GMT",
+        "X-Rate-Limit-Limit: 50",
+        "X-Rate-Limit-Remaining: 3",
+    )
+    with FaultServer(json_answer(200, [], *headers)) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("doctor", "--json")
+    found = findings_of(done)
+    assert done.exit_code == 0
+    assert found["clock"][0] == "warning"
+    assert "ahead of Okta's" in found["clock"][1]
+    assert found["rate limit"] == ("warning", "3 of 50 calls left")
+    assert found["keys"][0] == "warning"
+
+
+def test_doctor_claims_nothing_that_it_has_not_seen(shell: Shell, tmp_path: Path) -> None:
+    """Without the org's list it does not know whose kid it is; Bearer before a token is fine."""
+    key = shell.okta.create_key("k")
+    token = shell.okta.signer(key["keyId"]).client_assertion(client_id="c", token_url="t")
+    (tmp_path / "token").write_text(f"Bearer {token}")
+    assert "a client assertion" in findings_of(shell("doctor", "token", "--json"))["token"][1]
+    shell.env["OKTA_CLIENT_TOKEN"] = "wrong"
+    assert findings_of(shell("doctor", "token", "--json"))["token"][0] == "skipped"
+
+
+def test_doctor_on_numbers_without_end(shell: Shell) -> None:
+    """Five thousand digits are no rate limit."""
+    nines = "9" * 5_000
+    headers = (f"X-Rate-Limit-Limit: {nines}", f"X-Rate-Limit-Remaining: {nines}")
+    with FaultServer(json_answer(200, [], *headers)) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        assert findings_of(shell("doctor", "--json"))["rate limit"][0] == "skipped"
+
+
+def test_doctor_without_settings(shell: Shell) -> None:
+    """It says what to set."""
+    shell.env["OKTA_CLIENT_ORGURL"] = shell.env["OKTA_CLIENT_TOKEN"] = None
+    done = shell("doctor", "--json")
+    assert done.exit_code == 2
+    assert findings_of(done)["settings"][0] == "failed"
+
+
+def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
+    """Booleans, numbers and lists; a password in the URL is hidden."""
+    settings = {"dpopEnabled": True, "kid": 7, "scopes": ["a", "b"]}
+    (tmp_path / "okta.yaml").write_text(json.dumps({"okta": {"client": settings}}))
+    found = findings_of(shell("doctor", "--json"))
+    assert found["setting dpop"][1] == "true, from okta.yaml"
+    assert found["setting scopes"][1] == "a b, from okta.yaml"
+    shell.env["OKTA_CLIENT_ORGURL"] = "https://u:s3cr3t@acme.okta.com"
+    assert "s3cr3t" not in shell("doctor").output

@@ -1,0 +1,102 @@
+"""``hookkey emulate``: the local org as a process."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from hookkey_verify import ApiToken, HookKeysClient
+from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.emulator import OktaEmulator
+
+
+def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    """It prints what to export, then every request, and ends cleanly."""
+    command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate"]
+    seed = tmp_path / "org.yaml"
+    seed.write_text("keys: [Seeded]\nhooks: [{uri: 'https://a.io/hook', key: Seeded}]\n")
+    process = subprocess.Popen(
+        [*command, "--key", "Token hook", "--seed", str(seed), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    octets = ""
+    while not octets.endswith("}\n") or octets.count("{") != octets.count("}"):
+        octets += process.stdout.readline()
+    report = json.loads(octets)
+    with HookKeysClient(report["orgUrl"], ApiToken(report["token"])) as client:
+        ids = [key["keyId"] for key in report["keys"]]
+        assert [key.key_id for key in client.list()] == ids
+        assert [key.is_used for key in client.list()] == [False, True]
+    assert [hook["name"] for hook in report["hooks"]] == ["Hook 1"]
+    assert report["issuer"].startswith(report["orgUrl"] + "/oauth2/aus")
+    assert (report["audience"], report["scope"]) == ("api://hooks", "hooks")
+    [hook] = report["hooks"]
+    assert hook["tokenUrl"] == report["tokenUrl"] == report["issuer"] + "/v1/token"
+    assert hook["clientId"].startswith("0oa")
+    requests.get(report["orgUrl"] + "/api/v1/hook-keys", timeout=5)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    line = r"\d\d:\d\d:\d\d  {}  GET    /api/v1/hook-keys  \d+\.\d ms\n"
+    assert re.fullmatch("".join(line.format(status) for status in (200, 200, 401)), errors)
+
+
+def test_a_port_that_is_taken(okta: OktaEmulator) -> None:
+    """Exit code 2 and the port's number."""
+    port = okta.url.rpartition(":")[2]
+    done = CliRunner().invoke(hookkey, ["emulate", "--port", port])
+    assert done.exit_code == 2
+    assert f"port {port} is in use" in done.stderr
+
+
+def test_what_emulate_says_first(tmp_path: Path) -> None:
+    """All that a handler and a client are configured with, in the words of the shell."""
+    seed = tmp_path / "org.yaml"
+    seed.write_text(
+        "keys: [K]\nhooks:\n- {uri: 'https://a.io/h', key: K, client_id: 0oa7, name: Claims}\n"
+        "- {uri: 'https://a.io/h', key: K, client_id: 0oa8, token_url: 'https://a.io/t'}\n"
+    )
+    command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate", "--seed", str(seed)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = ""
+    while "console:" not in said:
+        said += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    url = re.search(r"OKTA_CLIENT_ORGURL=(\S+)", said)
+    assert url is not None
+    issuer = rf"{re.escape(url[1])}/oauth2/aus\w+"
+    for pattern in (
+        r"export OKTA_CLIENT_TOKEN=\S+  # the API token",
+        rf"#   issuer     {issuer}",
+        "#   audience   api://hooks",
+        "#   scope      hooks",
+        rf"#   token URL  {issuer}/v1/token",
+        r"# inline hook Claims: cal\w+, com.okta.oauth2.tokens.transform",
+        "#   client id 0oa7, scope hooks",
+        "#   client id 0oa8, scope hooks, https://a.io/t",
+    ):
+        assert re.search(rf"^{pattern}$", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("",)])
+def test_keys_that_cannot_be_emulated(names: tuple[str, ...]) -> None:
+    """Exit code 2 and the org's reason."""
+    options = [option for name in names for option in ("--key", name)]
+    done = CliRunner().invoke(hookkey, ["emulate", *options])
+    assert done.exit_code == 2
+    assert "name: " in done.stderr

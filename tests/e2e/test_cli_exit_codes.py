@@ -1,0 +1,98 @@
+"""``hookkey keys``: exit codes and error messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ..faults import FaultServer, answer, json_answer
+from .shell import Shell
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (("keys", "get", "nothing"), 4, "no hook key 'nothing'"),
+        (("keys", "public", "nothing"), 4, "keys list"),
+        (("keys", "delete", "nothing", "--yes"), 4, "no hook key"),
+        (("keys", "rotate", "nothing"), 4, "no hook key of that name"),
+        (
+            ("keys", "rotate", "a", "--finish"),
+            4,
+            "no successor of 'a': run rotate without --finish first",
+        ),
+        (
+            ("keys", "rotate", "a", "--finish", "--successor", "b"),
+            4,
+            "run rotate without --finish first",
+        ),
+        (("keys", "create", ""), 2, "NAME must be"),
+        (("keys", "rotate", "n" * 250), 2, "choose a successor"),
+        (("keys", "create"), 2, "Missing argument"),
+        (("keys", "create", "taken"), 1, "in use already"),
+        (("keys", "delete", "taken"), 2, "--yes"),
+        (("keys", "delete", "used", "--yes"), 1, "still uses"),
+        (("no-such-command",), 2, "No such command"),
+    ],
+)
+def test_exit_codes(shell: Shell, arguments: tuple[str, ...], code: int, problem: str) -> None:
+    """Each with a text that says what to do, on stderr."""
+    shell.okta.create_key("taken")
+    shell.okta.org.set_used(shell.okta.create_key("used")["id"])
+    done = shell(*arguments)
+    assert done.exit_code == code
+    assert problem in done.stderr
+    assert done.stdout == ""
+    assert len(shell.okta.org.list()) == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "reason"),
+    [
+        (json_answer(401, {"errorCode": "E0000011"}), 5, "api_authentication_failed"),
+        (json_answer(403, {"errorCode": "E0000006"}), 5, "api_forbidden"),
+        (answer(200, b"<html>", "Content-Type: text/html"), 3, "api_unreachable"),
+    ],
+)
+def test_errors_as_json(shell: Shell, behaviour: Any, code: int, reason: str) -> None:
+    """One document with the stable reason, beside the text on stderr."""
+    with FaultServer(behaviour) as server:
+        shell.env["OKTA_CLIENT_ORGURL"] = server.url
+        done = shell("keys", "list", "--json")
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["error"]["reason"] == reason
+    assert done.stderr.startswith("hookkey: ")
+    assert shell.okta.api_token not in done.output
+
+
+def test_nothing_is_configured(shell: Shell) -> None:
+    """The text says which variable, or where in which file."""
+    shell.env["OKTA_CLIENT_ORGURL"] = None
+    done = shell("keys", "list")
+    assert done.exit_code == 2
+    assert "set OKTA_CLIENT_ORGURL, or okta.client.orgUrl in okta.yaml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("OKTA_CLIENT_ORGURL", "https://{yourOktaDomain}", "OKTA_CLIENT_ORGURL still contains a"),
+        ("OKTA_CLIENT_ORGURL", "https://acme-admin.okta.com", "did you mean https://acme.okta"),
+        ("OKTA_CLIENT_ORGURL", "http://acme.okta.com", "OKTA_CLIENT_ORGURL must begin with https"),
+        ("OKTA_CLIENT_TOKEN", "Bearer eyJhbGciOi", "OKTA_CLIENT_TOKEN must be the token alone"),
+        ("OKTA_CLIENT_TOKEN", "SSWS 00abc", "OKTA_CLIENT_TOKEN must be the token alone"),
+        ("OKTA_CLIENT_TOKEN", None, "set OKTA_CLIENT_TOKEN"),
+    ],
+)
+def test_settings_are_called_by_their_variables(
+    shell: Shell, variable: str, value: str | None, problem: str
+) -> None:
+    """The message names what to change, as a person has written it."""
+    shell.env[variable] = value
+    for command in (("keys", "list"), ("doctor",)):
+        done = shell(*command)
+        assert done.exit_code == 2
+        assert problem in done.output
+        assert value is None or "eyJ" not in done.output

@@ -1,0 +1,187 @@
+"""The emulator's token endpoints: which assertions, proofs and forms they refuse."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import requests
+from jwt.algorithms import RSAAlgorithm
+
+from hookkey_verify import ConfigurationError, HookSigner
+from hookkey_verify.emulator import OktaEmulator
+
+
+def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple[int, str]:
+    form = {
+        "grant_type": "client_credentials",
+        "scope": "okta.inlineHooks.read",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }
+    headers = {} if proof is None else {"DPoP": proof}
+    answer = requests.post(f"{okta.url}/oauth2/v1/token", form, headers=headers, timeout=5)
+    return answer.status_code, answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"exp": "soon"}, {"exp": None}, {"exp": 9e9}, {"aud": "https://a"}, {"sub": "x"}, {"iss": 5}],
+    ids=repr,
+)
+def test_assertions_that_okta_refuses(
+    okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
+) -> None:
+    """401 invalid_client, whatever is wrong with them."""
+    client_id = okta.create_service_app(app_key.public_jwk())
+    url = f"{okta.url}/oauth2/v1/token"
+    now = int(time.time())
+    claims = {"iss": client_id, "sub": client_id, "aud": url, "exp": now + 300, **changes}
+    assert _post(okta, app_key.sign(claims)) == (401, "invalid_client")
+
+
+def test_an_assertion_passes_once(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """Okta's rule for jti."""
+    client_id = okta.create_service_app(app_key.public_jwk(), ("okta.inlineHooks.read",))
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    with pytest.raises(KeyError):  # no error
+        _post(okta, assertion)
+    assert _post(okta, assertion) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("jwk", ["text", 5, [1], None, {}, {"kty": "oct"}], ids=repr)
+def test_proofs_with_odd_keys(okta: OktaEmulator, app_key: HookSigner, jwk: Any) -> None:
+    """400 invalid_dpop_proof, not a broken server."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    proof = app_key.sign({"jti": "1"}, headers={"typ": "dpop+jwt", "jwk": jwk})
+    assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize("changes", [{"htu": "https://a"}, {"iat": 1}, {"iat": True}], ids=repr)
+def test_proofs_for_something_else(
+    okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
+) -> None:
+    """Another URL, another time."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    good = {"jti": "1", "htm": "POST", "htu": url, "iat": int(time.time())}
+    claims = {**good, "nonce": okta._parts.apps.nonce, **changes}
+    jwk = {name: app_key.public_jwk()[name] for name in ("kty", "n", "e")}
+    proof = app_key.sign(claims, headers={"typ": "dpop+jwt", "kid": None, "jwk": jwk})
+    assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"what": "500"},
+        {"what": 200},
+        {"what": True},
+        {"delay": "x"},
+        {"delay": -1},
+        {"times": 0},
+        {"path": 5},
+        {"method": 5},
+    ],
+    ids=repr,
+)
+def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> None:
+    """Each is refused when it is asked for."""
+    with pytest.raises(ConfigurationError):
+        okta.fail(**fault)
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({}, "unsupported_grant_type"),
+        ({"grant_type": "client_credentials"}, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_assertion": "x"}, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_id": "0oa1"}, "invalid_client"),
+    ],
+)
+def test_forms_of_no_client(okta: OktaEmulator, form: dict[str, str], error: str) -> None:
+    """The same at the org's own endpoint and at its authorization server."""
+    for url in (f"{okta.url}/oauth2/v1/token", f"{okta.issuer}/v1/token"):
+        answer = requests.post(url, data=form, timeout=10)
+        assert answer.status_code in (400, 401)
+        assert answer.json()["error"] == error
+
+
+def test_secrets_are_not_for_oktas_own_scopes(okta: OktaEmulator) -> None:
+    """A client that has one gets its token from the authorization server only."""
+    client_id = okta._parts.apps.register_secret("s3cret", ["hooks"])
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": "s3cret",
+        "scope": "hooks",
+    }
+    assert requests.post(f"{okta.url}/oauth2/v1/token", data=form, timeout=10).status_code == 401
+    assert requests.post(f"{okta.issuer}/v1/token", data=form, timeout=10).status_code == 200
+    form["client_secret"] = "wrong"
+    assert requests.post(f"{okta.issuer}/v1/token", data=form, timeout=10).status_code == 401
+
+
+def test_faults_of_the_authorization_server(okta: OktaEmulator) -> None:
+    """Its token endpoint and its documents fail on demand too."""
+    for path, method in (("/v1/token", "POST"), ("/v1/keys", "GET")):
+        okta.fail(503)
+        assert requests.request(method, f"{okta.issuer}{path}", timeout=10).status_code == 503
+    elsewhere = f"{okta.url}/oauth2/other/v1/token"
+    assert requests.post(elsewhere, data={}, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("exp", [b"NaN", b"1e999", b"9" * 400, b'"1"', b"true"])
+def test_assertions_without_a_usable_end(
+    okta: OktaEmulator, app_key: HookSigner, exp: bytes
+) -> None:
+    """Refused, by whatever comparison they would have passed."""
+    client_id = okta.create_service_app(app_key.public_jwk())
+    url = f"{okta.url}/oauth2/v1/token"
+    claims = b'{"iss":"%b","sub":"%b","aud":"%b","exp":%b}'
+    names = (client_id.encode(), client_id.encode(), url.encode(), exp)
+    assertion = app_key.sign_octets(b'{"alg":"RS256"}', claims % names)
+    answer = requests.post(url, data=_form(assertion), timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
+    ("headers", "changes"),
+    [({"jwk": "private"}, {}), ({}, {"iat": 10**400}), ({}, {"iat": True}), ({"jwk": 5}, {})],
+    ids=["private key", "iat too large", "iat no number", "jwk no object"],
+)
+def test_proofs_that_prove_nothing(
+    okta: OktaEmulator, app_key: HookSigner, headers: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """Refused as what they are (RFC 9449 section 4.3)."""
+    client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
+    url = f"{okta.url}/oauth2/v1/token"
+    jwk = app_key.public_jwk()
+    if headers.get("jwk") == "private":
+        headers = {"jwk": {**jwk, **RSAAlgorithm.to_jwk(app_key._key, as_dict=True)}}
+    claims = {
+        "jti": "1",
+        "htm": "POST",
+        "htu": url,
+        "iat": time.time(),
+        "nonce": okta._parts.apps.nonce,
+    }
+    proof = app_key.sign({**claims, **changes}, headers={"typ": "dpop+jwt", "jwk": jwk, **headers})
+    assertion = app_key.client_assertion(client_id=client_id, token_url=url)
+    answer = requests.post(url, data=_form(assertion), headers={"DPoP": proof}, timeout=10)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
+
+
+def _form(assertion: str) -> dict[str, str]:
+    return {
+        "grant_type": "client_credentials",
+        "scope": "okta.inlineHooks.read",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": assertion,
+    }

@@ -1,0 +1,88 @@
+"""HookKeys: deadlines, and ``aget``, which does not block the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from hookkey_verify import CachePolicy, HookKeys, HookSigner
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.errors import KeyUnavailableError, UnknownKeyError
+
+from ..faults import FaultServer, after, json_answer, silence
+from .faulty_org import NO_KEY, faulty
+
+
+def test_the_fetch_ends_with_the_policy() -> None:
+    """``fetch_timeout`` is the time of one fetch in all."""
+    policy = CachePolicy(fetch_timeout=0.2)
+    with FaultServer(silence) as server, faulty(server, policy=policy) as keys:
+        started = time.monotonic()
+        with pytest.raises(KeyUnavailableError, match="deadline"):
+            keys.get(NO_KEY)
+        assert 0.15 < time.monotonic() - started < 0.6
+
+
+def test_the_deadline_of_the_caller_comes_first() -> None:
+    """``deadline`` is a reading of the monotonic clock, for ``get`` and for ``aget``."""
+    with FaultServer(silence) as server, faulty(server) as keys:
+        started = time.monotonic()
+        with pytest.raises(KeyUnavailableError):
+            keys.get(NO_KEY, deadline=started + 0.15)
+        with pytest.raises(KeyUnavailableError):
+            asyncio.run(keys.aget(NO_KEY, deadline=started + 0.3))
+        assert 0.25 < time.monotonic() - started < 1
+
+
+def test_a_cold_aget_does_not_block_the_loop(signer: HookSigner) -> None:
+    """A heartbeat beside it keeps beating while the org takes its time."""
+    beats = 0
+
+    async def heartbeat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0.01)
+
+    async def main() -> str:
+        task = asyncio.create_task(heartbeat())
+        key = await keys.aget(signer.kid)
+        task.cancel()
+        return key.kid
+
+    slow = after(0.3, json_answer(200, signer.public_jwk()))
+    with FaultServer(slow) as server, faulty(server) as keys:
+        assert asyncio.run(main()) == signer.kid
+    assert beats > 10
+
+
+def test_a_warm_aget_begins_nothing(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
+    """Only a fetch goes to a thread: a cached key or verdict does not."""
+
+    async def main() -> None:
+        for _ in range(3):
+            assert (await org_keys.aget(key_id)).kid == key_id
+            with pytest.raises(UnknownKeyError):
+                await org_keys.aget(NO_KEY)
+
+    asyncio.run(main())
+    assert (org_keys.stats().misses, org_keys.stats().hits) == (2, 2)
+    assert len(okta.requests) == 2
+
+
+def test_threads_and_loops_share_one_cache(
+    okta: OktaEmulator, org_keys: HookKeys, key_id: str
+) -> None:
+    """A key fetched by ``aget`` is there for ``get`` and for another loop."""
+    first = asyncio.run(org_keys.aget(key_id))
+    assert org_keys.get(key_id) is first
+    assert asyncio.run(org_keys.aget(key_id)) is first
+    assert len(okta.requests) == 1
+
+
+def test_a_warm_async_look_up(org_keys: HookKeys, key_id: str) -> None:
+    """A cached key is there at once."""
+    first = asyncio.run(org_keys.aget(key_id))
+    assert asyncio.run(org_keys.aget(key_id)) is first

@@ -1,0 +1,34 @@
+"""Fixtures of the tests of Okta's management API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hookkey_verify import ApiToken
+from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.okta.client import HookKeysClient
+
+
+class Naps:
+    """Sleeps that take no time, and what was announced before each."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.announced: list[float] = []
+
+    def options(self) -> dict[str, Any]:
+        return {"sleep": self.slept.append, "on_wait": self.announced.append}
+
+
+@pytest.fixture
+def naps() -> Naps:
+    return Naps()
+
+
+@pytest.fixture
+def client(okta: OktaEmulator, naps: Naps) -> Iterator[HookKeysClient]:
+    with HookKeysClient(okta.url, ApiToken(okta.api_token), **naps.options()) as made:
+        yield made

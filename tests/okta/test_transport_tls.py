@@ -1,0 +1,141 @@
+"""OktaTransport: certificates, CA bundles and TLS through a proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+
+from hookkey_verify import ApiToken, ConfigurationError
+from hookkey_verify._runtime.clock import monotonic_clock
+from hookkey_verify.errors import TransportError
+from hookkey_verify.okta.transport import OktaTransport
+
+from ..conftest import KeyPool
+from ..faults import FaultServer, Peer, json_answer
+from .exchanges import PATH, SECRET, exchange
+
+
+def _certificate(key_pool: KeyPool, path: Path, *, address: str, ends: timedelta) -> Path:
+    """A self-signed certificate with its key, as one PEM file."""
+    key, now = key_pool(), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=2))
+        .not_valid_after(now + ends)
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_password)
+        + made.public_bytes(encoding)
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def certificate(key_pool: KeyPool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    return _certificate(key_pool, path, address="127.0.0.1", ends=timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("address", "ends"),
+    [("127.0.0.2", timedelta(hours=1)), ("127.0.0.1", timedelta(hours=-1))],
+    ids=["another name", "expired"],
+)
+def test_a_trusted_certificate_that_does_not_fit(
+    key_pool: KeyPool, tmp_path: Path, address: str, ends: timedelta
+) -> None:
+    """25. Of another host, or of yesterday: nothing was sent."""
+    path = _certificate(key_pool, tmp_path / "tls.pem", address=address, ends=ends)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with FaultServer(json_answer(200, {}), tls=context) as server:
+        transport = OktaTransport(server.url, ApiToken(SECRET), verify=str(path))
+        with pytest.raises(TransportError, match="TLS certificate was not accepted"):
+            transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
+        transport.close()
+    assert server.requests == []
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    """25. RFC 6761 section 6.4: .invalid never does."""
+    with pytest.raises(TransportError, match=r"not known \(https://no-such-org.invalid\)"):
+        exchange("https://no-such-org.invalid")
+
+
+@pytest.fixture
+def tls_server(certificate: Path) -> Iterator[FaultServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with FaultServer(json_answer(200, {}), tls=context) as server:
+        yield server
+
+
+def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
+    """A tunnel, through which TLS goes to the org itself."""
+    host, port = tls_server.url.removeprefix("https://").split(":")
+
+    def tunnel(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection((host, int(port))) as far:
+            ends = {far: peer.connection, peer.connection: far}
+            while True:
+                for end in select.select([*ends], [], [])[0]:
+                    octets = end.recv(65_536)
+                    if not octets:
+                        return
+                    ends[end].sendall(octets)
+
+    with FaultServer(tunnel) as proxy:
+        transport = OktaTransport(
+            tls_server.url, ApiToken(SECRET), verify=str(certificate), proxies={"https": proxy.url}
+        )
+        answer = transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
+        transport.close()
+    assert answer.json_object() == {}
+    assert proxy.requests[0].line.startswith(f"CONNECT {host}:{port}")
+    assert SECRET not in str(proxy.requests[0].headers)
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\0"])
+def test_a_file_that_is_no_bundle(tmp_path: Path, content: bytes) -> None:
+    """Found at construction, not at the first call."""
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="HOOKKEY_CA_BUNDLE"):
+        OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path / "ca.pem"))
+
+
+def test_a_directory_of_certificates(tmp_path: Path) -> None:
+    """As OpenSSL has it."""
+    OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path)).close()
+
+
+def test_an_unknown_certificate_is_refused(tls_server: FaultServer) -> None:
+    """The error names the argument that takes the CA bundle, and nothing was sent."""
+    with pytest.raises(TransportError, match="verify= takes the path of a CA bundle"):
+        exchange(tls_server.url)
+    assert tls_server.requests == []
+
+
+def test_a_ca_bundle_is_used(
+    tls_server: FaultServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``verify`` is the path of what is trusted; variables that name another are ignored."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.parent / "absent.pem"))
+    transport = OktaTransport(tls_server.url, ApiToken(SECRET), verify=str(certificate))
+    assert transport.exchange("GET", PATH, deadline=monotonic_clock() + 5).status == 200
+    transport.close()

@@ -1,0 +1,88 @@
+"""TokenEndpoint: responses when a key source, a store or a clock fails, and what is logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from hookkey_verify import HookSigner, StaticKeys, TokenEndpoint
+from hookkey_verify.errors import KeySourceConfigurationError, KeyUnavailableError
+from hookkey_verify.replay import MemoryReplayStore
+
+from .token_requests import SECRET, Run, asked, endpoint_of, error, verifier_of
+
+
+class _Source:
+    """A key source that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def get(self, kid: str, *, algorithm: str | None = None, deadline: float | None = None) -> Any:
+        raise self.error
+
+    async def aget(
+        self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
+    ) -> Any:
+        raise self.error
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        (KeyUnavailableError("x", retry_after=7), 503, "temporarily_unavailable"),
+        (OSError("x"), 503, "temporarily_unavailable"),
+        (KeySourceConfigurationError("x"), 500, "server_error"),
+    ],
+)
+def test_keys_that_cannot_be_had(
+    signer: HookSigner, ask: Run, failure: Exception, status: int, code: str
+) -> None:
+    """503 with Retry-After, which Okta may try again; 500 for what only we can repair."""
+    endpoint = endpoint_of(verifier_of(_Source(failure)))  # type: ignore[arg-type]
+    answer = ask(endpoint, asked(signer))
+    assert error(answer) == (status, code)
+    assert ("Retry-After" in dict(answer.headers)) is (status == 503)
+    if isinstance(failure, KeyUnavailableError):
+        assert dict(answer.headers)["Retry-After"] == "7"
+
+
+def test_a_full_replay_store(keys: StaticKeys, signer: HookSigner, ask: Run) -> None:
+    """503: to forget a live jti would be worse."""
+    store = MemoryReplayStore(max_entries=1, single_process=True)
+    endpoint = endpoint_of(verifier_of(keys, replay=store))
+    assert ask(endpoint, asked(signer)).status == 200
+    assert error(ask(endpoint, asked(signer))) == (503, "temporarily_unavailable")
+
+
+def test_a_clock_that_fails(keys: StaticKeys, signer: HookSigner, ask: Run) -> None:
+    """500, and nothing is raised."""
+
+    def clock() -> float:
+        raise OSError
+
+    endpoint = endpoint_of(verifier_of(keys), clock=clock)
+    assert error(ask(endpoint, asked(signer))) == (500, "server_error")
+
+
+def test_nothing_is_logged_that_is_secret(
+    endpoint: TokenEndpoint, signer: HookSigner, ask: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Refusals are, but no assertion, secret or token."""
+    caplog.set_level(logging.DEBUG)
+    form = asked(signer)
+    answer = ask(endpoint, form)
+    ask(endpoint, form)
+    ask(endpoint, {**form, "grant_type": "x"})
+    wrong = {"client_id": "0oasecret", "client_secret": "wr0ng", "grant_type": "client_credentials"}
+    ask(endpoint, wrong)
+    assert caplog.text.count("a token was refused") == 3
+    for secret in (form["client_assertion"], "wr0ng", json.loads(answer.body)["access_token"]):
+        assert secret not in caplog.text
+        assert secret.rpartition(".")[2] not in caplog.text
+    assert SECRET not in repr(endpoint)

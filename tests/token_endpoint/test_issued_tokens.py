@@ -1,0 +1,276 @@
+"""TokenEndpoint: the tokens that it issues, and how it is constructed."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from hookkey_verify import (
+    ConfigurationError,
+    HookSigner,
+    HookVerificationError,
+    HookVerifier,
+    StaticKeys,
+    TokenEndpoint,
+    token_endpoint,
+)
+from hookkey_verify.endpoint import Endpoint
+from hookkey_verify.errors import LifetimeError
+from hookkey_verify.replay import MemoryReplayStore
+from hookkey_verify.signing_key import SigningKey
+from hookkey_verify.token_endpoint import ClientSecret
+
+from ..conftest import CLIENT_ID, TOKEN_URL
+from .token_requests import (
+    AUDIENCE,
+    FORM,
+    ISSUER,
+    KEY,
+    SECRET,
+    Run,
+    asked,
+    endpoint_of,
+    error,
+    verifier_of,
+)
+
+
+def test_a_token(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
+    """RFC 6749 section 5.1, RFC 9068 section 2.2; ``expires_in`` always, or Okta fails."""
+    answer = ask(endpoint, asked(signer))
+    headers = {**dict(answer.headers)}
+    assert (answer.status, headers["Content-Type"]) == (200, "application/json")
+    assert (headers["Cache-Control"], headers["Pragma"]) == ("no-store", "no-cache")
+    document = json.loads(answer.body)
+    token = document.pop("access_token")
+    assert document == {"token_type": "Bearer", "expires_in": 300, "scope": "hooks"}
+    hook = endpoint.verifier.verify_headers({"Authorization": f"Bearer {token}"})
+    assert (hook.issuer, hook.audience) == (ISSUER, (AUDIENCE,))
+    assert (hook.subject, hook.client_id, hook.scopes) == (CLIENT_ID, CLIENT_ID, ("hooks",))
+    assert hook.header["typ"] == "at+jwt"
+    assert hook.expires_at - (hook.issued_at or 0) == 300
+    assert len(hook.jti or "") >= 20
+
+
+def test_tokens_differ(endpoint: TokenEndpoint, signer: HookSigner) -> None:
+    """Even within one second, by their jti."""
+    answers = [endpoint.respond("POST", FORM, urlencode(asked(signer)).encode()) for _ in range(20)]
+    assert len({answer.body for answer in answers}) == 20
+
+
+@pytest.mark.parametrize(
+    ("scope", "granted"),
+    [
+        (None, "hooks other"),
+        ("", "hooks other"),
+        ("hooks", "hooks"),
+        ("other hooks", "hooks other"),
+        ("hooks hooks", "hooks"),
+    ],
+)
+def test_scopes(
+    endpoint: TokenEndpoint, signer: HookSigner, ask: Run, scope: str | None, granted: str
+) -> None:
+    """What is asked for, or everything when nothing is (RFC 6749 section 3.3)."""
+    document = json.loads(ask(endpoint, asked(signer, scope=scope)).body)
+    assert document["scope"] == granted
+    assert " ".join(endpoint.verifier.verify(document["access_token"]).scopes) == granted
+
+
+def test_a_refused_scope_does_not_use_up_the_assertion(
+    endpoint: TokenEndpoint, signer: HookSigner, ask: Run
+) -> None:
+    """It is judged before."""
+    form = asked(signer, scope="root")
+    assert error(ask(endpoint, form)) == (400, "invalid_scope")
+    assert ask(endpoint, {**form, "scope": "hooks"}).status == 200
+
+
+def test_a_client_secret(endpoint: TokenEndpoint, ask: Run) -> None:
+    """``client_secret_post``; of several secrets each."""
+    form = {"grant_type": "client_credentials", "client_id": "0oasecret", "scope": "hooks"}
+    for secret in (SECRET, "old-" + SECRET):
+        answer = ask(endpoint, {**form, "client_secret": secret})
+        token = json.loads(answer.body)["access_token"]
+        assert endpoint.verifier.verify(token).client_id == "0oasecret"
+
+
+def test_only_secrets_are_known(signer: HookSigner, ask: Run) -> None:
+    """Then an assertion is no way to authenticate. A secret is not in the client's repr."""
+    client = ClientSecret("0oasecret", SECRET)
+    assert error(ask(endpoint_of(client), asked(signer))) == (401, "invalid_client")
+    assert repr(client) == "ClientSecret(client_id='0oasecret')"
+
+
+def test_what_is_kept_of_grants_is_bounded(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever order a client writes its scopes, and with another one meanwhile."""
+    monkeypatch.setattr(token_endpoint, "MAX_GRANTS", 2)
+    endpoint = endpoint_of([ClientSecret(name, SECRET) for name in ("a", "b")])
+    form = {"grant_type": "client_credentials", "client_secret": SECRET}
+    for scope in ("hooks", "other", "hooks other", "other hooks", "hooks " * 99 + "hooks"):
+        for name in ("a", "b"):
+            answer = json.loads(ask(endpoint, {**form, "client_id": name, "scope": scope}).body)
+            hook = endpoint.verifier.verify(answer["access_token"])
+            assert (hook.client_id, answer["scope"]) == (name, " ".join(sorted({*scope.split()})))
+            assert len(endpoint._grants) <= 2
+            assert all(len(scopes) <= len("hooks other") for _, scopes in endpoint._grants)
+
+
+def test_several_clients(key_pool: Any, ask: Run) -> None:
+    """Each by its own key and token URL; which one it is says the assertion, and proves it."""
+    signers = {f"0oa{n}": HookSigner(key_pool(), f"kid{n}") for n in range(3)}
+    clients = [
+        verifier_of(
+            StaticKeys.from_jwk(signer.public_jwk()),
+            client_id=name,
+            token_url=f"{TOKEN_URL}/{name}",
+        )
+        for name, signer in signers.items()
+    ]
+    endpoint = endpoint_of(clients)
+    for name, signer in signers.items():
+        token = signer.client_assertion(client_id=name, token_url=f"{TOKEN_URL}/{name}")
+        document = json.loads(ask(endpoint, asked(signer, client_assertion=token)).body)
+        assert endpoint.verifier.verify(document["access_token"]).subject == name
+    forged = signers["0oa1"].client_assertion(client_id="0oa0", token_url=f"{TOKEN_URL}/0oa0")
+    stranger = signers["0oa1"].client_assertion(client_id="0oa9", token_url=TOKEN_URL)
+    for assertion in (forged, stranger, "a.b.c", "x", "a.e30.c", "a.bnVsbA.c", "é.é.é"):
+        answer = ask(endpoint, asked(signer, client_assertion=assertion))
+        assert error(answer) == (401, "invalid_client")
+
+
+def test_a_client_may_name_itself(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
+    """RFC 7521 section 4.2: but as the assertion does."""
+    assert ask(endpoint, asked(signer, client_id=CLIENT_ID)).status == 200
+    assert error(ask(endpoint, asked(signer, client_id="0oax"))) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
+def test_algorithms(keys: StaticKeys, signer: HookSigner, algorithm: Any) -> None:
+    """All three, for its own verifier and for another one that has its JWK Set."""
+    endpoint = endpoint_of(verifier_of(keys), signing_key=SigningKey.generate(algorithm))
+    answer = endpoint.respond("POST", FORM, urlencode(asked(signer)).encode())
+    token = json.loads(answer.body)["access_token"]
+    elsewhere = HookVerifier.for_access_token(
+        StaticKeys.from_jwks(json.loads(json.dumps(endpoint.jwks))),
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        client_id=CLIENT_ID,
+        scopes=["hooks"],
+        algorithms=[algorithm],
+    )
+    assert elsewhere.verify(token).kid == endpoint.verifier.verify(token).kid
+
+
+def test_names_that_need_escaping(keys: StaticKeys, signer: HookSigner) -> None:
+    """The payload is written by hand, but not by chance."""
+    odd = 'a"b\\c\u00e9\n'
+    endpoint = endpoint_of(
+        verifier_of(keys, client_id=odd), issuer=odd, audience=odd, scopes=["a'b,c}"]
+    )
+    form = asked(signer, client_id=odd, scope=None)
+    form["client_assertion"] = signer.client_assertion(client_id=odd, token_url=TOKEN_URL)
+    answer = endpoint.respond("POST", FORM, urlencode(form).encode())
+    hook = endpoint.verifier.verify(json.loads(answer.body)["access_token"])
+    assert (hook.issuer, hook.audience, hook.subject) == (odd, (odd,), odd)
+    assert hook.scopes == ("a'b,c}",)
+
+
+def test_a_change_of_keys_without_a_gap(keys: StaticKeys, signer: HookSigner) -> None:
+    """Old and new processes side by side, in each of the three steps, take each other's tokens."""
+    old, new = SigningKey.generate(), SigningKey.generate("EdDSA")
+    steps = [[old], [old, new], [new, old], [new]]
+    running = [endpoint_of(verifier_of(keys), signing_key=step) for step in steps]
+    for before, after in pairwise(running):
+        for issuing, verifying in ((before, after), (after, before)):
+            body = urlencode(asked(signer)).encode()
+            token = json.loads(issuing.respond("POST", FORM, body).body)["access_token"]
+            assert verifying.verifier.verify(token)
+    assert len(running[1].jwks["keys"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"signing_key": None}, "signing_key must be"),
+        ({"signing_key": []}, "signing_key must be"),
+        ({"signing_key": [KEY, KEY]}, "two keys"),
+        ({"signing_key": ["x"]}, "signing_key must be"),
+        ({"issuer": ""}, "issuer must be"),
+        ({"audience": None}, "audience must be"),
+        ({"scopes": "hooks"}, "scopes must be"),
+        ({"scopes": []}, "scopes must be"),
+        ({"scopes": ["a b"]}, "scopes must be"),
+        ({"scopes": [5]}, "scopes must be"),
+        ({"lifetime": 29}, "lifetime must be"),
+        ({"lifetime": 86_401}, "lifetime must be"),
+        ({"lifetime": 300.0}, "lifetime must be"),
+    ],
+    ids=str,
+)
+def test_arguments(keys: StaticKeys, options: dict[str, Any], problem: str) -> None:
+    """Are named."""
+    with pytest.raises(ConfigurationError, match=problem):
+        endpoint_of(verifier_of(keys), **options)
+
+
+def test_clients(keys: StaticKeys) -> None:
+    """Whoever is not held to single use, one audience, an hour and itself is refused at once."""
+    loose: dict[str, Any] = {"issuer": CLIENT_ID, "audience": TOKEN_URL, "subject": CLIENT_ID}
+    once: dict[str, Any] = {"replay": MemoryReplayStore(single_process=True)}
+    access = HookVerifier.for_access_token(keys, issuer=ISSUER, audience=AUDIENCE, client_id="x")
+    for clients, problem in (
+        ([], "clients must be"),
+        (None, "clients must be"),
+        ("0oa", "clients must be"),
+        ([5], "clients must be"),
+        (access, "for_client_assertion"),
+        (HookVerifier(keys, **{**loose, "issuer": None}, **once), "for_client_assertion"),
+        (HookVerifier(keys, **{**loose, "audience": None}, **once), "know the token_url"),
+        (HookVerifier(keys, **loose, **once), "an hour"),
+        (verifier_of(keys, max_lifetime=3601), "an hour"),
+        (verifier_of(keys, replay=None), "replay=MemoryReplayStore"),
+        ([verifier_of(keys), verifier_of(keys)], "same client id"),
+        ([verifier_of(keys), ClientSecret(CLIENT_ID, "x")], "same client id"),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            endpoint_of(clients)
+    for arguments in (("",), (5, "x"), ("a",), ("a", ""), ("a", 5)):
+        with pytest.raises(ConfigurationError):
+            ClientSecret(*arguments)
+
+
+def test_it_is_an_endpoint(endpoint: TokenEndpoint) -> None:
+    """Which adapters mount; and its keys cannot be changed from outside."""
+    assert isinstance(endpoint, Endpoint)
+    endpoint.jwks["keys"][0]["kid"] = "x"
+    assert endpoint.jwks["keys"][0]["kid"] == KEY.kid
+    assert "d" not in endpoint.jwks["keys"][0]
+    assert repr(endpoint) == f"TokenEndpoint({CLIENT_ID!r}, '0oasecret')"
+
+
+def test_its_verifier_refuses_what_it_has_not_issued(
+    endpoint: TokenEndpoint, signer: HookSigner
+) -> None:
+    """Assertions, other tokens of the same key, and tokens beyond their end."""
+    assertion = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
+    half = KEY.sign(json.dumps({"iss": ISSUER, "aud": AUDIENCE, "exp": 9e9}).encode())
+    for token in (assertion, half.decode()):
+        with pytest.raises(HookVerificationError):
+            endpoint.verifier.verify(token)
+
+
+def test_its_verifier_refuses_what_lives_longer_than_its_tokens(
+    keys: StaticKeys, signer: HookSigner
+) -> None:
+    """Such as those of another endpoint with the same key."""
+    short, long = (endpoint_of(verifier_of(keys), lifetime=seconds) for seconds in (300, 600))
+    form = urlencode(asked(signer)).encode()
+    token = json.loads(long.respond("POST", FORM, form).body)["access_token"]
+    assert long.verifier.verify(token).client_id == CLIENT_ID
+    with pytest.raises(LifetimeError):
+        short.verifier.verify(token)
