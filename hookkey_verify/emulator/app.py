@@ -153,7 +153,7 @@ class _Site:
     # Tokens
 
     async def _org_token(self, request: Request) -> Any:
-        form, proof = await _form(request), request.headers.get("dpop")
+        form, proof = await _form(request), request.headers.get("dpop", "")
         url = str(request.url.replace(query=""))
         return await run_in_threadpool(self._parts.apps.grant, form, proof, url)
 
@@ -360,7 +360,7 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
         return
     scope = "okta.inlineHooks." + ("read" if request.method == "GET" else "manage")
     url = str(request.url.replace(query=""))
-    apps.check(header, request.headers.get("dpop"), request.method, url, scope)
+    apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
 
 
 async def _octets(request: Request) -> bytes | None:

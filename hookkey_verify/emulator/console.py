@@ -166,7 +166,7 @@ class Console:
     def _page(
         self, request: Request, *, inspection: Inspection | None = None, problem: str = ""
     ) -> Response:
-        hooks = [self._hooks.get(hook["id"]) for hook in self._hooks.list()]
+        hooks = self._hooks.all()
         names = {hook.id: hook.name for hook in hooks}
         nonce = secrets.token_urlsafe(16)
         html = _template().render(

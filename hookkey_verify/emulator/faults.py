@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
 
@@ -44,25 +44,9 @@ class Fault:
     """How many requests."""
 
     def __post_init__(self) -> None:
-        is_status = type(self.what) is int and 400 <= self.what <= 599
-        if self.what is not None and self.what not in get_args(FaultKind) and not is_status:
-            kinds = ", ".join(get_args(FaultKind))
-            raise ConfigurationError(f"what must be None, a status from 400 to 599, or {kinds}")
-        if type(self.delay) not in (int, float) or not 0 <= self.delay <= 60:
-            raise ConfigurationError("delay must be a number of seconds from 0 to 60")
-        if self.what == "slow" and not self.delay:
-            raise ConfigurationError("slow needs a delay: the seconds that the answer takes")
-        if type(self.after) is not bool:
-            raise ConfigurationError("after must be True or False")
-        if type(self.times) is not int or self.times < 1:
-            raise ConfigurationError("times must be a positive number of requests")
-        if not isinstance(self.path, str) or not isinstance(self.method, str | None):
-            raise ConfigurationError("path and method must be strings")
-        if not isinstance(self.headers, Mapping) or not all(map(_is_header, self.headers.items())):
-            raise ConfigurationError(
-                "headers must map names to values of printable ASCII, and cannot be "
-                + ", ".join(_FRAMING)
-            )
+        for holds, rule in _RULES:
+            if not holds(self):
+                raise ConfigurationError(rule)
 
     @property
     def status(self) -> int | None:
@@ -70,13 +54,47 @@ class Fault:
         return self.what if isinstance(self.what, int) else None
 
 
+def _is_what(what: object) -> bool:
+    is_status = type(what) is int and 400 <= what <= 599
+    return what is None or what in get_args(FaultKind) or is_status
+
+
 def _is_header(header: tuple[object, object]) -> bool:
     name, value = header
-    if not isinstance(name, str) or not isinstance(value, str):
-        return False
-    if name.lower() in _FRAMING:
+    if not isinstance(name, str) or not isinstance(value, str) or name.lower() in _FRAMING:
         return False
     return bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
+
+
+_RULES: Final[tuple[tuple[Callable[[Fault], bool], str], ...]] = (
+    (
+        lambda fault: _is_what(fault.what),
+        f"what must be None, a status from 400 to 599, or {', '.join(get_args(FaultKind))}",
+    ),
+    (
+        lambda fault: type(fault.delay) in (int, float) and 0 <= fault.delay <= 60,
+        "delay must be a number of seconds from 0 to 60",
+    ),
+    (
+        lambda fault: fault.what != "slow" or fault.delay > 0,
+        "slow needs a delay: the seconds that the answer takes",
+    ),
+    (lambda fault: type(fault.after) is bool, "after must be True or False"),
+    (
+        lambda fault: type(fault.times) is int and fault.times >= 1,
+        "times must be a positive number of requests",
+    ),
+    (
+        lambda fault: isinstance(fault.path, str) and isinstance(fault.method, str | None),
+        "path and method must be strings",
+    ),
+    (
+        lambda fault: (
+            isinstance(fault.headers, Mapping) and all(map(_is_header, fault.headers.items()))
+        ),
+        "headers must map names to values of printable ASCII, and cannot be " + ", ".join(_FRAMING),
+    ),
+)
 
 
 class Faults:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
-from .okta_error import OktaError, identifier
+from .okta_error import OktaError, identifier, invalid
 from .rsa_keys import from_pem, new_rsa_key, to_pem
 from .store import Store
 
@@ -125,9 +125,7 @@ class HookKeyStore:
         with self._lock:
             if self._by_id(id).is_used or self._is_used(id):
                 # GUESS: Okta documents that used keys cannot be deleted, not what it answers.
-                raise OktaError(
-                    400, "E0000001", "Api validation failed: hookKey", "The key is used by a hook."
-                )
+                raise invalid("hookKey", "The key is used by a hook.")
             self._forget(id)
 
     def remove(self, id: str) -> None:  # noqa: A002
@@ -185,20 +183,13 @@ class HookKeyStore:
     def _refuse_create(self, name: str) -> None:
         if len(self._keys) >= MAX_KEYS:
             # GUESS: Okta documents the limit of 50, not what it answers beyond it.
-            raise OktaError(
-                400,
-                "E0000001",
-                "Api validation failed: hookKey",
-                "The org has 50 hook keys already.",
-            )
+            raise invalid("hookKey", "The org has 50 hook keys already.")
         self._refuse_name(name)
 
     def _refuse_name(self, name: str) -> None:
         if any(key.name == name for key in self._keys.values()):
             # GUESS: Okta documents that names are unique, not what it answers to a second one.
-            raise OktaError(
-                400, "E0000001", "Api validation failed: name", "name: This name is in use already."
-            )
+            raise invalid("name", "name: This name is in use already.")
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self._clock(), UTC)
@@ -209,9 +200,7 @@ def _name(body: Mapping[str, Any]) -> str:
     name = body.get("name")
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME or _has_surrogates(name):
         # GUESS: the exact words; status, code and limits are Okta's.
-        raise OktaError(
-            400, "E0000001", "Api validation failed: name", "name: must have 1 to 255 characters"
-        )
+        raise invalid("name", "name: must have 1 to 255 characters")
     return name
 
 

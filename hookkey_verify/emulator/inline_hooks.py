@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .._runtime.clock import Clock, wall_clock
-from .okta_error import OktaError, identifier
+from .okta_error import OktaError, identifier, invalid
 from .store import Store
 
 __all__ = ["EVENT_TYPES", "MAX_HOOKS", "InlineHook", "InlineHooks"]
@@ -122,20 +122,23 @@ class InlineHooks:
 
     def uses(self, key_id: str) -> bool:
         """Tell whether a hook uses the hook key with this ``id``."""
-        return any(hook.hook_key_id == key_id for hook in list(self._hooks.values()))
+        return any(hook.hook_key_id == key_id for hook in self.all())
+
+    def all(self) -> tuple[InlineHook, ...]:
+        """Return all hooks."""
+        return tuple(self._hooks.values())
 
     def list(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return all hooks, or those of one type."""
-        hooks = list(self._hooks.values())
-        return [hook.document() for hook in hooks if kind in (None, hook.type)]
+        return [hook.document() for hook in self.all() if kind in (None, hook.type)]
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make a hook, which is active at once."""
         with self._lock:
             if len(self._hooks) >= MAX_HOOKS:
                 # GUESS: the limit is documented, what Okta answers beyond it is not.
-                raise _invalid("inlineHook", f"The org has {MAX_HOOKS} inline hooks already.")
-            hook = self._read(body, None)
+                raise invalid("inlineHook", f"The org has {MAX_HOOKS} inline hooks already.")
+            hook = self._read(body, _new(body.get("type"), self._now()))
             self._keep(hook)
         return hook.document()
 
@@ -153,7 +156,9 @@ class InlineHooks:
         GUESS: so does a member that is left out as a whole, which Okta's schema allows.
         """
         with self._lock:
-            hook = self._read(body, self.get(id))
+            old = self.get(id)
+            kept = {"name": old.name, "version": old.version, "channel": old.channel()}
+            hook = self._read({**kept, **body}, old)
             self._keep(hook)
         return hook.document()
 
@@ -169,7 +174,7 @@ class InlineHooks:
         with self._lock:
             if self.get(id).status != "INACTIVE":
                 # GUESS: that it must be inactive is documented, what Okta answers is not.
-                raise _invalid("inlineHook", "The inline hook must be deactivated first.")
+                raise invalid("inlineHook", "The inline hook must be deactivated first.")
             self._store.drop(_KIND, id)
             del self._hooks[id]
 
@@ -177,58 +182,48 @@ class InlineHooks:
         self._store.put(_KIND, hook.id, asdict(hook))
         self._hooks[hook.id] = hook
 
-    def _read(self, body: Mapping[str, Any], old: InlineHook | None) -> InlineHook:
+    def _read(self, body: Mapping[str, Any], old: InlineHook) -> InlineHook:
         """Check a document, Okta's rules in their order of appearance there."""
-        kind = old.type if old else body.get("type")
-        if kind not in EVENT_TYPES:
-            raise _invalid("type", "type: must be one of " + ", ".join(EVENT_TYPES))
-        if old is not None:
-            body = {"name": old.name, "version": old.version, "channel": old.channel(), **body}
         name = _text(body, "name", 255)
-        if any(hook.name == name and hook is not old for hook in self._hooks.values()):
-            raise _invalid("name", "name: This name is in use already.")  # GUESS
+        if any(hook.name == name and hook.id != old.id for hook in self._hooks.values()):
+            raise invalid("name", "name: This name is in use already.")  # GUESS
         channel = _object(body, "channel")
         config = _object(channel, "config")
         channel_type = channel.get("type")
         if channel_type not in ("HTTP", "OAUTH"):
-            raise _invalid("channel.type", "channel.type: must be HTTP or OAUTH")
-        now = self._now()
+            raise invalid("channel.type", "channel.type: must be HTTP or OAUTH")
         hook = InlineHook(
-            id=old.id if old else "cal" + identifier(17),
+            id=old.id,
             name=name,
-            type=str(kind),
-            status=old.status if old else "ACTIVE",
+            type=old.type,
+            status=old.status,
             version=_text({"version": "1.0.0", **body}, "version", 20),
-            created=old.created if old else now,
-            last_updated=now,
+            created=old.created,
+            last_updated=self._now(),
             channel_type=channel_type,
             uri=self._uri(config, "uri"),
             headers=_headers(config.get("headers")),
         )
         return (self._http if channel_type == "HTTP" else self._oauth)(hook, config, old)
 
-    def _http(
-        self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook | None
-    ) -> InlineHook:
+    def _http(self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook) -> InlineHook:
         scheme = config.get("authScheme")
         if scheme is None:
             return hook
         if not isinstance(scheme, Mapping) or scheme.get("type") != "HEADER":
-            raise _invalid("authScheme", "channel.config.authScheme.type: must be HEADER")
-        kept = old.auth_header[1] if old and old.auth_header else None
+            raise invalid("authScheme", "channel.config.authScheme.type: must be HEADER")
+        kept = old.auth_header[1] if old.auth_header else None
         secret = scheme.get("value", kept)
         secret = _text({"authScheme.value": secret}, "authScheme.value", MAX_SECRET)
         header = _header({"key": scheme.get("key"), "value": secret})
         return replace(hook, auth_header=header)
 
-    def _oauth(
-        self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook | None
-    ) -> InlineHook:
+    def _oauth(self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook) -> InlineHook:
         auth_type = config.get("authType")
         if auth_type not in _AUTH_TYPES:
-            raise _invalid("authType", f"channel.config.authType: {' or '.join(_AUTH_TYPES)}")
+            raise invalid("authType", f"channel.config.authType: {' or '.join(_AUTH_TYPES)}")
         if config.get("authScheme") is not None:
-            raise _invalid("authScheme", "channel.config.authScheme: must be null for OAUTH")
+            raise invalid("authScheme", "channel.config.authScheme: must be null for OAUTH")
         hook = replace(
             hook,
             auth_type=auth_type,
@@ -237,27 +232,27 @@ class InlineHooks:
             scope=_scope(config),
         )
         if auth_type == "client_secret_post":
-            secret = config.get("clientSecret", old.client_secret if old else None)
+            secret = config.get("clientSecret", old.client_secret)
             secret = _text({"clientSecret": secret}, "clientSecret", MAX_SECRET)
             return replace(hook, client_secret=secret)
         key_id = _text(config, "hookKeyId", 64)
         if not self._has_key(key_id):
-            raise _invalid("hookKeyId", "channel.config.hookKeyId: there is no such hook key")
+            raise invalid("hookKeyId", "channel.config.hookKeyId: there is no such hook key")
         return replace(hook, hook_key_id=key_id)
 
     def _uri(self, config: Mapping[str, Any], name: str) -> str:
         uri = _text(config, name, MAX_URI)
         try:
             parts = urlsplit(uri)
-            host = parts.hostname or ""
         except ValueError:
-            parts, host = urlsplit(""), ""
-        local = self._any_uri and parts.scheme == "http" and host in _LOOPBACK
-        if not host or any(c.isspace() for c in uri) or not (parts.scheme == "https" or local):
+            parts = urlsplit("")
+        is_local = self._any_uri and parts.hostname in _LOOPBACK
+        schemes = ("https", "http") if is_local else ("https",)
+        if not parts.hostname or " " in uri or parts.scheme not in schemes:
             here = ", or here with http://localhost" if self._any_uri else ""
-            raise _invalid(name, f"channel.config.{name}: must begin with https://{here}")
+            raise invalid(name, f"channel.config.{name}: must begin with https://{here}")
         if parts.username is not None:  # GUESS: whether Okta takes it is not documented
-            raise _invalid(name, f"channel.config.{name}: must be without user name and password")
+            raise invalid(name, f"channel.config.{name}: must be without user name and password")
         return uri
 
     def _now(self) -> str:
@@ -269,6 +264,13 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+def _new(kind: object, now: str) -> InlineHook:
+    """Return a hook of this type that has no name and no channel yet."""
+    if not isinstance(kind, str) or kind not in EVENT_TYPES:
+        raise invalid("type", "type: must be one of " + ", ".join(EVENT_TYPES))
+    return InlineHook("cal" + identifier(17), "", kind, "ACTIVE", "", now, now, "", "")
+
+
 def _stored(body: Mapping[str, Any]) -> InlineHook:
     """JSON has no tuples."""
     headers = tuple((str(key), str(value)) for key, value in body["headers"])
@@ -276,15 +278,10 @@ def _stored(body: Mapping[str, Any]) -> InlineHook:
     return InlineHook(**{**body, "headers": headers, "auth_header": secret})
 
 
-def _invalid(what: str, cause: str) -> OktaError:
-    """GUESS: the words; status and code are Okta's."""
-    return OktaError(400, "E0000001", f"Api validation failed: {what}", cause)
-
-
 def _text(body: Mapping[str, Any], name: str, most: int) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= most or not value.isprintable():
-        raise _invalid(name, f"{name}: must have 1 to {most} characters")
+        raise invalid(name, f"{name}: must have 1 to {most} characters")
     return value
 
 
@@ -293,14 +290,14 @@ def _scope(config: Mapping[str, Any]) -> str:
     if scope is None:
         return ""
     if not isinstance(scope, str) or len(scope) > 4096 or not scope.isprintable():
-        raise _invalid("scope", "channel.config.scope: must be text")
+        raise invalid("scope", "channel.config.scope: must be text")
     return scope
 
 
 def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = body.get(name)
     if not isinstance(value, Mapping):
-        raise _invalid(name, f"{name}: must be an object")
+        raise invalid(name, f"{name}: must be an object")
     return value
 
 
@@ -308,7 +305,7 @@ def _headers(value: object) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        raise _invalid("headers", "channel.config.headers: must be a list of key and value")
+        raise invalid("headers", "channel.config.headers: must be a list of key and value")
     return tuple(_header(each) for each in value)
 
 
@@ -316,5 +313,5 @@ def _header(pair: Mapping[str, Any]) -> tuple[str, str]:
     """RFC 9110 section 5: what can be sent."""
     key, value = _text(pair, "key", 255), _text(pair, "value", MAX_SECRET)
     if not _FIELD_NAME.fullmatch(key) or not value.isascii() or value != value.strip():
-        raise _invalid("headers", "key must be a header's name, and value printable ASCII")
+        raise invalid("headers", "key must be a header's name, and value printable ASCII")
     return key, value

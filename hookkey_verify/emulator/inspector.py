@@ -19,7 +19,7 @@ import jwt
 from ..signer import HookSigner
 from .authorization_server import AuthorizationServer
 from .hook_keys import HookKeyStore
-from .inline_hooks import InlineHook, InlineHooks
+from .inline_hooks import InlineHooks
 from .okta_error import OktaError
 
 __all__ = ["Check", "Inspection", "inspect"]
@@ -77,26 +77,34 @@ def inspect(
     header, claims = header or {}, claims or {}
     kid, alg = header.get("kid"), header.get("alg")
     algorithm = Check("algorithm", alg == "RS256", f"alg is {_shown(alg)}; Okta signs with RS256")
-    listed = [hook for hook in map(hooks.get, _ids(hooks)) if hook.hook_key_id is not None]
-    signer = _signer_of(keys, kid)
-    if signer is not None:
-        kind, note = (
-            "client assertion",
-            f"kid is the keyId of a hook key: {_name(keys, signer.kid)}",
-        )
-        rest = [*_assertion(claims, listed, now), *_times(claims, now)]
-    elif kid == server.signer.kid:
-        kind, note, signer = "access token", "kid is the authorization server's", server.signer
-        rest = [*_access_token(claims, server, issuer), *_times(claims, now)]
-    else:
-        kind, note = "unknown", f"kid is {_shown(kid)}, and no key of this org has it"
-        rest = list(_times(claims, now))
+    kind, note, signer = _source(kid, keys, server)
     checks = [form, algorithm, Check("key", signer is not None, note)]
     if signer is not None:
-        good = _is_signed(token, signer.public_jwk())
-        note = "made with that key" if good else "not made with that key, or changed afterwards"
-        checks.append(Check("signature", good, note))
-    return Inspection(kind, header, claims, (*checks, *rest))
+        checks.append(_signature(token, signer))
+    if kind == "client assertion":
+        checks += _assertion(claims, hooks, now)
+    elif kind == "access token":
+        checks += _access_token(claims, server, issuer)
+    return Inspection(kind, header, claims, (*checks, *_times(claims, now)))
+
+
+def _source(
+    kid: object, keys: HookKeyStore, server: AuthorizationServer
+) -> tuple[str, str, HookSigner | None]:
+    """Return what a token with this kid is, a note on its key, and what signs with that key."""
+    signer = _signer_of(keys, kid)
+    if signer is not None:
+        note = f"kid is the keyId of a hook key: {_name(keys, signer.kid)}"
+        return "client assertion", note, signer
+    if kid == server.signer.kid:
+        return "access token", "kid is the authorization server's", server.signer
+    return "unknown", f"kid is {_shown(kid)}, and no key of this org has it", None
+
+
+def _signature(token: str, signer: HookSigner) -> Check:
+    good = _is_signed(token, signer.public_jwk())
+    note = "made with that key" if good else "not made with that key, or changed afterwards"
+    return Check("signature", good, note)
 
 
 def _signer_of(keys: HookKeyStore, kid: object) -> HookSigner | None:
@@ -106,14 +114,15 @@ def _signer_of(keys: HookKeyStore, kid: object) -> HookSigner | None:
         return None
 
 
-def _assertion(claims: Mapping[str, Any], hooks: list[InlineHook], now: float) -> Iterator[Check]:
+def _assertion(claims: Mapping[str, Any], hooks: InlineHooks, now: float) -> Iterator[Check]:
     """RFC 7523 section 3, as Okta's servers hold it."""
     issuer, audience, expires = claims.get("iss"), claims.get("aud"), claims.get("exp")
-    clients = [hook for hook in hooks if hook.client_id == issuer]
+    signed = [hook for hook in hooks.all() if hook.hook_key_id is not None]
+    clients = [hook for hook in signed if hook.client_id == issuer]
     who = f"the client id of {clients[0].name}" if clients else "the client id of no inline hook"
     yield Check("issuer", bool(clients), f"iss is {_shown(issuer)}, {who}")
     yield Check("subject", claims.get("sub") == issuer, f"sub is {_shown(claims.get('sub'))}")
-    urls = sorted({hook.token_url for hook in clients or hooks})
+    urls = sorted({hook.token_url for hook in clients or signed})
     note = f"aud is {_shown(audience)}; the token URL is {' or '.join(urls) or 'not known'}"
     yield Check("audience", audience in urls, note)
     if _is_time(expires):
@@ -165,10 +174,6 @@ def _is_signed(token: str, jwk: Mapping[str, Any]) -> bool:
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         return False
     return True
-
-
-def _ids(hooks: InlineHooks) -> list[str]:
-    return [hook["id"] for hook in hooks.list()]
 
 
 def _name(keys: HookKeyStore, key_id: str) -> str:

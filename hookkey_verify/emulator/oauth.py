@@ -20,7 +20,7 @@ import jwt
 from jwt.types import Options
 
 from .._runtime.clock import Clock, wall_clock
-from .okta_error import OktaError, identifier
+from .okta_error import OktaError, identifier, invalid
 from .store import Store
 
 __all__ = ["ALGORITHMS", "OAuthError", "ServiceApps"]
@@ -165,13 +165,11 @@ class ServiceApps:
         try:
             app = _App.of(body)
         except ValueError as error:
-            cause = f"jwks: {error}"
-            raise OktaError(400, "E0000001", "Api validation failed: jwks", cause) from None
+            raise invalid("jwks", f"jwks: {error}") from None
         known = self._apps.get(client_id)
         if known is not None:
             if not known.has_credentials_of(app):
-                cause = "clientId: another client of the org has it"
-                raise OktaError(400, "E0000001", "Api validation failed: clientId", cause)
+                raise invalid("clientId", "clientId: another client of the org has it")
             body = {**body, "scopes": sorted(known.scopes | app.scopes)}
         self._store.put(_KIND, client_id, body)
         self._apps[client_id] = _App.of(body)
@@ -186,15 +184,15 @@ class ServiceApps:
             raise OAuthError(400, "unsupported_grant_type", "The grant type is not supported.")
         if "client_assertion" in form:
             if form.get("client_assertion_type") != _ASSERTION_TYPE:
-                raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
+                raise _invalid_client("client_assertion_type is invalid.")
             return self._authenticated(form["client_assertion"], url)
         client_id = form.get("client_id", "")
         app = self._apps.get(client_id)
         given = form.get("client_secret", "").encode()
         if app is None or not app.secret:
-            raise OAuthError(401, "invalid_client", "The client is unknown.")
+            raise _invalid_client("The client is unknown.")
         if not secrets.compare_digest(given, app.secret.encode()):
-            raise OAuthError(401, "invalid_client", "The client secret is wrong.")
+            raise _invalid_client("The client secret is wrong.")
         return client_id, app.scopes
 
     def forget(self, client_id: str) -> None:
@@ -206,11 +204,11 @@ class ServiceApps:
         """Forget every token that was given."""
         self._grants.clear()
 
-    def grant(self, form: Mapping[str, str], proof: str | None, url: str) -> dict[str, Any]:
+    def grant(self, form: Mapping[str, str], proof: str, url: str) -> dict[str, Any]:
         """Answer a token request for Okta's own API that came to ``url``. Raises ``OAuthError``."""
         app = self._apps[self.authenticate(form, url)[0]]
         if app.key is None:  # private_key_jwt is the only method for Okta's own scopes
-            raise OAuthError(401, "invalid_client", "client_assertion_type is invalid.")
+            raise _invalid_client("client_assertion_type is invalid.")
         wanted = frozenset(form.get("scope", "").split())
         if not wanted or not wanted <= app.scopes:
             raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
@@ -225,9 +223,7 @@ class ServiceApps:
             "scope": " ".join(sorted(wanted)),
         }
 
-    def check(
-        self, authorization: str, proof: str | None, method: str, url: str, scope: str
-    ) -> None:
+    def check(self, authorization: str, proof: str, method: str, url: str, scope: str) -> None:
         """Accept an API request with one of the tokens. Raises ``OktaError``."""
         scheme, _, token = authorization.partition(" ")
         grant = self._grants.get(token)
@@ -243,16 +239,10 @@ class ServiceApps:
             if thumbprint != grant.thumbprint:
                 raise _invalid_token(scheme)
         if scope not in grant.scopes:
-            raise OktaError(
-                403,
-                "E0000006",
-                "You do not have permission to perform the requested action",
-                challenge=_challenge(
-                    scheme,
-                    "insufficient_scope",
-                    "The access token provided does not contain the required scopes.",
-                ),
-            )
+            words = "The access token provided does not contain the required scopes."
+            challenge = _challenge(scheme, "insufficient_scope", words)
+            summary = "You do not have permission to perform the requested action"
+            raise OktaError(403, "E0000006", summary, challenge=challenge)
 
     def _authenticated(self, assertion: str, url: str) -> tuple[str, frozenset[str]]:
         """Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
@@ -268,31 +258,29 @@ class ServiceApps:
                 options={**_TIMELESS, "verify_aud": False, "require": ["exp", "sub", "iss"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError):
-            raise OAuthError(401, "invalid_client", "The client_assertion is invalid.") from None
+            raise _invalid_client("The client_assertion is invalid.") from None
         if claims.get("aud") != url:
-            raise OAuthError(
-                401,
-                "invalid_client",
+            raise _invalid_client(
                 "The audience claim for client_assertion must be the endpoint invoked for the "
-                "request.",
+                "request."
             )
         if claims["sub"] != claims["iss"]:
-            raise OAuthError(401, "invalid_client", "The sub claim must be the client id.")
+            raise _invalid_client("The sub claim must be the client id.")
         if not _is_date(claims["exp"]):
-            raise OAuthError(401, "invalid_client", "The exp claim must be a number.")
+            raise _invalid_client("The exp claim must be a number.")
         if claims["exp"] <= self._clock():
-            raise OAuthError(401, "invalid_client", "The client_assertion has expired.")
+            raise _invalid_client("The client_assertion has expired.")
         if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
-            raise OAuthError(401, "invalid_client", "The client_assertion lives for too long.")
+            raise _invalid_client("The client_assertion lives for too long.")
         self._use(claims.get("jti"))
         return claims["iss"], app.scopes
 
-    def _proven(self, proof: str | None, method: str, url: str, token: str | None) -> str:
+    def _proven(self, proof: str, method: str, url: str, token: str | None) -> str:
         """Return the thumbprint of the key that signed a good proof for this request."""
         try:
-            key = _Key.of(dict(jwt.get_unverified_header(proof or "")["jwk"]))
+            key = _Key.of(dict(jwt.get_unverified_header(proof)["jwk"]))
             claims = jwt.decode(
-                proof or "",
+                proof,
                 key.key,
                 algorithms=key.algorithms,
                 options={**_TIMELESS, "require": ["jti", "htm", "htu", "iat"]},
@@ -309,9 +297,8 @@ class ServiceApps:
         expected: dict[str, Any] = {"htm": method, "htu": url}
         if token is not None:
             expected["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
-        good = all(claims.get(name) == value for name, value in expected.items())
-        good = good and _is_date(claims["iat"])
-        if not good or not -PROOF_AGE < self._clock() - claims["iat"] < PROOF_AGE:
+        is_recent = _is_date(claims["iat"]) and abs(self._clock() - claims["iat"]) < PROOF_AGE
+        if not is_recent or {name: claims.get(name) for name in expected} != expected:
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
         self._use(claims["jti"])
         return key.thumbprint
@@ -321,8 +308,12 @@ class ServiceApps:
             return
         with self._lock:
             if str(jti) in self._used:
-                raise OAuthError(401, "invalid_client", "The jti has been used before.")
+                raise _invalid_client("The jti has been used before.")
             self._used.add(str(jti))
+
+
+def _invalid_client(words: str) -> OAuthError:
+    return OAuthError(401, "invalid_client", words)
 
 
 def _invalid_token(scheme: str) -> OktaError:

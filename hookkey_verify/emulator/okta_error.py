@@ -6,7 +6,7 @@ import secrets
 import string
 from typing import Any
 
-__all__ = ["OktaError", "identifier"]
+__all__ = ["OktaError", "identifier", "invalid"]
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
 
@@ -40,6 +40,11 @@ class OktaError(Exception):
             "errorId": "oae" + identifier(22),
             "errorCauses": [{"errorSummary": cause} for cause in self.causes],
         }
+
+
+def invalid(what: str, cause: str) -> OktaError:
+    """Return the error for a value that cannot be accepted. GUESS: the words of the summary."""
+    return OktaError(400, "E0000001", f"Api validation failed: {what}", cause)
 
 
 def identifier(length: int) -> str:

@@ -49,40 +49,56 @@ def apply_seed(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, An
     names, hooks = seed.get("keys") or [], seed.get("hooks") or []
     if not isinstance(names, list) or not isinstance(hooks, list):
         raise ConfigurationError("keys and hooks of a seed must be lists")
-    there = {key["name"]: key for key in okta.org.list()}
-    keys, made = dict(there), []
-    for name in names:
-        known = there.get(name) if isinstance(name, str) else None
-        key = known or _made(f"the key {name!r}", okta.create_key, name)
-        keys[key["name"]] = key
-        made.append(key)
-    existing = {hook["name"] for hook in okta.hooks.list()}
-    for number, hook in enumerate(hooks):
-        arguments = _arguments(number, hook, keys)
-        if arguments["name"] not in existing:
-            _made(f"hooks[{number}]", okta.create_hook, **arguments)
+    made = _seed_keys(okta, names)
+    _seed_hooks(okta, hooks)
     return made
 
 
-def _arguments(number: int, hook: object, keys: Mapping[str, Any]) -> dict[str, Any]:
+def _seed_keys(okta: OktaEmulator, names: list[Any]) -> list[dict[str, Any]]:
+    there = {key["name"]: key for key in okta.org.list()}
+    return [
+        there[name]
+        if isinstance(name, str) and name in there
+        else _made(f"the key {name!r}", okta.create_key, name)
+        for name in names
+    ]
+
+
+def _seed_hooks(okta: OktaEmulator, hooks: list[Any]) -> None:
+    keys = {key["name"]: key for key in okta.org.list()}
+    existing = {hook["name"] for hook in okta.hooks.list()}
+    for number, hook in enumerate(hooks):
+        where = f"hooks[{number}]"
+        arguments = {"name": f"Hook {number + 1}", **_arguments(where, hook, keys)}
+        if arguments["name"] not in existing:
+            _made(where, okta.create_hook, **arguments)
+
+
+def _arguments(where: str, hook: object, keys: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of ``create_hook``. Raises ``ConfigurationError`` naming the entry."""
-    where = f"hooks[{number}]"
-    if not isinstance(hook, Mapping) or not set(hook) <= set(_HOOK) or "uri" not in hook:
+    if not isinstance(hook, Mapping) or not {"uri"} <= set(hook) <= set(_HOOK):
         raise ConfigurationError(f"{where} needs a uri and may have {', '.join(_HOOK)}")
-    arguments = {"name": f"Hook {number + 1}", **hook}
-    secret = arguments.pop("secret", None)
+    arguments = dict(hook)
     for name, value in arguments.items():
-        if not isinstance(value, str):
-            raise ConfigurationError(f"{where}: {name} must be text")
-    if secret is not None:
-        if not isinstance(secret, list) or [type(each) for each in secret] != [str, str]:
-            raise ConfigurationError(f"{where}: secret must be a header and its value")
-        arguments["secret"] = secret
+        is_form, form = _FORMS.get(name, (_is_text, "text"))
+        if not is_form(value):
+            raise ConfigurationError(f"{where}: {name} must be {form}")
     if "key" in arguments:
         if arguments["key"] not in keys:
             raise ConfigurationError(f"{where}: there is no key {arguments['key']!r}")
         arguments["key"] = keys[arguments["key"]]
     return arguments
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_header(value: object) -> bool:
+    return value is None or (isinstance(value, list) and [*map(type, value)] == [str, str])
+
+
+_FORMS = {"secret": (_is_header, "a header and its value")}
 
 
 def _made(where: str, make: Any, *arguments: Any, **options: Any) -> Any:
