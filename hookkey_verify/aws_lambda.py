@@ -135,11 +135,12 @@ def _headers(event: Any) -> list[tuple[str, str]]:
     if isinstance(event.get("authorizationToken"), str):  # a TOKEN authorizer
         return [("authorization", event["authorizationToken"])]
     several = _member(event, "multiValueHeaders")
-    if several:
-        lists = {name: v if isinstance(v, list) else [v] for name, v in several.items()}
-        return [(name, v) for name, values in lists.items() for v in values if v is not None]
+    lists = several or _member(event, "headers")
+    pairs = (
+        (name, v) for name, vs in lists.items() for v in (vs if isinstance(vs, list) else [vs])
+    )
     # The console's test events have null for headers that are not there.
-    return [(name, value) for name, value in _member(event, "headers").items() if value is not None]
+    return [(name, value) for name, value in pairs if value is not None]
 
 
 def _member(event: Any, name: str) -> Mapping[str, Any]:

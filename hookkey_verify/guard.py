@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol, runtime_checkable
 
+from ._arguments import flag
 from ._runtime.log import logger
 from ._wire.bearer import Headers, header_values, pick_headers
 from .errors import ConfigurationError, HookKeyError
@@ -137,11 +138,9 @@ class Guard:
             raise ConfigurationError("verifier must be a HookVerifier, or have verify_headers")
         if on_refusal is not None and not callable(on_refusal):
             raise ConfigurationError("on_refusal must be a function of an HttpRefusal")
-        if not isinstance(event_hook, bool):
-            raise ConfigurationError("event_hook must be True or False")
         self._verifier = verifier
         self._on_refusal = on_refusal
-        self._event_hook = event_hook
+        self._event_hook = flag("event_hook", event_hook)
 
     def __repr__(self) -> str:
         return f"Guard({self._verifier!r})"

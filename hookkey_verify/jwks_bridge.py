@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
+from ._arguments import seconds, texts, whole_number
 from ._jose.jwk import PublicKey
 from ._runtime.clock import Clock, monotonic_clock
 from ._runtime.forking import renew_after_fork
@@ -67,10 +68,8 @@ class JwksEndpoint:
         """``max_age`` is for how many seconds others may keep it. Raises ``ConfigurationError``."""
         if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
             raise ConfigurationError('jwks must be a dict with a list of "keys"')
-        if type(max_age) is not int or not 0 <= max_age <= 86_400:
-            raise ConfigurationError("max_age must be a whole number of seconds from 0 to 86400")
         self._set = _Set.of(jwks["keys"])
-        self._max_age = max_age
+        self._max_age = whole_number("max_age", max_age, 0, 86_400)
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:  # noqa: ARG002
         """Answer a request for the set. Raises nothing."""
@@ -113,20 +112,12 @@ class JwksBridge:
         """
         if not isinstance(client, HookKeyList) or asyncio.iscoroutinefunction(client.list):
             raise ConfigurationError("client must be a HookKeysClient")
-        if names is not None and (
-            isinstance(names, str) or not names or not all(isinstance(n, str) for n in names)
-        ):
-            raise ConfigurationError("names must be a list of names of hook keys, or None")
-        for name, value, least, most in (
-            ("fresh_for", fresh_for, 1, 86_400),
-            ("stale_for", stale_for, 0, 30 * 86_400),
-        ):
-            if type(value) not in (int, float) or not least <= value <= most:
-                raise ConfigurationError(f"{name} must be from {least} to {most} seconds")
+        self._names = None if names is None else frozenset(texts("names", names))
+        if self._names == frozenset():
+            raise ConfigurationError("names must be names of hook keys, or None for all keys")
         self._client = client
-        self._names = None if names is None else frozenset(names)
-        self._fresh_for = fresh_for
-        self._stale_for = stale_for
+        self._fresh_for = seconds("fresh_for", fresh_for, 1, 86_400)
+        self._stale_for = seconds("stale_for", stale_for, 0, 30 * 86_400)
         self._clock = clock
         self._set: _Set | None = None
         self._fetched = 0.0

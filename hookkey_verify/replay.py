@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 import threading
 
+from ._arguments import flag, whole_number
 from ._runtime.clock import Clock, wall_clock
 from ._runtime.forking import renew_after_fork
 from ._runtime.log import logger
-from .errors import ConfigurationError, KeyUnavailableError
+from .errors import KeyUnavailableError
 
 __all__ = ["MemoryReplayStore"]
 
@@ -45,15 +46,11 @@ class MemoryReplayStore:
         clock: Clock = wall_clock,
     ) -> None:
         """``clock`` returns epoch seconds. Raises ``ConfigurationError`` naming the argument."""
-        if type(single_process) is not bool:
-            raise ConfigurationError("single_process must be True or False")
-        if type(max_entries) is not int or max_entries < 1:
-            raise ConfigurationError("max_entries must be a positive integer")
-        self._max_entries = max_entries
+        self._max_entries = whole_number("max_entries", max_entries, 1)
         self._clock = clock
         self._used: dict[tuple[str, str], float] = {}
         self._expiries: list[tuple[float, tuple[str, str]]] = []
-        self._warned = single_process
+        self._warned = flag("single_process", single_process)
         self.renew()
         renew_after_fork(self)
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.utils import base64url_encode
 
+from ._arguments import seconds, text
 from ._runtime.clock import Clock, wall_clock
 from .errors import ConfigurationError
 
@@ -91,17 +92,12 @@ class HookSigner:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        for name, value in (("client_id", client_id), ("token_url", token_url)):
-            if not isinstance(value, str) or not value.strip():
-                raise ConfigurationError(f"{name} must be a non-empty string")
-        if type(lifetime) not in (int, float) or not math.isfinite(lifetime) or lifetime <= 0:
-            raise ConfigurationError("lifetime must be a positive number of seconds")
-        now = int(self._clock())
+        now, lifetime = int(self._clock()), seconds("lifetime", lifetime, 1e-3)
         return self.sign(
             {
-                "iss": client_id,
+                "iss": text("client_id", client_id),
                 "sub": client_id,
-                "aud": token_url,
+                "aud": text("token_url", token_url),
                 "iat": now,
                 "exp": now + math.ceil(lifetime),
                 "jti": str(uuid.uuid4()),

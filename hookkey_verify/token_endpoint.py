@@ -16,11 +16,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
+from ._arguments import text, whole_number
 from ._runtime.clock import Clock, wall_clock
 from ._runtime.log import logger
 from ._wire.bearer import Headers, pick_headers
 from ._wire.form import FormError, read_form
-from ._wire.scope import is_scope
+from ._wire.scope import scope_names
 from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavailableError
 from .guard import HttpAnswer
 from .keys.static import StaticKeys
@@ -54,9 +55,7 @@ class ClientSecret:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        if not isinstance(client_id, str) or not client_id:
-            raise ConfigurationError("client_id must be a non-empty string")
-        self.client_id = client_id
+        self.client_id = text("client_id", client_id)
         self._digests = secret_digests("a client secret", client_secrets)
 
     def __repr__(self) -> str:
@@ -104,18 +103,12 @@ class TokenEndpoint:
         """
         self._assertions, self._secrets = _known(clients)
         keys = _signing_keys(signing_key)
-        if type(lifetime) is not int or not 30 <= lifetime <= 86_400:
-            raise ConfigurationError("lifetime must be a whole number of seconds from 30 to 86400")
-        if isinstance(scopes, str) or not scopes or not all(map(is_scope, scopes)):
-            raise ConfigurationError("scopes must be a list of scope names (RFC 6749 section 3.3)")
-        for name, value in (("issuer", issuer), ("audience", audience)):
-            if not isinstance(value, str) or not value.strip():
-                raise ConfigurationError(f"{name} must be a non-empty string")
+        self._lifetime = whole_number("lifetime", lifetime, 30, 86_400)
         self.keys = StaticKeys([key.public_key for key in keys])
         self.verifier = HookVerifier(
             self.keys,
-            issuer=issuer,
-            audience=audience,
+            issuer=text("issuer", issuer),
+            audience=text("audience", audience),
             algorithms={key.algorithm for key in keys},
             required_claims=("iat", "jti", "client_id", "scope"),
             max_lifetime=lifetime,
@@ -124,9 +117,8 @@ class TokenEndpoint:
         )
         self._sign = keys[0].sign
         self._jwks = [key.public_key.as_jwk() for key in keys]
-        self._scopes = frozenset(scopes)
+        self._scopes = frozenset(scope_names(scopes, least=1))
         self._all_scopes = " ".join(sorted(self._scopes))
-        self._lifetime = lifetime
         self._clock = clock
         self._claims = {"iss": issuer, "aud": audience}
         self._grants: dict[tuple[str, str], _Grant] = {}
@@ -165,15 +157,8 @@ class TokenEndpoint:
         """Validate everything except the assertion, which is expensive to verify."""
         if method != "POST":
             raise _RefusedError(405, "invalid_request", "only POST is answered", ("Allow", "POST"))
-        kinds, credentials = pick_headers(headers, ("content-type", "authorization"))
-        if kinds != [_FORM] and (len(kinds) != 1 or not _is_form(kinds[0])):
-            raise _RefusedError(400, "invalid_request", f"the content must be {_FORM}")
-        if len(body) > MAX_BODY:
-            raise _RefusedError(413, "invalid_request", f"at most {MAX_BODY} bytes are read")
-        try:
-            form = read_form(body, _ESCAPED)
-        except FormError as error:
-            raise _RefusedError(400, "invalid_request", f"the form {error}") from None
+        content_types, credentials = pick_headers(headers, ("content-type", "authorization"))
+        form = _form(content_types, body)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise _RefusedError(400, "invalid_request", "grant_type is missing")
@@ -329,7 +314,7 @@ def _error(
 
 
 def _signing_keys(given: SigningKey | Sequence[SigningKey]) -> list[SigningKey]:
-    keys = [*given] if isinstance(given, Sequence) else [given]
+    keys = _several(given)
     if not keys or not all(isinstance(key, SigningKey) for key in keys):
         raise ConfigurationError("signing_key must be a SigningKey, or several")
     if len({key.kid for key in keys}) != len(keys):
@@ -337,11 +322,14 @@ def _signing_keys(given: SigningKey | Sequence[SigningKey]) -> list[SigningKey]:
     return keys
 
 
+def _several(given: Any) -> list[Any]:
+    return [*given] if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
 def _known(clients: Any) -> tuple[VerifierByIssuer | None, dict[str, ClientSecret]]:
-    given = clients if isinstance(clients, Sequence) and not isinstance(clients, str) else [clients]
     verifiers: list[Any] = []
     secrets: list[ClientSecret] = []
-    for client in given:
+    for client in _several(clients):
         if isinstance(client, ClientSecret):
             secrets.append(client)
         elif isinstance(client, VerifierByIssuer):
@@ -376,5 +364,13 @@ def _client_id(client: Any) -> str:
     return policy.subject
 
 
-def _is_form(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == _FORM
+def _form(content_types: Sequence[str], body: bytes) -> dict[str, str]:
+    media_types = [each.partition(";")[0].strip().lower() for each in content_types]
+    if media_types != [_FORM]:
+        raise _RefusedError(400, "invalid_request", f"the content must be {_FORM}")
+    if len(body) > MAX_BODY:
+        raise _RefusedError(413, "invalid_request", f"at most {MAX_BODY} bytes are read")
+    try:
+        return read_form(body, _ESCAPED)
+    except FormError as error:
+        raise _RefusedError(400, "invalid_request", f"the form {error}") from None

@@ -26,6 +26,7 @@ except ImportError:
         "hookkey_verify.valkey needs redis: pip install 'hookkey_verify[valkey]'"
     ) from None
 
+from ._arguments import seconds
 from ._runtime.forking import renew_after_fork
 from ._runtime.log import logger
 from .errors import ConfigurationError, KeyUnavailableError
@@ -51,13 +52,11 @@ class _Server:
             raise ConfigurationError("url must be a string such as rediss://cache.acme.com:6379/0")
         if not isinstance(prefix, str) or not prefix.isascii() or not prefix.isprintable():
             raise ConfigurationError("prefix must be printable ASCII")
-        if type(timeout) not in (int, float) or not 0.01 <= timeout <= 10:
-            raise ConfigurationError("timeout must be a number of seconds from 0.01 to 10")
         if url.startswith(("valkey://", "valkeys://")):
             url = "redis" + url.removeprefix("valkey")
         self._url = url
         self._options = {
-            "socket_timeout": timeout,
+            "socket_timeout": seconds("timeout", timeout, 0.01, 10),
             "socket_connect_timeout": timeout,
             "retry": None,
             "decode_responses": False,

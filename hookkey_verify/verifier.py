@@ -19,10 +19,11 @@ from __future__ import annotations
 import hashlib
 import math
 from binascii import a2b_base64
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from ._arguments import function, seconds, text, texts, whole_number
 from ._jose import jws
 from ._jose.claims import ClaimsPolicy, audiences, client_ids, granted_scopes
 from ._jose.encoding import JsonLimits
@@ -30,7 +31,7 @@ from ._jose.issuer import is_authorization_server, refuse_org_server
 from ._jose.jwk import ALGORITHMS, SYNONYMS, PublicKey, is_kid
 from ._runtime.clock import Clock, wall_clock
 from ._wire.bearer import Headers, bearer_token
-from ._wire.scope import is_scope
+from ._wire.scope import scope_names
 from .errors import (
     AlgorithmError,
     ConfigurationError,
@@ -252,7 +253,7 @@ class HookVerifier:
             it has none. Default None.
         ``verified_cache``: how many tokens to remember whose signature held, so that one that comes
             again costs no RSA operation; everything else is checked again
-            (``hookkey_verify.signature_memo`` says why that is safe). 0 (the default) to 1,000,000.
+            (``hookkey_verify._jose.signature_memo`` says why that is safe). 0 (the default) to 1,000,000.
         ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -263,37 +264,31 @@ class HookVerifier:
             raise ConfigurationError("replay must be a replay store such as MemoryReplayStore")
         if default_kid is not None and not is_kid(default_kid):
             raise ConfigurationError("default_kid must be 1 to 255 printable ASCII characters")
-        if type(max_token_bytes) is not int or not 256 <= max_token_bytes <= 1_048_576:
-            raise ConfigurationError("max_token_bytes must be an integer from 256 to 1048576")
         if not isinstance(json_limits, JsonLimits | None):
             raise ConfigurationError("json_limits must be JsonLimits, or None")
         if verified_cache and replay is not None:
             raise ConfigurationError(
                 "verified_cache is for tokens that come again; with replay they are good once"
             )
-        if not callable(clock):
-            raise ConfigurationError("clock must be a function that returns epoch seconds")
         self._keys = keys
         self._rules = jws.HeaderRules(
             _algorithms(algorithms), _types(token_types), type_required=None not in token_types
         )
-        self._max_token_bytes = max_token_bytes
+        self._max_token_bytes = whole_number("max_token_bytes", max_token_bytes, 256, 1_048_576)
         self._json_limits = JsonLimits() if json_limits is None else json_limits
         self._default_kid = default_kid
         self._replay = replay
         self._memo = _memo(verified_cache)
-        self._clock = clock
+        self._clock = function("clock", clock, "that returns epoch seconds")
         self._policy = ClaimsPolicy(
             issuers=_issuers(issuer, keys),
             audiences=_expected("audience", audience),
             subject=_optional("subject", subject),
             client_id=_optional("client_id", client_id),
-            scopes=_scopes(scopes),
+            scopes=frozenset(scope_names(scopes)),
             required=_required(required_claims, issuer, audience, subject),
-            max_lifetime=None
-            if max_lifetime is None
-            else _seconds("max_lifetime", max_lifetime, 1),
-            leeway=_seconds("leeway", leeway, 0, MAX_LEEWAY),
+            max_lifetime=_lifetime(max_lifetime),
+            leeway=seconds("leeway", leeway, 0, MAX_LEEWAY),
         )
 
     @classmethod
@@ -331,8 +326,8 @@ class HookVerifier:
             )
         return cls(
             keys,
-            issuer=_one("client_id", client_id),
-            audience=[_one("token_url", token_url), *_texts("audiences", audiences)],
+            issuer=text("client_id", client_id),
+            audience=[text("token_url", token_url), *texts("audiences", audiences)],
             subject=client_id,
             token_types=("JWT", None),  # whether Okta sends a typ is not documented
             max_lifetime=max_lifetime,
@@ -378,7 +373,7 @@ class HookVerifier:
             )
         if issuer is None and known is None:
             raise ConfigurationError("issuer is needed, because these keys do not know theirs")
-        expected = _one("issuer", known if issuer is None else issuer)
+        expected = text("issuer", known if issuer is None else issuer)
         refuse_org_server(expected)
         if audience is None:
             raise ConfigurationError("audience must be named: it says whom the token is for")
@@ -575,19 +570,11 @@ class VerifierByIssuer:
         self.verifiers = verifiers
         self._by_issuer: dict[str, HookVerifier] = {}
         for verifier in verifiers:
-            if verifier.policy.issuers is None:
-                raise ConfigurationError("each of the verifiers must name its issuer")
-            for issuer in verifier.policy.issuers:
-                if issuer in self._by_issuer:
+            for issuer in _named_issuers(verifier):
+                if self._by_issuer.setdefault(issuer, verifier) is not verifier:
                     raise ConfigurationError(f"two of the verifiers have the issuer {issuer}")
-                self._by_issuer[issuer] = verifier
         self._max_token_bytes = max(each._max_token_bytes for each in verifiers)
-        limits = [each._json_limits for each in verifiers]
-        self._json_limits = JsonLimits(
-            containers=max(each.containers for each in limits),
-            members=max(each.members for each in limits),
-            values=max(each.values for each in limits),
-        )
+        self._json_limits = JsonLimits.widest([each._json_limits for each in verifiers])
 
     def __repr__(self) -> str:
         return f"VerifierByIssuer({', '.join(map(repr, self.verifiers))})"
@@ -625,9 +612,7 @@ class VerifierByIssuer:
 
 
 def _memo(size: int) -> SignatureMemo | None:
-    if type(size) is not int or not 0 <= size <= MAX_VERIFIED:
-        raise ConfigurationError(f"verified_cache must be an integer from 0 to {MAX_VERIFIED}")
-    if not size:
+    if not whole_number("verified_cache", size, 0, MAX_VERIFIED):
         return None
     from ._jose.signature_memo import SignatureMemo  # noqa: PLC0415 - most verifiers have none
 
@@ -644,26 +629,18 @@ def _verdict(what: str, error: Exception) -> HookVerificationError:
     return KeyUnavailableError(f"the {what} failed")
 
 
-def _one(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{name} must be a non-empty string")
-    return value
-
-
 def _optional(name: str, value: object) -> str | None:
-    return None if value is None else _one(name, value)
+    return None if value is None else text(name, value)
 
 
-def _texts(name: str, values: Iterable[Any]) -> tuple[str, ...]:
-    if isinstance(values, str | bytes) or not isinstance(values, Collection):
-        raise ConfigurationError(f"{name} must be a list or tuple of strings")
-    return tuple(_one(name, value) for value in values)
+def _lifetime(value: float | None) -> float | None:
+    return None if value is None else seconds("max_lifetime", value, 1)
 
 
 def _expected(name: str, value: str | Collection[str] | None) -> frozenset[str] | None:
     if value is None:
         return None
-    expected = frozenset((_one(name, value),) if isinstance(value, str) else _texts(name, value))
+    expected = frozenset((text(name, value),) if isinstance(value, str) else texts(name, value))
     if not expected:
         raise ConfigurationError(
             f"{name} must not be empty; write {name}=None to leave it unchecked"
@@ -690,26 +667,25 @@ def _issuers(issuer: str | Collection[str] | None, keys: KeySource) -> frozenset
     return issuers
 
 
+def _named_issuers(verifier: HookVerifier) -> frozenset[str]:
+    if verifier.policy.issuers is None:
+        raise ConfigurationError("each of the verifiers must name its issuer")
+    return verifier.policy.issuers
+
+
 def _types(token_types: Collection[str | None]) -> frozenset[str]:
     if isinstance(token_types, str | bytes) or not isinstance(token_types, Collection):
         raise ConfigurationError("token_types must be a list or tuple of strings")
     return frozenset(
-        jws.media_type(_one("token_types", each)) for each in token_types if each is not None
+        jws.media_type(text("token_types", each)) for each in token_types if each is not None
     )
 
 
 def _algorithms(algorithms: Collection[str]) -> frozenset[str]:
-    named = [SYNONYMS.get(each, each) for each in _texts("algorithms", algorithms)]
+    named = [SYNONYMS.get(each, each) for each in texts("algorithms", algorithms)]
     refused = [name for name in named if name not in ALGORITHMS]
     if refused or not named:
         raise ConfigurationError(f"algorithms must be some of {', '.join(ALGORITHMS)}")
-    return frozenset(named)
-
-
-def _scopes(scopes: Collection[str]) -> frozenset[str]:
-    named = _texts("scopes", scopes)
-    if not all(map(is_scope, named)):
-        raise ConfigurationError("scopes must hold single scope names (RFC 6749 section 3.3)")
     return frozenset(named)
 
 
@@ -719,10 +695,4 @@ def _required(
     """Whatever is compared must be there, so that ClaimsPolicy may index it."""
     implied = {"iss": issuer, "aud": audience, "sub": subject}
     names = ["exp", *(name for name, wanted in implied.items() if wanted is not None)]
-    return frozenset([*names, *_texts("required_claims", required_claims)])
-
-
-def _seconds(name: str, value: float, least: float, most: float = 10 * 365 * 86_400) -> float:
-    if type(value) not in (int, float) or not least <= value <= most:
-        raise ConfigurationError(f"{name} must be a number of seconds from {least} to {most}")
-    return value
+    return frozenset([*names, *texts("required_claims", required_claims)])

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from binascii import a2b_base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import ConfigurationError
+from .._arguments import whole_number
 
 __all__ = [
     "BASE64URL",
@@ -60,14 +60,20 @@ class JsonLimits:
     __slots__ = ("containers", "members", "uncounted_bytes", "values")
 
     def __init__(self, *, containers: int = 256, members: int = 256, values: int = 1_100) -> None:
-        for name, limit in (("containers", containers), ("members", members), ("values", values)):
-            if type(limit) is not int or limit < 1:
-                raise ConfigurationError(f"{name} must be a positive integer")
-        self.containers = containers
-        self.members = members
-        self.values = values
+        self.containers = whole_number("containers", containers, 1)
+        self.members = whole_number("members", members, 1)
+        self.values = whole_number("values", values, 1)
         # An object or list has two bytes at least, a member four, and two values three: "[],".
         self.uncounted_bytes = min(2 * containers, 4 * members, values * 3 // 2)
+
+    @classmethod
+    def widest(cls, limits: Sequence[JsonLimits]) -> JsonLimits:
+        """Return limits that accept whatever one of these accepts."""
+        return cls(
+            containers=max(each.containers for each in limits),
+            members=max(each.members for each in limits),
+            values=max(each.values for each in limits),
+        )
 
     def __repr__(self) -> str:
         return (

@@ -98,16 +98,7 @@ class PublicKey:
         if expected_kid is not None and kid != expected_kid:
             raise KeyRejectedError("kid is not the one that was asked for")
         _refuse_other_uses(jwk)
-        kty = jwk.get("kty")
-        algorithm = _ALGORITHM_OF.get(kty) if isinstance(kty, str) else None
-        if algorithm is None or algorithm not in algorithms:
-            kinds = " or ".join(t for t, name in _ALGORITHM_OF.items() if name in algorithms)
-            raise KeyRejectedError(f"kty must be {kinds}")
-        # "RSA" is what Okta writes into alg; it names the key type, so it says nothing more.
-        alg = jwk.get("alg")
-        known = (None, algorithm, "RSA" if kty == "RSA" else algorithm)
-        if alg not in known and not (isinstance(alg, str) and SYNONYMS.get(alg) == algorithm):
-            raise KeyRejectedError(f"alg must be absent or {algorithm}")
+        algorithm = _algorithm(jwk, algorithms)
         members, check = _IMPORTERS[algorithm](jwk)
         return cls(kid, algorithm, members, check)
 
@@ -196,6 +187,20 @@ def _refuse_other_uses(jwk: Mapping[str, Any]) -> None:
         raise KeyRejectedError("key_ops must be a list of strings")
     if "verify" not in operations or len(set(operations)) != len(operations):
         raise KeyRejectedError("key_ops must hold verify, and nothing twice (RFC 7517 section 4.3)")
+
+
+def _algorithm(jwk: Mapping[str, Any], accepted: Collection[str]) -> str:
+    """Return the one algorithm that this key is for, if it is an accepted one."""
+    kty, alg = jwk.get("kty"), jwk.get("alg")
+    algorithm = _ALGORITHM_OF.get(kty) if isinstance(kty, str) else None
+    if algorithm is None or algorithm not in accepted:
+        kinds = " or ".join(t for t, name in _ALGORITHM_OF.items() if name in accepted)
+        raise KeyRejectedError(f"kty must be {kinds}")
+    if alg is None or alg == "RSA" == kty:  # Okta writes the key type into alg
+        return algorithm
+    if not isinstance(alg, str) or SYNONYMS.get(alg, alg) != algorithm:
+        raise KeyRejectedError(f"alg must be absent or {algorithm}")
+    return algorithm
 
 
 def _octets(jwk: Mapping[str, Any], member: str) -> bytes:

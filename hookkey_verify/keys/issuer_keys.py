@@ -102,11 +102,7 @@ class IssuerKeys:
         self._discovers = discover
         self._namesakes: Mapping[tuple[str, str], PublicKey] = {}
         """By kid and algorithm: keys that share their kid with another one, which is cached."""
-        self._http = BoundedHttp(
-            verify=verify,
-            proxies=proxies,
-            clock=ticks,
-        )
+        self._http = BoundedHttp(verify=verify, proxies=proxies, clock=ticks)
         self._cache = KeyCache(
             self._fetch,
             policy,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
+from .._arguments import seconds
 from .._jose.jwk import PublicKey
 from .._runtime.clock import Clock, monotonic_clock, wall_clock
 from ..errors import (
@@ -73,20 +74,17 @@ class HookKeysClient:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        for name, value, least in (("timeout", timeout, 0.05), ("max_wait", max_wait, 0)):
-            if type(value) not in (int, float) or not least <= value <= 3600:
-                raise ConfigurationError(f"{name} must be a number of seconds up to 3600")
         self._transport = OktaTransport(
             org_url,
             credentials,
             verify=verify,
             proxies=proxies,
             clock=clock,
-            max_wait=max_wait,
+            max_wait=seconds("max_wait", max_wait, 0, 3600),
             on_wait=on_wait,
             sleep=sleep,
         )
-        self._timeout = timeout
+        self._timeout = seconds("timeout", timeout, 0.05, 3600)
         self._clock = clock
 
     @classmethod
@@ -182,14 +180,8 @@ class HookKeysClient:
         ``finish`` of what is returned. Raises ``NotFoundError`` when there is no key ``name``.
         """
         _checked_name(name)
-        if successor is None:
-            today = datetime.fromtimestamp(wall_clock(), UTC)
-            successor = f"{name} {today:%Y-%m-%d}"
-            if len(successor) > MAX_NAME:
-                raise ConfigurationError(
-                    f"with a date, the name has over {MAX_NAME} characters: choose a successor"
-                )
-        if _checked_name(successor) == name:
+        successor = _dated(name) if successor is None else _checked_name(successor)
+        if successor == name:
             raise ConfigurationError("successor must be another name")
         keys = {key.name: key for key in self.list()}
         if name not in keys:
@@ -428,6 +420,16 @@ def _checked_name(name: object) -> str:
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise ConfigurationError(f"name must be 1 to {MAX_NAME} printable characters")
     return name
+
+
+def _dated(name: str) -> str:
+    """Return the name of the successor that is created today."""
+    successor = f"{name} {datetime.fromtimestamp(wall_clock(), UTC):%Y-%m-%d}"
+    if len(successor) > MAX_NAME:
+        raise ConfigurationError(
+            f"the name with a date has over {MAX_NAME} characters; pass successor="
+        )
+    return successor
 
 
 def _segment(what: str, value: object) -> str:

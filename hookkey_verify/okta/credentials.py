@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._arguments import text
 from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ class BearerToken(Credentials):
 
 
 def _checked(name: str, token: object) -> str:
-    if not isinstance(token, str) or not token:
-        raise ConfigurationError(f"{name} must be a non-empty string")
+    token = text(name, token)
     if set("{}<>") & set(token):
         raise ConfigurationError(
             f"{name} still contains a placeholder; replace it with your own value"

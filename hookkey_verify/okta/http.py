@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -233,11 +233,7 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
         raise ConfigurationError(
             f"{name} still contains a placeholder; replace it with your own, such as {example}"
         )
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        parts, host, port = urlsplit(""), "", None
+    parts, host, port = _parts(url)
     if not host or "@" in parts.netloc or parts.fragment or (parts.query and not query):
         raise ConfigurationError(f"{name} must be a plain URL such as {example}")
     problem = _problem_with(url, parts.scheme, host, port)
@@ -245,6 +241,15 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
         raise ConfigurationError(f"{name} {problem}")
     authority = f"[{host}]" if ":" in host else host
     return urlunsplit(parts._replace(netloc=authority + (f":{port}" if port else "")))
+
+
+def _parts(url: str) -> tuple[SplitResult, str, int | None]:
+    """Return the parts, the host and the port; all empty if they cannot be told apart."""
+    try:
+        parts = urlsplit(url)
+        return parts, parts.hostname or "", parts.port
+    except ValueError:
+        return urlsplit(""), "", None
 
 
 def _problem_with(url: str, scheme: str, host: str, port: int | None) -> str:

@@ -17,9 +17,10 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .._arguments import flag, text
 from .._runtime.clock import Clock, wall_clock
 from .._runtime.forking import renew_after_fork
-from .._wire.scope import is_scope
+from .._wire.scope import scope_names
 from ..errors import (
     AuthenticationError,
     ConfigurationError,
@@ -53,6 +54,20 @@ class _Token(NamedTuple):
     renew_at: float
     expires_at: float
 
+    @classmethod
+    def received(cls, document: Mapping[str, Any], now: float) -> _Token:
+        """Read a token response. Raises ``TransportError``."""
+        value, lifetime = document.get("access_token"), document.get("expires_in")
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+            raise TransportError("the token answer has no access_token", status=200)
+        if type(lifetime) not in (int, float) or not 0 < float(str(lifetime)) <= 86_400:
+            raise TransportError("the token answer has no usable expires_in", status=200)
+        seconds = float(str(lifetime))
+        return cls(value, now + seconds - min(RENEW_BEFORE, seconds / 2), now + seconds)
+
+    def is_usable(self, now: float) -> bool:
+        return now < self.expires_at
+
 
 class ServiceApp(Credentials):
     """Credentials of an API Services app: fetches an access token, keeps it and renews it early.
@@ -83,22 +98,16 @@ class ServiceApp(Credentials):
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        if not isinstance(client_id, str) or not _TOKEN.fullmatch(client_id):
-            raise ConfigurationError("client_id must be a non-empty string")
-        if isinstance(scopes, str) or not isinstance(scopes, Collection) or not scopes:
-            raise ConfigurationError("scopes must be a list of scope names with at least one")
-        if not all(map(is_scope, scopes)):
-            raise ConfigurationError("scopes must be single scope names (RFC 6749 section 3.3)")
-        if type(dpop) is not bool:
-            raise ConfigurationError("dpop must be True or False")
+        if not _TOKEN.fullmatch(text("client_id", client_id)):
+            raise ConfigurationError("client_id must be printable ASCII without white space")
         self._url = check_org_url(org_url) + _PATH
         self._client_id = client_id
         self._signer = HookSigner(private_key, key_id or "-", clock=clock)
         self._header = {} if key_id else {"kid": None}
-        self._scope = " ".join(scopes)
+        self._scope = " ".join(scope_names(scopes, least=1))
         self._clock = clock
         self._http = BoundedHttp(verify=verify, proxies=proxies)
-        self._proof = _Proof(clock) if dpop else None
+        self._proof = _Proof(clock) if flag("dpop", dpop) else None
         self._token: _Token | None = None
         self.renew()
         renew_after_fork(self)
@@ -117,20 +126,23 @@ class ServiceApp(Credentials):
         token, wall = self._token, self._clock()
         if token is not None and wall < token.renew_at:
             return
-        # A token that is only due is good enough for whoever does not get to renew it.
-        patience = 0.0 if token is not None and wall < token.expires_at else deadline - now
+        # While another thread renews a token, callers go on with the old one if it is still valid.
+        patience = 0.0 if token is not None and token.is_usable(wall) else deadline - now
         if not self._lock.acquire(timeout=max(0.0, patience)):
-            if self._token is None or self._clock() >= self._token.expires_at:
+            if not self._has_usable_token():
                 raise TransportError("there was no access token in time")
             return
         try:
             if self._token is token:
                 self._token = self._fetch(deadline)
         except HookKeyApiError:
-            if token is None or self._clock() >= token.expires_at:
+            if not self._has_usable_token():
                 raise
         finally:
             self._lock.release()
+
+    def _has_usable_token(self) -> bool:
+        return self._token is not None and self._token.is_usable(self._clock())
 
     def refused(self, headers: Mapping[str, str]) -> bool:
         """Drop the token, unless all that Okta asks for is a proof with its nonce."""
@@ -164,22 +176,16 @@ class ServiceApp(Credentials):
         if answer.status == 400 and proof is not None and proof.take_nonce(answer.headers):
             answer = self._ask(deadline)
         if answer.status != 200:
-            raise _refusal(answer, dpop=self._proof is not None)
+            raise _refusal(answer, dpop=proof is not None)
         document = answer.json_object()
-        value, lifetime = document.get("access_token"), document.get("expires_in")
         kind = str(document.get("token_type")).lower()
-        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-            raise TransportError("the token answer has no access_token", status=200)
-        if kind != ("bearer" if self._proof is None else "dpop"):
+        if kind != ("bearer" if proof is None else "dpop"):
             raise ConfigurationError(
                 "the app's tokens are bound by DPoP; pass dpop=True"
                 if kind == "dpop"
                 else "the app's tokens are not bound by DPoP; leave dpop out"
             )
-        if type(lifetime) not in (int, float) or not 0 < float(str(lifetime)) <= 86_400:
-            raise TransportError("the token answer has no usable expires_in", status=200)
-        seconds = float(str(lifetime))
-        return _Token(value, now + seconds - min(RENEW_BEFORE, seconds / 2), now + seconds)
+        return _Token.received(document, now)
 
     def _ask(self, deadline: float) -> Answer:
         now = int(self._clock())

@@ -73,7 +73,7 @@ class OktaTransport:
         self._http = BoundedHttp(verify=verify, proxies=proxies, clock=clock)
         self._clock = clock
         self._max_wait = max_wait
-        self._on_wait = on_wait
+        self._on_wait = on_wait or _no_notice
         self._sleep = sleep
 
     def __repr__(self) -> str:
@@ -116,15 +116,14 @@ class OktaTransport:
                     return Answer(
                         204, {}, b""
                     )  # the earlier attempt, whose answer was lost, did it
-                wait = _wait(error, attempt) if method in _IDEMPOTENT else None
-                if wait is None or waited + wait > self._max_wait or attempt == MAX_ATTEMPTS:
+                wait = _wait(method, error, attempt)
+                if wait is None or waited + wait > self._max_wait:
                     raise
                 # https://developer.okta.com/docs/reference/rl-best-practices/ asks for these two.
                 headers["X-Okta-Retry-Count"] = str(attempt)
                 if error.request_id:
                     headers.setdefault("X-Okta-Retry-For", error.request_id)
-            if self._on_wait is not None:
-                self._on_wait(wait)
+            self._on_wait(wait)
             self._sleep(wait)
             waited += wait
             deadline = self._clock() + timeout
@@ -165,8 +164,14 @@ def check_org_url(org_url: object) -> str:
     return right
 
 
-def _wait(error: HookKeyApiError, attempt: int) -> float | None:
+def _no_notice(wait: float) -> None:
+    """Take the place of an ``on_wait`` that was not given."""
+
+
+def _wait(method: str, error: HookKeyApiError, attempt: int) -> float | None:
     """Seconds before another attempt makes sense; None: it does not."""
+    if method not in _IDEMPOTENT or attempt >= MAX_ATTEMPTS:
+        return None
     if isinstance(error, RateLimitedError):
         return error.retry_after
     if not isinstance(error, TransportError) or error.status not in (None, 503, 504):
