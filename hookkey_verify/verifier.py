@@ -253,7 +253,7 @@ class HookVerifier:
             it has none. Default None.
         ``verified_cache``: how many tokens to remember whose signature held, so that one that comes
             again costs no RSA operation; everything else is checked again
-            (``hookkey_verify._jose.signature_memo`` says why that is safe). 0 (the default) to 1,000,000.
+            (ADR 0002 and SECURITY.md say why that is safe). 0 (the default) to 1,000,000.
         ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.

@@ -1,4 +1,4 @@
-"""Shared by all tests: RSA keys made once, a signer, a verifier, a local org."""
+"""Fixtures shared by all tests: RSA keys made once, a signer, a verifier, a local org."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import settings
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 
-from . import django_site  # noqa: F401 - before anybody imports more of Django
+from . import django_site  # noqa: F401 - must precede every other Django import
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # so that children can be interrupted
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # set for a shell's background jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # children inherit it
 
 CLIENT_ID = "0oa1qz8hookclient4x7"
 TOKEN_URL = "https://hooks.acme.com/oauth2/token"
@@ -29,7 +29,7 @@ def _new_key() -> RSAPrivateKey:
 
 
 class KeyPool:
-    """RSA keys in rotation: making one takes 0.1 s, and tests need distinct keys, not new ones."""
+    """A rotating pool of RSA keys. Generating one takes 0.1 s; tests only need distinct keys."""
 
     def __init__(self, size: int) -> None:
         self._keys = [_new_key() for _ in range(size)]
@@ -52,7 +52,7 @@ def signer(key_pool: KeyPool) -> HookSigner:
 
 @pytest.fixture(scope="session")
 def stranger(signer: HookSigner) -> HookSigner:
-    """Another key under the same kid; not from the pool, which may come round to the same one."""
+    """A different key under the signer's kid. The pool could return the same key."""
     return HookSigner(_new_key(), signer.kid)
 
 

@@ -1,4 +1,4 @@
-"""Django wants its settings once in a process, before anything else of it is imported."""
+"""Configure Django, once per process and before any other part of it is imported."""
 
 from __future__ import annotations
 

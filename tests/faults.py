@@ -1,7 +1,7 @@
-"""An HTTP server that misbehaves on purpose, and what the tests of faults share.
+"""An HTTP server that misbehaves on purpose, and helpers shared by the fault tests.
 
-A behaviour is a function of one connection whose request has been read; every connection carries
-one request. Behaviours are served in order, and the last one for ever.
+A behaviour is a function that takes one connection whose request has been read. Each connection
+carries one request. Behaviours are served in order; the last one repeats.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from dataclasses import dataclass
 from typing import Any
 
 MARK = "only-in-the-body"
-"""In every body of a fault, so that a test can see that no error repeats it."""
+"""Present in every fault's body, so that a test can check that no error repeats it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One connection: what a behaviour sends to and waits with."""
+    """One connection, as a behaviour sees it."""
 
     connection: socket.socket
     stopping: threading.Event
 
-    def send(self, octets: bytes) -> None:
-        self.connection.sendall(octets)
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the test."""
+        """Wait, but no longer than until the test ends."""
         self.stopping.wait(seconds)
 
     def reset(self) -> None:
@@ -49,7 +49,7 @@ Behaviour = Callable[[Peer], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that was received; header names are in lower case."""
+    """A received request. Header names are in lower case."""
 
     line: str
     headers: dict[str, str]
@@ -57,7 +57,7 @@ class Request:
 
 
 class FaultServer:
-    """Serves behaviours on a free port of 127.0.0.1 while it is entered."""
+    """Serve behaviours on a free port of 127.0.0.1 inside a ``with`` block."""
 
     def __init__(self, *script: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -120,9 +120,10 @@ def _received(connection: socket.socket) -> bytes:
 
 
 def answer(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> Behaviour:
-    """Answer in full; ``headers`` are lines, ``length`` is what Content-Length says instead.
+    """Send a complete response.
 
-    The content type is JSON unless a header says otherwise.
+    ``headers`` are header lines; ``length`` overrides the Content-Length value. The content type is
+    JSON unless a header says otherwise.
     """
     length = len(body) if length is None else length
     if not any(line.lower().startswith("content-type:") for line in headers):
@@ -133,12 +134,12 @@ def answer(status: int, body: bytes = b"", *headers: str, length: int | None = N
 
 
 def json_answer(status: int, document: object, *headers: str) -> Behaviour:
-    """Answer with a JSON document."""
+    """Respond with a JSON document."""
     return answer(status, json.dumps(document).encode(), *headers)
 
 
 def okta_error(code: str) -> dict[str, Any]:
-    """Okta's error object."""
+    """Return an error object as Okta sends it."""
     return {
         "errorCode": code,
         "errorSummary": f"summary, {MARK}",
@@ -153,7 +154,7 @@ def redirect(status: int, location: str) -> Behaviour:
 
 
 def after(seconds: float, behaviour: Behaviour) -> Behaviour:
-    """Wait before the behaviour."""
+    """Wait for ``seconds``, then run the behaviour."""
 
     def delayed(peer: Peer) -> None:
         peer.wait(seconds)
@@ -168,7 +169,7 @@ def silence(peer: Peer) -> None:
 
 
 def hang_up(peer: Peer) -> None:
-    """Close at once, without a word."""
+    """Close at once, without sending anything."""
 
 
 def headers_then_reset(peer: Peer) -> None:
@@ -187,14 +188,14 @@ def truncated_chunks(peer: Peer) -> None:
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}")
 
 
-def drip(head: bytes, octets: bytes, *, every: float, then: Behaviour = silence) -> Behaviour:
-    """Send ``head`` at once, then one octet at a time; what comes after them is ``then``."""
+def drip(head: bytes, body: bytes, *, every: float, then: Behaviour = silence) -> Behaviour:
+    """Send ``head`` at once, then one byte every ``every`` seconds, then run ``then``."""
 
     def dripping(peer: Peer) -> None:
         peer.send(head)
-        for octet in octets:
+        for byte in body:
             peer.wait(every)
-            peer.send(bytes([octet]))
+            peer.send(bytes([byte]))
         then(peer)
 
     return dripping
@@ -206,7 +207,7 @@ GZIPPED = gzip.compress(DOCUMENT)
 
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when a test sets ``now``."""
 
     def __init__(self, now: float = 1_000.0) -> None:
         self.now = now
@@ -216,7 +217,7 @@ class ManualClock:
 
 
 def whole_chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and all that hangs on it as cause or context."""
+    """Yield the error and every error linked to it as cause or context."""
     yield error
     for linked in (error.__cause__, error.__context__):
         if linked is not None:
@@ -224,7 +225,7 @@ def whole_chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def all_text(error: BaseException) -> str:
-    """Everything that a log could print of the error: chain, arguments, notes, attributes."""
+    """Return everything a log could print about the error: chain, arguments, notes, attributes."""
     texts = traceback.format_exception(error)
     for each in whole_chain(error):
         members: Mapping[str, object] = vars(each)
@@ -233,7 +234,7 @@ def all_text(error: BaseException) -> str:
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 5) -> bool:
-    """Wait for what another thread is about to do, such as telling events of a landed fetch."""
+    """Wait until ``holds()`` is true, for effects of another thread such as a fetch's events."""
     until = time.monotonic() + seconds
     while not holds() and time.monotonic() < until:
         time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Real servers that tests and benchmarks start."""
+"""Real servers that the tests and benchmarks start."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ __all__ = ["asgi_server", "free_port", "valkey_server", "wsgi_server"]
 
 
 def free_port() -> int:
-    """Ask the operating system for a port that nobody has."""
+    """Return a port that the operating system reports as free."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextmanager
 def valkey_server() -> Iterator[ValkeyServer]:
-    """An empty Valkey in memory, on a port that the operating system chose."""
+    """Run an empty in-memory Valkey on a free port."""
     with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
         yield server
 
 
 @contextmanager
 def wsgi_server(app: Any) -> Iterator[int]:
-    """Serve with waitress in a thread; the port."""
+    """Serve the application with waitress in a thread, and yield the port."""
     server = waitress.create_server(app, host="127.0.0.1", port=0, threads=4)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         yield server.effective_port
     finally:
-        # Its loop ends when there is nothing to select from; what is closed before would be missed.
+        # The loop ends when its map is empty. Closing a socket earlier would break its select().
         open_ = list(server._map.values())
         server.trigger.pull_trigger(server._map.clear)
         thread.join(10)
@@ -53,8 +53,8 @@ class _Uvicorn(uvicorn.Server):
 
 @contextmanager
 def asgi_server(app: Any) -> Iterator[int]:
-    """Serve with uvicorn in a thread; the port."""
-    # With its protocol named, or asyncio does not set TCP_NODELAY, and small answers wait 40 ms.
+    """Serve the application with uvicorn in a thread, and yield the port."""
+    # asyncio sets TCP_NODELAY only if proto is IPPROTO_TCP; without it small responses wait 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()

@@ -1,4 +1,4 @@
-"""The benchmark scripts run. Times are not judged here; how often an org is called is."""
+"""The benchmark scripts run. These tests check how often an org is called, not timings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.bench.rounds import in_turns
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure next to nothing, of everything."""
+    """Reduce every benchmark to as little work as possible."""
     for module in (cold, hostile, serving, threads, token_endpoint, verify):
         monkeypatch.setattr(module, "ROUNDS", 1)
     for module in (hostile, token_endpoint, verify):
@@ -46,7 +46,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One run measures all, prints it, and writes it as JSON and as a picture."""
+    """One run measures every section, prints it, and writes it as JSON and as an SVG."""
     written, drawn = tmp_path / "bench.json", tmp_path / "bench.svg"
     everything.main(["--json", str(written), "--svg", str(drawn)])
     report = json.loads(written.read_text())
@@ -70,14 +70,14 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"\n{name}: " in out for name in everything.SECTIONS)
 
 
-def test_a_picture_needs_the_verification(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is what is drawn."""
+def test_svg_needs_the_verify_section(capsys: pytest.CaptureFixture[str]) -> None:
+    """--svg draws the section verify, so it is refused if --only leaves that section out."""
     with pytest.raises(SystemExit):
         everything.main(["--only", "memory", "--svg", "x.svg"])
     assert "draws the section verify" in capsys.readouterr().err
 
 
-def test_ratios_are_those_of_a_round() -> None:
+def test_ratios_compare_candidates_within_a_round() -> None:
     """A candidate that does twice as much takes about twice as long as the floor."""
     work = partial(sum, range(2000))
 
@@ -90,8 +90,8 @@ def test_ratios_are_those_of_a_round() -> None:
     assert 1 < figures["twice"].low <= figures["twice"].ratio <= figures["twice"].high
 
 
-def test_a_picture_escapes_names() -> None:
-    """And names the ratios for who cannot see it."""
+def test_svg_escapes_names() -> None:
+    """The SVG escapes names, and its title states the ratios for screen readers."""
     picture = ElementTree.fromstring(bars("A & B", "<note>", {"<x>": 2.0, "floor": 1.0}))
     title = picture.find("{http://www.w3.org/2000/svg}title")
     assert title is not None
@@ -99,7 +99,7 @@ def test_a_picture_escapes_names() -> None:
 
 
 def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """One call for many threads, few for a flood, one for all processes of a fleet."""
+    """Many threads cost one call, a flood costs few, and the processes of a fleet share one."""
     sizes = {"THREADS": 20, "FLOOD": 400, "WARM": 200, "HANG": 0.2, "PROCESSES": 3}
     for name, size in sizes.items():
         monkeypatch.setattr(keysource, name, size)
@@ -119,7 +119,7 @@ def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
 
 def test_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command is timed, and what is missing is named."""
+    """The script names the missing OKTA_SDK_PYTHON."""
     monkeypatch.setattr(start, "ROUNDS", 1)
     monkeypatch.delenv("OKTA_SDK_PYTHON", raising=False)
     start.main()
@@ -127,7 +127,7 @@ def test_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 def test_adapters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every framework answers, protected and not."""
+    """The benchmark measures every framework."""
     monkeypatch.setattr(adapters, "ROUNDS", 1)
     monkeypatch.setattr(adapters, "CALLS", 1)
     monkeypatch.setattr("sys.argv", ["adapters", "--json"])
@@ -136,7 +136,7 @@ def test_adapters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
 
 def test_load(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """While the key source comes and goes: no good token gets a 401, no bad one gets in."""
+    """While the key source goes up and down, no good token gets a 401 and no bad one gets in."""
     monkeypatch.setattr("sys.argv", ["load", "3"])
     load.main()
     report = json.loads(capsys.readouterr().out)
@@ -147,7 +147,7 @@ def test_load(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 def test_token_endpoint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Tokens are issued with every algorithm, entries remembered, and a hook delivered."""
+    """The report has nine rows, and signing's share of the time is measured."""
     for name, size in {"ROUNDS": 2, "CALLS": 3, "LIVE": 50, "CLAIMS": 5, "DANCES": 3}.items():
         monkeypatch.setattr(token_endpoint, name, size)
     monkeypatch.setattr("sys.argv", ["token_endpoint", "--json"])

@@ -1,7 +1,7 @@
-"""The defences of a verifier and of what stands around it, each shown to be the one that holds.
+"""Each defence of a verifier and its surroundings is shown to be the one that stops an attack.
 
-Every test runs an attack twice: against the code as it is, where it must fail, and with the one
-defence taken out, where it must get through. A defence that does nothing fails its test.
+Every test runs an attack twice: against the code as it is, where it must fail, and with that one
+defence removed, where it must succeed. A defence that does nothing fails its test.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _claims(**changes: Any) -> dict[str, Any]:
 
 
 def _attack(attempt: Callable[[], object]) -> bool:
-    """Tell whether the attack got through."""
+    """Return whether the attack succeeded."""
     try:
         attempt()
     except HookVerificationError:
@@ -76,10 +76,10 @@ def _lenient_base64(text: bytes) -> bytes:
     return text.replace(b"-", b"+").replace(b"_", b"/") + b"=" * (-len(text) % 4)
 
 
-def test_1_octets_before_json(
+def test_1_strict_base64url(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second text for the same token: another last character whose spare bits are not zero."""
+    """A second spelling of a token, whose last character has non-zero spare bits, is refused."""
     token = signer.sign(_claims())
     twin = token[:-1] + chr(ord(token[-1]) + 1)
     assert not _attack(lambda: verifier.verify(twin))
@@ -88,7 +88,7 @@ def test_1_octets_before_json(
 
 
 def test_1_size_before_anything(signer: HookSigner, keys: StaticKeys) -> None:
-    """Without the cap the long token would be read, checked and accepted."""
+    """Only the size limit stops an oversized token that is otherwise valid."""
     token = signer.sign(_claims(pad="x" * 20_000))
     small = HookVerifier(keys, issuer=None, audience=None)
     large = HookVerifier(keys, issuer=None, audience=None, max_token_bytes=65_536)
@@ -99,7 +99,7 @@ def test_1_size_before_anything(signer: HookSigner, keys: StaticKeys) -> None:
 def test_2_strict_json(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two audiences in one object: another parser would take the first."""
+    """A payload with two audiences is refused, because parsers disagree on which one counts."""
     payload = json.dumps(_claims()).encode()
     twice = b'{"aud":"https://other.example",' + payload[1:]
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
@@ -112,7 +112,7 @@ def test_2_strict_json(
 def test_3_no_extension_is_overlooked(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Crit says: refuse if you do not understand this."""
+    """A token with crit is refused: crit lists extensions that a recipient must understand."""
     token = signer.sign(_claims(), headers={"crit": ["must-be-checked"], "must-be-checked": 1})
     assert not _attack(lambda: verifier.verify(token))
     monkeypatch.setattr(jws, "_REFUSED_MEMBERS", frozenset())
@@ -122,7 +122,7 @@ def test_3_no_extension_is_overlooked(
 def test_3_one_key_one_algorithm(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A header that lies about alg is refused by the allow-list, and again by the key."""
+    """A header with a false alg is refused by the allow-list and, independently, by the key."""
     header = json.dumps({"alg": "RS512", "kid": signer.kid}).encode()
     token = signer.sign_octets(header, json.dumps(_claims()).encode())
     assert not _attack(lambda: verifier.verify(token))
@@ -139,17 +139,17 @@ def test_3_one_key_one_algorithm(
 def test_4_kid_is_one_path_segment(
     okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, kid: str
 ) -> None:
-    """Without the grammar the token chooses which URL is called with our credentials."""
+    """Without the kid check, the token would choose which URL is called with our credentials."""
     with HookKeys(okta.url, ApiToken(okta.api_token)) as source:
         assert not _attack(lambda: source.get(kid))
         assert len(okta.requests) == 0
         monkeypatch.setattr(hook_keys, "is_id", lambda value: True)
         assert not _attack(lambda: source.get(kid))
-        assert len(okta.requests) == 1, "the grammar was not what held"
+        assert len(okta.requests) == 1, "something other than the kid check refused it"
 
 
 def test_5_bounded_fetch(signer: HookSigner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body over 16 KiB is not read to its end, however good the key in it."""
+    """A body over 16 KiB is not read to its end, even if it holds a good key."""
     document = {**signer.public_jwk(), "x": "y" * 20_000}
     with FaultServer(json_answer(200, document)) as server:
         for limit, through in ((http.MAX_BODY, False), (65_536, True)):
@@ -174,7 +174,7 @@ def test_6_key_acceptance(
     value: Any,
     changes: dict[str, int],
 ) -> None:
-    """Weak, huge and private keys are refused by nothing but our own limits."""
+    """Only our own limits refuse weak, huge and private keys."""
     encoded = {
         name: urlsafe_b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
         .rstrip(b"=")
@@ -200,7 +200,7 @@ def test_6_key_acceptance(
     ],
 )
 def test_7_three_outcomes(answer: Any, error: type[HookKeyError]) -> None:
-    """Only Okta's own 404 says "no such key"; an outage never reads as a bad token."""
+    """Only Okta's own 404 means "no such key"; an outage is never reported as a bad token."""
     with FaultServer(answer) as server, HookKeys(server.url, ApiToken("t")) as source:
         with pytest.raises(HookVerificationError) as caught:
             source.get("5f4b1d0e")
@@ -210,7 +210,7 @@ def test_7_three_outcomes(answer: Any, error: type[HookKeyError]) -> None:
 def test_8_claims_by_type(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A string that looks like a time is not one."""
+    """A string of digits is not accepted as a time."""
     token = signer.sign(_claims(exp=str(int(time.time()) + 300)))
     assert not _attack(lambda: verifier.verify(token))
     monkeypatch.setattr(claims, "_numeric_date", lambda values, name: float(values[name]))
@@ -219,7 +219,7 @@ def test_8_claims_by_type(
 
 @pytest.mark.parametrize(("negative_for", "calls"), [(60, 1), (0, 20)])
 def test_9_amplification(okta: OktaEmulator, negative_for: float, calls: int) -> None:
-    """Twenty tokens with one unknown kid cost one call; without the negative cache twenty."""
+    """Twenty tokens with one unknown kid cost one call; without the negative cache, twenty."""
     policy = CachePolicy(negative_for=negative_for, first_seen_burst=20)
     with HookKeys(okta.url, ApiToken(okta.api_token), policy=policy) as source:
         for _ in range(20):
@@ -229,7 +229,7 @@ def test_9_amplification(okta: OktaEmulator, negative_for: float, calls: int) ->
 
 
 def _encoded_message(message: bytes, size: int) -> bytes:
-    """EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) with SHA-256."""
+    """Return EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) with SHA-256."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(message)
     info = bytes.fromhex("3031300d060960864801650304020105000420") + digest.finalize()
@@ -237,7 +237,7 @@ def _encoded_message(message: bytes, size: int) -> bytes:
 
 
 def _paddings(good: bytes) -> dict[str, bytes]:
-    """What a careless check of PKCS#1 v1.5 takes for good: the classes of Wycheproof's vectors."""
+    """Return encodings that a careless PKCS#1 v1.5 check accepts, after Wycheproof's vectors."""
     info = good[good.index(b"\x00", 2) + 1 :]
     oid_end = info.index(b"\x05\x00")
     size = len(good)
@@ -256,8 +256,8 @@ def _paddings(good: bytes) -> dict[str, bytes]:
         "long form of a length": padded(info[:1] + b"\x81" + info[1:]),
         "block type 0": b"\x00\x00" + good[2:],
         "block type 2": b"\x00\x02" + good[2:],
-        "first octet not zero": b"\x01" + good[1:],
-        "padding with a wrong octet": good[:20] + b"\xfe" + good[21:],
+        "first byte not zero": b"\x01" + good[1:],
+        "padding with a wrong byte": good[:20] + b"\xfe" + good[21:],
         "padding ends too early": good[:20] + b"\x00" + good[21:],
         "no separator": good.replace(b"\xff\x00\x30", b"\xff\xff\x30", 1),
         "SHA-1's identifier": good.replace(
@@ -273,7 +273,7 @@ def _paddings(good: bytes) -> dict[str, bytes]:
 def test_10_signature_paddings_on_a_valid_token(
     signer: HookSigner, verifier: HookVerifier, key_pool: KeyPool
 ) -> None:
-    """The private key signs wrong paddings of the right digest; one by one they are refused."""
+    """Signatures made with the private key over wrong paddings of the right digest are refused."""
     private: RSAPrivateKey = signer._key
     numbers = private.private_numbers()
     modulus, size = numbers.public_numbers.n, private.key_size // 8
@@ -285,16 +285,16 @@ def test_10_signature_paddings_on_a_valid_token(
         octets = signature.to_bytes(size, "big")
         return f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
 
-    assert _attack(lambda: verifier.verify(token(good))), "the right padding must pass"
+    assert _attack(lambda: verifier.verify(token(good))), "the right padding must be accepted"
     for name, wrong in _paddings(good).items():
         assert len(wrong) == size, name
         assert wrong != good, name
         assert not _attack(lambda w=wrong: verifier.verify(token(w))), name  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("shift", [0, 1], ids=["the value plus n", "one octet more"])
+@pytest.mark.parametrize("shift", [0, 1], ids=["the value plus n", "one byte longer"])
 def test_10_signature_range(signer: HookSigner, verifier: HookVerifier, shift: int) -> None:
-    """A signature has exactly k octets and a value below n (RFC 8017 section 8.2.2)."""
+    """A signature has exactly k bytes and a value below n (RFC 8017 section 8.2.2)."""
     signing_input, _, text = signer.sign(_claims()).rpartition(".")
     value = int.from_bytes(urlsafe_b64decode(text + "=="), "big")
     modulus = signer._key.public_key().public_numbers().n
@@ -306,11 +306,11 @@ def test_10_signature_range(signer: HookSigner, verifier: HookVerifier, shift: i
     assert not _attack(lambda: verifier.verify(token))
 
 
-# --- what stands around a verifier
+# --- what surrounds a verifier
 
 
 def _ran(app: Any, path: str) -> bool:
-    """Tell whether a request without a token ran the handler."""
+    """Return whether a request without a token ran the handler."""
     answers: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -327,7 +327,7 @@ def _ran(app: Any, path: str) -> bool:
 def test_11_what_is_not_listed_is_protected(
     verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A whole-application middleware protects paths that a list of protected paths would miss."""
+    """A middleware for the whole application protects paths that a list would miss."""
 
     async def hook(request: Request) -> PlainTextResponse:
         return PlainTextResponse("ran")
@@ -346,10 +346,10 @@ def test_11_what_is_not_listed_is_protected(
 def test_11_the_target_as_it_was_sent(
     verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A public entry is open under one spelling: that which no router can read differently."""
+    """A public path is open in one spelling only, which no router can interpret differently."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """Routes by the target, as Litestar's mounts and some proxies do."""
+        """Stand in for apps that route by the raw target, as Litestar's mounts and proxies do."""
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ran"})
 
@@ -366,7 +366,7 @@ def test_11_the_target_as_it_was_sent(
 def test_11_the_extension_refuses_before_flask_calls_a_view(
     verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch, above: bool
 ) -> None:
-    """``required`` may stand above the route, where its wrapper is never called."""
+    """``required`` also works above the route, where Flask never calls its wrapper."""
     app = flask.Flask(__name__)
     hooks = for_flask.HookKeyVerify(app, verifier)
 
@@ -385,7 +385,7 @@ def test_11_the_extension_refuses_before_flask_calls_a_view(
 def test_12_trust_is_bound_to_its_source(
     signer: HookSigner, stranger: HookSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One source with the keys of two issuers lets each of them speak for the other."""
+    """One source with the keys of two issuers would let each sign for the other."""
     other = HookSigner(stranger._key, "a-kid-of-b")
     mine, theirs = (StaticKeys.from_jwk(each.public_jwk()) for each in (signer, other))
     merged = StaticKeys([mine.get(signer.kid), theirs.get(other.kid)])
@@ -408,7 +408,7 @@ def test_12_trust_is_bound_to_its_source(
 def test_13_one_bad_answer_does_not_poison_the_source(
     signer: HookSigner, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    """What an org answers to a kid that somebody made up says nothing about other kids."""
+    """An org's response to a made-up kid does not affect look-ups of other kids."""
     bad = json_answer(status, {"errorCode": "E0000001"})
     for whole_source in (False, True):
         with FaultServer(bad, json_answer(200, signer.public_jwk())) as server:
@@ -426,7 +426,7 @@ def test_13_one_bad_answer_does_not_poison_the_source(
 def test_14_a_forged_payload_is_not_parsed(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has no key cannot make us read JSON: the signature comes first."""
+    """Without a key nobody can make us parse JSON: the signature is verified first."""
     read: list[int] = []
 
     def counted(octets: bytes, limits: JsonLimits) -> dict[str, Any]:
@@ -436,7 +436,7 @@ def test_14_a_forged_payload_is_not_parsed(
     monkeypatch.setattr(jws, "json_object", counted)
     good = signer.sign(_claims(groups=[{"a": 0}] * 200))
     forged = f"{good[:-40]}AAAA{good[-36:]}"
-    assert _attack(lambda: verifier.verify(good))  # and now the header is known
+    assert _attack(lambda: verifier.verify(good))  # remembers the header
     read.clear()
     assert not _attack(lambda: verifier.verify(forged))
     assert read == []
@@ -455,7 +455,7 @@ def test_14_a_forged_payload_is_not_parsed(
     ids=["containers", "members", "values"],
 )
 def test_14_structure_is_bounded(signer: HookSigner, keys: StaticKeys, wide: Any) -> None:
-    """Nothing but ``json_limits`` keeps a key holder from sending what is expensive to read."""
+    """Only ``json_limits`` stops a key holder from sending JSON that is expensive to parse."""
     token = signer.sign(_claims(**wide))
     bounded = HookVerifier(keys, issuer=None, audience=None)
     generous = JsonLimits(containers=9_999, members=9_999, values=9_999)
@@ -464,8 +464,8 @@ def test_14_structure_is_bounded(signer: HookSigner, keys: StaticKeys, wide: Any
     assert _attack(lambda: lax.verify(token))
 
 
-def test_14_a_claim_forgets_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many entries expired at once, one claim removes a few of them under its lock."""
+def test_14_a_claim_removes_few_expired_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries have expired, one claim removes only a few of them under its lock."""
     for at_most in (replay.FORGOTTEN_PER_CLAIM, 10**9):
         monkeypatch.setattr(replay, "FORGOTTEN_PER_CLAIM", at_most)
         now = [1000.0]
@@ -480,7 +480,7 @@ def test_14_a_claim_forgets_little(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_14_exact_types(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The methods of a subclass of str are not called."""
+    """Methods of a str subclass are not called."""
 
     class Hostile(str):
         def encode(self, *_: Any) -> Any:
@@ -512,7 +512,7 @@ def test_14_exact_types(
 def test_15_keys_for_which_signatures_can_be_forged(
     monkeypatch: pytest.MonkeyPatch, defence: str, open_: Any, document: dict[str, str]
 ) -> None:
-    """They are well-formed, so nothing else refuses them."""
+    """Well-formed keys for which signatures can be forged are refused by one check each."""
     with pytest.raises(KeyRejectedError):
         PublicKey.from_document(document, expected_kid="k", algorithms=jwk.ALGORITHMS)
     monkeypatch.setattr(jwk, defence, open_)
@@ -522,7 +522,7 @@ def test_15_keys_for_which_signatures_can_be_forged(
 def test_15_a_file_does_not_choose_where_a_secret_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever can put okta.yaml into the working directory would get the token."""
+    """An okta.yaml in the working directory cannot redirect the token to another org."""
     (tmp_path / "okta.yaml").write_text("okta:\n  client:\n    orgUrl: https://evil.example\n")
     monkeypatch.chdir(tmp_path)
     for options in ({"token": "s3cret"}, {"credentials": ApiToken("s3cret")}):
@@ -534,8 +534,8 @@ def test_15_a_file_does_not_choose_where_a_secret_is_sent(
             assert "evil.example" in repr(keys)
 
 
-def test_15_a_type_that_was_asked_for(signer: HookSigner, keys: StaticKeys) -> None:
-    """A token without typ passes only where None among the types says so (RFC 9068 section 4)."""
+def test_15_a_missing_type(signer: HookSigner, keys: StaticKeys) -> None:
+    """A token without typ is accepted only if token_types contains None (RFC 9068 section 4)."""
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
     token = signer.sign_octets(header, json.dumps(_claims()).encode())
     typed = HookVerifier(keys, issuer=None, audience=None, token_types=["at+jwt"])

@@ -1,4 +1,4 @@
-"""The error tree: stable reasons, statuses and headers, safe text."""
+"""The error tree: stable reasons, statuses, headers and safe texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hookkey_verify.errors import (
 
 
 def _subclasses(kind: type[HookKeyError]) -> list[type[HookKeyError]]:
-    """Those of the package; other tests make some of their own."""
+    """Return the package's subclasses; other tests define their own."""
     direct = [sub for sub in kind.__subclasses__() if sub.__module__ == errors.__name__]
     return [each for sub in direct for each in (sub, *_subclasses(sub))]
 
@@ -37,7 +37,7 @@ CONCRETE = _subclasses(HookKeyError)
 
 
 def test_every_reason_belongs_to_exactly_one_class() -> None:
-    """One class, one reason: whoever logs the reason can look the class up."""
+    """Each reason maps to one class, so a logged reason identifies the class."""
     reasons = [
         kind.__dict__["reason"] for kind in [HookKeyError, *CONCRETE] if "reason" in kind.__dict__
     ]
@@ -45,12 +45,12 @@ def test_every_reason_belongs_to_exactly_one_class() -> None:
 
 
 def test_all_lists_every_class() -> None:
-    """``__all__`` and the tree cannot drift apart."""
+    """``__all__`` lists every class of the tree."""
     names = {kind.__name__ for kind in _subclasses(HookKeyError)}
     assert names | {"HookKeyError", "Reason"} == set(errors.__all__)
 
 
-def test_the_tree_in_the_head_names_every_class() -> None:
+def test_the_tree_in_the_module_docstring_names_every_class() -> None:
     """The drawing is the documentation, so it must be complete."""
     drawn = set(re.findall(r"\b\w+Error\b", errors.__doc__ or ""))
     assert drawn == {kind.__name__ for kind in _subclasses(HookKeyError)} | {"HookKeyError"}
@@ -58,7 +58,7 @@ def test_the_tree_in_the_head_names_every_class() -> None:
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.__name__)
 def test_every_class_is_complete(kind: type[HookKeyError]) -> None:
-    """Text, status and headers exist without arguments, and survive pickle and copy."""
+    """Every class has a text, status and headers without arguments, and survives pickling."""
     error = kind()
     assert error.title in str(error)
     assert error.status_code in (401, 403, 500, 503)
@@ -76,7 +76,7 @@ def test_headers_are_printable_ascii_with_balanced_quotes(kind: type[HookKeyErro
 
 
 def test_status_of_each_kind_of_fault() -> None:
-    """The sender's faults are 401 and 403, an outage is 503, ours are 500."""
+    """The sender's faults are 401 or 403, outages are 503, and our own faults are 500."""
     statuses = {
         kind.__name__: kind.status_code
         for kind in CONCRETE
@@ -117,7 +117,7 @@ def test_status_of_each_kind_of_fault() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_headers(error: HookKeyError, headers: dict[str, str]) -> None:
-    """RFC 6750 section 3: the challenge, without error= when no credentials were sent."""
+    """The challenge follows RFC 6750 section 3: no error= if no credentials were sent."""
     assert error.headers == headers
 
 
@@ -133,12 +133,12 @@ def test_headers(error: HookKeyError, headers: dict[str, str]) -> None:
     ],
 )
 def test_text(error: HookKeyError, text: str) -> None:
-    """``str`` is a fixed sentence and, after it, what to look at."""
+    """``str`` is a fixed sentence followed by the details."""
     assert text in str(error)
 
 
-def test_api_error_keeps_what_okta_said_but_not_in_its_text() -> None:
-    """ErrorSummary may echo input, so it is an attribute only."""
+def test_api_error_keeps_oktas_summary_out_of_its_text() -> None:
+    """ErrorSummary may echo input, so it is only available as an attribute."""
     error = HookKeyApiError(
         status=400,
         headers={"X-Okta-Request-Id": "req1"},
@@ -158,6 +158,6 @@ def test_api_error_keeps_what_okta_said_but_not_in_its_text() -> None:
 
 @pytest.mark.parametrize("members", [{}, {"errorCode": 5, "errorCauses": "x", "errorId": None}])
 def test_api_error_survives_any_error_object(members: dict[str, object]) -> None:
-    """A proxy in between may answer anything."""
+    """A proxy between us and Okta may answer with any JSON."""
     error = RateLimitedError(error=members)
     assert (error.error_code, error.causes, error.error_id) == ("", (), "")

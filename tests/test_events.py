@@ -1,4 +1,4 @@
-"""Events: what a cache tells, to whom, and what a bad listener can do to it."""
+"""Events: which ones a cache reports, with which values, and that a bad listener cannot harm it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HIT, FETCH, MISS = EventName.HIT, EventName.FETCH, EventName.MISS
 
 
 class Scene:
-    """A source that can be told what to answer, a clock, and the events of the cache on top."""
+    """A scripted key source, a clock, and the events of the cache on top."""
 
     def __init__(self, jwk: dict[str, str], other_jwk: dict[str, str]) -> None:
         self._jwk = jwk
@@ -82,7 +82,7 @@ class Scene:
             assert self._changed.wait_for(lambda: len(seen(name)) >= times, FETCH_TIMEOUT)
 
     def wait_for_all(self) -> None:
-        """Wait until every fetch has been told of; that is the last of what happens."""
+        """Wait until every fetch thread has ended; each reports its events last."""
         deadline = time.monotonic() + FETCH_TIMEOUT
         for thread in threading.enumerate():
             if thread.name == "hookkey-fetch":
@@ -149,7 +149,7 @@ def _made_up_kids(scene: Scene) -> None:
     scene.get("a")
 
 
-def _told_to_wait(scene: Scene) -> None:
+def _expected_to_wait(scene: Scene) -> None:
     scene.error = KeySourceThrottledError("busy", retry_after=37, whole_source=True)
     scene.get("a")
     scene.error = KeyUnavailableError("busy")
@@ -197,16 +197,16 @@ def _a_directory(scene: Scene) -> None:
     scene.get("a", "x")
 
 
-Told = tuple[EventName, str | None, str]
+Reported = tuple[EventName, str | None, str]
 
-FETCHED: list[Told] = [(MISS, "a", ""), (FETCH, "a", "ok")]
-STALE: list[Told] = [
+FETCHED: list[Reported] = [(MISS, "a", ""), (FETCH, "a", "ok")]
+STALE: list[Reported] = [
     (HIT, "a", "stale"),
     (EventName.STALE_SERVED, "a", "key_unavailable"),
 ]
 UNKNOWN = [(name, kid, why) for kid in "xyz" for name, why in ((MISS, ""), (FETCH, "unknown_key"))]
 
-SCENES: list[tuple[Callable[[Scene], None], list[Told]]] = [
+SCENES: list[tuple[Callable[[Scene], None], list[Reported]]] = [
     (_a_fresh_key, [*FETCHED, (HIT, "a", "fresh")]),
     (
         _a_late_key,
@@ -227,7 +227,7 @@ SCENES: list[tuple[Callable[[Scene], None], list[Told]]] = [
     ),
     (_made_up_kids, [*UNKNOWN, (EventName.LIMITED, "a", "first_seen")]),
     (
-        _told_to_wait,
+        _expected_to_wait,
         [
             (MISS, "a", ""),
             (FETCH, "a", "key_source_throttled"),
@@ -282,26 +282,32 @@ SCENES: list[tuple[Callable[[Scene], None], list[Told]]] = [
 ]
 
 
-@pytest.mark.parametrize(("play", "told"), SCENES, ids=lambda each: getattr(each, "__name__", ""))
-def test_what_is_told(scene: Scene, play: Callable[[Scene], None], told: list[Told]) -> None:
-    """Every scene tells its events, each as often as it happens; all of them name the source.
+@pytest.mark.parametrize(
+    ("play", "expected"), SCENES, ids=lambda each: getattr(each, "__name__", "")
+)
+def test_reported_events(
+    scene: Scene, play: Callable[[Scene], None], expected: list[Reported]
+) -> None:
+    """Each scene reports its events, each as often as it occurs, and all of them name the source.
 
-    Their order is that of each thread; the end of a fetch may be told after the key is used.
+    Order holds per thread only: the end of a fetch may be reported after the key is used.
     """
     play(scene)
     scene.wait_for_all()
-    assert sorted(map(_told, scene.events)) == sorted((n, k or "", why) for n, k, why in told)
+    assert sorted(map(_as_reported, scene.events)) == sorted(
+        (n, k or "", why) for n, k, why in expected
+    )
     assert {event.source for event in scene.events} == {URL}
 
 
-def _told(event: Event) -> tuple[EventName, str, str]:
+def _as_reported(event: Event) -> tuple[EventName, str, str]:
     return event.name, event.kid or "", event.outcome
 
 
 def test_every_event_is_in_a_scene() -> None:
-    """But those that are told by stores which workers share."""
+    """The scenes cover every event except those that shared stores report."""
     elsewhere = {EventName.SHARED, EventName.REPLAY_UNCHECKED}
-    assert {name for _, told in SCENES for name, *_ in told} == {*EventName} - elsewhere
+    assert {name for _, expected in SCENES for name, *_ in expected} == {*EventName} - elsewhere
 
 
 @pytest.mark.parametrize(
@@ -310,9 +316,9 @@ def test_every_event_is_in_a_scene() -> None:
         (_a_fresh_key, FETCH, "ok", [0.25]),
         (_a_fresh_key, HIT, "fresh", [None]),
         (_an_outage, EventName.STALE_SERVED, "key_unavailable", [100.25, 100.25]),
-        (_told_to_wait, EventName.BREAKER, "open", [37]),
-        (_told_to_wait, EventName.BREAKER, "closed", [None]),
-        (_told_to_wait, EventName.LIMITED, "breaker", [37]),
+        (_expected_to_wait, EventName.BREAKER, "open", [37]),
+        (_expected_to_wait, EventName.BREAKER, "closed", [None]),
+        (_expected_to_wait, EventName.LIMITED, "breaker", [37]),
         (_made_up_kids, EventName.LIMITED, "first_seen", [pytest.approx(9.25)]),
     ],
 )
@@ -323,20 +329,20 @@ def test_seconds(
     outcome: str,
     seconds: list[float | None],
 ) -> None:
-    """How long a fetch took, how old a key is, how long there will be no fetch."""
+    """``seconds`` is a fetch's duration, a stale key's age, or the time until the next fetch."""
     play(scene)
     scene.wait_for_all()
     assert [each.seconds for each in scene.named(name) if each.outcome == outcome] == seconds
 
 
 @pytest.mark.parametrize("play", [play for play, _ in SCENES], ids=lambda play: str(play.__name__))
-def test_no_lock_is_held(scene: Scene, play: Callable[[Scene], None]) -> None:
-    """The listener may ask the cache how it is doing: at no event does that wait for itself."""
+def test_no_lock_is_held_during_an_event(scene: Scene, play: Callable[[Scene], None]) -> None:
+    """A listener may call the cache's health() and stats() at any event without deadlocking."""
     asked: list[str] = []
 
     def listener(event: Event) -> None:
         lock = scene.cache._lock
-        assert lock.acquire(timeout=5)  # so that the test would fail instead of hanging
+        assert lock.acquire(timeout=5)  # fail instead of hanging
         lock.release()
         asked.append(f"{scene.cache.health().source} {scene.cache.stats().keys}")
 
@@ -350,7 +356,7 @@ def test_no_lock_is_held(scene: Scene, play: Callable[[Scene], None]) -> None:
 def test_a_listener_that_raises(
     scene: Scene, play: Callable[[Scene], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Look-ups and fetches end as without it; the log has the type of the error and no more."""
+    """Look-ups and fetches are unaffected, and only the type of the listener's error is logged."""
 
     def listener(event: Event) -> None:
         raise ZeroDivisionError(event.kid, "a secret")
@@ -363,8 +369,8 @@ def test_a_listener_that_raises(
     assert "a secret" not in caplog.text
 
 
-def test_a_listener_that_forgets_the_key(scene: Scene) -> None:
-    """The look-up that has just been told as a hit gets its key and is no second one."""
+def test_a_listener_that_invalidates_the_key(scene: Scene) -> None:
+    """A look-up reported as a hit still returns its key, and counts as one look-up."""
     scene.get("a")
     scene.wait_for_all()
     scene.listener = lambda event: scene.cache.invalidate("a")
@@ -373,21 +379,21 @@ def test_a_listener_that_forgets_the_key(scene: Scene) -> None:
 
 
 def test_a_reporter_without_a_listener() -> None:
-    """Nothing is made and nothing is called."""
+    """A reporter without a listener is inactive and ignores events."""
     reporter = Reporter(URL, None)
     assert not reporter.active
     reporter(HIT, "a", "fresh")
 
 
 @pytest.mark.parametrize("wrong", ["print", 5, [], object()], ids=repr)
-def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
-    """At construction, not at the first event."""
+def test_a_listener_must_be_callable(wrong: Any) -> None:
+    """An invalid listener is refused at construction, not at the first event."""
     with pytest.raises(ConfigurationError, match="on_event must be a function of one Event"):
         Reporter(URL, wrong)
 
 
 def test_an_event_cannot_be_changed() -> None:
-    """Several listeners may be given the same one; its fields are named."""
+    """Events are immutable, because listeners may share one, and keyword-only."""
     event = Event(name=HIT, source=URL)
     assert (event.kid, event.outcome, event.seconds) == (None, "", None)
     with pytest.raises(FrozenInstanceError):
@@ -410,7 +416,7 @@ def test_an_event_cannot_be_changed() -> None:
     ],
 )
 def test_a_kid_in_a_log_line(kid: str, text: str) -> None:
-    """59. Escaped, and cut after 40 characters."""
+    """A kid is escaped and cut after 40 characters."""
     assert shown(kid) == text
 
 
@@ -418,7 +424,7 @@ def test_a_kid_in_a_log_line(kid: str, text: str) -> None:
 def test_a_failed_fetch_is_logged_in_one_short_line(
     scene: Scene, kid: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """59. Who makes kids up can neither forge a line nor fill the disk."""
+    """A made-up kid can neither forge a log line nor fill the disk."""
     caplog.set_level(logging.INFO)
     scene.error = UnknownKeyError("not here")
     scene.get(kid)

@@ -1,4 +1,4 @@
-"""Fifteen mistakes that people make first, and the value that each message tells them to change."""
+"""The most frequent mistakes, and which value each error message tells the user to change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLIENT_ID, TOKEN_URL, AUDIENCE = "0oa1hookclient4x7", "https://hooks.acme.com/to
 
 
 class Org:
-    """A local org, its key sources, and what it sends."""
+    """A local org, its key sources, and the tokens it sends."""
 
     def __init__(self, okta: OktaEmulator) -> None:
         self.okta = okta
@@ -67,7 +67,7 @@ def message(act: Callable[[], object]) -> str:
 
 
 def test_wrong_org_url(org: Org) -> None:
-    """The org that was asked is named, when it has no such key."""
+    """The message names the org that has no such key."""
     with OktaEmulator() as other:
         keys = HookKeys(other.url, ApiToken(other.api_token))
         said = message(lambda: org.for_assertions(keys).verify(org.assertion()))
@@ -85,14 +85,14 @@ def test_wrong_org_url(org: Org) -> None:
     ],
 )
 def test_admin_url(url: str, right: str) -> None:
-    """The org's own URL is offered; for an issuer, the issuer with the org's host."""
+    """The message suggests the org's own URL."""
     said = message(lambda: HookKeys(url, ApiToken("t")))
     assert "org_url" in said
     assert f"did you mean {right}?" in said
 
 
 def test_admin_url_as_issuer() -> None:
-    """The issuer with the org's own host is offered."""
+    """The message suggests the issuer with the org's own host."""
     said = message(lambda: IssuerKeys("https://acme-admin.okta.com/oauth2/default"))
     assert "did you mean https://acme.okta.com/oauth2/default?" in said
 
@@ -101,7 +101,7 @@ def test_admin_url_as_issuer() -> None:
     "url", ["https://{yourOktaDomain}", "https://${yourOktaDomain}", "https://yourOktaDomain"]
 )
 def test_placeholder(url: str) -> None:
-    """The argument that still has it is named, with an example of a value."""
+    """The message names the argument that still contains a placeholder, and shows an example."""
     said = message(lambda: HookKeys(url, ApiToken("t")))
     assert "org_url still contains a placeholder" in said
     assert "https://acme.okta.com" in said
@@ -110,7 +110,7 @@ def test_placeholder(url: str) -> None:
 
 
 def test_missing_token(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variable is named; of a request without a token, the header."""
+    """The message names the environment variable, or the missing header of a request."""
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", "https://acme.okta.com")
     monkeypatch.delenv("OKTA_CLIENT_TOKEN", raising=False)
     assert "set OKTA_CLIENT_TOKEN" in message(HookKeys.from_env)
@@ -121,7 +121,7 @@ def test_missing_token(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_string_instead_of_credentials() -> None:
-    """The class that wraps it is named, and the string is not repeated."""
+    """The message names the class to wrap the token in, and does not repeat the token."""
     said = message(lambda: HookKeys("https://acme.okta.com", "00secret"))  # type: ignore[arg-type]
     assert "ApiToken(token)" in said
     assert "00secret" not in said
@@ -132,7 +132,7 @@ def test_string_instead_of_credentials() -> None:
 
 
 def test_wrong_client_id(org: Org) -> None:
-    """The configured client id is named; ``expected`` holds it."""
+    """The message and ``expected`` contain the configured client ID."""
     verifier = org.for_access_tokens(client_id="0oa9mistyped")
     with pytest.raises(HookVerificationError) as caught:
         verifier.verify(org.access_token())
@@ -143,7 +143,7 @@ def test_wrong_client_id(org: Org) -> None:
 
 
 def test_wrong_audience(org: Org) -> None:
-    """The configured audience is named, or all of them."""
+    """The message names every configured audience."""
     for audience, expected, words in (
         ("api://other", "api://other", '"api://other"'),
         (["b", "a"], ("a", "b"), '"a" or "b"'),
@@ -165,7 +165,7 @@ def test_wrong_audience(org: Org) -> None:
     ],
 )
 def test_missing_extra(module: str, missing: str, extra: str) -> None:
-    """The line to type is in the error."""
+    """The message contains the extra to install."""
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         f"try: import hookkey_verify.{module} as m; getattr(m, 'OktaEmulator', 0)\n"
@@ -178,7 +178,7 @@ def test_missing_extra(module: str, missing: str, extra: str) -> None:
 
 
 def test_hook_keys_for_access_tokens(org: Org) -> None:
-    """The class that fits is named, in both directions, before any token comes."""
+    """A key source of the wrong kind is refused; the message names the right kind."""
     for issuer in (None, "https://acme.okta.com/oauth2/aus1"):
         with pytest.raises(ConfigurationError, match=r"keys must be IssuerKeys\(issuer\)"):
             HookVerifier.for_access_token(
@@ -192,7 +192,7 @@ def test_hook_keys_for_access_tokens(org: Org) -> None:
 
 @pytest.mark.parametrize(("off", "what"), [(-600, "iat"), (4000, "exp")])
 def test_skewed_clock(org: Org, off: float, what: str) -> None:
-    """The clock is named, with the leeway that was not enough."""
+    """The message names the clock and the leeway that was exceeded."""
     verifier = org.for_assertions(clock=lambda: time.time() + off)
     with pytest.raises(HookVerificationError) as caught:
         verifier.verify(org.assertion())
@@ -203,7 +203,7 @@ def test_skewed_clock(org: Org, off: float, what: str) -> None:
 
 
 def test_decorator_order(verifier: HookVerifier, caplog: pytest.LogCaptureFixture) -> None:
-    """A ``protect`` above the route is found by the first request; the log says what to do."""
+    """A ``protect`` above the route is detected at the first request; the log says what to do."""
     app = Flask(__name__)
     hooks = HookKeyVerify(app, verifier)
     protect(verifier)(app.post("/wrong")(lambda: {"commands": []}))
@@ -215,7 +215,7 @@ def test_decorator_order(verifier: HookVerifier, caplog: pytest.LogCaptureFixtur
 
 
 def test_expired_token(org: Org) -> None:
-    """What expired, and when it is not the token's fault."""
+    """The message says by how much exp has passed, and when the clock is at fault instead."""
     old = org.signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL, lifetime=1)
     verifier = org.for_assertions(leeway=0, clock=lambda: time.time() + 5)
     said = message(lambda: verifier.verify(old))
@@ -224,7 +224,7 @@ def test_expired_token(org: Org) -> None:
 
 
 def test_unknown_kid(org: Org) -> None:
-    """The kids that are configured are named, or who was asked."""
+    """The message names the configured kids, or the issuer that was asked."""
     keys = StaticKeys.from_jwk(HookSigner.generate("mine").public_jwk())
     said = message(lambda: org.for_assertions(keys).verify(org.assertion()))
     assert "the kids of the configured keys are 'mine'" in said
@@ -241,14 +241,14 @@ def test_unknown_kid(org: Org) -> None:
     ],
 )
 def test_unreachable_org(org: Org, url: str, problem: str) -> None:
-    """The address that was tried is named, and a name that does not exist as such."""
+    """The message names the address, and says whether the host is unknown or refused to connect."""
     keys = HookKeys(url, ApiToken("t"))
     assert problem in message(lambda: org.for_assertions(keys).verify(org.assertion()))
     keys.close()
 
 
 def test_wrong_token_url(org: Org) -> None:
-    """The configured one is shown to the last slash, and no HTTP answer has it."""
+    """The message shows the configured URL exactly; no HTTP response contains it."""
     with pytest.raises(HookVerificationError) as caught:
         org.for_assertions(token_url=TOKEN_URL + "/").verify(org.assertion())
     assert str(caught.value).endswith(f': expected aud "{TOKEN_URL}/"')

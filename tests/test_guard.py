@@ -1,4 +1,4 @@
-"""Guard: headers in, hook or HTTP answer out."""
+"""Guard: it takes headers and returns a hook or an HTTP answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Failing:
 
 
 def _both(guard: Guard, headers: Any, method: str = "POST") -> VerifiedHook | HttpAnswer:
-    """The outcome, which is the same in both worlds."""
+    """Return the outcome, after checking that the sync and async methods agree."""
     outcome = guard.check(headers, method)
     again = asyncio.run(guard.acheck(headers, method))
     assert type(outcome) is type(again)
@@ -67,7 +67,7 @@ def _both(guard: Guard, headers: Any, method: str = "POST") -> VerifiedHook | Ht
 
 @pytest.mark.parametrize("form", ["pairs", "mapping", "bytes", "environ"])
 def test_verified(verifier: HookVerifier, bearer: tuple[str, str], form: str) -> None:
-    """In whatever form a framework has its headers."""
+    """Headers are accepted in every form that frameworks use."""
     name, value = bearer
     headers: Any = {
         "pairs": [("Accept", "*/*"), bearer],
@@ -105,7 +105,7 @@ def test_verified(verifier: HookVerifier, bearer: tuple[str, str], form: str) ->
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_refusals(error: HookKeyError, status: int, reason: str, headers: dict[str, str]) -> None:
-    """RFC 6750's headers, RFC 9457's body, and the error for logs."""
+    """A refusal has RFC 6750's headers, RFC 9457's body, and the error for logs."""
     refusal = _both(Guard(Failing(error)), [])
     assert isinstance(refusal, HttpRefusal)
     assert refusal.error is error
@@ -121,8 +121,8 @@ def test_refusals(error: HookKeyError, status: int, reason: str, headers: dict[s
     )
 
 
-def test_no_text_of_an_error_is_sent() -> None:
-    """Only its class's: the text is for logs."""
+def test_error_texts_are_not_sent() -> None:
+    """The response contains the title of the error's class; the error's own text is for logs."""
     refusal = _both(Guard(Failing(KeyUnavailableError("host db7 refused"))), [])
     assert isinstance(refusal, HttpRefusal)
     assert b"db7" not in refusal.body
@@ -130,8 +130,8 @@ def test_no_text_of_an_error_is_sent() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("s3cret"), ValueError("s3cret"), RecursionError()])
-def test_a_verifier_that_fails(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Lets nobody through, and nothing of its error out."""
+def test_a_verifier_that_raises(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected error refuses the request, and its text appears in neither response nor log."""
     refusal = _both(Guard(Failing(error)), [])
     assert isinstance(refusal, HttpRefusal)
     assert (refusal.status, refusal.error.reason) == (500, "configuration")
@@ -141,7 +141,7 @@ def test_a_verifier_that_fails(error: Exception, caplog: pytest.LogCaptureFixtur
 
 
 class OddError(HookVerificationError):
-    """A user's own error, with whatever attributes."""
+    """A user's own error, with arbitrary attributes."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class OddError(HookVerificationError):
 
 
 class BrokenError(HookVerificationError):
-    """An error that cannot be shown."""
+    """An error whose headers cannot be read."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -174,7 +174,7 @@ class BrokenError(HookVerificationError):
     ],
     ids=lambda value: str(value) if isinstance(value, int | str) else type(value).__name__,
 )
-def test_errors_of_a_verifier_of_your_own(error: HookKeyError, status: int, reason: str) -> None:
+def test_errors_of_a_custom_verifier(error: HookKeyError, status: int, reason: str) -> None:
     """Whatever a custom verifier raises, the request is refused with a problem document."""
     refusal = _both(Guard(Failing(error)), [])
     assert isinstance(refusal, HttpRefusal)
@@ -184,7 +184,7 @@ def test_errors_of_a_verifier_of_your_own(error: HookKeyError, status: int, reas
 
 
 class Credulous:
-    """A verifier that returns something else than a proof."""
+    """A verifier that returns something other than a VerifiedHook."""
 
     def verify_headers(self, headers: Any) -> Any:
         return {"subject": "anybody"}
@@ -193,15 +193,15 @@ class Credulous:
         return {"subject": "anybody"}
 
 
-def test_only_a_verified_hook_is_a_proof() -> None:
-    """A verifier of your own that returns anything else lets nobody through."""
+def test_only_a_verified_hook_is_accepted() -> None:
+    """A custom verifier that returns anything else is an error, and the request is refused."""
     refusal = _both(Guard(Credulous()), [])
     assert isinstance(refusal, HttpRefusal)
     assert refusal.status == 500
 
 
 def test_an_interruption_is_not_a_refusal() -> None:
-    """Ctrl-C and cancellation are for somebody else."""
+    """KeyboardInterrupt and cancellation propagate."""
     with pytest.raises(KeyboardInterrupt):
         Guard(Failing(KeyboardInterrupt())).check([])
     with pytest.raises(asyncio.CancelledError):
@@ -209,15 +209,15 @@ def test_an_interruption_is_not_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("headers", [None, 5, [1], [("a",)], [("Authorization", 5)]])
-def test_headers_that_are_none(verifier: HookVerifier, headers: Any) -> None:
-    """An error of ours, not the sender's."""
+def test_invalid_headers_argument(verifier: HookVerifier, headers: Any) -> None:
+    """Headers of the wrong type are the caller's fault, not the sender's: 500."""
     refusal = _both(Guard(verifier), headers)
     assert isinstance(refusal, HttpRefusal)
     assert refusal.status == 500
 
 
 def test_refusals_are_logged(verifier: HookVerifier, caplog: pytest.LogCaptureFixture) -> None:
-    """What somebody else did wrong quietly, what we did loudly."""
+    """The sender's faults are logged as INFO, our own as ERROR."""
     with caplog.at_level(logging.INFO, "hookkey_verify"):
         Guard(verifier).check([])
         Guard(Failing(ConfigurationError("it is closed"))).check([])
@@ -236,7 +236,7 @@ def test_refusals_are_logged(verifier: HookVerifier, caplog: pytest.LogCaptureFi
 
 
 def test_on_refusal_may_answer(verifier: HookVerifier) -> None:
-    """In its own way, or as it is."""
+    """on_refusal may return another answer or the refusal itself."""
     seen: list[str] = []
 
     def on_refusal(refusal: HttpRefusal) -> HttpAnswer:
@@ -255,7 +255,7 @@ def test_on_refusal_may_answer(verifier: HookVerifier) -> None:
 def test_on_refusal_that_fails(
     verifier: HookVerifier, broken: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The refusal stands."""
+    """If on_refusal fails, the original refusal is sent."""
     refusal = _both(Guard(verifier, on_refusal=broken), [])
     assert isinstance(refusal, HttpRefusal)
     assert refusal.status == 401
@@ -272,21 +272,20 @@ def test_on_refusal_that_fails(
     ],
 )
 def test_wrong_arguments(verifier: HookVerifier, options: dict[str, Any], named: str) -> None:
-    """Named at construction."""
+    """Invalid arguments are refused at construction, and the message names them."""
     with pytest.raises(ConfigurationError, match=named):
         Guard(**{"verifier": verifier, **options})
 
 
 def test_repr(verifier: HookVerifier) -> None:
-    """Says what it asks."""
     assert repr(Guard(verifier)).startswith("Guard(HookVerifier(")
 
 
-# --- the one-time verification of an event hook
+# --- the one-time verification challenge of an event hook
 
 
 def test_the_challenge_is_answered(verifier: HookVerifier, bearer: tuple[str, str]) -> None:
-    """A GET with it, once; everything else is verified as ever."""
+    """Only a GET with one challenge header is answered; every other request is verified."""
     guard = Guard(verifier, event_hook=True)
     answer = _both(guard, [CHALLENGE], "GET")
     assert isinstance(answer, HttpAnswer)
@@ -302,19 +301,19 @@ def test_the_challenge_is_answered(verifier: HookVerifier, bearer: tuple[str, st
         assert isinstance(_both(guard, headers, method), HttpRefusal)
 
 
-def test_the_challenge_is_answered_if_wanted_only(verifier: HookVerifier) -> None:
-    """Inline hooks have none."""
+def test_the_challenge_is_answered_only_if_enabled(verifier: HookVerifier) -> None:
+    """The default is off, because inline hooks have no challenge."""
     assert isinstance(_both(Guard(verifier), [CHALLENGE], "GET"), HttpRefusal)
 
 
 def test_an_iterator_is_read_once(verifier: HookVerifier, bearer: tuple[str, str]) -> None:
-    """So it is left to the verifier."""
+    """An iterator of headers is left for the verifier to read."""
     guard = Guard(verifier, event_hook=True)
     assert isinstance(guard.check(iter([bearer]), "GET"), VerifiedHook)
 
 
 def test_the_challenge_cannot_break_out(verifier: HookVerifier) -> None:
-    """It is a JSON string, and said to be JSON."""
+    """The challenge is returned as a JSON string, with a JSON content type and nosniff."""
     value = '"><script>alert(1)</script>\\'
     answer = Guard(verifier, event_hook=True).check([(CHALLENGE[0], value)], "GET")
     assert isinstance(answer, HttpAnswer)
@@ -325,8 +324,8 @@ def test_the_challenge_cannot_break_out(verifier: HookVerifier) -> None:
 # --- answers
 
 
-def test_an_answer_for_interfaces() -> None:
-    """With its length and the phrase of its status, for those who want them."""
+def test_answers_for_wsgi_and_asgi() -> None:
+    """An answer offers a Content-Length header and a status line."""
     answer = HttpAnswer(401, (("A", "b"),), b"xyz")
     assert answer.sized_headers == [("A", "b"), ("Content-Length", "3")]
     assert answer.status_line == "401 Unauthorized"
@@ -360,7 +359,7 @@ def test_an_answer_for_interfaces() -> None:
     ids=repr,
 )
 def test_public_paths(path: str, target: str | None, public: bool) -> None:
-    """The decoded path and the target as sent must both be the same entry."""
+    """The decoded path and the raw target must both equal the same public path."""
     paths = PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"])
     assert paths.includes("", path, target, [("X-Forwarded-Prefix", "/x")]) is public
 
@@ -379,7 +378,7 @@ def test_public_paths(path: str, target: str | None, public: bool) -> None:
     ],
 )
 def test_mount_points(mount: str, path: str, headers: Any, public: bool) -> None:
-    """A mount point that may come from the sender opens nothing: it chooses what a router sees."""
+    """A mount point that may come from the sender makes no path public."""
     paths = PublicPaths(["/healthz", "/", "/a/b.c_d~e-f/"])
     assert paths.includes(mount, path, mount + path, headers) is public
 
@@ -391,12 +390,11 @@ def test_mount_points(mount: str, path: str, headers: Any, public: bool) -> None
     + [["/."], ["/.."], ["/a/../b"], ["/a/."], ["/a;b"], ["/a\\b"], ["/:id"], [5], [b"/a"], [None]],
     ids=repr,
 )
-def test_what_is_not_a_public_path(paths: Any) -> None:
-    """Whatever could be read in two ways, or as a pattern, is refused at construction."""
+def test_invalid_public_paths(paths: Any) -> None:
+    """Ambiguous paths and patterns are refused at construction."""
     with pytest.raises(ConfigurationError, match="public"):
         PublicPaths(paths)
 
 
 def test_nothing_is_public_by_default() -> None:
-    """An empty list opens nothing."""
     assert not PublicPaths([]).includes("", "/", "/", [])

@@ -26,7 +26,15 @@ from .encoding import (
 )
 from .jwk import SYNONYMS, is_kid
 
-__all__ = ["HeaderRules", "Signed", "media_type", "read_claims", "split", "unverified_issuer"]
+__all__ = [
+    "HeaderRules",
+    "PayloadError",
+    "Signed",
+    "media_type",
+    "read_claims",
+    "split",
+    "unverified_issuer",
+]
 
 MAX_HEADER = 2_048
 """Bytes of an encoded header; Okta's have about 100."""
@@ -40,6 +48,10 @@ _REFUSED_MEMBERS = frozenset({"crit", "b64", "enc", "zip"})
 
 Signed = tuple[bytes, bytes, bytes, bytes, bytes]
 """A token's bytes, encoded header, payload in base64, signing input, and signature in base64."""
+
+
+class PayloadError(MalformedTokenError):
+    """The signature is valid, but the payload is not a JSON object within the limits."""
 
 
 class HeaderRules:
@@ -139,11 +151,11 @@ def split(token: object, max_bytes: int) -> Signed:
 
 
 def read_claims(payload: bytes, limits: JsonLimits) -> dict[str, Any]:
-    """Read a payload whose signature has been verified. Raises ``MalformedTokenError``."""
+    """Read a payload whose signature has been verified. Raises ``PayloadError``."""
     try:
         return json_object(a2b_base64(payload), limits)
     except EncodingError as error:
-        raise MalformedTokenError(f"the payload {error}") from None
+        raise PayloadError(f"the payload {error}") from None
 
 
 def unverified_issuer(payload: bytes, limits: JsonLimits) -> str | None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from .._jose import jws
 from .._jose.claims import CLIENT_ID_CLAIMS, ClaimsPolicy
 from .._jose.encoding import EncodingError, base64url_decode, json_object
+from .._jose.jws import PayloadError
 from .._runtime.clock import Clock, wall_clock
 from ..errors import (
     AlgorithmError,
@@ -38,18 +38,55 @@ __all__ = ["TokenCheck", "checks_of", "decode_unverified"]
 
 Result = Literal["passed", "failed", "not checked", "not reached"]
 
-STEPS: Final = ("form", "algorithm", "type", "key", "signature", "payload")
-"""Before the claims; each is reached only when the ones before it have passed."""
-_STEP_OF: Final[tuple[tuple[str, tuple[type[HookVerificationError], ...]], ...]] = (
-    ("algorithm", (AlgorithmError,)),
-    ("type", (TokenTypeError,)),
-    ("key", (UnknownKeyError, KeyUnavailableError, KeySourceConfigurationError, KeyRejectedError)),
-    ("signature", (SignatureError,)),
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step of the verification before the claims."""
+
+    name: str
+    errors: tuple[type[HookVerificationError], ...]
+    """What the verifier raises when it stops here."""
+    member: str = ""
+    """The member of the header that the step judges."""
+
+
+STEPS: Final = (
+    _Step("form", (MalformedTokenError,)),
+    _Step("algorithm", (AlgorithmError,), "alg"),
+    _Step("type", (TokenTypeError,), "typ"),
+    _Step(
+        "key",
+        (UnknownKeyError, KeyUnavailableError, KeySourceConfigurationError, KeyRejectedError),
+        "kid",
+    ),
+    _Step("signature", (SignatureError,)),
+    _Step("payload", (PayloadError,)),
+)
+"""Each is reached only when the ones before it have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClaimRule:
+    """A row that compares claims with one member of ``ClaimsPolicy``."""
+
+    name: str
+    option: str
+    members: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    """Claims that must be there if the policy restricts them."""
+    between: str = "or"
+
+
+_CLAIM_RULES: Final = (
+    _ClaimRule("issuer", "issuers", ("iss",), ("iss",)),
+    _ClaimRule("audience", "audiences", ("aud",), ("aud",)),
+    _ClaimRule("subject", "subject", ("sub",), ("sub",)),
+    _ClaimRule("client", "client_id", CLIENT_ID_CLAIMS),
+    _ClaimRule("scopes", "scopes", ("scp", "scope"), between="and"),
 )
 
 END_OF_TIME: Final = 253_402_300_800
 """The year 10000, in epoch seconds: from here on a number is not shown as a date."""
-_NAMESAKES: Final = (CLIENT_ID_CLAIMS, ("scp", "scope"))
 MAX_SHOWN: Final = 200
 """Characters of a value."""
 
@@ -98,35 +135,25 @@ def checks_of(
     Without ``verifier`` only the times are judged. ``keys`` names the key source in words.
     """
     header, claims = (decode_unverified(part) for part in [*token.split(b"."), b"", b""][:2])
-    failed = None if error is None else _failed_step(token, error)
-    rows = [
-        _step(number, header if isinstance(header, Mapping) else {}, failed, keys)
-        for number in range(len(STEPS))
-    ]
+    rows = _steps(header if isinstance(header, Mapping) else {}, error, keys)
+    policy = ClaimsPolicy(issuers=None, audiences=None)
     if verifier is None:
         rows = [replace(row, result="not checked") for row in rows]
-    if error is not None and failed is not None:
-        rows[failed] = _explained(rows[failed], error)
+    else:
+        policy = verifier.policy
     if isinstance(claims, Mapping):
-        policy = None if verifier is None else verifier.policy
-        rows += _claims(claims, policy or ClaimsPolicy(issuers=None, audiences=None), clock())
-    if error is not None and failed is None and not _has_row(error, rows):
+        rows += _claims(claims, policy, clock())
+    if error is not None and not _has_row(error, rows):
         rows.append(TokenCheck("other", "failed", hint=_hint(error)))
     return rows
 
 
-def _explained(row: TokenCheck, error: HookVerificationError) -> TokenCheck:
-    """Add to a failed row what was expected, or else what the error says."""
-    expected = _words(error.expected)
-    if expected:
-        return replace(row, expected=expected)
-    return replace(row, hint=_hint(error))
-
-
 def _has_row(error: HookVerificationError, rows: list[TokenCheck]) -> bool:
-    """Tell whether a row that failed is about the claim that the verifier refused."""
+    """Tell whether a row that failed is about what the verifier refused."""
+    if _failed_step(error) < len(STEPS):
+        return True
     claim = "scp" if isinstance(error, InsufficientScopeError) else getattr(error, "claim", "")
-    same = next((names for names in _NAMESAKES if claim in names), (claim,))
+    same = next((rule.members for rule in _CLAIM_RULES if claim in rule.members), (claim,))
     return any(row.result == "failed" and row.subject in same for row in rows)
 
 
@@ -138,30 +165,30 @@ def decode_unverified(part: bytes) -> dict[str, Any] | str:
         return f"cannot be read: {error}"
 
 
-def _failed_step(token: bytes, error: HookVerificationError) -> int | None:
-    """Return the number of the step at which the verifier stopped; None: at the claims."""
-    for step, kinds in _STEP_OF:
-        if isinstance(error, kinds):
-            return STEPS.index(step)
-    if not isinstance(error, MalformedTokenError):
-        return None
-    try:
-        jws.split(token, len(token))
-    except MalformedTokenError:
-        return STEPS.index("form")
-    return STEPS.index("payload" if error.detail.startswith("the payload ") else "form")
+def _failed_step(error: HookVerificationError | None) -> int:
+    """Return the number of the step at which the verifier stopped; ``len(STEPS)``: at none."""
+    for number in reversed(range(len(STEPS))):  # the form is last: its error is a base of others
+        if isinstance(error, STEPS[number].errors):
+            return number
+    return len(STEPS)
 
 
-def _step(number: int, header: Mapping[str, Any], failed: int | None, keys: str) -> TokenCheck:
-    """Return the row of a step that the verifier passed, failed or did not reach."""
-    step = STEPS[number]
-    result: Result = "passed"
-    if failed is not None and number >= failed:
-        result = "failed" if number == failed else "not reached"
-    member = {"algorithm": "alg", "type": "typ", "key": "kid"}.get(step)
-    if member is None:
-        return TokenCheck(step, result)
-    return TokenCheck(step, result, member, _shown(header, member), keys if step == "key" else "")
+def _steps(
+    header: Mapping[str, Any], error: HookVerificationError | None, keys: str
+) -> list[TokenCheck]:
+    """Return a row for each step: passed, failed or not reached."""
+    failed = _failed_step(error)
+    rows = []
+    for number, step in enumerate(STEPS):
+        result: Result = "passed" if number < failed else "not reached"
+        actual = _shown(header, step.member) if step.member else ""
+        expected = keys if step.name == "key" else ""
+        rows.append(TokenCheck(step.name, result, step.member, actual, expected))
+    if error is not None and failed < len(STEPS):
+        words = _words(error.expected)
+        told = {"expected": words} if words else {"hint": _hint(error)}
+        rows[failed] = replace(rows[failed], result="failed", **told)
+    return rows
 
 
 def _hint(error: HookVerificationError) -> str:
@@ -176,22 +203,21 @@ def _claims(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Iter
         expected = f"at most {policy.max_lifetime:g} seconds after iat, and from now"
         when = _when(claims["exp"], now)
         yield TokenCheck("lifetime", _lifetime(claims, policy, now), "exp", when, expected)
-    for name, option, members in (
-        ("issuer", "issuers", ("iss",)),
-        ("audience", "audiences", ("aud",)),
-        ("subject", "subject", ("sub",)),
-        ("client", "client_id", CLIENT_ID_CLAIMS),
-        ("scopes", "scopes", ("scp", "scope")),
-    ):
-        wanted = getattr(policy, option)
-        if wanted or any(member in claims for member in members):
-            required = frozenset({"exp", *members} if wanted and len(members) == 1 else {"exp"})
-            result = _judged(claims, members, now, required=required, **{option: wanted})
-            if not wanted and result == "passed":
-                result = "not checked"
-            between = "and" if name == "scopes" else "or"
-            expected = _words(policy.expected(members[0]), between)
-            yield TokenCheck(name, result, *_present(claims, members), expected)
+    for rule in _CLAIM_RULES:
+        if getattr(policy, rule.option) or any(member in claims for member in rule.members):
+            yield _compared(rule, claims, policy, now)
+
+
+def _compared(
+    rule: _ClaimRule, claims: Mapping[str, Any], policy: ClaimsPolicy, now: float
+) -> TokenCheck:
+    wanted = getattr(policy, rule.option)
+    required = frozenset({"exp", *rule.required} if wanted else {"exp"})
+    result = _judged(claims, rule.members, now, required=required, **{rule.option: wanted})
+    if not wanted and result == "passed":
+        result = "not checked"
+    expected = _words(policy.expected(rule.members[0]), rule.between)
+    return TokenCheck(rule.name, result, *_present(claims, rule.members), expected)
 
 
 def _times(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Iterator[TokenCheck]:

@@ -20,10 +20,9 @@ from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..settings import NAMES, Settings
 from ..verifier import KeySource
-from .checks import checks_of
 from .files import InputFile, read_token
 from .output import as_json, command, exit_code, print_json, print_rows
-from .verifying import verdict, verifier_of
+from .verifying import VerifierOptions, checks_and_problem, verifier_of
 from .wording import FLAGS, found_at, message
 
 __all__ = ["doctor"]
@@ -87,7 +86,7 @@ def _verifier() -> Finding:
     """Whether the settings describe a verifier, and whether the keys of an issuer can be had."""
     keys: KeySource | None = None
     try:
-        _, keys = verifier_of(flags={})
+        _, keys = verifier_of(VerifierOptions(), flags={})
         if isinstance(keys, IssuerKeys):
             keys.warm_up()
             return Finding("verifier", "ok", f"of access tokens; {keys.issuer} has its keys")
@@ -188,16 +187,13 @@ def _age(key: HookKey) -> str:
 
 def _token_checks(octets: bytes) -> list[Finding]:
     """Every check of the token, by the verifier that the settings describe, if they do."""
-    try:
-        checks, problem = verdict(octets, *verifier_of(flags={}))[2], None
-    except ConfigurationError as error:
-        checks, problem = checks_of(octets, None, None), message(error)
+    checks, problem = checks_and_problem(octets, VerifierOptions(), flags={})
     findings = [
         Finding(f"token {check.name}", _RESULTS[check.result], check.text)
         for check in checks
-        if problem is None or check.subject
+        if not problem or check.subject
     ]
-    if problem is not None:
+    if problem:
         findings.append(Finding("token claims", "skipped", f"not compared: {problem}"))
     return findings
 

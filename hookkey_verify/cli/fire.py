@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from click.core import ParameterSource
 
 from ..errors import ConfigurationError
 from ..okta.http import check_url
@@ -19,6 +18,7 @@ from .files import InputFile, PathOfFile, read_token
 from .output import as_json, command, plain, print_json, print_rows
 from .running_emulator import fired_by_emulator
 from .verifying import check_url_option
+from .wording import flag_of, is_given
 
 if TYPE_CHECKING:
     from ..emulator.inline_hooks import InlineHook
@@ -60,6 +60,9 @@ class _Caller:
     audience: str | None
     scopes: tuple[str, ...]
     direct: bool
+    token: BinaryIO | None
+    secret: BinaryIO | None
+    header: str
 
     def check(self) -> None:
         """Raise ``ConfigurationError`` if a URL is invalid."""
@@ -76,8 +79,28 @@ class _Caller:
         except OSError:
             raise ConfigurationError("the private key file cannot be read") from None
 
-    def token(self) -> str:
-        """A good one: an access token with --issuer, else the assertion itself."""
+    def authenticated(self, hook: InlineHook) -> InlineHook:
+        """Return the hook with the credentials that the options describe."""
+        if self.secret is not None:
+            return replace(hook, auth_header=(self.header, _secret(self.secret)))
+        if self.token is not None:
+            return _with_bearer(hook, _bearer(self.token))
+        if self.direct or self.issuer is not None:
+            return _with_bearer(hook, self.good_token())
+        if self.token_url is None:
+            return hook
+        return replace(
+            hook,
+            channel_type="OAUTH",
+            auth_type="private_key_jwt",
+            client_id=self.client_id or "",
+            token_url=self.token_url,
+            scope=" ".join(self.scopes),
+            hook_key_id="HKY",
+        )
+
+    def good_token(self) -> str:
+        """An access token with --issuer, else the assertion itself."""
         signer, now = self.signer(), int(time.time())
         if self.issuer is None:
             return signer.client_assertion(
@@ -127,14 +150,11 @@ class _Caller:
 @as_json
 @click.pass_context
 @command
-def fire(  # noqa: PLR0917 - the options of the command
+def fire(
     context: click.Context,
     /,
     target: str,
     kind: str,
-    token: BinaryIO | None,
-    secret: BinaryIO | None,
-    header: str,
     zoo: bool,
     as_json: bool,
     **options: Any,
@@ -151,37 +171,32 @@ def fire(  # noqa: PLR0917 - the options of the command
     Example: hookkey fire http://localhost:5000/hook --private-key test.pem --kid test
     --client-id 0oa1 --token-url https://acme.com/token --direct
     """
-    given = {name: flag for name, flag in _flags(context).items() if _is_given(context, name)}
-    if "://" not in target:
-        _refuse_unused(given, ("target", "as_json"), "for a hook of the emulator")
-        report = fired_by_emulator(target)
-    else:
+    parameters = context.command.params
+    given = {p.name: flag_of(p) for p in parameters if p.name and is_given(context, p.name)}
+    if "://" in target:
         caller = _Caller(**options)
         caller.check()
-        way = next((flag for flag in _USES if flag in given.values()), None)
-        used = _USES.get(way or "", ())
-        why = f"beside {way}" if way else "without --direct, --issuer or --token-url"
-        _refuse_unused(given, ("target", "kind", "zoo", "as_json", *used), why)
-        if zoo and way in ("--secret", "--token"):
-            raise click.UsageError(f"--zoo cannot be combined with {way}")
+        _check_given(given)
         hook = _hook(target, TYPES[kind])
-        if zoo:
-            _audit(hook, caller, as_json=as_json)
-            return
-        report = _fired(hook, caller, token, (header, secret))
-    _show(report, as_json=as_json)
+        report = _audit(hook, caller) if zoo else _fired(hook, caller)
+    else:
+        _refuse_unused(given, ("target", "as_json"), "for a hook of the emulator")
+        report = fired_by_emulator(target)
+    if as_json:
+        print_json(report)
+    else:
+        (_show_audit if zoo else _show)(report)
     if not report["ok"]:
-        raise SystemExit(3 if report["steps"][-1]["status"] is None else 1)
+        raise SystemExit(1 if zoo or report["steps"][-1]["status"] is not None else 3)
 
 
-def _flags(context: click.Context) -> dict[str, str]:
-    """The parameters of the command, and how they are written."""
-    parameters = context.command.params
-    return {each.name or "": max(each.opts, key=len) for each in parameters}
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+def _check_given(given: Mapping[str, str]) -> None:
+    """Refuse options that do not go together."""
+    way = next((flag for flag in _USES if flag in given.values()), "")
+    why = f"beside {way}" if way else "without --direct, --issuer or --token-url"
+    _refuse_unused(given, ("target", "kind", "zoo", "as_json", *_USES.get(way, ())), why)
+    if "zoo" in given and way in ("--secret", "--token"):
+        raise click.UsageError(f"--zoo cannot be combined with {way}")
 
 
 def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) -> None:
@@ -192,43 +207,21 @@ def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) ->
         raise click.UsageError(f"{', '.join(unused)} {verb} no effect {why}")
 
 
-def _fired(
-    hook: InlineHook,
-    caller: _Caller,
-    token: BinaryIO | None,
-    secret: tuple[str, BinaryIO | None],
-) -> dict[str, Any]:
+def _fired(hook: InlineHook, caller: _Caller) -> dict[str, Any]:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
-    bearer = None
-    if token is not None:
-        bearer = read_token(token).decode("ascii", "replace")
-        if not bearer.isprintable() or " " in bearer:
-            raise ConfigurationError("the file given with --token must contain exactly one token")
-    elif caller.direct or caller.issuer is not None:
-        bearer = caller.token()
-    if secret[1] is not None:
-        hook = replace(hook, auth_header=(secret[0], _secret(secret[1])))
-    elif bearer is not None:
-        hook = replace(hook, auth_header=("Authorization", f"Bearer {bearer}"))
-    elif caller.token_url is not None:
-        hook = replace(
-            hook,
-            channel_type="OAUTH",
-            auth_type="private_key_jwt",
-            client_id=caller.client_id or "",
-            token_url=caller.token_url,
-            scope=" ".join(caller.scopes),
-            hook_key_id="HKY",
-        )
-    signer = caller.signer() if hook.channel_type == "OAUTH" else None
-    return Deliverer(lambda _: _known(signer)).fire(hook).document()
+    return Deliverer(lambda _: caller.signer()).fire(caller.authenticated(hook)).document()
 
 
-def _known(signer: HookSigner | None) -> HookSigner:
-    if signer is None:  # a hook without OAuth never asks
-        raise ConfigurationError("there is no key to sign with")
-    return signer
+def _with_bearer(hook: InlineHook, token: str) -> InlineHook:
+    return replace(hook, auth_header=("Authorization", f"Bearer {token}".strip()))
+
+
+def _bearer(file: BinaryIO) -> str:
+    token = read_token(file).decode("ascii", "replace")
+    if not token.isprintable() or " " in token:
+        raise ConfigurationError("the file given with --token must contain exactly one token")
+    return token
 
 
 def _hook(url: str, kind: str) -> InlineHook:
@@ -256,10 +249,7 @@ def _secret(file: BinaryIO) -> str:
     return secret
 
 
-def _show(report: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(report)
-        return
+def _show(report: Mapping[str, Any]) -> None:
     rows = [
         (
             step["name"],
@@ -275,37 +265,38 @@ def _show(report: Mapping[str, Any], *, as_json: bool) -> None:
     click.echo(plain(f"{report['outcome']}: {report['verdict']}"))
 
 
-def _audit(hook: InlineHook, caller: _Caller, *, as_json: bool) -> None:
+def _audit(hook: InlineHook, caller: _Caller) -> dict[str, Any]:
     """Send the good token first: a handler that refuses everything is not safe but broken."""
     zoo = caller.zoo()
-    rows = list(_verdicts(hook, caller.token(), [bad for bad in zoo if bad.header_safe]))
+    sent = [bad for bad in zoo if bad.header_safe]
+    rows = list(_verdicts(hook, caller, sent))
     unsent = [bad.name for bad in zoo if not bad.header_safe]
-    wrong = [row for row in rows if row["result"] != "ok"]
-    if as_json:
-        print_json({"ok": not wrong, "tokens": rows, "unsent": unsent})
-    else:
-        print_rows(
-            ("token", "answer", "result"),
-            [(row["token"], str(row["status"] or "no answer"), row["result"]) for row in rows],
-        )
-        accepted = sum(row["result"] == "WRONGLY ACCEPTED" for row in rows)
-        click.echo(f"not sent, because no HTTP header can carry it: {', '.join(unsent)}")
-        click.echo(
-            f"a good token and {len(rows) - 1} bad tokens sent, {accepted} wrongly accepted, "
-            f"{len(wrong)} unexpected results"
-        )
-    if wrong:
-        raise SystemExit(1)
+    return {"ok": all(row["result"] == "ok" for row in rows), "tokens": rows, "unsent": unsent}
+
+
+def _show_audit(report: Mapping[str, Any]) -> None:
+    rows = report["tokens"]
+    print_rows(
+        ("token", "answer", "result"),
+        [(row["token"], str(row["status"] or "no answer"), row["result"]) for row in rows],
+    )
+    accepted = sum(row["result"] == "WRONGLY ACCEPTED" for row in rows)
+    wrong = sum(row["result"] != "ok" for row in rows)
+    click.echo(f"not sent, because no HTTP header can carry it: {', '.join(report['unsent'])}")
+    click.echo(
+        f"a good token and {len(rows) - 1} bad tokens sent, {accepted} wrongly accepted, "
+        f"{wrong} unexpected results"
+    )
 
 
 def _verdicts(
-    hook: InlineHook, good_token: str, zoo: Collection[BadToken]
+    hook: InlineHook, caller: _Caller, zoo: Collection[BadToken]
 ) -> Iterator[dict[str, Any]]:
-    status = _status(hook, good_token)
+    status = _status(hook, caller, caller.good_token())
     good = status is not None and 200 <= status < 300
     yield {"token": "a good one", "status": status, "result": "ok" if good else "REFUSED"}
     for bad in zoo:
-        status = _status(hook, bad.token)
+        status = _status(hook, caller, bad.token)
         if status is not None and 200 <= status < 300:
             result = "WRONGLY ACCEPTED"
         else:
@@ -313,8 +304,8 @@ def _verdicts(
         yield {"token": bad.name, "status": status, "result": result}
 
 
-def _status(hook: InlineHook, token: str) -> int | None:
+def _status(hook: InlineHook, caller: _Caller, token: str) -> int | None:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
-    sent = replace(hook, auth_header=("Authorization", f"Bearer {token}".strip()))
-    return Deliverer(lambda _: _known(None)).fire(sent).steps[-1].status
+    delivery = Deliverer(lambda _: caller.signer()).fire(_with_bearer(hook, token))
+    return delivery.steps[-1].status

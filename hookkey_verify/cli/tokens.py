@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from click.core import ParameterSource
 
 from .._jose.encoding import EncodingError, json_object
 from ..errors import ConfigurationError
 from ..signer import HookSigner
 from ..verifier import VerifiedHook
-from .checks import TokenCheck, checks_of, decode_unverified
+from .checks import TokenCheck, decode_unverified
 from .files import MAX_TOKEN, InputFile, PathOfFile, read_token
 from .output import as_json, command, exit_code, plain, print_json, print_rows, tell
-from .verifying import check_url_option, verdict, verifier_of
-from .wording import message
+from .verifying import (
+    VerifierOptions,
+    check_url_option,
+    checks_and_problem,
+    verdict,
+    verifier_of,
+)
+from .wording import is_given, message
 
 __all__ = ["inspect", "sign", "verify"]
 
@@ -74,8 +79,7 @@ def sign(  # noqa: PLR0917 - the options of the command
     except OSError:
         raise ConfigurationError("the private key file cannot be read") from None
     if claims is not None:
-        given = context.get_parameter_source("lifetime") is ParameterSource.COMMANDLINE
-        if client_id is not None or token_url is not None or given:
+        if client_id is not None or token_url is not None or is_given(context, "lifetime"):
             raise click.UsageError(
                 "--claims cannot be combined with --client-id, --token-url or --lifetime"
             )
@@ -112,7 +116,7 @@ def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
     Example: hookkey verify token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
     octets = read_token(token)
-    hook, error, checks = verdict(octets, *verifier_of(**policy))
+    hook, error, checks = verdict(octets, *verifier_of(VerifierOptions(**policy)))
     if hook is None:
         assert error is not None  # noqa: S101 - one of both
         if as_json:
@@ -159,24 +163,11 @@ def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
     """
     octets = read_token(token)
     parts = [decode_unverified(part) for part in octets.split(b".")[:2]]
-    problem = ""
-    try:
-        made = verifier_of(**policy)
-    except ConfigurationError as error:
-        if any(policy.values()):
-            raise
-        checks, problem = checks_of(octets, None, None), message(error)
-    else:
-        checks = verdict(octets, *made)[2]
+    checks, problem = checks_and_problem(octets, VerifierOptions(**policy))
     if as_json:
+        unverified = {"header": parts[0], "claims": parts[-1]}
         rows = [check.document() for check in checks]
-        print_json(
-            {
-                "unverified": {"header": parts[0], "claims": parts[-1]},
-                "problem": problem,
-                "checks": rows,
-            }
-        )
+        print_json({"unverified": unverified, "problem": problem, "checks": rows})
     else:
         click.echo("UNVERIFIED: anybody can write this")
         for name, part in zip(("header", "claims"), parts, strict=False):

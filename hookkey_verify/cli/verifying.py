@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 
 import click
 
@@ -15,9 +16,9 @@ from ..okta.http import check_url
 from ..settings import Settings
 from ..verifier import HookVerifier, KeySource, VerifiedHook
 from .checks import TokenCheck, checks_of
-from .wording import FLAGS
+from .wording import FLAGS, message
 
-__all__ = ["check_url_option", "verdict", "verifier_of"]
+__all__ = ["VerifierOptions", "check_url_option", "checks_and_problem", "verdict", "verifier_of"]
 
 _NO_SETTINGS = (
     "no verifier is configured: for client assertions set HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL, "
@@ -29,60 +30,79 @@ _NO_VERIFIER = (
 )
 
 
-def verifier_of(  # noqa: PLR0917 - the options of the command
-    key_file: str | None = None,
-    kid: str | None = None,
-    client_id: str | None = None,
-    token_url: str | None = None,
-    issuer: str | None = None,
-    audience: str | None = None,
-    scopes: tuple[str, ...] = (),
-    flags: Mapping[str, str] = FLAGS,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifierOptions:
+    """The options that describe a verifier."""
+
+    key_file: str | None = None
+    kid: str | None = None
+    client_id: str | None = None
+    token_url: str | None = None
+    issuer: str | None = None
+    audience: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def access(self) -> bool:
+        """Tell whether an option is given that is for access tokens only."""
+        return self.issuer is not None or self.audience is not None or self.scopes != ()
+
+    def settings(self, flags: Mapping[str, str]) -> Settings:
+        """Return the settings, with these options before the environment."""
+        if self.access and self.token_url is not None:
+            raise click.UsageError(
+                "--token-url is for assertions; --issuer, --audience, --scope are for access tokens"
+            )
+        if self.kid is not None and self.key_file is None:
+            raise click.UsageError("--kid is for a PEM file that --keys names")
+        given = {
+            "hook_client_id": self.client_id,
+            "token_url": self.token_url,
+            "issuer": self.issuer,
+            "audience": self.audience,
+            "hook_scopes": self.scopes or None,
+        }
+        return Settings(given, flags=flags)
+
+
+def verifier_of(
+    options: VerifierOptions, flags: Mapping[str, str] = FLAGS
 ) -> tuple[HookVerifier, KeySource]:
     """Return the verifier that options and environment describe, and its keys to be closed.
 
     ``flags`` are the options that an error may name.
     """
-    access = issuer is not None or audience is not None or scopes != ()
-    if access and token_url is not None:
-        raise click.UsageError(
-            "--token-url is for assertions; --issuer, --audience, --scope are for access tokens"
-        )
-    if kid is not None and key_file is None:
-        raise click.UsageError("--kid is for a PEM file that --keys names")
-    given = {
-        "hook_client_id": client_id,
-        "token_url": token_url,
-        "issuer": issuer,
-        "audience": audience,
-        "hook_scopes": scopes or None,
-    }
-    settings = Settings(given, flags=flags)
-    _refuse_nothing_and_bad_urls(settings, key_file, access=access)
+    settings = options.settings(flags)
+    if options.key_file is None and not options.access:
+        _refuse_nothing(settings)
+    _check_urls(settings, ("token_url",) if options.key_file else ("token_url", "issuer"))
     # As everywhere: with an issuer, its access tokens.
-    access = access or (token_url is None and settings.text("issuer") is not None)
-    if key_file is None:
-        keys = _keys_from_env(settings, access=access)
+    by_issuer = options.token_url is None and settings.text("issuer") is not None
+    access = options.access or by_issuer
+    keys = (
+        _keys_from_env(settings, access=access)
+        if options.key_file is None
+        else StaticKeys.from_file(options.key_file, kid=options.kid)
+    )
+    if options.key_file is None or not access:
         return HookVerifier.from_env(keys, settings=settings), keys
-    static = StaticKeys.from_file(key_file, kid=kid)
-    if not access:
-        return HookVerifier.from_env(static, settings=settings), static
     verifier = HookVerifier.for_access_token(
-        static,
+        keys,
         issuer=settings.need("issuer"),
         audience=settings.need("audience"),
         client_id=settings.need("hook_client_id"),
         scopes=settings.words("hook_scopes"),
     )
-    return verifier, static
+    return verifier, keys
 
 
-def _refuse_nothing_and_bad_urls(settings: Settings, key_file: str | None, *, access: bool) -> None:
-    """Raise ``ConfigurationError`` when nothing describes a verifier, or a URL is not one."""
-    described = any(map(settings.text, ("hook_client_id", "token_url", "issuer")))
-    if key_file is None and not access and not described:
+def _refuse_nothing(settings: Settings) -> None:
+    if not any(map(settings.text, ("hook_client_id", "token_url", "issuer"))):
         raise ConfigurationError(_NO_VERIFIER if settings.flags else _NO_SETTINGS)
-    for name in ("token_url",) if key_file is not None else ("token_url", "issuer"):
+
+
+def _check_urls(settings: Settings, names: tuple[str, ...]) -> None:
+    for name in names:
         value = settings.text(name)
         if value is not None:
             check_url_option(name, value)
@@ -112,6 +132,22 @@ def verdict(
     finally:
         keys.close()
     return hook, refusal, checks_of(octets, verifier, refusal, keys=_named(keys))
+
+
+def checks_and_problem(
+    octets: bytes, options: VerifierOptions, flags: Mapping[str, str] = FLAGS
+) -> tuple[list[TokenCheck], str]:
+    """Make every check of a token; with neither options nor settings, say what is missing.
+
+    Raises ``ConfigurationError`` if there are options, but they do not describe a verifier.
+    """
+    try:
+        made = verifier_of(options, flags)
+    except ConfigurationError as error:
+        if any(astuple(options)):
+            raise
+        return checks_of(octets, None, None), message(error)
+    return verdict(octets, *made)[2], ""
 
 
 def _named(keys: KeySource) -> str:

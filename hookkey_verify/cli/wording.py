@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from ..errors import ConfigurationError, HookKeyError, UnknownKeyError
 from ..settings import NAMES, Settings
 
-__all__ = ["FLAGS", "found_at", "message", "unknown_key"]
+__all__ = ["FLAGS", "flag_of", "found_at", "is_given", "message", "unknown_key"]
 
 FLAGS = {
     "hook_client_id": "--client-id",
@@ -69,17 +69,33 @@ def found_at(setting: str) -> str | None:
         return None
 
 
+def is_given(context: click.Context, name: str) -> bool:
+    """Tell whether a parameter is on the command line, rather than left to its default."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def flag_of(parameter: click.Parameter) -> str:
+    """Return how a parameter is written: the longest of its spellings."""
+    return max(parameter.opts, key=len)
+
+
 def _as_written() -> dict[str, str]:
     """How Python's arguments are written here: as flags, or where settings are."""
-    written = {name: found_at(name) or NAMES[name].variable for name in NAMES}
+    settings = {name: found_at(name) or NAMES[name].variable for name in NAMES}
     context = click.get_current_context(silent=True)
-    for parameter in context.command.params if context else ():
+    if context is None:
+        return settings
+    arguments, options = {}, {}
+    for parameter in context.command.params:
         name = parameter.name or ""
-        if not isinstance(parameter, click.Option):
-            written.setdefault(name, (parameter.metavar or name).strip("[]"))
-            continue
-        given = context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        setting = _SETTING_OF.get(name, name)
-        place = found_at(setting) if setting in NAMES and not given else None
-        written[name] = place or max(parameter.opts, key=len)
-    return written
+        if isinstance(parameter, click.Option):
+            options[name] = _place(name, context) or flag_of(parameter)
+        else:
+            arguments[name] = (parameter.metavar or name).strip("[]")
+    return arguments | settings | options
+
+
+def _place(option: str, context: click.Context) -> str | None:
+    """Where the setting is that stands in for an option that was not given; None: nowhere."""
+    setting = _SETTING_OF.get(option, option)
+    return found_at(setting) if setting in NAMES and not is_given(context, option) else None

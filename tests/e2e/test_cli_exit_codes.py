@@ -29,7 +29,7 @@ from .shell import Shell
             "run rotate without --finish first",
         ),
         (("keys", "create", ""), 2, "NAME must be"),
-        (("keys", "rotate", "n" * 250), 2, "choose a successor"),
+        (("keys", "rotate", "n" * 250), 2, "pass --successor"),
         (("keys", "create"), 2, "Missing argument"),
         (("keys", "create", "taken"), 1, "in use already"),
         (("keys", "delete", "taken"), 2, "--yes"),

@@ -1,1 +1,1 @@
-"""The parts of the local org."""
+"""Tests of the emulator's modules."""

@@ -1,4 +1,4 @@
-"""The console over HTTP: what it shows, what it does, whom it refuses. In a browser: tests/e2e."""
+"""The console over HTTP: its page, forms and refusals. tests/e2e runs it in a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "s3cret-of-the-hook"
 
 
 class Browser:
-    """Reads the page and sends its forms, as a browser would."""
+    """Fetches the page and submits its forms, as a browser would."""
 
     def __init__(self, okta: OktaEmulator) -> None:
         self.url = okta.url
@@ -45,13 +45,13 @@ def browser(okta: OktaEmulator) -> Browser:
 
 
 def test_an_empty_org(okta: OktaEmulator, browser: Browser) -> None:
-    """It says what it is, and what to do."""
+    """The page of an empty org says what it is, that it is not Okta, and what to do next."""
     for words in (okta.url, okta.issuer, "This is not Okta", "fire a hook"):
         assert words in browser.page
 
 
-def test_keys_and_hooks(okta: OktaEmulator, browser: Browser) -> None:
-    """Made in the page, they are in the org, and the page has them; then it fires one."""
+def test_create_key_and_hook_and_fire(okta: OktaEmulator, browser: Browser) -> None:
+    """Forms create a key and a hook in the org; the page lists both and can fire the hook."""
     assert browser.send("create-key", name=" Token hook ").url == okta.url + "/#keys"
     [key] = okta.org.list()
     assert key["name"] == "Token hook"
@@ -73,8 +73,8 @@ def test_keys_and_hooks(okta: OktaEmulator, browser: Browser) -> None:
     assert request.headers["authorization"].split()[1] not in browser.page
 
 
-def test_other_authentication(okta: OktaEmulator, browser: Browser) -> None:
-    """None at all, and a token URL and client id of one's own."""
+def test_hooks_with_other_authentication(okta: OktaEmulator, browser: Browser) -> None:
+    """A hook can have no authentication, or a key with a custom token URL and client id."""
     key = okta.create_key("one")
     kind = "com.okta.saml.tokens.transform"
     browser.send("create-hook", name="open", uri="http://localhost:1/h", type=kind, key="")
@@ -87,7 +87,7 @@ def test_other_authentication(okta: OktaEmulator, browser: Browser) -> None:
 
 
 def test_secrets_are_not_shown(okta: OktaEmulator) -> None:
-    """Those of hooks never are, also after a delivery. The API token is: clients need it."""
+    """Hook secrets are never shown, even after a delivery. The API token is: clients need it."""
     with FaultServer(json_answer(200, {})) as server:
         hook = okta.create_hook(server.url, name="a", secret=("Authorization", SECRET))
         okta.create_hook("https://a.io/h", name="b", client_secret="another-" + SECRET)
@@ -115,10 +115,10 @@ def test_secrets_are_not_shown(okta: OktaEmulator) -> None:
         ("fire", {}, "Not found"),
     ],
 )
-def test_what_cannot_be_done(
+def test_invalid_forms(
     okta: OktaEmulator, browser: Browser, form: str, fields: dict[str, str], problem: str
 ) -> None:
-    """The same page, with the reason."""
+    """An invalid form returns the same page with status 400 and the reason, and changes nothing."""
     okta.create_key("taken")
     answer = browser.send(form, **fields)
     assert answer.status_code == 400
@@ -126,8 +126,8 @@ def test_what_cannot_be_done(
     assert len(okta.org.list()) == 1
 
 
-def test_the_inspector(okta: OktaEmulator, browser: Browser) -> None:
-    """Each check with its result; the token itself is not in the page, and no answer is kept."""
+def test_inspector(okta: OktaEmulator, browser: Browser) -> None:
+    """The page lists every check with its result, omits the token itself and is not cached."""
     key = okta.create_key("Token hook")
     signer = okta.signer(key["keyId"])
     token = signer.client_assertion(client_id="0oa1", token_url="https://a.io/t")
@@ -140,8 +140,8 @@ def test_the_inspector(okta: OktaEmulator, browser: Browser) -> None:
     assert "no token" in browser.send("inspect", token="").text
 
 
-def test_names_are_text(okta: OktaEmulator) -> None:
-    """Whatever a name, an answer or a token says, it cannot write the page."""
+def test_untrusted_text_is_escaped(okta: OktaEmulator) -> None:
+    """Markup in a name, a hook's response or a token is escaped."""
     evil = "<script>alert(1)</script>\"'"
     key = okta.create_key(evil)
     with FaultServer(json_answer(200, {"commands": [{"type": evil}]})) as server:
@@ -155,8 +155,8 @@ def test_names_are_text(okta: OktaEmulator) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_nothing_from_elsewhere(browser: Browser) -> None:
-    """No scripts, no other hosts, no frames; the policy of the page says so too."""
+def test_no_scripts_or_foreign_content(browser: Browser) -> None:
+    """The page has no scripts or links to other hosts, and its CSP forbids scripts and framing."""
     answer = browser.get()
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -170,11 +170,11 @@ def test_nothing_from_elsewhere(browser: Browser) -> None:
     assert all(link.startswith(browser.url) for link in links)
 
 
-# --- whom it refuses
+# --- refused requests
 
 
-def test_other_names_of_this_address(okta: OktaEmulator, browser: Browser) -> None:
-    """A name that an attacker points to 127.0.0.1 would make his page the same origin."""
+def test_foreign_host_names_are_refused(okta: OktaEmulator, browser: Browser) -> None:
+    """Only local names are accepted as ``Host``, which prevents DNS rebinding."""
     port = okta.url.rpartition(":")[2]
     names = (f"localhost:{port}", "localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "127.0.0.2")
     for host in names:
@@ -187,8 +187,10 @@ def test_other_names_of_this_address(okta: OktaEmulator, browser: Browser) -> No
 
 
 @pytest.mark.parametrize("secret", ["", "wrong", "\u00e9", None])
-def test_forms_of_other_pages(okta: OktaEmulator, browser: Browser, secret: str | None) -> None:
-    """They do not know the secret in the page; nothing happens."""
+def test_forms_without_the_secret_are_refused(
+    okta: OktaEmulator, browser: Browser, secret: str | None
+) -> None:
+    """A form without the secret of the page is refused and changes nothing (CSRF)."""
     hook = okta.create_hook("http://127.0.0.1:9/h")
     fields = {} if secret is None else {"secret": secret}
     for form, more in (("create-key", {"name": "x"}), ("fire", {"hook": hook["id"]})):
@@ -198,14 +200,14 @@ def test_forms_of_other_pages(okta: OktaEmulator, browser: Browser, secret: str 
     assert (okta.org.list(), list(okta.deliveries)) == ([], [])
 
 
-def test_half_a_character(okta: OktaEmulator, browser: Browser) -> None:
-    """A token may hold what no page can; it is shown all the same."""
+def test_inspector_accepts_lone_surrogates(okta: OktaEmulator, browser: Browser) -> None:
+    """The inspector shows a token even when it contains a lone surrogate."""
     header = b64encode(rb'{"alg":"RS256","kid":"\ud800"}').decode().rstrip("=")
     assert browser.send("inspect", token=f"{header}.e30.AA").status_code == 200
 
 
-def test_a_refused_hook_leaves_nothing(okta: OktaEmulator, browser: Browser) -> None:
-    """No client of the org's own server either."""
+def test_a_refused_hook_registers_no_client(okta: OktaEmulator, browser: Browser) -> None:
+    """A refused hook leaves no client at the org's authorization server."""
     key = okta.create_key("mine")
     before = dict(okta._parts.apps._apps)
     fields = {"uri": "ftp://a.io", "name": "x", "type": EVENT_TYPES[0], "key": key["id"]}
@@ -213,13 +215,13 @@ def test_a_refused_hook_leaves_nothing(okta: OktaEmulator, browser: Browser) -> 
     assert okta._parts.apps._apps == before
 
 
-def test_too_much(okta: OktaEmulator, browser: Browser) -> None:
-    """413 beyond 64 KiB."""
+def test_a_form_over_64_kib_is_refused(okta: OktaEmulator, browser: Browser) -> None:
+    """A form over 64 KiB gets status 413."""
     assert browser.send("inspect", token="x" * 70_000).status_code == 413
 
 
-def test_it_is_no_call_of_the_api(okta: OktaEmulator, browser: Browser) -> None:
-    """It spends no rate limit, takes no fault, and is in no log."""
+def test_the_console_is_not_part_of_the_api(okta: OktaEmulator, browser: Browser) -> None:
+    """A console request consumes no fault and is not logged."""
     okta.fail(500)
     assert browser.get().status_code == 200
     assert list(okta.requests) == []
@@ -234,8 +236,8 @@ def everywhere(key_pool: KeyPool) -> Iterator[OktaEmulator]:
         yield okta
 
 
-def test_only_when_told(everywhere: OktaEmulator) -> None:
-    """Without the word nothing that others can reach is served; with it, by any name."""
+def test_other_interfaces_need_an_explicit_opt_in(everywhere: OktaEmulator) -> None:
+    """The opt-in is required for hosts other than loopback; with it, any ``Host`` is accepted."""
     for host in ("0.0.0.0", "::", "192.0.2.1"):
         for word in ({}, {"i_know_this_is_not_okta": False}, {"i_know_this_is_not_okta": 1}):
             with pytest.raises(ConfigurationError, match="unless i_know_this_is_not_okta=True"):
@@ -246,21 +248,21 @@ def test_only_when_told(everywhere: OktaEmulator) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "", "127.0.0.1:80", "acme.com", 5])
-def test_hosts_that_are_no_addresses(host: Any) -> None:
-    """A name may mean more than one address."""
+def test_host_must_be_an_ip_address(host: Any) -> None:
+    """Host names are refused, because a name can resolve to more than one address."""
     with pytest.raises(ConfigurationError, match="host must be an IP address"):
         OktaEmulator(host=host)
 
 
-def test_loopback_in_version_6(key_pool: KeyPool) -> None:
-    """Is loopback too."""
+def test_ipv6_loopback(key_pool: KeyPool) -> None:
+    """``::1`` is loopback and needs no opt-in."""
     with OktaEmulator(host="::1", new_key=key_pool) as okta:
         assert okta.url.startswith("http://[::1]:")
         assert Browser(okta).get().status_code == 200
 
 
-def test_an_address_of_another_machine() -> None:
-    """Cannot be served."""
+def test_a_foreign_address_cannot_be_served() -> None:
+    """``start`` refuses an address that is not local, and names it."""
     okta = OktaEmulator(host="192.0.2.1", i_know_this_is_not_okta=True)
     with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
         okta.start()

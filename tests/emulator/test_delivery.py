@@ -1,4 +1,4 @@
-"""Delivery: what Okta sends to a hook, and what it makes of the answer."""
+"""Delivery: what the emulator sends to a hook, and how it interprets the response."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _good(issued: dict[str, Any] | None = None) -> Any:
     return json_answer(200, issued or {"access_token": "T0KEN", "expires_in": 300})
 
 
-# --- the whole dance
+# --- the whole flow
 
 
-def test_the_whole_dance(okta: OktaEmulator) -> None:
-    """Assertion, access token, hook: a protected handler knows who calls."""
+def test_the_whole_flow(okta: OktaEmulator) -> None:
+    """Assertion, access token, hook: a protected handler accepts the call and knows the client."""
     key = okta.create_key("hooks")
     verifier = HookVerifier.for_access_token(
         IssuerKeys(okta.issuer), audience="api://hooks", client_id=None, scopes=["hooks"]
@@ -55,12 +55,12 @@ def test_the_whole_dance(okta: OktaEmulator) -> None:
         assert delivery.commands == tuple(PATCH["commands"])
         assert "com.okta.access.patch" in delivery.verdict
         again = okta.fire(hook["id"])
-        assert [step.name for step in again.steps] == ["hook"], "the token is kept"
+        assert [step.name for step in again.steps] == ["hook"], "the token is cached"
     assert callers == [hook["channel"]["config"]["clientId"]] * 2
 
 
 def test_with_a_client_secret(okta: OktaEmulator) -> None:
-    """The other OAuth method, at the org's own server."""
+    """A hook can get its token from the org's authorization server with a client secret."""
     with FaultServer(json_answer(200, PATCH)) as handler:
         hook = okta.create_hook(handler.url, client_secret=SECRET)
         delivery = okta.fire(hook["id"])
@@ -69,8 +69,8 @@ def test_with_a_client_secret(okta: OktaEmulator) -> None:
     assert SECRET not in repr(delivery)
 
 
-def test_what_the_token_url_gets(okta: OktaEmulator) -> None:
-    """The form of RFC 7523, signed with the hook key for exactly this URL."""
+def test_the_token_request(okta: OktaEmulator) -> None:
+    """The token URL gets the form of RFC 7523 with an assertion for that URL by the hook key."""
     key = okta.create_key("hooks")
     with FaultServer(_good(), json_answer(200, PATCH)) as server:
         url = f"{server.url}/token"
@@ -95,8 +95,8 @@ def test_what_the_token_url_gets(okta: OktaEmulator) -> None:
     assert delivery.steps[1].sent == {"Authorization": "Bearer (5 characters)"}
 
 
-def test_a_token_is_renewed_when_it_is_due(key_pool: Any) -> None:
-    """And for a hook that was changed."""
+def test_a_token_is_renewed_before_it_expires(key_pool: Any) -> None:
+    """A token with a lifetime of 300 s is replaced after 271 s."""
     now = [1_700_000_000.0]
     with OktaEmulator(new_key=key_pool, clock=lambda: now[0]) as okta:
         key = okta.create_key("hooks")
@@ -133,8 +133,8 @@ def test_a_token_is_renewed_when_it_is_due(key_pool: Any) -> None:
         (hang_up, "no connection"),
     ],
 )
-def test_token_urls_that_fail(okta: OktaEmulator, issued: Any, problem: str) -> None:
-    """The hook is not called, and the user's flow goes on without it."""
+def test_a_failed_token_request(okta: OktaEmulator, issued: Any, problem: str) -> None:
+    """Without a token the hook is not called, and the user's flow continues without it."""
     key = okta.create_key("hooks")
     with FaultServer(issued) as server:
         hook = okta.create_hook(server.url, key=key, token_url=server.url, client_id="0oa1")
@@ -146,8 +146,8 @@ def test_token_urls_that_fail(okta: OktaEmulator, issued: Any, problem: str) -> 
 
 
 @pytest.mark.parametrize("with_secret", [False, True], ids=["key", "secret"])
-def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) -> None:
-    """The org's server knows the client by the id that was asked for, in the token, too."""
+def test_a_chosen_client_id(okta: OktaEmulator, with_secret: bool) -> None:
+    """The org's server issues tokens for the client id that ``create_hook`` was given."""
     verifier = HookVerifier.for_access_token(
         IssuerKeys(okta.issuer), audience="api://hooks", client_id="0oa1hookclient4x7"
     )
@@ -165,8 +165,8 @@ def test_a_client_id_at_the_own_server(okta: OktaEmulator, with_secret: bool) ->
         assert okta.fire(other["id"]).outcome != "commands"
 
 
-def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
-    """It is in what ``create_hook`` returns, and a verifier made of it accepts the delivery."""
+def test_create_hook_returns_the_handlers_configuration(okta: OktaEmulator) -> None:
+    """``create_hook`` returns what a handler needs; a verifier built from it accepts a token."""
     key, token_url = okta.create_key("mine"), f"{okta.issuer}/v1/token"
     setup = okta.create_hook("https://a.io/h", key="mine", client_id="0oa1")["_emulator"]
     assert setup == {
@@ -216,8 +216,8 @@ def test_what_a_handler_is_configured_with(okta: OktaEmulator) -> None:
         ({"client_secret": "s", "scope": 1}, "scope must be text"),
     ],
 )
-def test_nothing_is_ignored(okta: OktaEmulator, given: Any, problem: str) -> None:
-    """An argument that would have no effect is refused, and no hook is made."""
+def test_arguments_without_effect_are_refused(okta: OktaEmulator, given: Any, problem: str) -> None:
+    """An argument that is invalid or would have no effect is refused, and no hook is created."""
     okta.create_key("mine")
     with pytest.raises(OktaError) as caught:
         okta.create_hook("https://a.io/h", **given)
@@ -226,8 +226,8 @@ def test_nothing_is_ignored(okta: OktaEmulator, given: Any, problem: str) -> Non
     assert okta.hooks.list() == []
 
 
-def test_a_client_id_of_another(okta: OktaEmulator) -> None:
-    """To ask for a client id and get another one would be silent, so it is refused."""
+def test_a_client_id_can_belong_to_one_client_only(okta: OktaEmulator) -> None:
+    """A client id that belongs to another client is refused; a failed create reserves none."""
     url, key = "http://127.0.0.1:9/", okta.create_key("mine")
     okta.create_hook(url, key=key, client_id="0oa1")
     for how in ({"client_secret": SECRET}, {"key": okta.create_key("other")}):
@@ -239,8 +239,8 @@ def test_a_client_id_of_another(okta: OktaEmulator) -> None:
     assert okta.create_hook(url, name="4", client_secret=SECRET, client_id="0oa3")
 
 
-def test_two_tokens_from_the_wrong_client(okta: OktaEmulator) -> None:
-    """The org's own server refuses whom it does not know, and scopes that it did not grant."""
+def test_the_orgs_server_refuses_unknown_clients_and_scopes(okta: OktaEmulator) -> None:
+    """The org's server refuses an unknown client and a scope that it did not grant."""
     key = okta.create_key("hooks")
     url = f"{okta.issuer}/v1/token"
     stranger = okta.create_hook("http://127.0.0.1:9/", key=key, token_url=url, client_id="0oa1")
@@ -273,7 +273,7 @@ def test_two_tokens_from_the_wrong_client(okta: OktaEmulator) -> None:
 def test_attempts(
     okta: OktaEmulator, kind: str, attempts: int, behaviour: Any, repeated: bool
 ) -> None:
-    """One more after 5xx or no answer, none for tokens and telephony, none after anything else."""
+    """Only 5xx or no response is retried, once, and never for token and telephony hooks."""
     with FaultServer(behaviour) as handler:
         hook = okta.create_hook(handler.url, kind)
         delivery = okta.fire(hook["id"])
@@ -283,7 +283,7 @@ def test_attempts(
 
 
 def test_the_second_attempt_counts(okta: OktaEmulator) -> None:
-    """As if there had been no first one."""
+    """A successful retry determines the outcome."""
     patch = {"commands": [{"type": "com.okta.assertion.patch", "value": []}]}
     with FaultServer(json_answer(503, {}), json_answer(200, patch)) as handler:
         delivery = okta.fire(okta.create_hook(handler.url, SAML)["id"])
@@ -294,8 +294,8 @@ def test_the_second_attempt_counts(okta: OktaEmulator) -> None:
 @pytest.mark.parametrize(
     "behaviour", [silence, drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 99, every=0.1)]
 )
-def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> None:
-    """Is given up, however it keeps the connection busy."""
+def test_a_slow_handler_times_out(okta: OktaEmulator, behaviour: Any) -> None:
+    """The timeout covers the whole response, even when the handler keeps sending bytes."""
     okta._parts.deliverer._timeout = 0.4
     with FaultServer(behaviour) as handler:
         began = time.monotonic()
@@ -339,8 +339,10 @@ def test_a_handler_that_takes_too_long(okta: OktaEmulator, behaviour: Any) -> No
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_answers(okta: OktaEmulator, status: int, body: bytes, outcome: str, says: str) -> None:
-    """What each does to the user's flow."""
+def test_hook_responses(
+    okta: OktaEmulator, status: int, body: bytes, outcome: str, says: str
+) -> None:
+    """Status and body of the response determine the outcome and the verdict."""
     with FaultServer(answer(status, body)) as handler:
         delivery = okta.fire(okta.create_hook(handler.url)["id"])
     assert (delivery.outcome, says in delivery.verdict) == (outcome, True), delivery.verdict
@@ -348,8 +350,8 @@ def test_answers(okta: OktaEmulator, status: int, body: bytes, outcome: str, say
     assert delivery.steps[-1].ok is (outcome != "failed")
 
 
-def test_a_client_that_changes_gets_another_token(okta: OktaEmulator) -> None:
-    """Also within the second that Okta's times can tell."""
+def test_a_changed_client_gets_a_new_token(okta: OktaEmulator) -> None:
+    """A changed token URL invalidates the cached token, even within the same second."""
     key = okta.create_key("hooks")
     with FaultServer(_good(), json_answer(200, PATCH)) as old, FaultServer(_good()) as new:
         url = f"{old.url}/hook"
@@ -371,15 +373,15 @@ def test_a_client_that_changes_gets_another_token(okta: OktaEmulator) -> None:
         ("Bearer s3cret", "Bearer (6 characters)"),
     ],
 )
-def test_a_secret_is_shown_by_its_length(okta: OktaEmulator, value: str, shown: str) -> None:
-    """The first word of another secret is part of it."""
+def test_secrets_are_redacted(okta: OktaEmulator, value: str, shown: str) -> None:
+    """Only the length of a secret is shown; the scheme ``Bearer`` is not part of it."""
     with FaultServer(json_answer(200, {})) as handler:
         delivery = okta.fire(okta.create_hook(handler.url, secret=("X-Secret", value))["id"])
     assert delivery.steps[0].sent == {"X-Secret": shown}
 
 
-def test_an_empty_event_is_an_event(okta: OktaEmulator) -> None:
-    """Only None has one made up."""
+def test_an_empty_event_is_sent(okta: OktaEmulator) -> None:
+    """An empty dict is sent as it is; only None generates an event."""
     with FaultServer(json_answer(200, {})) as handler:
         okta.fire(okta.create_hook(handler.url)["id"], {})
         assert handler.requests[0].body == b"{}"
@@ -387,7 +389,7 @@ def test_an_empty_event_is_an_event(okta: OktaEmulator) -> None:
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_payloads(okta: OktaEmulator, kind: str) -> None:
-    """Realistic data in Okta's envelope, new each time; or what is given."""
+    """A generated event has Okta's envelope, the same data and a new id."""
     with FaultServer(json_answer(200, {})) as handler:
         hook = okta.create_hook(handler.url, kind, secret=("X-Secret", SECRET))
         okta.fire(hook["id"])
@@ -402,8 +404,8 @@ def test_payloads(okta: OktaEmulator, kind: str) -> None:
     assert given == {"mine": 1}
 
 
-def test_the_servers_own_documents(okta: OktaEmulator) -> None:
-    """Discovery leads to the keys, also after they have changed; another server is not there."""
+def test_the_authorization_servers_documents(okta: OktaEmulator) -> None:
+    """Discovery leads to the current keys, even after a rotation; another server id gets 404."""
     keys = IssuerKeys(okta.issuer)
     server = okta.authorization_server
     old = server.signer.kid

@@ -1,4 +1,4 @@
-"""Faults of the org: over sockets, without them, and on a server that is not ours."""
+"""Injected faults: over our server, over another ASGI server, and in process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def in_process(_: OktaEmulator) -> Iterator[str]:
 
 @pytest.fixture(params=[sockets, foreign_server, in_process], ids=lambda face: face.__name__)
 def face(request: pytest.FixtureRequest, key_pool: KeyPool) -> Iterator[tuple[OktaEmulator, Call]]:
-    """The org, and what calls it through one of its faces."""
+    """The org, and a function that calls it over one of the three transports."""
     okta, session = OktaEmulator(new_key=key_pool), requests.Session()
     session.trust_env = False
     session.headers["Authorization"] = f"SSWS {okta.api_token}"
@@ -61,8 +61,8 @@ def face(request: pytest.FixtureRequest, key_pool: KeyPool) -> Iterator[tuple[Ok
     okta.close()
 
 
-def test_nothing_wrong(face: tuple[OktaEmulator, Call]) -> None:
-    """The same org by every way to it: its keys, its tokens, its 404 and 405."""
+def test_without_faults(face: tuple[OktaEmulator, Call]) -> None:
+    """Every transport reaches the same org: keys, metadata, 404 and 405."""
     okta, call = face
     made = call("POST", json={"name": "one"})
     assert (made.status_code, made.headers["Content-Type"]) == (200, "application/json")
@@ -79,8 +79,8 @@ def test_nothing_wrong(face: tuple[OktaEmulator, Call]) -> None:
     assert [line.status for line in okta.requests] == [200, 200, 404, 405, 405, 204, 200, 200]
 
 
-def test_a_status(face: tuple[OktaEmulator, Call]) -> None:
-    """As often as it was asked for, with the headers that were asked for, then no more."""
+def test_a_status_fault(face: tuple[OktaEmulator, Call]) -> None:
+    """``fail`` returns the given status and headers for ``times`` requests, then stops."""
     okta, call = face
     okta.fail(429, headers={"X-Rate-Limit-Reset": "1761311167", "Retry-After": "7"}, times=2)
     for _ in range(2):
@@ -93,7 +93,7 @@ def test_a_status(face: tuple[OktaEmulator, Call]) -> None:
 
 
 def test_reset(face: tuple[OktaEmulator, Call]) -> None:
-    """No answer at all, and nothing done; with ``after`` it is done. Then the org is back."""
+    """``reset`` drops the request; with ``after`` the org carries it out but sends no response."""
     okta, call = face
     for after, expected in ((False, []), (True, ["x"])):
         okta.fail("reset", after=after)
@@ -103,7 +103,7 @@ def test_reset(face: tuple[OktaEmulator, Call]) -> None:
 
 
 def test_truncated(face: tuple[OktaEmulator, Call]) -> None:
-    """Half of the answer, and then the end."""
+    """``truncated`` closes the connection in the middle of the response."""
     okta, call = face
     okta.fail("truncated")
     with pytest.raises(requests.RequestException):
@@ -112,7 +112,7 @@ def test_truncated(face: tuple[OktaEmulator, Call]) -> None:
 
 
 def test_garbage(face: tuple[OktaEmulator, Call]) -> None:
-    """200, application/json, and no JSON."""
+    """``garbage`` is a 200 with application/json and a body that is not JSON."""
     okta, call = face
     okta.fail("garbage")
     answer = call()
@@ -122,7 +122,7 @@ def test_garbage(face: tuple[OktaEmulator, Call]) -> None:
 
 
 def test_slow(face: tuple[OktaEmulator, Call]) -> None:
-    """It comes at once and ends late: a time-out between two octets does not notice."""
+    """``slow`` spreads the response over ``delay`` seconds without triggering a read timeout."""
     okta, call = face
     okta.fail("slow", delay=0.3)
     began = time.monotonic()
@@ -130,8 +130,8 @@ def test_slow(face: tuple[OktaEmulator, Call]) -> None:
     assert time.monotonic() - began > 0.25
 
 
-def test_late(face: tuple[OktaEmulator, Call]) -> None:
-    """Nothing comes for a while: a time-out notices."""
+def test_delay(face: tuple[OktaEmulator, Call]) -> None:
+    """``delay`` alone postpones the response, which triggers a read timeout."""
     okta, call = face
     okta.fail(delay=0.5)
     with pytest.raises(requests.Timeout):
@@ -140,7 +140,7 @@ def test_late(face: tuple[OktaEmulator, Call]) -> None:
 
 
 def test_by_method_and_path(face: tuple[OktaEmulator, Call]) -> None:
-    """Others are not touched; faults of one path happen in their order."""
+    """A fault affects only its method and path; faults of one path occur in the order given."""
     okta, call = face
     okta.fail(500, method="POST")
     okta.fail(503, path="/oauth2")
@@ -154,8 +154,8 @@ def test_by_method_and_path(face: tuple[OktaEmulator, Call]) -> None:
     assert call().status_code == 200
 
 
-def test_a_proxy_is_not_believed(okta: OktaEmulator) -> None:
-    """Nobody stands before the emulator, whatever a request says."""
+def test_forwarded_headers_are_ignored(okta: OktaEmulator) -> None:
+    """The emulator has no proxy in front of it and ignores ``X-Forwarded-*`` headers."""
     headers = {"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"}
     document = requests.get(f"{okta.url}/openapi.json", headers=headers, timeout=10).json()
     assert document["servers"][0]["url"].startswith("http://127.0.0.1:")
@@ -164,8 +164,8 @@ def test_a_proxy_is_not_believed(okta: OktaEmulator) -> None:
         requests.get(f"{okta.url}{KEYS}", headers=headers, timeout=10)
 
 
-def test_a_session_cannot_tell_the_difference(face: tuple[OktaEmulator, Call]) -> None:
-    """Other methods, bodies and ways to say how long to wait."""
+def test_other_requests_features(face: tuple[OktaEmulator, Call]) -> None:
+    """Every transport supports HEAD, streamed bodies and all forms of ``timeout``."""
     _, call = face
     answer = call("HEAD")
     assert (answer.status_code, answer.content) == (200, b"")
@@ -178,8 +178,8 @@ def test_a_session_cannot_tell_the_difference(face: tuple[OktaEmulator, Call]) -
         call(headers={"X": "\u20ac"})
 
 
-def test_from_outside(face: tuple[OktaEmulator, Call]) -> None:
-    """Tests in other languages have them over HTTP, with the API token."""
+def test_faults_over_http(face: tuple[OktaEmulator, Call]) -> None:
+    """Tests in other languages inject and clear faults over HTTP with the API token."""
     _, call = face
     fault = {"what": 418, "path": KEYS, "times": 2}
     assert call("POST", "/emulator/faults", json=fault).status_code == 204
@@ -195,8 +195,8 @@ def test_from_outside(face: tuple[OktaEmulator, Call]) -> None:
         answer = call("POST", "/emulator/faults", json=wrong)
         assert answer.status_code == 400
         assert cause in answer.json()["errorCauses"][0]["errorSummary"]
-    nobody = call("POST", "/emulator/faults", json=fault, headers={"Authorization": "SSWS x"})
-    assert nobody.status_code == 401
+    stranger = call("POST", "/emulator/faults", json=fault, headers={"Authorization": "SSWS x"})
+    assert stranger.status_code == 401
     assert call().status_code == 200
 
 
@@ -228,15 +228,15 @@ def test_from_outside(face: tuple[OktaEmulator, Call]) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_fault(fields: dict[str, Any], problem: str) -> None:
-    """The field is named."""
+def test_invalid_faults(fields: dict[str, Any], problem: str) -> None:
+    """The error names the invalid field."""
     with pytest.raises(ConfigurationError, match=problem):
         Fault(**fields)
 
 
 @pytest.mark.parametrize("kind", ["reset", "garbage", "truncated"])
-def test_our_client_survives(okta: OktaEmulator, kind: Any) -> None:
-    """Client and key source have errors of ours for it, and go on afterwards."""
+def test_our_client_recovers(okta: OktaEmulator, kind: Any) -> None:
+    """The client and the key source raise our errors for a fault, and work once it is over."""
     key = okta.create_key("one")
     okta.fail(kind, times=5)
     with HookKeysClient(okta.url, ApiToken(okta.api_token), max_wait=0) as client:
@@ -253,8 +253,8 @@ def test_our_client_survives(okta: OktaEmulator, kind: Any) -> None:
     keys.close()
 
 
-def test_a_clock_that_is_wrong(okta: OktaEmulator) -> None:
-    """Everything that the org says of the time is shifted: dates, limits, tokens."""
+def test_skew(okta: OktaEmulator) -> None:
+    """``skew`` shifts every time that the org reports: ``Date``, rate limits and timestamps."""
     okta.skew(-600)
     answer = requests.get(okta.url + KEYS, timeout=5)
     date = time.mktime(time.strptime(answer.headers["Date"], "%a, %d %b %Y %H:%M:%S GMT"))
@@ -267,8 +267,8 @@ def test_a_clock_that_is_wrong(okta: OktaEmulator) -> None:
             okta.skew(wrong)  # type: ignore[arg-type]
 
 
-def test_a_key_that_goes_although_it_is_used(okta: OktaEmulator) -> None:
-    """The hook then cannot be called, and the report says why."""
+def test_deleting_a_key_that_is_in_use(okta: OktaEmulator) -> None:
+    """A hook whose key was deleted fails, and the delivery gives the reason."""
     key = okta.create_key("one")
     hook = okta.create_hook("http://127.0.0.1:9/hook", key=key)
     okta.delete_key(key["id"])
@@ -276,8 +276,8 @@ def test_a_key_that_goes_although_it_is_used(okta: OktaEmulator) -> None:
     assert (delivery.outcome, delivery.steps[-1].problem) == ("failed", "the hook key is gone")
 
 
-def test_below_a_path(key_pool: KeyPool) -> None:
-    """As a part of another application its own paths are relative."""
+def test_mounted_below_a_path(key_pool: KeyPool) -> None:
+    """When the app is mounted below a path, its URLs include that path and faults do not."""
     okta = OktaEmulator(new_key=key_pool)
     okta.fail(503, path=KEYS)
     with asgi_server(Starlette(routes=[Mount("/okta", okta.app)])) as port:

@@ -1,4 +1,4 @@
-"""The emulated org without HTTP: its rules, its documents, its errors."""
+"""The hook key store without HTTP: documents, rules and errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def names(org: HookKeyStore) -> list[str]:
 
 
 def test_a_created_key_in_the_recorded_form(org: HookKeyStore) -> None:
-    """Exactly these members: ``isUsed`` a boolean, ``alg`` "RSA", ``use`` null."""
+    """A new key has exactly these members: ``isUsed`` a boolean, ``alg`` "RSA", ``use`` null."""
     key = org.create({"name": "one"})
     public = key.pop("_embedded")
     assert re.fullmatch(r"HKY[A-Za-z0-9]{17}", key.pop("id"))
@@ -62,8 +62,8 @@ def test_a_created_key_in_the_recorded_form(org: HookKeyStore) -> None:
     assert public == {"kty": "RSA", "alg": "RSA", "use": None, "kid": key_id, "e": "AQAB"}
 
 
-def test_which_answers_hold_the_public_key(org: HookKeyStore) -> None:
-    """Create and rename do, a list and a plain get do not, ``expand`` does."""
+def test_which_documents_hold_the_public_key(org: HookKeyStore) -> None:
+    """Create, rename and ``get(expand=True)`` include the public key; list and plain get do not."""
     made = org.create({"name": "one"})
     plain = {name: value for name, value in made.items() if name != "_embedded"}
     assert org.list() == [plain]
@@ -74,7 +74,7 @@ def test_which_answers_hold_the_public_key(org: HookKeyStore) -> None:
 
 
 def test_documents_are_copies(org: HookKeyStore) -> None:
-    """Whoever changes an answer does not change the org."""
+    """Changing a returned document does not change the org."""
     made = org.create({"name": "one"})
     made["name"] = "changed"
     made["_embedded"]["n"] = "changed"
@@ -84,13 +84,13 @@ def test_documents_are_copies(org: HookKeyStore) -> None:
 
 
 def test_ids_are_distinct(org: HookKeyStore) -> None:
-    """Neither ``id`` nor ``keyId`` comes twice, although the pool repeats its keys."""
+    """No ``id`` or ``keyId`` repeats, although the pool reuses its RSA keys."""
     keys = [org.create({"name": str(number)}) for number in range(20)]
     assert len({key["id"] for key in keys} | {key["keyId"] for key in keys}) == 40
 
 
 def test_the_signer_holds_the_private_half(org: HookKeyStore) -> None:
-    """What it signs, another library verifies with the published key."""
+    """PyJWT verifies a token of the signer with the published key."""
     key = org.create({"name": "one"})
     token = org.signer(key["keyId"]).sign({"sub": "x"})
     published = RSAAlgorithm.from_jwk(key["_embedded"])
@@ -100,7 +100,7 @@ def test_the_signer_holds_the_private_half(org: HookKeyStore) -> None:
 
 
 def test_private_keys_are_in_no_document(org: HookKeyStore) -> None:
-    """No member of an RSA private key is in any answer."""
+    """No document contains a member of an RSA private key."""
     key = org.create({"name": "one"})
     documents = [
         key,
@@ -122,7 +122,7 @@ def test_private_keys_are_in_no_document(org: HookKeyStore) -> None:
     ids=["one", "255", "space", "umlaut", "255 beyond the BMP", "markup"],
 )
 def test_accepted_names(org: HookKeyStore, name: str) -> None:
-    """1 to 255 characters of any kind, kept as they are, by create and by rename."""
+    """Create and rename accept 1 to 255 characters of any kind and keep them unchanged."""
     assert org.create({"name": name})["name"] == name
     other = org.create({"name": "other"})
     org.rename(other["id"], {"name": name[:-1] + "~"})
@@ -135,7 +135,7 @@ def test_accepted_names(org: HookKeyStore, name: str) -> None:
     ids=lambda body: ascii(body)[:20],
 )
 def test_refused_names(org: HookKeyStore, body: dict[str, Any]) -> None:
-    """E0000001 with a cause that names the member; nothing is made or changed."""
+    """An invalid name gets E0000001 with a cause that names the member, and changes nothing."""
     made = org.create({"name": "one"})
     for act in (lambda: org.create(body), lambda: org.rename(made["id"], body)):
         error = refused(act, 400, "E0000001")
@@ -145,7 +145,7 @@ def test_refused_names(org: HookKeyStore, body: dict[str, Any]) -> None:
 
 
 def test_names_are_unique(org: HookKeyStore) -> None:
-    """A second key cannot take the name by create nor by rename; case counts."""
+    """Neither create nor rename can reuse the name of another key; names are case-sensitive."""
     org.create({"name": "one"})
     two = org.create({"name": "two"})
     refused(lambda: org.create({"name": "one"}), 400, "E0000001")
@@ -154,8 +154,8 @@ def test_names_are_unique(org: HookKeyStore) -> None:
     assert names(org) == ["one", "two", "One"]
 
 
-def test_a_name_is_free_again(org: HookKeyStore) -> None:
-    """After a rename or a delete another key may have it."""
+def test_names_can_be_reused(org: HookKeyStore) -> None:
+    """After a rename or a delete, another key can take the old name."""
     one = org.create({"name": "one"})
     org.rename(one["id"], {"name": "two"})
     org.create({"name": "one"})
@@ -165,7 +165,7 @@ def test_a_name_is_free_again(org: HookKeyStore) -> None:
 
 
 def test_rename(org: HookKeyStore, clock: ManualClock) -> None:
-    """Name and ``lastUpdated`` change and nothing else, also when the name is its own."""
+    """Rename changes only the name and ``lastUpdated``, even when the name stays the same."""
     key = org.create({"name": "one"})
     clock.now += 60
     changed = {"name": "two", "lastUpdated": "2025-10-24T13:07:07.000Z"}
@@ -178,8 +178,8 @@ def test_rename(org: HookKeyStore, clock: ManualClock) -> None:
 # --- rules
 
 
-def test_fifty_keys(org: HookKeyStore) -> None:
-    """The 51st is refused until one is deleted."""
+def test_limit_of_fifty_keys(org: HookKeyStore) -> None:
+    """The 51st key is refused until another is deleted."""
     keys = [org.create({"name": str(number)}) for number in range(50)]
     error = refused(lambda: org.create({"name": "one more"}), 400, "E0000001")
     assert "50" in error.causes[0]
@@ -189,7 +189,7 @@ def test_fifty_keys(org: HookKeyStore) -> None:
 
 
 def test_a_used_key_cannot_be_deleted(org: HookKeyStore) -> None:
-    """Only unused ones can; using it shows in the document and not in ``lastUpdated``."""
+    """Only unused keys can be deleted; ``set_used`` changes ``isUsed`` but not ``lastUpdated``."""
     key = org.create({"name": "one"})
     org.set_used(key["id"])
     assert org.get(key["id"], expand=True) == key | {"isUsed": True}
@@ -211,8 +211,8 @@ def test_a_used_key_cannot_be_deleted(org: HookKeyStore) -> None:
     ],
     ids=["get", "rename", "delete", "set_used", "public_key", "signer"],
 )
-def test_what_is_not_there(org: HookKeyStore, act: Callable[[HookKeyStore, str], object]) -> None:
-    """E0000007; a deleted key is as unknown as one that never was."""
+def test_unknown_keys(org: HookKeyStore, act: Callable[[HookKeyStore, str], object]) -> None:
+    """An unknown key gets E0000007; so does a deleted one."""
     key = org.create({"name": "one"})
     org.delete(key["id"])
     for gone in (key["id"], key["keyId"], "never"):
@@ -220,15 +220,15 @@ def test_what_is_not_there(org: HookKeyStore, act: Callable[[HookKeyStore, str],
         assert error.summary == f"Not found: Resource not found: {gone} (HookKey)"
 
 
-def test_id_and_key_id_are_not_the_same(org: HookKeyStore) -> None:
-    """Management goes by ``id``, the public key by ``keyId``."""
+def test_id_and_key_id_are_not_interchangeable(org: HookKeyStore) -> None:
+    """Management calls take the ``id``; the public key call takes the ``keyId``."""
     key = org.create({"name": "one"})
     refused(lambda: org.get(key["keyId"]), 404, "E0000007")
     refused(lambda: org.public_key(key["id"]), 404, "E0000007")
 
 
 def test_the_error_object() -> None:
-    """Okta's five members; ``errorId`` is new each time."""
+    """The error object has Okta's five members, and ``errorId`` is new each time."""
     error = OktaError(400, "E0000001", "Api validation failed: name", "first", "second")
     first, second = error.body(), error.body()
     assert re.fullmatch(r"oae[A-Za-z0-9]{22}", first["errorId"])
@@ -249,8 +249,10 @@ def test_the_error_object() -> None:
     [(0, ["one", "one"], 1), (49, ["one", "two"], 1), (0, ["one", "two"], 2)],
     ids=["one name", "one place", "two names"],
 )
-def test_two_at_once(key_pool: KeyPool, existing: int, wanted: list[str], created: int) -> None:
-    """Two creates that both pass the first check still keep names unique and the limit."""
+def test_concurrent_creates(
+    key_pool: KeyPool, existing: int, wanted: list[str], created: int
+) -> None:
+    """Two creates that both pass the first check still respect unique names and the limit."""
     meet = threading.Barrier(2)
 
     def new_key() -> RSAPrivateKey:
@@ -277,6 +279,6 @@ def test_two_at_once(key_pool: KeyPool, existing: int, wanted: list[str], create
 
 
 def test_the_default_makes_keys_of_2048_bits() -> None:
-    """Without a pool every key is new."""
+    """Without ``new_key`` the store generates RSA keys of 2048 bits."""
     key = HookKeyStore().create({"name": "one"})
     assert len(key["_embedded"]["n"]) == 342

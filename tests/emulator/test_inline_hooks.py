@@ -1,4 +1,4 @@
-"""The emulator's inline hooks: Okta's rules, without HTTP and over it."""
+"""The emulator's inline hooks: Okta's rules, in process and over HTTP."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def hooks() -> InlineHooks:
 
 
 def test_a_hook_with_a_header(hooks: InlineHooks) -> None:
-    """Its document has no secret."""
+    """The document of a hook does not contain its secret."""
     made = hooks.create(_http(headers=[{"key": "X-A", "value": "b"}]))
     assert made["id"].startswith("cal")
     assert (made["status"], made["created"]) == ("ACTIVE", "2023-11-14T22:13:20.000Z")
@@ -61,7 +61,7 @@ def test_a_hook_with_a_header(hooks: InlineHooks) -> None:
 
 
 def test_a_hook_with_oauth(hooks: InlineHooks) -> None:
-    """The hook key is in use as long as the hook is there."""
+    """A hook key is in use as long as a hook refers to it."""
     made = hooks.create(_oauth())
     assert made["channel"]["config"]["hookKeyId"] == "HKY1"
     assert made["channel"]["config"]["authScheme"] is None
@@ -73,8 +73,8 @@ def test_a_hook_with_oauth(hooks: InlineHooks) -> None:
     assert SECRET not in f"{secret} {hooks.get(made['id'])!r}"
 
 
-def test_secrets_are_kept(hooks: InlineHooks) -> None:
-    """Whoever replaces a hook need not know them."""
+def test_replace_keeps_secrets(hooks: InlineHooks) -> None:
+    """A replace without the secret keeps the old one."""
     made = hooks.create(_http())
     scheme = {"type": "HEADER", "key": "X-Secret"}
     hooks.replace(made["id"], _http(authScheme=scheme))
@@ -87,8 +87,8 @@ def test_secrets_are_kept(hooks: InlineHooks) -> None:
     assert hooks.get(made["id"]).auth_header is None
 
 
-def test_its_life(hooks: InlineHooks) -> None:
-    """Active, inactive, deleted; in this order."""
+def test_life_cycle(hooks: InlineHooks) -> None:
+    """Only an inactive hook can be deleted, and a deleted one gets 404."""
     made = hooks.create(_http())
     with pytest.raises(OktaError, match="Api validation failed"):
         hooks.delete(made["id"])
@@ -100,22 +100,22 @@ def test_its_life(hooks: InlineHooks) -> None:
         assert (caught.value.status, caught.value.code) == (404, "E0000007")
 
 
-def test_many_at_once(api: Api, okta: OktaEmulator) -> None:
-    """More than the pool that answers requests has threads, each with a token of this very org."""
+def test_many_concurrent_executions(api: Api, okta: OktaEmulator) -> None:
+    """More hooks than the server has threads can run at once, each with a token of this org."""
     with FaultServer(json_answer(200, {})) as handler:
         hooks = [
             okta.create_hook(f"{handler.url}/hook", name=str(number), client_secret="s")
             for number in range(45)
         ]
         server = f"/oauth2/{okta.authorization_server.id}"
-        okta.fail(delay=0.5, path=server, times=45)  # so that all of them are waiting for one
+        okta.fail(delay=0.5, path=server, times=45)  # so that all of them wait for a token
         with ThreadPoolExecutor(45) as pool:
             answers = pool.map(lambda hook: api("POST", f"/{hook['id']}/execute", {}), hooks)
             assert {answer.status_code for answer in answers} == {200}
 
 
-def test_bodies_that_are_no_json(okta: OktaEmulator) -> None:
-    """Refused before anything is made of them, and in whatever case their type is written."""
+def test_bodies_that_are_not_valid_json(okta: OktaEmulator) -> None:
+    """An invalid JSON body gets E0000003; the content type is case-insensitive."""
     headers = {"Authorization": f"SSWS {okta.api_token}", "Content-Type": "Application/JSON"}
     url = f"{okta.url}/api/v1/hook-keys"
     for body in (b'{"name": "\\ud800"}', b'{"name": NaN}', b"\xff", b"[]", b'{"a":' * 9000):
@@ -158,8 +158,8 @@ def test_bodies_that_are_no_json(okta: OktaEmulator) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_refused(hooks: InlineHooks, body: dict[str, Any], cause: str) -> None:
-    """400 with the cause; nothing is made."""
+def test_invalid_hooks(hooks: InlineHooks, body: dict[str, Any], cause: str) -> None:
+    """An invalid hook gets 400 with the cause, and no hook is created."""
     with pytest.raises(OktaError) as caught:
         hooks.create(body)
     assert (caught.value.status, caught.value.code) == (400, "E0000001")
@@ -168,7 +168,7 @@ def test_what_is_refused(hooks: InlineHooks, body: dict[str, Any], cause: str) -
 
 
 def test_limits(hooks: InlineHooks) -> None:
-    """Names are unique, and there are a hundred at most."""
+    """Hook names are unique, and an org has at most 100 hooks."""
     first = hooks.create(_http())
     with pytest.raises(OktaError) as caught:
         hooks.create(_http())
@@ -181,8 +181,8 @@ def test_limits(hooks: InlineHooks) -> None:
     assert "100" in caught.value.causes[0]
 
 
-def test_http_for_loopback_is_ours_alone() -> None:
-    """An emulator of the letter does not accept it."""
+def test_any_uri_allows_http_for_loopback() -> None:
+    """With ``any_uri=False``, as at Okta, ``http://`` is refused even for loopback."""
     strict = InlineHooks(has_key=lambda _: True, any_uri=False)
     with pytest.raises(OktaError):
         strict.create(_http(uri="http://127.0.0.1:8000/hook"))
@@ -192,7 +192,7 @@ def test_http_for_loopback_is_ours_alone() -> None:
 
 
 class Api:
-    """Calls of the management API."""
+    """Calls the management API."""
 
     def __init__(self, okta: OktaEmulator) -> None:
         self._okta = okta
@@ -209,7 +209,7 @@ def api(okta: OktaEmulator) -> Api:
 
 
 def test_every_call(api: Api, okta: OktaEmulator) -> None:
-    """Create, list, get, replace, deactivate, activate, delete; and who may."""
+    """Every call of the API works in the documented order and needs the API token."""
     key = okta.create_key("k")
     made = api("POST", body=_oauth(hookKeyId=key["id"])).json()
     assert api("GET").json() == [made]
@@ -236,7 +236,7 @@ def test_every_call(api: Api, okta: OktaEmulator) -> None:
 
 
 def test_execute(api: Api) -> None:
-    """The given body is posted, and the hook's answer comes back; or an error with its code."""
+    """``execute`` posts the given body and returns the hook's response, or its error code."""
     commands = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
     long = {**commands, "debugContext": {"x": "y" * 3000}}
     script = (json_answer(200, commands), json_answer(200, long), json_answer(500, {}))

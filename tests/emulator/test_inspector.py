@@ -1,4 +1,4 @@
-"""Every check of the token inspector, passed and failed."""
+"""Every check of the token inspector, passing and failing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ASSERTION: dict[str, Any] = {
 
 
 def test_a_good_assertion(org: OktaEmulator) -> None:
-    """Every check passes, and says what it looked at."""
+    """Every check of a valid assertion passes, with a note on what it checked."""
     token = signer(org).client_assertion(client_id=CLIENT, token_url=TOKEN_URL)
     seen = look(org, f"\n  {token}\n")
     assert (seen.ok, seen.kind) == (True, "client assertion")
@@ -78,7 +78,7 @@ def test_a_good_assertion(org: OktaEmulator) -> None:
 
 
 def test_a_good_access_token(org: OktaEmulator) -> None:
-    """Of the org's own server."""
+    """Every check of an access token from the org's authorization server passes."""
     token = org.authorization_server.access_token(ISSUER, CLIENT, frozenset({"hooks"}))
     seen = look(org, token)
     assert (seen.ok, seen.kind) == (True, "access token")
@@ -111,7 +111,7 @@ def test_a_good_access_token(org: OktaEmulator) -> None:
 def test_assertions_with_one_defect(
     org: OktaEmulator, change: dict[str, Any], expected: list[str]
 ) -> None:
-    """Only the check that is about it fails; the others are shown all the same."""
+    """Only the check for the defective claim fails; the others still run."""
     claims = {name: value for name, value in (ASSERTION | change).items() if value is not None}
     assert failed(look(org, signer(org).sign(claims))) == expected
 
@@ -131,14 +131,14 @@ def test_assertions_with_one_defect(
 def test_access_tokens_with_one_defect(
     org: OktaEmulator, change: dict[str, Any], expected: list[str]
 ) -> None:
-    """As with assertions."""
+    """Only the check for the defective claim of an access token fails."""
     claims: dict[str, Any] = {"iss": ISSUER, "aud": "api://hooks", "cid": CLIENT, "scp": ["hooks"]}
     claims |= {"exp": NOW + 60, **change}
     assert failed(look(org, org.authorization_server.signer.sign(claims))) == expected
 
 
 def test_signatures(org: OktaEmulator, stranger: HookSigner) -> None:
-    """Another key under the same kid, a changed payload, a kid that nobody has."""
+    """A wrong key or a changed payload fails ``signature``; an unknown kid fails ``key``."""
     forged = HookSigner(stranger._key, signer(org).kid).sign(ASSERTION)
     assert failed(look(org, forged)) == ["signature"]
     head, _, signature = signer(org).sign(ASSERTION).split(".")
@@ -150,7 +150,7 @@ def test_signatures(org: OktaEmulator, stranger: HookSigner) -> None:
 
 
 def test_algorithms(org: OktaEmulator) -> None:
-    """Anything but RS256 fails twice: the name, and the signature."""
+    """Any algorithm but RS256 fails both ``algorithm`` and ``signature``."""
     kid = signer(org).kid
     for alg in ("none", "HS256", "RS512", None, 5):
         token = f"{_part({'alg': alg, 'kid': kid})}.{_part(ASSERTION)}.AAAA"
@@ -162,24 +162,24 @@ def test_algorithms(org: OktaEmulator) -> None:
     ["", "a", "a.b", "a.b.c.d", "." * 50, "x" * 20_000, "\u00e9.b.c"],
     ids=lambda token: ascii(token)[:20],
 )
-def test_what_is_no_token(org: OktaEmulator, token: str) -> None:
-    """The form fails, and nothing is raised."""
+def test_malformed_tokens(org: OktaEmulator, token: str) -> None:
+    """A malformed token fails ``form``, and nothing is raised."""
     assert failed(look(org, token))[0] == "form"
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 9_000, b'{"a":' * 2_000]
+    "segment", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 9_000, b'{"a":' * 2_000]
 )
-def test_parts_that_are_no_objects(org: OktaEmulator, octets: bytes) -> None:
-    """In the place of the header, and of the claims."""
-    part = urlsafe_b64encode(octets).rstrip(b"=").decode()
+def test_segments_that_are_not_json_objects(org: OktaEmulator, segment: bytes) -> None:
+    """A header or payload that is not a JSON object fails ``form``."""
+    part = urlsafe_b64encode(segment).rstrip(b"=").decode()
     header = _part({"alg": "RS256", "kid": signer(org).kid})
     assert "form" in failed(look(org, f"{part}.{_part(ASSERTION)}.AAAA"))
     assert "form" in failed(look(org, f"{header}.{part}.AAAA"))
 
 
 def test_long_values_are_cut(org: OktaEmulator) -> None:
-    """Of a claim that somebody filled."""
+    """Notes show at most 400 characters, however long a claim is."""
     seen = look(org, signer(org).sign(ASSERTION | {"iss": "x" * 5_000}))
     assert max(len(check.note) for check in seen.checks) < 400
 

@@ -1,4 +1,4 @@
-"""The seed of an emulated org."""
+"""Seed files of an emulated org."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ SEED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_planted(okta: OktaEmulator, tmp_path: Path, form: str) -> None:
-    """Keys, and hooks of every kind."""
+def test_apply_seed(okta: OktaEmulator, tmp_path: Path, form: str) -> None:
+    """A seed in JSON or YAML creates keys and hooks of every kind."""
     file = tmp_path / f"org.{form}"
     file.write_text(
         json.dumps(SEED) if form == "json" else json.dumps(SEED, indent=1).replace('"keys"', "keys")
@@ -50,14 +50,14 @@ def test_planted(okta: OktaEmulator, tmp_path: Path, form: str) -> None:
     assert "s3cret" not in str(hooks)
 
 
-def test_nothing(okta: OktaEmulator) -> None:
-    """An empty seed plants nothing."""
+def test_an_empty_seed(okta: OktaEmulator) -> None:
+    """An empty seed creates nothing."""
     assert apply_seed(okta, {}) == apply_seed(okta, {"keys": None, "hooks": ""}) == []
 
 
 @pytest.mark.parametrize("content", ["[", "[]", "x", "apps: []", "\0", "a: &a [*a]"])
-def test_files_that_are_none(tmp_path: Path, content: str) -> None:
-    """The file is named."""
+def test_invalid_seed_files(tmp_path: Path, content: str) -> None:
+    """The error names a seed file that is invalid or missing."""
     file = tmp_path / "org.yaml"
     file.write_text(content)
     with pytest.raises(ConfigurationError, match=r"org\.yaml"):
@@ -91,7 +91,7 @@ def test_files_that_are_none(tmp_path: Path, content: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_seeds_that_cannot_grow(okta: OktaEmulator, seed: Any, problem: str) -> None:
-    """The entry is named."""
+def test_invalid_seeds(okta: OktaEmulator, seed: Any, problem: str) -> None:
+    """The error names the invalid entry."""
     with pytest.raises(ConfigurationError, match=problem):
         apply_seed(okta, seed)

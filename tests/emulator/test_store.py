@@ -1,4 +1,4 @@
-"""What an org keeps in its state file, and what becomes of files that are none."""
+"""The state file: what an org keeps in it, and how invalid files are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def emulate(path: Path, key_pool: KeyPool) -> Iterator[Callable[..., OktaEmulator]]:
-    """Make emulators with that state, each after the end of the one before."""
+    """Start an emulator with that state after closing the previous one."""
     made: list[OktaEmulator] = []
 
     def again(**options: Any) -> OktaEmulator:
@@ -44,7 +44,7 @@ def emulate(path: Path, key_pool: KeyPool) -> Iterator[Callable[..., OktaEmulato
 
 
 def test_everything_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
-    """Keys with their private halves, hooks with their secrets, apps, issuer, API token."""
+    """The file keeps keys with their private halves, hooks, apps, issuer and API token."""
     okta = emulate()
     key, other = okta.create_key("one"), okta.create_key("two")
     okta.org.rename(other["id"], {"name": "second"})
@@ -73,8 +73,8 @@ def test_everything_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
     assert again._parts.apps.grant(form, "", "https://a.io/t")["token_type"] == "Bearer"
 
 
-def test_what_is_deleted_stays_deleted(emulate: Callable[..., OktaEmulator]) -> None:
-    """Keys and hooks; ids do not come back, and the order stays."""
+def test_deletions_are_kept(emulate: Callable[..., OktaEmulator]) -> None:
+    """Deleted keys and hooks stay deleted, and the other keys keep their order."""
     okta = emulate()
     keys = [okta.create_key(name) for name in ("a", "b", "c")]
     hook = okta.create_hook("https://a.io/h")
@@ -88,22 +88,24 @@ def test_what_is_deleted_stays_deleted(emulate: Callable[..., OktaEmulator]) -> 
     assert emulate().hooks.list() == []
 
 
-def test_a_token_of_ones_own_is_kept_too(emulate: Callable[..., OktaEmulator]) -> None:
-    """The one that was given last."""
+def test_a_given_api_token_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
+    """The API token that was given last is kept."""
     assert emulate(api_token="mine").api_token == "mine"
     assert emulate().api_token == "mine"
     assert emulate(api_token="other").api_token == "other"
     assert emulate().api_token == "other"
 
 
-def test_an_issuer_that_has_not_signed_yet(emulate: Callable[..., OktaEmulator]) -> None:
-    """Its id is part of what was printed at the start, so it stays."""
+def test_an_unused_issuer_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
+    """The issuer is printed at the start, so its id is kept even before it has signed a token."""
     first = emulate().authorization_server.id
     assert emulate().authorization_server.id == first
 
 
-def test_only_its_owner_may_read_it(emulate: Callable[..., OktaEmulator], path: Path) -> None:
-    """Private keys are in it: also where the file was there before, and for SQLite's own files."""
+def test_only_the_owner_can_read_the_files(
+    emulate: Callable[..., OktaEmulator], path: Path
+) -> None:
+    """A file that existed before and SQLite's own files get mode 0600: they hold private keys."""
     path.touch(0o644)
     emulate().create_key("one")
     files = list(path.parent.iterdir())
@@ -111,15 +113,15 @@ def test_only_its_owner_may_read_it(emulate: Callable[..., OktaEmulator], path: 
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_one_emulator_at_a_time(emulate: Callable[..., OktaEmulator], path: Path) -> None:
-    """Two would not see each other's keys."""
+def test_one_emulator_per_state_file(emulate: Callable[..., OktaEmulator], path: Path) -> None:
+    """A second emulator is refused: the two would not see each other's keys."""
     emulate()
     with pytest.raises(ConfigurationError, match="another emulator uses it"):
         OktaEmulator(state=path)
 
 
-def test_it_is_free_after_close(emulate: Callable[..., OktaEmulator], path: Path) -> None:
-    """``stop`` keeps it, ``close`` does not; and nothing is done without it."""
+def test_close_releases_the_file(emulate: Callable[..., OktaEmulator], path: Path) -> None:
+    """``close`` releases the file and ``stop`` does not; a closed emulator refuses changes."""
     okta = emulate()
     okta.stop()
     with pytest.raises(ConfigurationError):
@@ -133,8 +135,8 @@ def test_it_is_free_after_close(emulate: Callable[..., OktaEmulator], path: Path
     assert okta.org.list() == []
 
 
-def _write(octets: bytes) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(octets)
+def _write(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
 
 
 def _database(*statements: str) -> Callable[[Path], object]:
@@ -175,8 +177,8 @@ def _kept(kind: str, body: str) -> Callable[[Path], object]:
         (_kept("org", "null"), "damaged"),
     ],
 )
-def test_files_that_are_no_state(path: Path, make: Callable[[Path], object], problem: str) -> None:
-    """Our own error, which says what to do, and nothing of the content."""
+def test_invalid_state_files(path: Path, make: Callable[[Path], object], problem: str) -> None:
+    """An invalid file raises ``ConfigurationError``; a file that is not ours stays unchanged."""
     make(path)
     if path.is_file():
         path.chmod(0o644)
@@ -184,22 +186,22 @@ def test_files_that_are_no_state(path: Path, make: Callable[[Path], object], pro
     with pytest.raises(ConfigurationError, match=problem) as refused:
         OktaEmulator(state=path)
     assert refused.value.detail.startswith("the state file")
-    if problem != "damaged":  # of ours
+    if problem != "damaged":  # damaged files are ours
         assert before == (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
 
 
-def test_a_device_is_no_file() -> None:
-    """Whoever may do anything must not change what everybody uses."""
+def test_a_device_is_refused() -> None:
+    """A device keeps its mode, even when the process runs as root."""
     mode = Path(os.devnull).stat().st_mode
     with pytest.raises(ConfigurationError, match="it is no file"):
         OktaEmulator(state=os.devnull)
     assert Path(os.devnull).stat().st_mode == mode
 
 
-def test_the_name_of_a_file_means_nothing(
+def test_file_names_have_no_special_meaning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_pool: KeyPool
 ) -> None:
-    """SQLite has a name for memory, and keeps nothing there."""
+    """``:memory:`` is an ordinary file name, although SQLite would use a database in memory."""
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         okta = OktaEmulator(state=":memory:", new_key=key_pool)
@@ -211,14 +213,14 @@ def test_the_name_of_a_file_means_nothing(
 
 
 @pytest.mark.parametrize("path", ["/nowhere/org.state", "", "a\0b", 5])
-def test_paths_that_cannot_be(path: Any) -> None:
-    """The same error."""
+def test_unusable_paths(path: Any) -> None:
+    """An unusable path raises ``ConfigurationError``."""
     with pytest.raises(ConfigurationError, match="state file cannot be used"):
         OktaEmulator(state=path)
 
 
-def test_a_disk_that_is_full(emulate: Callable[..., OktaEmulator]) -> None:
-    """500 as Okta answers it, and nothing has changed: what was not written was not done."""
+def test_failed_writes(emulate: Callable[..., OktaEmulator]) -> None:
+    """A change that cannot be written gets status 500 and is not applied."""
     okta = emulate()
     key = okta.create_key("one")
     hook = okta.create_hook("https://a.io/h")
