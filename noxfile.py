@@ -1,21 +1,163 @@
-"""The tests on every supported Python that is installed, and the clients of others."""
+"""Every check of the project. `nox -l` lists the sessions; CI and the workflows only call them.
+
+`nox -s lint` makes an environment for the session and keeps it for the next time.
+`nox --no-venv -s lint` uses the environment that nox is installed in.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
 
 import nox
 
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["tests"]
+nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "tests"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+EVERYTHING = ["-m", ""]
+IN_PARALLEL = ["-n", "auto", "--dist", "worksteal"]
 
 
-@nox.session(python=["3.11", "3.12", "3.13"])
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install the project for development, unless the session uses the current environment."""
+    if session.venv_backend != "none":
+        session.install("-e", ".[dev]", *requirements)
+
+
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests."""
-    session.install("-e", ".[dev]")
-    session.run("pytest", *session.posargs)
+    """Run the tests that are not marked slow; arguments go to pytest."""
+    install(session)
+    session.run("pytest", *(session.posargs or IN_PARALLEL))
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the slow tests: browsers, request targets, type checkers, a killed process."""
+    install(session)
+    session.run("pytest", *IN_PARALLEL, "-m", "slow", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Require full branch coverage of the modules that pyproject.toml lists."""
+    install(session)
+    session.run("pytest", *IN_PARALLEL, "--cov", "--cov-report=", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session(name="lower-bounds", python="3.12")
+def lower_bounds(session: nox.Session) -> None:
+    """Run the tests with each dependency of the package and its extras at its lower bound."""
+    constraints = Path(session.create_tmp(), "lower-bounds.txt").resolve()
+    bounds = session.run("python", ".ci/lower_bounds.py", silent=True)
+    constraints.write_text(str(bounds))
+    session.env["PIP_CONSTRAINT"] = str(constraints)
+    install(session)
+    session.run("pytest", *IN_PARALLEL, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, the layers and the workflows."""
+    install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    session.run(
+        "check-jsonschema", "--builtin-schema", "vendor.github-workflows",
+        *sorted(map(str, Path(".github/workflows").glob("*.yml"))),
+    )  # fmt: skip
+    session.run(
+        "check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"
+    )
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy and pyright."""
+    install(session)
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give each parser ten thousand inputs."""
+    install(session)
+    session.run("pytest", *IN_PARALLEL, "tests/jose/test_fuzz.py", env={"FUZZ_EXAMPLES": "10000"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the code in README.md, docs/ and examples/, and follow their links."""
+    install(session)
+    session.run(
+        "pytest", *IN_PARALLEL, *EVERYTHING, "tests/test_readme.py", "tests/testing/test_plugin.py",
+        "tests/e2e/test_examples.py", "tests/e2e/test_hook_examples.py",
+        "tests/e2e/test_tutorial.py",
+    )  # fmt: skip
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build the wheel and check what is in it."""
+    folder = Path(session.create_tmp()).resolve() / "wheel"
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), ".")
+    [wheel] = folder.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in ("hookkey_verify/py.typed", "hookkey_verify/emulator/console.html"):
+        if needed not in names:
+            session.error(f"{wheel.name} lacks {needed}")
+    if any(name.startswith("tests") for name in names):
+        session.error(f"{wheel.name} contains tests")
+    session.log(f"{wheel.name}: {len(names)} files")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed as ratios in one run; arguments go to `python -m tests.bench`."""
+    install(session, "-e", ".[bench]")
+    session.run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Try Okta's SDKs and other OAuth programs; compare with docs/clients.md. Needs Node.js."""
-    session.install("-e", ".[dev]")
-    session.run("python", "-m", "tests.clients.run", *session.posargs)
+    """Try Okta's SDKs and other OAuth programs, and compare with docs/clients.md. Needs Node.js."""
+    install(session)
+    session.run(
+        "python", "-m", "tests.clients.run", "--fast", "--cache", ".ci/clients", *session.posargs
+    )
+
+
+@nox.session(name="okta-sdk")
+def okta_sdk(session: nox.Session) -> None:
+    """Let Okta's Python SDK judge the emulator; it brings 128 MB of dependencies."""
+    install(session)
+    folder = Path(session.create_tmp()).resolve()
+    session.run("python", "-m", "venv", str(folder))
+    session.run(f"{folder}/bin/pip", "install", "-q", "okta>=3.4.6", external=True)
+    session.run(
+        "pytest", "tests/e2e/test_okta_sdk.py", env={"OKTA_SDK_PYTHON": f"{folder}/bin/python"}
+    )
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Check that every library of the benchmarks can still be measured."""
+    session.install("-e", ".[dev,bench]")
+    session.run("pytest", "tests/test_bench.py", "-k", "everything", *EVERYTHING)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run what takes too long for each change: clients, Okta's SDK, lower bounds, peers."""
+    for name in ("lower-bounds", "clients", "okta-sdk", "peers"):
+        session.notify(name)

@@ -29,6 +29,8 @@ from tests.bench import (
 from tests.bench.plot import bars
 from tests.bench.rounds import in_turns
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -385,7 +385,9 @@ def test_a_reporter_without_a_listener() -> None:
     reporter(HIT, "a", "fresh")
 
 
-@pytest.mark.parametrize("wrong", ["print", 5, [], object()], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", ["print", 5, [], object()], ids=lambda value: type(value).__name__
+)
 def test_a_listener_must_be_callable(wrong: Any) -> None:
     """An invalid listener is refused at construction, not at the first event."""
     with pytest.raises(ConfigurationError, match="on_event must be a function of one Event"):

@@ -41,6 +41,7 @@ def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) 
         keys.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_python_is_typed(tmp_path: Path) -> None:
     """What is pasted passes mypy --strict."""
     files = []

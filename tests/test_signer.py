@@ -151,7 +151,6 @@ def test_bad_assertion_arguments(signer: HookSigner, arguments: dict[str, Any], 
         ({}, {"x": b"x"}, "headers cannot"),
         ({}, 5, "headers must"),
     ],
-    ids=repr,
 )
 def test_what_cannot_be_signed(signer: HookSigner, claims: Any, headers: Any, problem: str) -> None:
     """Bad input ends in our error, and alg cannot be changed."""

@@ -138,7 +138,11 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=str)
+def _names(order: tuple[Any, ...]) -> str:
+    return "-".join(each if isinstance(each, str) else each.__name__ for each in order)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=_names)
 def test_the_order_of_decorators_does_not_matter(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str], order: Any
 ) -> None:

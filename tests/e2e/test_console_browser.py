@@ -29,10 +29,13 @@ from .tutorial import CLIENT_ID, ISSUER, TOKEN_URL, code_block, replaced, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="there is no browser: apt-get install chromium chromium-driver",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None or DRIVER is None,
+        reason="there is no browser: apt-get install chromium chromium-driver",
+    ),
+]
 
 WIDTHS = (360, 1440)
 # WCAG 2.2: contrast of text with what is behind it.

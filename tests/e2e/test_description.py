@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 from starlette.routing import Route
 
 from hookkey_verify.emulator import OktaEmulator
 
 from ..conftest import KeyPool
+
+pytestmark = pytest.mark.slow
 
 ROUTES = 18
 

@@ -37,7 +37,10 @@ WRONGLY_ACCEPTED = {
     "typ of another protocol",
     "zip in the header",
 }
-pytestmark = pytest.mark.skipif(NODE is None or NPM is None, reason="there is no Node.js")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(NODE is None or NPM is None, reason="there is no Node.js"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Okta's own SDK as a judge of the emulator, in an interpreter of its own (it brings 128 MB).
 
-Set OKTA_SDK_PYTHON to a Python that has the package ``okta``; .ci/run does.
+Set OKTA_SDK_PYTHON to a Python that has the package ``okta``; ``nox -s okta-sdk`` does.
 """
 
 from __future__ import annotations

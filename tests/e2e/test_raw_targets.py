@@ -21,6 +21,8 @@ from .raw_target_list import PLAIN, targets
 from .raw_target_servers import FORMS, SERVERS, serving
 from .raw_target_sites import NAIVE_FORMS, OPEN_FORMS, PROTECTED_FORMS, Form
 
+pytestmark = pytest.mark.slow
+
 FIRST = {"asgi": "uvicorn-h11", "wsgi": "waitress"}
 """The servers for the applications that are not protected."""
 

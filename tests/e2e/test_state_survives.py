@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 REQUESTS = 10_000
@@ -95,6 +96,7 @@ class Worker(threading.Thread):
         return document if answer.status_code == 200 else None
 
 
+@pytest.mark.slow
 def test_kill(tmp_path: Path) -> None:
     """After 10 000 requests from four sides, in the middle of the next: all of it is there."""
     state = tmp_path / "org.state"

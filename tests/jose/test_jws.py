@@ -113,8 +113,12 @@ def test_size_is_judged_first(signer: HookSigner) -> None:
             _parse(too_long, len(token) - 1)
 
 
+def _type(value: object) -> str:
+    return type(value).__name__
+
+
 @pytest.mark.parametrize(
-    "token", [None, 5, 1.5, True, [], {}, object(), bytearray(b"a.b.c")], ids=repr
+    "token", [None, 5, 1.5, True, [], {}, object(), bytearray(b"a.b.c")], ids=_type
 )
 def test_other_types(token: object) -> None:
     """Only str and bytes are tokens."""

@@ -210,7 +210,6 @@ def test_a_change_of_keys_without_a_gap(keys: StaticKeys, signer: HookSigner) ->
         ({"lifetime": 86_401}, "lifetime must be"),
         ({"lifetime": 300.0}, "lifetime must be"),
     ],
-    ids=str,
 )
 def test_arguments(keys: StaticKeys, options: dict[str, Any], problem: str) -> None:
     """Are named."""
