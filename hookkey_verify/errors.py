@@ -1,10 +1,10 @@
-"""Every error of the package, split by who is to blame.
+"""All errors of the package, grouped by whose fault they are.
 
 ::
 
     HookKeyError
-    ├── ConfigurationError                ours: a wrong argument, found at construction 500
-    ├── HookVerificationError             all that verify() raises
+    ├── ConfigurationError                ours: a wrong argument or setting            500
+    ├── HookVerificationError             everything that verify() raises
     │   │                                 the sender's:
     │   ├── MissingTokenError             no credentials were sent                     401
     │   ├── MalformedTokenError           not a compact JWS of a JWT                   401
@@ -13,7 +13,7 @@
     │   │   ├── UnsupportedHeaderError    crit, b64, enc or zip
     │   │   └── TokenTypeError            typ not allowed
     │   ├── AlgorithmError                alg not allowed, or not the key's            401
-    │   ├── UnknownKeyError               the source says that there is no such key    401
+    │   ├── UnknownKeyError               the key source has no such key               401
     │   ├── SignatureError                                                             401
     │   ├── ClaimError                    .claim names it                              401
     │   │   ├── MissingClaimError
@@ -25,26 +25,25 @@
     │   ├── WrongCredentialsError         a shared secret, or user name and password   401
     │   ├── InsufficientScopeError        .scopes names what was needed                403
     │   │                                 the key source's:
-    │   ├── KeyUnavailableError           could not ask; .retry_after in seconds       503
+    │   ├── KeyUnavailableError           unreachable; .retry_after in seconds         503
     │   │   ├── KeySourceThrottledError   the source told us to wait
-    │   │   └── KeyLookupLimitedError     too many unheard-of kids: our own limit
+    │   │   └── KeyLookupLimitedError     too many unknown kids: our own limit
     │   │                                 ours:
     │   ├── KeySourceConfigurationError   credentials, permissions or URL are wrong    500
     │   └── KeyRejectedError              the key document is weak, private or malformed 500
-    │       └── KeyChangedError           other key material under a kid that we know
-    └── HookKeyApiError                   the management API refused or could not be reached
+    │       └── KeyChangedError           a known kid has different key material
+    └── HookKeyApiError                   the management API refused or was unreachable
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError
         ├── RateLimitedError              .reset_at in epoch seconds
         └── TransportError                no usable answer
 
-``str(error)`` is made of this package's own words and of values from the caller's configuration,
-such as the expected audience; nothing of a token, a key, a credential or a response body is ever in
-it. ``error.expected`` holds that configured value; HTTP responses do not, but for scopes.
+``str(error)`` contains only fixed texts and values of your configuration, such as the expected
+audience. It never contains parts of a token, key, credential or response body. The configured value
+is also in ``error.expected``; HTTP responses contain none of it except required scopes.
 
-Why 503 and not 401 when keys cannot be fetched: Okta never retries a call answered with 4xx and
-retries at most once after 5xx (https://developer.okta.com/docs/concepts/inline-hooks/), so a 401
-in an outage of the key source would be final.
+A key that cannot be fetched is answered with 503, because Okta retries once after 5xx but never
+after 4xx (https://developer.okta.com/docs/concepts/inline-hooks/): a 401 would be final.
 """
 
 from __future__ import annotations
@@ -102,13 +101,13 @@ __all__ = [
 
 
 Expected: TypeAlias = str | float | tuple[str, ...] | None
-"""A configured value: text, seconds or bytes. Of a tuple any value matches, of scopes all must."""
+"""A configured value: text, seconds or bytes. One value of a tuple must match; scopes all must."""
 
 
 class Reason(StrEnum):
-    """The stable, machine-readable name of a refusal: for logs, metrics and problem documents.
+    """A stable, machine-readable name for a refusal, for logs, metrics and problem documents.
 
-    Members are added in minor releases and never renamed.
+    Minor releases may add members; they never rename one.
     """
 
     MISSING_TOKEN = "missing_token"  # noqa: S105 - a reason, not a password
@@ -153,12 +152,12 @@ class Reason(StrEnum):
 
 
 class HookKeyError(Exception):
-    """Base of every error that this package raises.
+    """Base class of all errors of this package.
 
-    ``reason`` names the refusal, ``status_code`` is the HTTP status that a handler should answer
-    with, ``headers`` are the response headers that belong to it, and ``retryable`` tells whether
-    the same request may succeed later without any change. Subclasses of your own that name none of
-    these are ``unspecified``.
+    ``reason``: the machine-readable name; ``unspecified`` in subclasses of yours that set none.
+    ``status_code``: the HTTP status of the response.
+    ``headers``: the response headers that go with it.
+    ``retryable``: whether the same request may succeed later.
     """
 
     reason: ClassVar[Reason] = Reason.UNSPECIFIED
@@ -179,18 +178,18 @@ class HookKeyError(Exception):
 
 
 class ConfigurationError(HookKeyError):
-    """An argument, variable or file of ours is wrong; the message names it and the fix."""
+    """An argument, environment variable or file is wrong; the message names it and the fix."""
 
     reason = Reason.CONFIGURATION
     title = "hookkey_verify is not configured correctly"
 
 
 class HookVerificationError(HookKeyError):
-    """The token was not accepted. ``verify`` raises subclasses of this and nothing else.
+    """The token was not accepted. ``verify`` raises only subclasses of this.
 
-    ``expected`` is the configured value that the token did not meet, None where there is none. It
-    is the verifier's, never the sender's. No HTTP response contains it, but for the scopes of an
-    ``InsufficientScopeError`` (RFC 6750 section 3.1).
+    ``expected``: the configured value that the token did not match, or None. It never comes from
+        the sender. HTTP responses do not contain it, except the scopes of an
+        ``InsufficientScopeError`` (RFC 6750 section 3.1).
     """
 
     status_code = 401
@@ -209,7 +208,7 @@ class HookVerificationError(HookKeyError):
 
 
 class MissingTokenError(HookVerificationError):
-    """No bearer token was sent, so the challenge has no error code (RFC 6750 section 3.1)."""
+    """No bearer token was sent. The challenge has no error code (RFC 6750 section 3.1)."""
 
     reason = Reason.MISSING_TOKEN
     title = "No bearer token was sent"
@@ -228,21 +227,21 @@ class MalformedTokenError(HookVerificationError):
 
 
 class MultipleTokensError(MalformedTokenError):
-    """More than one credential was sent; choosing one would let the sender choose."""
+    """More than one credential was sent, and it is ambiguous which one counts."""
 
     reason = Reason.MULTIPLE_TOKENS
     title = "More than one token was sent"
 
 
 class TokenTooLargeError(MalformedTokenError):
-    """The token is longer than ``max_token_bytes``, which ``expected`` holds."""
+    """The token is longer than ``max_token_bytes`` (``expected``)."""
 
     reason = Reason.TOKEN_TOO_LARGE
     title = "The token is too large"
 
 
 class UnsupportedHeaderError(MalformedTokenError):
-    """The header asks for an extension that is not supported: crit, b64, enc or zip."""
+    """The header requires an unsupported extension: crit, b64, enc or zip."""
 
     reason = Reason.UNSUPPORTED_HEADER
     title = "The token needs an extension that is not supported"
@@ -263,9 +262,9 @@ class AlgorithmError(HookVerificationError):
 
 
 class UnknownKeyError(HookVerificationError):
-    """The key source was asked, or did not need to be, and there is no key with this ``kid``.
+    """The key source has no key with this ``kid``.
 
-    ``age`` is how many seconds ago the source said so, to another worker.
+    ``age``: the seconds since another worker learned this from the source; 0 otherwise.
     """
 
     age: float = 0.0
@@ -274,16 +273,17 @@ class UnknownKeyError(HookVerificationError):
 
 
 class SignatureError(HookVerificationError):
-    """The signature is not the named key's over these octets."""
+    """The signature does not match the key and the token's content."""
 
     reason = Reason.INVALID_SIGNATURE
     title = "The token's signature is not valid"
 
 
 class ClaimError(HookVerificationError):
-    """A claim is not what the policy wants; raised only after the signature held.
+    """A claim does not satisfy the policy. Raised only after the signature has been verified.
 
-    ``claim`` is its name, ``expected`` what is configured for it.
+    ``claim``: the name of the claim.
+    ``expected``: the value that is configured for it, or None.
     """
 
     advice: ClassVar[str] = "expected {claim} {expected}"
@@ -322,14 +322,14 @@ class InvalidClaimError(ClaimError):
 
 
 class IssuerError(ClaimError):
-    """``iss`` is not exactly the expected issuer."""
+    """``iss`` is not the expected issuer."""
 
     reason = Reason.WRONG_ISSUER
     title = "The token is from another issuer"
 
 
 class AudienceError(ClaimError):
-    """None of the expected audiences is in ``aud``."""
+    """``aud`` contains none of the expected audiences."""
 
     reason = Reason.WRONG_AUDIENCE
     title = "The token is for another audience"
@@ -350,7 +350,7 @@ class ClientIdError(ClaimError):
 
 
 class LifetimeError(ClaimError):
-    """The token is valid for longer than ``max_lifetime`` seconds, which ``expected`` holds."""
+    """The token is valid for longer than ``max_lifetime`` seconds (``expected``)."""
 
     reason = Reason.LIFETIME_TOO_LONG
     title = "The token is valid for too long"
@@ -358,7 +358,7 @@ class LifetimeError(ClaimError):
 
 
 class IssuedInFutureError(ClaimError):
-    """``iat`` lies more than ``leeway`` seconds ahead; ``expected`` holds the leeway."""
+    """``iat`` is more than ``leeway`` seconds (``expected``) in the future."""
 
     reason = Reason.ISSUED_IN_FUTURE
     title = "The token was issued in the future"
@@ -369,7 +369,7 @@ class IssuedInFutureError(ClaimError):
 
 
 class TokenNotYetValidError(ClaimError):
-    """``nbf`` lies more than ``leeway`` seconds ahead; ``expected`` holds the leeway."""
+    """``nbf`` is more than ``leeway`` seconds (``expected``) in the future."""
 
     reason = Reason.NOT_YET_VALID
     title = "The token is not yet valid"
@@ -380,7 +380,7 @@ class TokenNotYetValidError(ClaimError):
 
 
 class TokenExpiredError(ClaimError):
-    """``exp`` lies more than ``leeway`` seconds in the past; ``expected`` holds the leeway."""
+    """``exp`` is at least ``leeway`` seconds (``expected``) in the past."""
 
     reason = Reason.EXPIRED
     title = "The token has expired"
@@ -391,16 +391,16 @@ class TokenExpiredError(ClaimError):
 
 
 class ReplayedTokenError(ClaimError):
-    """Its ``jti`` was accepted before."""
+    """A token with this ``jti`` was accepted before."""
 
     reason = Reason.REPLAYED
     title = "The token has been used before"
 
 
 class WrongCredentialsError(HookVerificationError):
-    """The shared secret, or the user name and password, are missing or not the configured ones.
+    """The shared secret, or the user name and password, are missing or wrong.
 
-    ``challenge`` is what ``WWW-Authenticate`` says (RFC 9110 section 11.6.1).
+    ``challenge``: the value of ``WWW-Authenticate`` (RFC 9110 section 11.6.1).
     """
 
     reason = Reason.WRONG_CREDENTIALS
@@ -420,7 +420,7 @@ class WrongCredentialsError(HookVerificationError):
 class InsufficientScopeError(HookVerificationError):
     """The token lacks one of the required scopes (RFC 6750 section 3.1).
 
-    ``scopes``, and ``expected``, list all that are required.
+    ``scopes``: all required scopes, also in ``expected``.
     """
 
     reason = Reason.INSUFFICIENT_SCOPE
@@ -435,13 +435,13 @@ class InsufficientScopeError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The challenge names the scopes that are needed."""
+        """A challenge with the required scopes."""
         scope = " ".join(self.scopes)
         return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
 
 
 class KeyUnavailableError(HookVerificationError):
-    """The key could not be fetched, so the token is neither good nor bad: try again later."""
+    """The key could not be fetched, so the token could not be judged. Try again later."""
 
     reason = Reason.KEY_UNAVAILABLE
     status_code = 503
@@ -459,9 +459,9 @@ class KeyUnavailableError(HookVerificationError):
 
 
 class KeySourceThrottledError(KeyUnavailableError):
-    """The key source told us to come back in ``retry_after`` seconds (HTTP 429, or 503).
+    """The key source asked us to wait ``retry_after`` seconds (HTTP 429 or 503).
 
-    ``whole_source``: whether that is about every key (429), not only the one that was asked for.
+    ``whole_source``: True if this concerns all keys (429) and not only the requested one.
     """
 
     reason = Reason.KEY_SOURCE_THROTTLED
@@ -475,20 +475,20 @@ class KeySourceThrottledError(KeyUnavailableError):
 
 
 class KeyLookupLimitedError(KeyUnavailableError):
-    """Too many kids that were never seen before: the source is not asked about yet another one.
+    """Too many unknown kids arrived, so the key source was not asked about this one.
 
-    The only refusal of a well-formed token that depends on other senders' tokens. Keys that are
-    known are not affected; ``allowed_key_ids`` and ``directory`` of ``HookKeys`` prevent it.
+    Tokens of other senders can cause this. Known keys are not affected. The options
+    ``allowed_key_ids`` and ``directory`` of ``HookKeys`` prevent it.
     """
 
     reason = Reason.KEY_LOOKUP_LIMITED
-    title = "Too many unknown keys are being asked for"
+    title = "Too many unknown keys were requested"
 
 
 class KeySourceConfigurationError(HookVerificationError):
-    """The key source refuses us: credentials, permissions or URL are wrong. Ours to repair.
+    """The key source rejects our requests: credentials, permissions or URL are wrong.
 
-    ``whole_source``: whether that is about every key (401), not only the one that was asked for.
+    ``whole_source``: True if this concerns all keys (401) and not only the requested one.
     """
 
     reason = Reason.KEY_SOURCE_MISCONFIGURED
@@ -501,12 +501,12 @@ class KeySourceConfigurationError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """None: the sender can do nothing about it."""
+        """Empty, because the sender cannot correct it."""
         return {}
 
 
 class KeyRejectedError(HookVerificationError):
-    """A key document is weak, private, malformed or not the one that was asked for."""
+    """A key document is weak, private, malformed or for another kid."""
 
     reason = Reason.KEY_REJECTED
     status_code = 500
@@ -514,31 +514,34 @@ class KeyRejectedError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """None: the sender can do nothing about it."""
+        """Empty, because the sender cannot correct it."""
         return {}
 
 
 class KeyChangedError(KeyRejectedError):
-    """The source has other key material under a kid that it had before: refused, and an alarm.
+    """A known kid has different key material. It is refused; alert on it.
 
     Okta never changes a hook key (https://developer.okta.com/docs/api/openapi/okta-management/
-    management/tag/HookKey/), so somebody else answers. ``invalidate(kid)`` accepts the new one.
+    management/tag/HookKey/), so the response is not Okta's. Only ``invalidate(kid)`` accepts the
+    new key.
     """
 
     reason = Reason.KEY_CHANGED
-    title = "The key is not the one that had this kid before"
+    title = "The key differs from the earlier key with this kid"
 
 
 _CODE = re.compile(r"E\d{1,9}", re.ASCII)
 
 
 class HookKeyApiError(HookKeyError):
-    """Okta's management API answered with an error, or with something that is not an answer.
+    """Okta's management API returned an error or no usable response.
 
-    ``status`` is the HTTP status (None without an answer), ``error_code``, ``error_summary``,
-    ``causes`` and ``error_id`` are the members of Okta's error object
-    (https://developer.okta.com/docs/reference/error-codes/), ``request_id`` is the
-    ``X-Okta-Request-Id`` that Okta's support asks for. ``str()`` shows none but status and code.
+    ``status``: the HTTP status, None without a response.
+    ``error_code``, ``error_summary``, ``causes``, ``error_id``: Okta's error object
+        (https://developer.okta.com/docs/reference/error-codes/).
+    ``request_id``: the ``X-Okta-Request-Id``, which Okta's support asks for.
+
+    ``str()`` contains only the status and the code.
     """
 
     reason = Reason.API_ERROR
@@ -562,7 +565,7 @@ class HookKeyApiError(HookKeyError):
         self.request_id = (headers or {}).get("X-Okta-Request-Id", "")
 
     def __str__(self) -> str:
-        # Whoever answers chooses these characters; only those of Okta's own codes are shown.
+        # The server chooses these characters, so only the format of Okta's codes is shown.
         code = self.error_code if _CODE.fullmatch(self.error_code) else ""
         facts = " ".join(str(fact) for fact in (self.status, code) if fact)
         return f"{super().__str__()} ({facts})" if facts else super().__str__()
@@ -583,35 +586,35 @@ class ForbiddenError(HookKeyApiError):
 
 
 class NotFoundError(HookKeyApiError):
-    """404, in Okta's own words (E0000007)."""
+    """404 with Okta's error code E0000007: the resource does not exist."""
 
     reason = Reason.API_NOT_FOUND
-    title = "Okta knows no such resource"
+    title = "Okta has no such resource"
 
 
 class ValidationFailedError(HookKeyApiError):
-    """400: Okta refused a value of the request."""
+    """400: Okta rejected a value of the request."""
 
     reason = Reason.API_VALIDATION_FAILED
-    title = "Okta refused a value of the request"
+    title = "Okta rejected a value of the request"
 
 
 class KeyInUseError(HookKeyApiError):
-    """An inline hook still uses the key, so that it cannot be deleted."""
+    """The key cannot be deleted, because an inline hook uses it."""
 
     reason = Reason.API_KEY_IN_USE
     title = "An inline hook still uses this key"
 
 
 class KeyLimitError(HookKeyApiError):
-    """The org holds as many hook keys as it may (50)."""
+    """The org already has the maximum number of hook keys (50)."""
 
     reason = Reason.API_KEY_LIMIT
-    title = "The org holds as many hook keys as it may"
+    title = "The org already has the maximum number of hook keys"
 
 
 class RateLimitedError(HookKeyApiError):
-    """429: ``reset_at`` tells in epoch seconds when the bucket is refilled (0 when unknown)."""
+    """429: ``reset_at`` is when the limit resets, in epoch seconds (0 if unknown)."""
 
     reason = Reason.API_RATE_LIMITED
     status_code = 503
@@ -622,22 +625,22 @@ class RateLimitedError(HookKeyApiError):
 
 
 class TransportError(HookKeyApiError):
-    """There was no usable answer: refused, timed out, cut off, too large or not Okta's.
+    """There was no usable response: refused, timed out, cut off, too large or not Okta's.
 
-    ``retry_after`` is the server's ``Retry-After`` in seconds, None without one. ``sent`` is False
-    when the request cannot have been received.
+    ``retry_after``: the server's ``Retry-After`` in seconds, or None.
+    ``sent``: False if the server cannot have received the request.
     """
 
     reason = Reason.API_UNREACHABLE
     status_code = 503
     retryable = True
-    title = "The Okta management API could not be reached"
+    title = "The Okta management API is unreachable"
     retry_after: float | None = None
     sent: bool = True
 
 
 def _quoted(expected: Expected) -> str:
-    """Return a configured value as an error shows it: texts in quotes, numbers bare."""
+    """Return a configured value for an error message, with quotes around text."""
     if isinstance(expected, tuple):
         return " or ".join(map(_quoted, expected))
     return f'"{expected}"' if isinstance(expected, str) else f"{expected:.12g}"

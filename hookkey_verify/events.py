@@ -1,8 +1,8 @@
-"""What key sources tell: one frozen ``Event`` at a time, to one callable. Pure.
+"""Events of the key sources, passed one at a time to a callable of yours. Pure.
 
-The callable is called by whichever thread caused the event, also by that of an event loop, and no
-lock is held: it should count and return, and look up no key. What it raises is logged and goes no
-further.
+The callable runs in the thread that caused the event, which may be the thread of an event loop. No
+lock is held. It should count and return; it must not look up keys. Exceptions that it raises are
+logged and otherwise ignored.
 """
 
 from __future__ import annotations
@@ -20,28 +20,27 @@ __all__ = ["Event", "EventName", "OnEvent", "Reporter", "shown"]
 class EventName(StrEnum):
     """What happened. Members are added in minor releases and never renamed.
 
-    ``hit``: A look-up was answered from memory; outcome fresh, stale or negative.
-    ``miss``: A look-up waits for a fetch that it began.
-    ``coalesced``: A look-up waits for a fetch that another one began.
-    ``fetch``: A fetch ended; outcome ok, shared (another worker's record) or the reason of the
-        error; seconds it took. Without a kid: of the directory.
-    ``refresh_ahead``: A fetch in background began while the key is still fresh.
-    ``stale_served``: A key was served beyond ``fresh_for``; outcome why it could not be
-        refreshed; its age.
-    ``limited``: No fetch was begun; outcome first_seen (the budget for unheard-of kids is
-        spent), refresh (a known key's next attempt is not due yet) or breaker; seconds until
-        the next chance.
-    ``breaker``: Outcome open (unknown kids are not fetched, for that many seconds) or
-        closed.
-    ``key_revoked``: The source said that a key which it had is gone.
-    ``key_changed``: Other key material under a known kid; outcome refused or accepted. An
-        alarm.
-    ``config_error``: The source refuses us or is not what it should be; outcome the reason. An
-        alarm.
-    ``evicted``: A key was dropped because there are more than ``max_keys``.
-    ``replay_unchecked``: The replay store could not be asked, and the token was accepted all the
-        same, because ``when_unreachable`` says so; outcome the problem. An alarm.
-    ``shared``: The store that workers share; outcome hit, miss, stored, waited, unavailable or
+    ``hit``: A look-up was answered from memory. Outcome: fresh, stale or negative.
+    ``miss``: A look-up started a fetch and waits for it.
+    ``coalesced``: A look-up waits for a fetch that another look-up started.
+    ``fetch``: A fetch ended. Outcome: ok, shared (another worker's record) or the error's reason.
+        Seconds: its duration. Without a kid, the directory was fetched.
+    ``refresh_ahead``: A background refresh of a fresh key started.
+    ``stale_served``: A key older than ``fresh_for`` was served. Outcome: why it could not be
+        refreshed. Seconds: its age.
+    ``limited``: No fetch was started. Outcome: first_seen (the budget for unknown kids is spent),
+        refresh (the next attempt for a known key is not due) or breaker. Seconds: until the next
+        attempt is possible.
+    ``breaker``: Outcome: open (no fetches for unknown kids, for that many seconds) or closed.
+    ``key_revoked``: The source no longer has a key that it had before.
+    ``key_changed``: A known kid has different key material. Outcome: refused or accepted. Alert on
+        it.
+    ``config_error``: The source rejects our credentials or is the wrong kind of server. Outcome:
+        the reason. Alert on it.
+    ``evicted``: A key was dropped because the cache held more than ``max_keys``.
+    ``replay_unchecked``: The replay store was unreachable and ``when_unreachable="accept"``, so the
+        token was accepted unchecked. Outcome: the problem. Alert on it.
+    ``shared``: The shared key store was used. Outcome: hit, miss, stored, waited, unavailable or
         garbage.
     """
 
@@ -63,10 +62,12 @@ class EventName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event of one source.
+    """One event of a key source or replay store.
 
-    ``source`` is its URL. ``kid`` may be the sender's choice: never make it a metric's label.
-    ``outcome`` and ``seconds`` are as ``EventName`` says.
+    ``name``: what happened.
+    ``source``: the URL of the source.
+    ``kid``: the kid concerned, if any. Senders choose kids: never use them as metric labels.
+    ``outcome``, ``seconds``: as described for each ``EventName``.
     """
 
     name: EventName
@@ -80,14 +81,14 @@ OnEvent = Callable[[Event], object]
 
 
 class Reporter:
-    """Hands events of one source to ``on_event``, whatever that does."""
+    """Passes the events of one source to ``on_event`` and contains its exceptions."""
 
     __slots__ = ("_on_event", "active", "source")
 
     def __init__(self, source: str, on_event: OnEvent | None) -> None:
-        """Raises ``ConfigurationError`` when ``on_event`` cannot be called."""
+        """Raises ``ConfigurationError`` if ``on_event`` is not callable."""
         if on_event is not None and not callable(on_event):
-            raise ConfigurationError("on_event must be a function of one Event, or None")
+            raise ConfigurationError("on_event must be a function that takes an Event, or None")
         self.source = source
         self.active = on_event is not None
         self._on_event = on_event
@@ -110,5 +111,5 @@ class Reporter:
 
 
 def shown(kid: str) -> str:
-    """A kid for a log line: escaped, because senders choose it, and cut to 40 characters."""
+    """Return a kid for a log line, escaped (senders choose it) and cut to 40 characters."""
     return repr(kid if len(kid) <= 40 else kid[:40] + "…")

@@ -1,4 +1,4 @@
-"""Which ``jti`` have been used: step 7 of a verification, for one process.
+"""Single use of tokens within one process: step 7 of a verification.
 
 RFC 7523 section 3 item 7: a server may ensure that assertions are not replayed by keeping the set
 of used ``jti`` values for as long as each assertion would be valid.
@@ -18,24 +18,18 @@ from .errors import KeyUnavailableError
 __all__ = ["MemoryReplayStore"]
 
 TOLERANCE = 60.0
-"""Seconds that an entry is kept after expiry, because a token may be checked by a clock that was
-just set back."""
+"""Seconds that an entry is kept after its token expires, in case the clock is set back."""
 
 FORGOTTEN_PER_CLAIM = 8
-"""Expired entries that one claim removes: more than the one it adds, so that they run out, and few
-enough that no claim is slow, however many expired at once."""
+"""Expired entries that one claim removes: more than it adds, so that the store shrinks, but few
+enough that a claim stays fast when many entries expire at once."""
 
 
 class MemoryReplayStore:
-    """Remembers used ``jti`` in this process until their token could no longer be accepted.
+    """Remembers each used ``jti`` in this process until its token has expired. Thread-safe.
 
-    It guards one process: with several workers each remembers only what it saw itself, and a token
-    is good once in each. Then use ``hookkey_verify.valkey.ValkeyReplayStore``. The first claim logs
-    a warning that says so, unless ``single_process`` is True: the program has one process.
-
-    ``max_entries`` bounds the memory (about 300 bytes an entry). When that many live entries are
-    held, a new one is refused with ``KeyUnavailableError`` (503): forgetting a live ``jti`` would
-    let whoever can fill the store replay it. Only validly signed tokens get this far.
+    With several worker processes, each worker would accept a token once. Use
+    ``hookkey_verify.valkey.ValkeyReplayStore`` there.
     """
 
     def __init__(
@@ -45,7 +39,17 @@ class MemoryReplayStore:
         single_process: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        """``clock`` returns epoch seconds. Raises ``ConfigurationError`` naming the argument."""
+        """Make an empty store.
+
+        ``max_entries``: the largest number of tokens to remember, at about 300 bytes each; default
+            1,000,000. A full store refuses further tokens with ``KeyUnavailableError`` (503),
+            because dropping an entry would allow a replay. Only verified tokens are counted.
+        ``single_process``: True if the program has a single process. False (the default) logs a
+            warning at the first claim that other processes are not covered.
+        ``clock``: a function that returns epoch seconds.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
         self._max_entries = whole_number("max_entries", max_entries, 1)
         self._clock = clock
         self._used: dict[tuple[str, str], float] = {}
@@ -55,17 +59,17 @@ class MemoryReplayStore:
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """Begin without a lock that another thread held when the process was forked."""
+        """Replace the lock, which another thread may have held when the process forked."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._used)
 
     def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Record the use and return True, or return False when it was used before. Atomic.
+        """Record a use and return True; return False if the token was used before. Atomic.
 
-        ``expires_at`` is in epoch seconds, leeway included. Raises ``KeyUnavailableError`` when the
-        store is full.
+        ``expires_at`` is in epoch seconds and includes the leeway. Raises ``KeyUnavailableError``
+        if the store is full.
         """
         entry, kept_until = (issuer, jti), expires_at + TOLERANCE
         now = self._clock()
@@ -80,15 +84,15 @@ class MemoryReplayStore:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "MemoryReplayStore guards this process only: with several workers use "
-                "hookkey_verify.valkey.ValkeyReplayStore, with one pass single_process=True"
+                "MemoryReplayStore covers this process only: with several worker processes use "
+                "hookkey_verify.valkey.ValkeyReplayStore; with one pass single_process=True"
             )
         if full:
             raise KeyUnavailableError("the replay store is full; raise max_entries")
         return True
 
     async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Do as ``claim``; it never blocks."""
+        """Do the same as ``claim``. It does not block."""
         return self.claim(issuer, jti, expires_at)
 
     def _forget_expired(self, now: float) -> None:
@@ -96,5 +100,5 @@ class MemoryReplayStore:
             if not self._expiries or self._expiries[0][0] > now:
                 return
             kept_until, entry = heapq.heappop(self._expiries)
-            if self._used.get(entry) == kept_until:  # else it was claimed again meanwhile
+            if self._used.get(entry) == kept_until:  # otherwise it was claimed again
                 del self._used[entry]

@@ -1,7 +1,6 @@
-"""HookSigner: signs what Okta would sign. For tests, emulation and the service's own tokens.
+"""HookSigner signs the JWTs that Okta would sign: for tests, the emulator and your own tokens.
 
-Imports no other room than errors and clock, so that the emulator can use it without knowing how we
-read tokens.
+It shares no code with the verifier, so that the emulator cannot confirm a misreading of ours.
 """
 
 from __future__ import annotations
@@ -37,12 +36,10 @@ _KID = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class HookSigner:
-    """Signs JWTs under one ``kid``: with RS256, as Okta does, or by an EC key's curve.
+    """Signs JWTs with one private key and one ``kid``. Immutable and thread-safe.
 
-    Immutable and thread-safe. ``algorithm`` is RS256, ES256, ES384 or ES512.
-
-    The key is parsed once, here: handing PyJWT a PEM at each call costs over a hundred times as
-    much as handing it the key object.
+    ``algorithm`` is RS256 for RSA keys, as Okta uses it, or ES256, ES384 or ES512 by the curve.
+    The PEM is parsed only once: parsing it for each token would take over a hundred times as long.
     """
 
     def __init__(
@@ -68,9 +65,10 @@ class HookSigner:
     def generate(
         cls, kid: str | None = None, *, bits: int = 2048, clock: Clock = wall_clock
     ) -> HookSigner:
-        """Make a new key pair. ``kid`` None takes a random UUID, as Okta's key ids are.
+        """Generate an RSA key pair of ``bits`` (2048 to 8192, default 2048).
 
-        Raises ``ConfigurationError`` for fewer than 2048 or more than 8192 bits.
+        ``kid`` None (the default) makes a random UUID, like Okta's key ids. Raises
+        ``ConfigurationError`` naming the argument.
         """
         if type(bits) is not int or not 2048 <= bits <= 8192:
             raise ConfigurationError("bits must be an integer from 2048 to 8192")
@@ -81,7 +79,9 @@ class HookSigner:
         return f"HookSigner(kid={self.kid!r})"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("a HookSigner holds a private key and is not pickled or copied")
+        raise ConfigurationError(
+            "a HookSigner contains a private key and cannot be pickled or copied"
+        )
 
     def client_assertion(self, *, client_id: str, token_url: str, lifetime: float = 300) -> str:
         """Sign a client assertion as Okta's authorization servers accept it (RFC 7523 section 3).
@@ -117,22 +117,22 @@ class HookSigner:
         if "alg" in added:
             raise ConfigurationError(f"headers cannot change alg: this key signs {self.algorithm}")
         header = {"alg": self.algorithm, "typ": "JWT", "kid": self.kid, **added}
-        return self.sign_octets(
+        return self.sign_bytes(
             _json("headers", {k: v for k, v in header.items() if v is not None}),
             _json("claims", dict(claims)),
         )
 
-    def sign_octets(self, header: bytes, payload: bytes) -> str:
-        """Sign exactly these header and payload octets, whatever they say.
+    def sign_bytes(self, header: bytes, payload: bytes) -> str:
+        """Sign exactly this header and payload, without checking them.
 
-        For tests of verifiers: duplicate members, lying headers, text that is not JSON.
+        For testing verifiers with duplicate members, false headers or text that is not JSON.
         """
         signing_input = base64url_encode(header) + b"." + base64url_encode(payload)
         signature = base64url_encode(self._signs(signing_input, self._key))
         return (signing_input + b"." + signature).decode("ascii")
 
     def public_jwk(self) -> dict[str, str]:
-        """Return the public half as a JWK that JOSE libraries import."""
+        """Return the public key as a JWK that JOSE libraries import."""
         rest = {"kid": self.kid, "use": "sig", "alg": self.algorithm}
         if isinstance(self._key, rsa.RSAPrivateKey):
             jwk = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)

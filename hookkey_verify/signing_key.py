@@ -83,11 +83,11 @@ class SigningKey:
     def from_file(cls, path: str | PathLike[str], kid: str | None = None) -> SigningKey:
         """Read a PEM from a file. Raises ``ConfigurationError`` naming it."""
         try:
-            octets = Path(path).read_bytes()
+            data = Path(path).read_bytes()
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}") from None
         try:
-            return cls(octets, kid)
+            return cls(data, kid)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error.detail}") from None
 
@@ -105,12 +105,12 @@ class SigningKey:
 
 def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
     if isinstance(key, rsa.RSAPrivateKey):
-        return lambda octets: key.sign(octets, _PKCS1V15, _SHA256)
+        return lambda data: key.sign(data, _PKCS1V15, _SHA256)
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign
 
-    def sign(octets: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(octets, _ECDSA_SHA256))
+    def sign(data: bytes) -> bytes:
+        r, s = decode_dss_signature(key.sign(data, _ECDSA_SHA256))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")  # RFC 7518 section 3.4
 
     return sign
@@ -128,8 +128,8 @@ def _loaded(key: Any) -> PrivateKey:
     return key
 
 
-def _base64url(octets: bytes) -> bytes:
-    return b2a_base64(octets, newline=False).translate(_TO_BASE64URL, b"=")
+def _base64url(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_TO_BASE64URL, b"=")
 
 
 _GENERATE = {

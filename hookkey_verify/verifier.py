@@ -1,17 +1,17 @@
-"""HookVerifier: the numbered checks. The ports KeySource and ReplayStore stand beside it. No I/O.
+"""HookVerifier and the protocols that it depends on: KeySource and ReplayStore. No I/O.
 
-The steps, cheapest first. ``HookVerifier`` parses a payload only after verifying its signature, so
-the cost of refusing a forged token does not depend on what its payload holds:
+A verification has seven steps, cheapest first. The payload is parsed only after its signature has
+been verified, so the cost of refusing a forged token does not depend on its payload:
 
 1. bytes       type, size, ASCII, three non-empty canonical base64url segments  jws.split
 2. header      one strict JSON object; alg, crit, typ, kid                       jws.HeaderRules
 3. key         by kid, from the key source
 4. signature   over the bytes as received; the key decides the algorithm
-5. payload     one strict JSON object, of bounded structure                      jws.read_claims
+5. payload     one strict JSON object of limited structure                       jws.read_claims
 6. claims      exp, nbf, iat, iss, aud, sub, client, scopes, lifetime            claims.ClaimsPolicy
-7. replay      the jti is claimed once; last, so that a bad token never burns one
+7. replay      the jti is used once; last, so that a refused token uses up no jti
 
-``VerifierByIssuer`` makes one verifier of several; each keeps its own keys, issuer and audience.
+``VerifierByIssuer`` combines verifiers; each keeps its own keys, issuer and audience.
 """
 
 from __future__ import annotations
@@ -61,20 +61,22 @@ __all__ = [
 MAX_LEEWAY = 600
 MAX_VERIFIED = 1_000_000
 MAX_HINTED = 2_048
-"""Bytes of an encoded payload that is looked at to explain why its key is not known."""
+"""The longest encoded payload, in bytes, that is read to explain an unknown key."""
 _NO_KID = "the header has no kid; set default_kid= if this server omits the kid"
 
 
 @runtime_checkable
 class KeySource(Protocol):
-    """Where public keys come from.
+    """A source of public keys.
 
-    ``get`` returns the key whose kid is asked for or raises a ``HookVerificationError``:
-    ``UnknownKeyError`` when there is none, ``KeyUnavailableError`` when that cannot be told now.
-    ``algorithm`` chooses where several keys have one kid (RFC 7517 section 4.5); a source without
-    such keys ignores it, and the verifier compares it with the key's. ``deadline`` is a reading of
-    ``time.monotonic`` after which the caller no longer waits; None leaves it to the source.
-    ``aget`` does the same without blocking the event loop.
+    ``get`` returns the key with this kid. It raises ``UnknownKeyError`` if there is none and
+    ``KeyUnavailableError`` if the source cannot tell at the moment. ``aget`` does the same without
+    blocking the event loop.
+
+    ``algorithm``: selects among keys that share a kid (RFC 7517 section 4.5). A source without such
+        keys ignores it; the verifier compares it with the key's algorithm.
+    ``deadline``: a value of ``time.monotonic`` after which the caller stops waiting. None leaves
+        the limit to the source.
     """
 
     def get(
@@ -96,10 +98,10 @@ class KeySource(Protocol):
 
 @runtime_checkable
 class ReplayStore(Protocol):
-    """Which ``jti`` have been used.
+    """Remembers which tokens have been used.
 
-    ``claim`` is True for the first caller only, until ``expires_at``, which is in
-    epoch seconds, with the verifier's leeway added. ``aclaim`` does the same
+    ``claim`` returns True to the first caller with this issuer and jti and False to others, until
+    ``expires_at`` (epoch seconds, including the verifier's leeway). ``aclaim`` does the same
     without blocking the event loop.
     """
 
@@ -113,9 +115,9 @@ class ReplayStore(Protocol):
 
 
 class VerifiedHook:
-    """What a verified token says. ``HookVerifier`` makes these; take one as proof in handlers."""
+    """The content of a verified token. Only a verifier creates one, so it proves verification."""
 
-    # Not a frozen dataclass: to make one of those takes twice as long.
+    # A frozen dataclass would take twice as long to create.
     __slots__ = ("_claims", "_header", "_key_thumbprint", "_kid")
 
     def __init__(
@@ -151,7 +153,7 @@ class VerifiedHook:
 
     @property
     def kid(self) -> str:
-        """The id of the key that signed."""
+        """The id of the key that verified the signature."""
         return self._kid
 
     @property
@@ -171,12 +173,12 @@ class VerifiedHook:
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """``aud`` as a tuple, empty when absent."""
+        """``aud`` as a tuple; empty if absent."""
         return audiences(self._claims)
 
     @property
     def expires_at(self) -> float:
-        """``exp`` in epoch seconds; infinity for what never expires, such as a shared secret."""
+        """``exp`` in epoch seconds; infinity for shared secrets, which never expire."""
         return self._claims.get("exp", math.inf)  # type: ignore[no-any-return]
 
     @property
@@ -191,17 +193,17 @@ class VerifiedHook:
 
     @property
     def client_id(self) -> str | None:
-        """``cid`` (Okta), ``client_id`` or ``azp``: the first that is there, or None."""
+        """The first of ``cid`` (Okta), ``client_id`` and ``azp`` that is present, or None."""
         return next(iter(client_ids(self._claims)), None)
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """``scp`` or ``scope`` as a tuple, empty when absent."""
+        """``scp`` or ``scope`` as a tuple; empty if absent."""
         return granted_scopes(self._claims)
 
 
 class HookVerifier:
-    """Verifies JWTs by the seven steps at the head of this module. Immutable and thread-safe."""
+    """Verifies JWTs from one key source and issuer in seven steps. Immutable and thread-safe."""
 
     sent_by_browsers: Final = False
 
@@ -226,34 +228,33 @@ class HookVerifier:
         verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> None:
-        """Build a verifier; prefer ``for_client_assertion`` or ``for_access_token`` where it fits.
+        """Create a verifier. Prefer ``for_client_assertion`` or ``for_access_token``.
 
-        ``keys``: where public keys come from, such as ``HookKeys``, ``IssuerKeys`` or
-            ``StaticKeys``.
-        ``issuer``: what ``iss`` must be. No default; None must be written out to leave it
-            unchecked. Several are accepted only if ``keys`` has an attribute ``issuers`` that names
-            them all, because each could sign for the others; for keys of several parties use
+        ``keys``: the source of public keys: ``HookKeys``, ``IssuerKeys``, ``StaticKeys`` or your
+            own.
+        ``issuer``: the required ``iss``. There is no default; pass None to leave it unchecked.
+            Several issuers are accepted only if ``keys.issuers`` names them all, because each of
+            them could sign tokens of the others. For several issuers with their own keys, use
             ``VerifierByIssuer``.
-        ``audience``: what ``aud`` must hold, one value or any of several. No default, as above.
-        ``subject``, ``client_id``: what ``sub`` and ``cid`` must be. Default None: unchecked.
+        ``audience``: the required ``aud``, or several values of which one must match. There is no
+            default; pass None to leave it unchecked.
+        ``subject``, ``client_id``: the required ``sub`` and ``cid``. Default None: unchecked.
         ``scopes``: scopes that must all be granted. Default: none.
-        ``algorithms``: some of RS256 (the default), ES256 and EdDSA, which Ed25519 is another name
-            of (RFC 9864).
-        ``required_claims``: claims that must be there and not null, beside ``exp``, which always
-            must.
-        ``max_lifetime``: seconds, at least 1, that ``exp`` may lie after now and after ``iat``.
-            Default None: no limit.
-        ``leeway``: seconds of clock skew, 0 to 600, that exp, nbf and iat forgive. Default 60.
-        ``max_token_bytes``: 256 to 1,048,576, default 16,384; checked before anything else.
-        ``json_limits``: how much structure a payload may have. Default None: ``JsonLimits()``.
-        ``token_types``: the accepted values of the header's ``typ``; None among them accepts its
-            absence (RFC 9068 section 4 does not). Default: "JWT", "at+jwt" and absence.
-        ``default_kid``: the key of tokens without a kid. Default None: they are refused.
-        ``replay``: a store that makes each token single use, by its ``jti``, or by its digest when
-            it has none. Default None.
-        ``verified_cache``: how many tokens to remember whose signature held, so that one that comes
-            again costs no RSA operation; everything else is checked again
-            (ADR 0002 and SECURITY.md say why that is safe). 0 (the default) to 1,000,000.
+        ``algorithms``: accepted algorithms: RS256 (the default), ES256 and EdDSA, also known as
+            Ed25519 (RFC 9864).
+        ``required_claims``: claims that must be present and not null. ``exp`` is always required.
+        ``max_lifetime``: the longest time, in seconds from 1, between now and ``exp``, and between
+            ``iat`` and ``exp``. Default None: no limit.
+        ``leeway``: tolerated clock skew for exp, nbf and iat, 0 to 600 seconds. Default 60.
+        ``max_token_bytes``: the longest accepted token, 256 to 1,048,576 bytes. Default 16,384.
+        ``json_limits``: limits on the structure of the payload. Default None: ``JsonLimits()``.
+        ``token_types``: accepted values of the header's ``typ``. Include None to accept tokens
+            without ``typ`` (RFC 9068 section 4 does not). Default: "JWT", "at+jwt" and None.
+        ``default_kid``: the kid of tokens that have none. Default None: such tokens are refused.
+        ``replay``: a store that makes each token single use, by its ``jti`` or, without one, by its
+            digest. Default None: tokens may be reused.
+        ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
+            The RSA operation is skipped for a remembered token; all other checks are repeated.
         ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -268,7 +269,8 @@ class HookVerifier:
             raise ConfigurationError("json_limits must be JsonLimits, or None")
         if verified_cache and replay is not None:
             raise ConfigurationError(
-                "verified_cache is for tokens that come again; with replay they are good once"
+                "verified_cache is for tokens that are reused, but replay makes tokens single use: "
+                "leave one of them out"
             )
         self._keys = keys
         self._rules = jws.HeaderRules(
@@ -307,13 +309,18 @@ class HookVerifier:
     ) -> HookVerifier:
         """Verify what Okta posts to your token URL, signed with a hook key (RFC 7523 section 3).
 
-        ``iss`` and ``sub`` must both be ``client_id``. ``aud`` must hold exactly ``token_url`` (the
-        hook's Token URL as it is entered in Okta), or one of ``audiences``: for other clients than
-        Okta, which name the issuer of the token endpoint (RFC 7523 section 3). ``exp`` may lie at
-        most ``max_lifetime`` seconds ahead (Okta's own limit is one hour,
-        https://developer.okta.com/docs/guides/build-self-signed-jwt/). iat, nbf and jti are checked
-        when they are there. ``replay`` makes assertions single use; whether Okta's have a jti is
-        not documented, so one without is known by its digest.
+        iat, nbf and jti are checked if they are present.
+
+        ``keys``: ``HookKeys``, or another source of hook keys.
+        ``client_id``: the required ``iss`` and ``sub``: the hook's client id in Okta.
+        ``token_url``: the required ``aud``: the hook's Token URL exactly as entered in Okta.
+        ``audiences``: further accepted values of ``aud``, for clients other than Okta that send the
+            issuer of the token endpoint (RFC 7523 section 3). Default: none.
+        ``max_lifetime``: the longest time from now to ``exp``, in seconds; default 3600, which is
+            Okta's limit (https://developer.okta.com/docs/guides/build-self-signed-jwt/).
+        ``leeway``, ``default_kid``, ``clock``: as for ``HookVerifier``.
+        ``replay``: a store that makes each assertion single use. Okta does not document whether its
+            assertions have a ``jti``; one without is identified by its digest.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -357,13 +364,19 @@ class HookVerifier:
     ) -> HookVerifier:
         """Verify what Okta sends to your hook, issued by an authorization server.
 
-        ``keys`` are ``IssuerKeys``, which know the ``issuer`` that ``iss`` must be; name it for any
-        other source. ``aud`` must hold ``audience``, ``cid`` must be ``client_id`` (the hook's
-        client id in Okta; None must be written out to accept any client of the server), ``scp``
-        must hold all ``scopes``. The rest is as in the general form. Claims: https://developer.okta.com/docs/reference/api/oidc/#access-token-payload.
+        The claims are described at
+        https://developer.okta.com/docs/reference/api/oidc/#access-token-payload.
 
-        Raises ``ConfigurationError`` naming the argument, also for Okta's org authorization server,
-        because only Okta can verify its access tokens.
+        ``keys``: ``IssuerKeys``, or another source of the authorization server's keys.
+        ``audience``: the required ``aud``, or several values of which one must match.
+        ``client_id``: the required ``cid``: the hook's client id in Okta. Pass None to accept every
+            client of the server.
+        ``scopes``: scopes that must all be granted. Default: none.
+        ``issuer``: the required ``iss``. Default None: the issuer of ``keys``.
+        Other arguments: as for ``HookVerifier``.
+
+        Raises ``ConfigurationError`` naming the argument. Okta's org authorization server is
+        refused, because only Okta can verify its access tokens.
         """
         known = getattr(keys, "issuer", None)
         if known is None and hasattr(keys, "org_url"):
@@ -372,11 +385,11 @@ class HookVerifier:
                 "signed by their authorization server, so keys must be IssuerKeys(issuer)"
             )
         if issuer is None and known is None:
-            raise ConfigurationError("issuer is needed, because these keys do not know theirs")
+            raise ConfigurationError("issuer is required, because these keys do not have one")
         expected = text("issuer", known if issuer is None else issuer)
         refuse_org_server(expected)
         if audience is None:
-            raise ConfigurationError("audience must be named: it says whom the token is for")
+            raise ConfigurationError("audience is required: it is the party that the token is for")
         return cls(
             keys,
             issuer=expected,
@@ -397,13 +410,16 @@ class HookVerifier:
     def from_env(
         cls, keys: KeySource, *, settings: Settings | None = None, **options: Any
     ) -> HookVerifier:
-        """Make the verifier that fits these keys, of what ``HOOKKEY_*`` says.
+        """Create a verifier for these keys from the ``HOOKKEY_*`` environment variables.
 
-        For ``IssuerKeys``: ``for_access_token`` with ``HOOKKEY_AUDIENCE``, ``HOOKKEY_CLIENT_ID``
-        and ``HOOKKEY_SCOPES`` (may be missing). For others: ``for_client_assertion`` with
-        ``HOOKKEY_CLIENT_ID`` and ``HOOKKEY_TOKEN_URL``. ``options`` are arguments of those, and
-        come first; ``settings`` replaces what this process's environment says. Raises
-        ``ConfigurationError`` naming what is missing and where to put it.
+        ``IssuerKeys`` use ``for_access_token`` with ``HOOKKEY_AUDIENCE``, ``HOOKKEY_CLIENT_ID`` and
+        the optional ``HOOKKEY_SCOPES``. Other sources use ``for_client_assertion`` with
+        ``HOOKKEY_CLIENT_ID`` and ``HOOKKEY_TOKEN_URL``.
+
+        ``settings``: replaces the settings of this process's environment.
+        ``options``: arguments of these methods; they override settings.
+
+        Raises ``ConfigurationError`` naming what is missing and where to set it.
         """
         from .settings import Settings  # noqa: PLC0415 - not needed to verify
 
@@ -424,16 +440,16 @@ class HookVerifier:
 
     @property
     def policy(self) -> ClaimsPolicy:
-        """What the claims must say."""
+        """The rules for the claims."""
         return self._policy
 
     @property
     def single_use(self) -> bool:
-        """Whether a token is accepted once only."""
+        """Whether each token is accepted only once."""
         return self._replay is not None
 
     def verify(self, token: str | bytes) -> VerifiedHook:
-        """Verify a compact JWT, or raise the ``HookVerificationError`` that says why not."""
+        """Verify a compact JWT. Raises the ``HookVerificationError`` of the first failed check."""
         signed = jws.split(token, self._max_token_bytes)  # 1
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
@@ -457,7 +473,7 @@ class HookVerifier:
         return hook
 
     async def averify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        """Do the same as ``verify`` without blocking the event loop."""
         signed = jws.split(token, self._max_token_bytes)  # 1
         header = self._rules.read(signed[1])  # 2
         kid = header.get("kid", self._default_kid)
@@ -481,15 +497,15 @@ class HookVerifier:
         return hook
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
-        """Verify the one ``Authorization: Bearer`` of a request (RFC 6750 section 2.1).
+        """Verify the ``Authorization: Bearer`` token of a request (RFC 6750 section 2.1).
 
         ``headers`` is a mapping or an iterable of (name, value) pairs, str or bytes. Raises
-        ``MissingTokenError``, ``MultipleTokensError`` and all that ``verify`` raises.
+        ``MissingTokenError``, ``MultipleTokensError`` or any error of ``verify``.
         """
         return self.verify(bearer_token(headers))
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
-        """Do as ``verify_headers`` without ever blocking the event loop on I/O."""
+        """Do the same as ``verify_headers`` without blocking the event loop."""
         return await self.averify(bearer_token(headers))
 
     def _check(
@@ -539,8 +555,8 @@ class HookVerifier:
     def _use(self, claims: Mapping[str, Any], signed: jws.Signed) -> tuple[str, str, float]:
         """Return issuer, jti and expiry for the replay store.
 
-        Without a jti, use a digest of the signing input, because one signature can have two
-        encodings.
+        Without a jti, use a digest of the signing input. A digest of the whole token would not do,
+        because one signature can have two encodings.
         """
         jti = claims.get("jti")
         if jti is None:
@@ -549,30 +565,30 @@ class HookVerifier:
 
 
 class VerifierByIssuer:
-    """Several verifiers as one: each token is verified by the verifier of its issuer.
+    """Verifies each token with the verifier of its issuer. Immutable and thread-safe.
 
-    The unverified ``iss`` only selects the verifier, all of whose checks then apply: its keys, its
-    issuer, its audience, its client (RFC 8725 section 3.8). So no issuer can speak for another.
-    Takes the place of a ``HookVerifier`` everywhere. Immutable and thread-safe.
+    The unverified ``iss`` only selects the verifier. All checks of that verifier then apply, with
+    its own keys, issuer, audience and client (RFC 8725 section 3.8), so no issuer can sign tokens
+    of another. It can be used wherever a ``HookVerifier`` can.
     """
 
     sent_by_browsers: Final = False
 
     def __init__(self, *verifiers: HookVerifier) -> None:
-        """Take verifiers that each name their issuer, no two the same.
+        """Combine verifiers, each with an issuer of its own.
 
-        Raises ``ConfigurationError``.
+        Raises ``ConfigurationError`` if a verifier has no issuer or two have the same.
         """
         if not verifiers or not all(isinstance(each, HookVerifier) for each in verifiers):
             raise ConfigurationError(
-                "VerifierByIssuer takes one or more HookVerifier objects, each as an argument"
+                "VerifierByIssuer takes one or more HookVerifier objects as separate arguments"
             )
         self.verifiers = verifiers
         self._by_issuer: dict[str, HookVerifier] = {}
         for verifier in verifiers:
             for issuer in _named_issuers(verifier):
                 if self._by_issuer.setdefault(issuer, verifier) is not verifier:
-                    raise ConfigurationError(f"two of the verifiers have the issuer {issuer}")
+                    raise ConfigurationError(f"two verifiers have the issuer {issuer}")
         self._max_token_bytes = max(each._max_token_bytes for each in verifiers)
         self._json_limits = JsonLimits.widest([each._json_limits for each in verifiers])
 
@@ -580,12 +596,12 @@ class VerifierByIssuer:
         return f"VerifierByIssuer({', '.join(map(repr, self.verifiers))})"
 
     def select(self, token: str | bytes) -> HookVerifier:
-        """Return the verifier for a token, of which nothing has been verified yet.
+        """Return the verifier for an unverified token.
 
-        With one verifier it is that one, and the token is not read. Raises ``IssuerError`` when no
+        A single verifier is returned without reading the token. Raises ``IssuerError`` if no
         verifier has the token's issuer, ``MalformedTokenError`` or ``TokenTooLargeError``.
         """
-        if len(self.verifiers) == 1:  # nothing to select, and it judges the issuer itself
+        if len(self.verifiers) == 1:  # it checks the issuer itself
             return self.verifiers[0]
         payload = jws.split(token, self._max_token_bytes)[2]
         issuer = jws.unverified_issuer(payload, self._json_limits)
@@ -595,19 +611,19 @@ class VerifierByIssuer:
         return verifier
 
     def verify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``HookVerifier.verify`` of the verifier for this token."""
+        """Verify a token with the verifier of its issuer; see ``HookVerifier.verify``."""
         return self.select(token).verify(token)
 
     async def averify(self, token: str | bytes) -> VerifiedHook:
-        """Do as ``verify`` without ever blocking the event loop on I/O."""
+        """Do the same as ``verify`` without blocking the event loop."""
         return await self.select(token).averify(token)
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
-        """Verify the one ``Authorization: Bearer`` of a request; see ``HookVerifier``."""
+        """Verify the ``Authorization: Bearer`` token of a request; see ``HookVerifier``."""
         return self.verify(bearer_token(headers))
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
-        """Do as ``verify_headers`` without ever blocking the event loop on I/O."""
+        """Do the same as ``verify_headers`` without blocking the event loop."""
         return await self.averify(bearer_token(headers))
 
 
@@ -620,7 +636,7 @@ def _memo(size: int) -> SignatureMemo | None:
 
 
 def _verdict(what: str, error: Exception) -> HookVerificationError:
-    """What a port raised, if it is a verdict; anything else means that it could not be asked."""
+    """Return an error of ours unchanged, and ``KeyUnavailableError`` for any other exception."""
     if isinstance(error, HookVerificationError):
         return error
     from ._runtime.log import logger  # noqa: PLC0415 - imports logging: 4 ms
@@ -643,33 +659,33 @@ def _expected(name: str, value: str | Collection[str] | None) -> frozenset[str] 
     expected = frozenset((text(name, value),) if isinstance(value, str) else texts(name, value))
     if not expected:
         raise ConfigurationError(
-            f"{name} must not be empty; write {name}=None to leave it unchecked"
+            f"{name} must not be empty; pass {name}=None to leave it unchecked"
         )
     return expected
 
 
 def _issuers(issuer: str | Collection[str] | None, keys: KeySource) -> frozenset[str] | None:
-    """The expected issuers, if they are those whose keys these are."""
+    """Return the expected issuers after checking that these keys belong to them."""
     issuers = _expected("issuer", issuer)
     if issuers is None:
         return None
     own = getattr(keys, "issuer", None)
     if isinstance(own, str) and issuers != {own}:
-        raise ConfigurationError("issuer is not the one whose keys these are")
+        raise ConfigurationError("issuer must be the issuer of keys")
     if len(issuers) > 1:
         named = getattr(keys, "issuers", ())
         if isinstance(named, str) or not isinstance(named, Collection) or not issuers <= {*named}:
             raise ConfigurationError(
-                "several issuers over one key source can sign for each other: make one verifier "
-                "for each and combine them with hookkey_verify.verifier.VerifierByIssuer, or give "
-                "the source an attribute issuers that names them"
+                "issuers that share a key source can sign tokens of each other: create a verifier "
+                "for each issuer and combine them with hookkey_verify.verifier.VerifierByIssuer, "
+                "or give the source an attribute issuers that names them all"
             )
     return issuers
 
 
 def _named_issuers(verifier: HookVerifier) -> frozenset[str]:
     if verifier.policy.issuers is None:
-        raise ConfigurationError("each of the verifiers must name its issuer")
+        raise ConfigurationError("each verifier must have an issuer")
     return verifier.policy.issuers
 
 
@@ -692,7 +708,7 @@ def _algorithms(algorithms: Collection[str]) -> frozenset[str]:
 def _required(
     required_claims: Collection[str], issuer: Any, audience: Any, subject: Any
 ) -> frozenset[str]:
-    """Whatever is compared must be there, so that ClaimsPolicy may index it."""
+    """Return the required claims, including all that ``ClaimsPolicy`` compares."""
     implied = {"iss": issuer, "aud": audience, "sub": subject}
     names = ["exp", *(name for name, wanted in implied.items() if wanted is not None)]
     return frozenset([*names, *texts("required_claims", required_claims)])

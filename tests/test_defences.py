@@ -103,7 +103,7 @@ def test_2_strict_json(
     payload = json.dumps(_claims()).encode()
     twice = b'{"aud":"https://other.example",' + payload[1:]
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
-    token = signer.sign_octets(header, twice)
+    token = signer.sign_bytes(header, twice)
     assert not _attack(lambda: verifier.verify(token))
     monkeypatch.setattr(jws, "json_object", lambda octets, limits: json.loads(octets))
     assert _attack(lambda: verifier.verify(token))
@@ -124,7 +124,7 @@ def test_3_one_key_one_algorithm(
 ) -> None:
     """A header with a false alg is refused by the allow-list and, independently, by the key."""
     header = json.dumps({"alg": "RS512", "kid": signer.kid}).encode()
-    token = signer.sign_octets(header, json.dumps(_claims()).encode())
+    token = signer.sign_bytes(header, json.dumps(_claims()).encode())
     assert not _attack(lambda: verifier.verify(token))
     monkeypatch.setattr(jws.HeaderRules, "_check", lambda self, header: None)
     assert not _attack(lambda: verifier.verify(token)), "the key's own algorithm still holds"
@@ -488,7 +488,7 @@ def test_14_exact_types(
 
     token = Hostile(signer.sign(_claims()))
     assert not _attack(lambda: verifier.verify(token))
-    monkeypatch.setattr(jws, "_octets", lambda token, max_bytes: token.encode())
+    monkeypatch.setattr(jws, "_as_bytes", lambda token, max_bytes: token.encode())
     with pytest.raises(KeyError):
         verifier.verify(token)
 
@@ -537,7 +537,7 @@ def test_15_a_file_does_not_choose_where_a_secret_is_sent(
 def test_15_a_missing_type(signer: HookSigner, keys: StaticKeys) -> None:
     """A token without typ is accepted only if token_types contains None (RFC 9068 section 4)."""
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
-    token = signer.sign_octets(header, json.dumps(_claims()).encode())
+    token = signer.sign_bytes(header, json.dumps(_claims()).encode())
     typed = HookVerifier(keys, issuer=None, audience=None, token_types=["at+jwt"])
     lax = HookVerifier(keys, issuer=None, audience=None, token_types=["at+jwt", None])
     assert not _attack(lambda: typed.verify(token))

@@ -129,7 +129,7 @@ def test_headers(error: HookKeyError, headers: dict[str, str]) -> None:
         (InsufficientScopeError(("a",)), "The token lacks a required scope: needs a"),
         (AudienceError("aud"), "The token is for another audience"),
         (NotFoundError(status=404, error={"errorCode": "E0000007"}), "(404 E0000007)"),
-        (TransportError("no answer"), "could not be reached: no answer"),
+        (TransportError("no answer"), "is unreachable: no answer"),
     ],
 )
 def test_text(error: HookKeyError, text: str) -> None:

@@ -390,7 +390,7 @@ def test_a_reporter_without_a_listener() -> None:
 )
 def test_a_listener_must_be_callable(wrong: Any) -> None:
     """An invalid listener is refused at construction, not at the first event."""
-    with pytest.raises(ConfigurationError, match="on_event must be a function of one Event"):
+    with pytest.raises(ConfigurationError, match="on_event must be a function that takes an Event"):
         Reporter(URL, wrong)
 
 

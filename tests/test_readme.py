@@ -66,7 +66,7 @@ def test_two_commands() -> None:
     assert len(SHELL) == 2
     assert all(command.startswith("python3 -m venv ") for command in SHELL)
     assert SHELL[0].endswith("hookkey demo\n")
-    assert SHELL[1].endswith("pytest\n")
+    assert SHELL[1].endswith("pytest -n auto\n")
 
 
 def test_table_of_reasons() -> None:

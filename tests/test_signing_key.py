@@ -38,7 +38,7 @@ def test_two_judges(algorithm: Any) -> None:
     """PyJWT and joserfc accept what it signs, with its public JWK; and refuse what was changed."""
     key = SigningKey.generate(algorithm)
     jwk: dict[str, Any] = {**key.public_key.as_jwk()}
-    for number in range(20):  # of ECDSA's numbers one in 256 begins with a zero octet
+    for number in range(20):  # one in 256 of the numbers r and s begins with a zero byte
         token = key.sign(json.dumps({"n": number}).encode()).decode()
         assert jwt.decode(token, jwt.PyJWK(jwk), algorithms=[algorithm]) == {"n": number}
         allowed = [algorithm]

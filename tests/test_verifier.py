@@ -146,8 +146,8 @@ def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, ru
         signer.sign({}, headers={"crit": ["x"]}),
         signer.sign({}, headers={"typ": "dpop+jwt"}),
         signer.sign({}, headers={"kid": "\u00e9"}),
-        signer.sign_octets(b'{"alg":"none","kid":"k"}', b"{}"),
-        signer.sign_octets(b'{"alg":"RS256","kid":"k"}', b"{}").replace(".e30.", ".e31."),
+        signer.sign_bytes(b'{"alg":"none","kid":"k"}', b"{}"),
+        signer.sign_bytes(b'{"alg":"RS256","kid":"k"}', b"{}").replace(".e30.", ".e31."),
     ):
         with pytest.raises(HookVerificationError):
             run(verifier, token)
@@ -160,7 +160,7 @@ def test_the_payload_is_read_after_its_signature_was_verified(
 ) -> None:
     """A forger cannot have a payload parsed; what a key holder signed must be strict JSON."""
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
-    token = signer.sign_octets(header, payload)
+    token = signer.sign_bytes(header, payload)
     with pytest.raises(MalformedTokenError, match="the payload"):
         run(verifier, token)
     with pytest.raises(SignatureError):

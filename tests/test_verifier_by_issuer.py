@@ -110,11 +110,11 @@ def test_other_issuers_are_refused(
 def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner, run: Run) -> None:
     """A duplicate or nested iss selects a verifier at most, and that reads the payload strictly."""
     header = b'{"alg":"RS256","kid":"%s"}' % signer.kid.encode()
-    twice = signer.sign_octets(header, b'{"iss":"%s","iss":"%s"}' % (B.encode(), A.encode()))
+    twice = signer.sign_bytes(header, b'{"iss":"%s","iss":"%s"}' % (B.encode(), A.encode()))
     with pytest.raises(MalformedTokenError, match="two members"):
         run(both, twice)
     with pytest.raises(IssuerError):
-        run(both, signer.sign_octets(header, b'{"act":{"iss":"%s"}}' % A.encode()))
+        run(both, signer.sign_bytes(header, b'{"act":{"iss":"%s"}}' % A.encode()))
     assert run(both, _token(signer, A, act={"iss": B})).issuer == A
 
 
@@ -186,9 +186,9 @@ def test_wrong_arguments(signer: HookSigner, stranger: HookSigner) -> None:
     for verifiers, problem in (
         ((), "one or more"),
         ((None,), "HookVerifier objects"),
-        (([_one(signer, A)],), "each as an argument"),
-        ((_one(signer, A), anyone), "must name its issuer"),
-        ((_one(signer, A), _one(stranger, A)), "two of the verifiers"),
+        (([_one(signer, A)],), "as separate arguments"),
+        ((_one(signer, A), anyone), "must have an issuer"),
+        ((_one(signer, A), _one(stranger, A)), "two verifiers"),
     ):
         with pytest.raises(ConfigurationError, match=problem):
             VerifierByIssuer(*verifiers)
@@ -257,7 +257,7 @@ def test_several_issuers_over_one_source(signer: HookSigner, stranger: HookSigne
 def test_issuers_that_do_not_name_them(signer: HookSigner, issuers: Any) -> None:
     """Anything else than a collection of them all is not enough."""
     keys = type("Odd", (StaticKeys,), {"issuers": issuers})([_public_key(signer)])
-    with pytest.raises(ConfigurationError, match="several issuers"):
+    with pytest.raises(ConfigurationError, match="share a key source"):
         HookVerifier(keys, issuer=[A, B], audience=None)
 
 
@@ -266,5 +266,5 @@ def test_keys_of_another_issuer() -> None:
     with IssuerKeys(A) as keys:
         assert HookVerifier(keys, issuer=A, audience=None)
         for other in (B, [A, B], [B]):
-            with pytest.raises(ConfigurationError, match="not the one whose keys these are"):
+            with pytest.raises(ConfigurationError, match="must be the issuer of keys"):
                 HookVerifier(keys, issuer=other, audience=None)

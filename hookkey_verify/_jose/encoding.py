@@ -109,48 +109,48 @@ def checked_base64(text: bytes) -> bytes:
     return base64 + padding
 
 
-def json_object(octets: bytes, limits: JsonLimits = DOCUMENT) -> dict[str, Any]:
+def json_object(data: bytes, limits: JsonLimits = DOCUMENT) -> dict[str, Any]:
     """Read one JSON object from UTF-8 bytes.
 
     Raises ``EncodingError`` for anything else: another type, trailing data, a byte order mark,
     duplicate member names (RFC 7515 section 4), NaN and infinities, lone surrogates, integers of
     more than 4300 digits, more structure than ``limits`` allows.
     """
-    value = _parsed(octets, limits, _READER)
+    value = _parsed(data, limits, _READER)
     if type(value) is not dict:
         raise EncodingError("is not a JSON object")
-    if b"\\u" in octets:
+    if b"\\u" in data:
         _refuse_lone_surrogates(value)
     return value
 
 
-def json_list(octets: bytes, limits: JsonLimits = DOCUMENT) -> list[Any]:
+def json_list(data: bytes, limits: JsonLimits = DOCUMENT) -> list[Any]:
     """Read one JSON array by the rules of ``json_object``. Raises ``EncodingError``."""
-    value = _parsed(octets, limits, _READER)
+    value = _parsed(data, limits, _READER)
     if type(value) is not list:
         raise EncodingError("is not a JSON array")
-    if b"\\u" in octets:
+    if b"\\u" in data:
         _refuse_lone_surrogates(value)
     return value
 
 
-def skimmed_member(octets: bytes, name: str, limits: JsonLimits) -> str | None:
+def skimmed_member(data: bytes, name: str, limits: JsonLimits) -> str | None:
     """Return a string member of a JSON object whose signature has not been verified.
 
     Cheaper than ``json_object``, because numbers are not converted. Duplicate names and lone
     surrogates are not noticed, so the result may choose who reads the object, and nothing else.
     Raises ``EncodingError`` for what is not JSON, and for more structure than ``limits`` allows.
     """
-    value = _parsed(octets, limits, _SKIMMER)
+    value = _parsed(data, limits, _SKIMMER)
     member = value.get(name) if type(value) is dict else None
     return member if type(member) is str else None
 
 
-def _parsed(octets: bytes, limits: JsonLimits, scan: _Scan) -> object:
+def _parsed(data: bytes, limits: JsonLimits, scan: _Scan) -> object:
     try:
-        text = octets.decode("utf-8")
-        if len(octets) > limits.uncounted_bytes:
-            _check_structure(octets, limits)
+        text = data.decode("utf-8")
+        if len(data) > limits.uncounted_bytes:
+            _check_structure(data, limits)
         start = 0 if text[:1] == "{" else _after_space(text, 0)
         value, end = scan(text, start)
         if end != len(text) and _after_space(text, end) != len(text):
@@ -168,14 +168,14 @@ class _RefusedError(ValueError):
     """Valid for Python's parser, refused by us."""
 
 
-def _check_structure(octets: bytes, limits: JsonLimits) -> None:
+def _check_structure(data: bytes, limits: JsonLimits) -> None:
     """Refuse a text with more structure than the limits allow; linear, whatever the text is."""
-    if _excess(octets.translate(None, _NO_PUNCTUATION), limits) is None:
+    if _excess(data.translate(None, _NO_PUNCTUATION), limits) is None:
         return
     # Count again without string contents. After escaped quotes are removed, every other part
     # between quotes is outside a string; removing "" does not change that. A backslash outside a
     # string is invalid JSON, so the parser stops there.
-    quoted = octets.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_STRUCTURE)
+    quoted = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_STRUCTURE)
     if quoted.count(b'"') > 2 * (limits.values + limits.members):
         raise _RefusedError(f"has more than {limits.members} members and {limits.values} values")
     excess = _excess(b"".join(quoted.replace(b'""', b"").split(b'"')[::2]), limits)

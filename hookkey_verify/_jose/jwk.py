@@ -1,8 +1,8 @@
-"""Key document to PublicKey: every quirk of Okta's documents lives here, once. Pure.
+"""PublicKey, and how it is imported from JWKs and Okta's key documents. Pure.
 
-What Okta sends is ``{"kty":"RSA","alg":"RSA","use":null,"kid":…,"e":"AQAB","n":…}``, bare or
-inside ``_embedded``. ``alg: "RSA"`` is no JWA name and ``use: null`` is no RFC 7517 use, so JOSE
-libraries refuse the document as it is; ``PublicKey.as_jwk()`` is the form that they accept.
+Okta sends ``{"kty":"RSA","alg":"RSA","use":null,"kid":…,"e":"AQAB","n":…}``, bare or inside
+``_embedded``. JOSE libraries reject this document, because "RSA" is not a JWA algorithm and null is
+not an RFC 7517 use. ``PublicKey.as_jwk()`` returns the form that they accept.
 
 Formats: RFC 7517 and RFC 7518 section 6;
 https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookKey/
@@ -26,18 +26,18 @@ from .encoding import EncodingError, base64url_decode
 __all__ = ["ALGORITHMS", "SYNONYMS", "PublicKey", "is_kid"]
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
-"""What can be verified: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA P-256 with SHA-256, Ed25519."""
+"""Supported: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA P-256 with SHA-256, Ed25519."""
 
 SYNONYMS: Final[Mapping[str, str]] = {"Ed25519": "EdDSA"}
-"""Other names of these algorithms (RFC 9864 section 2.2)."""
+"""Alternative names of these algorithms (RFC 9864 section 2.2)."""
 
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
-MAX_RSA_BITS = 8192  # beyond it one verification costs an attacker's victim milliseconds
+MAX_RSA_BITS = 8192  # a larger key would make each verification take milliseconds
 MIN_RSA_EXPONENT = 65537
 MAX_RSA_EXPONENT = 2**32 - 1
 
 _PKCS1V15 = padding.PKCS1v15()
-# DER of DigestInfo for SHA-256 as far as the digest (RFC 8017 section 9.2, note 1).
+# The DER encoding of DigestInfo for SHA-256 without the digest (RFC 8017 section 9.2, note 1).
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 _PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _KID = re.compile(r"[\x20-\x7e]{1,255}")
@@ -46,15 +46,16 @@ _Check = Callable[[bytes, bytes], object]
 
 
 def is_kid(value: object) -> bool:
-    """Tell whether the value is a kid that we handle: 1 to 255 printable ASCII characters."""
+    """Return whether the value is a supported kid: 1 to 255 printable ASCII characters."""
     return isinstance(value, str) and _KID.fullmatch(value) is not None
 
 
 class PublicKey:
-    """A public key, bound to one kid and to one algorithm when it is imported. Immutable.
+    """A public key that is bound to one kid and one algorithm. Immutable.
 
-    ``kid`` is the key id, ``algorithm`` the only ``alg`` that this key verifies, ``thumbprint`` the
-    RFC 7638 thumbprint (SHA-256, base64url).
+    ``kid``: the key id.
+    ``algorithm``: the only ``alg`` that this key verifies.
+    ``thumbprint``: the RFC 7638 thumbprint (SHA-256, base64url).
     """
 
     __slots__ = ("_check", "_members", "algorithm", "kid", "thumbprint")
@@ -81,22 +82,23 @@ class PublicKey:
         expected_kid: str | None,
         algorithms: Collection[str] = ("RS256",),
     ) -> PublicKey:
-        """Import a JWK, or Okta's hook key with the JWK inside ``_embedded``.
+        """Import a JWK, or an Okta hook key whose JWK is inside ``_embedded``.
 
-        ``document`` is the parsed JSON. Its ``kid`` must be ``expected_kid``; None takes whatever
-        the document says. ``algorithms`` are the algorithms that a key may be for.
+        ``document``: the parsed JSON.
+        ``expected_kid``: the kid that the document must have; None accepts any kid.
+        ``algorithms``: the algorithms that the key may be for; default RS256 only.
 
-        Raises ``KeyRejectedError``, whose text names the member: another kid, another kty, private
-        members, ``use`` or ``alg`` for something else than signatures, RSA below 2048 or above 8192
-        bits, an even modulus, an exponent below 65537, base64url that is padded, not canonical or
-        has a stray character.
+        Raises ``KeyRejectedError`` naming the member that is wrong: a different kid or kty, private
+        members, a ``use`` or ``alg`` that is not for signatures, an RSA key of fewer than 2048 or
+        more than 8192 bits, an even modulus, an exponent below 65537, or base64url that is padded,
+        not canonical or malformed.
         """
         jwk = _unwrap(document)
         kid = jwk.get("kid")
         if not isinstance(kid, str) or not is_kid(kid):
             raise KeyRejectedError("kid must be a string of 1 to 255 printable ASCII characters")
         if expected_kid is not None and kid != expected_kid:
-            raise KeyRejectedError("kid is not the one that was asked for")
+            raise KeyRejectedError("kid is not the requested one")
         _refuse_other_uses(jwk)
         algorithm = _algorithm(jwk, algorithms)
         members, check = _IMPORTERS[algorithm](jwk)
@@ -104,24 +106,24 @@ class PublicKey:
 
     @classmethod
     def from_pem(cls, kid: str, pem: str | bytes) -> PublicKey:
-        """Import a PEM public key ("BEGIN PUBLIC KEY": RSA, P-256 or Ed25519) under this kid.
+        """Import a PEM public key ("BEGIN PUBLIC KEY": RSA, P-256 or Ed25519) with this kid.
 
-        Raises ``KeyRejectedError`` for anything else, by the rules of ``from_document``.
+        Raises ``KeyRejectedError`` for other content, by the same rules as ``from_document``.
         """
-        octets = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
-        if not isinstance(octets, bytes):
-            raise KeyRejectedError("a PEM is str or bytes")
-        if b"PRIVATE KEY" in octets:
-            raise KeyRejectedError("this PEM is a private key; pass its public half")
+        data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
+        if not isinstance(data, bytes):
+            raise KeyRejectedError("the PEM must be str or bytes")
+        if b"PRIVATE KEY" in data:
+            raise KeyRejectedError("the PEM is a private key; pass the public key")
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 8 ms
 
         try:
-            key = serialization.load_pem_public_key(octets)
+            key = serialization.load_pem_public_key(data)
             document = _jwk_of(key)
         except Exception:
             document = None
         if document is None:
-            raise KeyRejectedError("the PEM holds no RSA, P-256 or Ed25519 public key")
+            raise KeyRejectedError("the PEM is not an RSA, P-256 or Ed25519 public key")
         return cls.from_document({**document, "kid": kid}, expected_kid=kid, algorithms=ALGORITHMS)
 
     def __setattr__(self, name: str, *_: object) -> None:
@@ -144,7 +146,7 @@ class PublicKey:
         return _restore, (self.as_jwk(),)
 
     def verify(self, signature: bytes, signing_input: bytes) -> bool:
-        """Tell whether the signature is this key's over these octets (RFC 7515 section 5.2)."""
+        """Return whether this key made the signature (RFC 7515 section 5.2)."""
         try:
             self._check(signature, signing_input)
         except InvalidSignature:
@@ -152,7 +154,7 @@ class PublicKey:
         return True
 
     def as_jwk(self) -> dict[str, str]:
-        """Return a new JWK in the form that JOSE libraries import (``alg`` is a JWA name)."""
+        """Return a new JWK that JOSE libraries can import (``alg`` is a JWA name)."""
         return {**self._members, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
 
@@ -162,35 +164,37 @@ def _restore(jwk: dict[str, str]) -> PublicKey:
 
 def _unwrap(document: object) -> Mapping[str, Any]:
     if not isinstance(document, Mapping):
-        raise KeyRejectedError("a key document is a JSON object")
+        raise KeyRejectedError("the key document must be a JSON object")
     if "_embedded" not in document:
         return document
     inner = document["_embedded"]
     if not isinstance(inner, Mapping):
         raise KeyRejectedError("_embedded must be a JSON object")
     if "kty" in document or "n" in document:
-        raise KeyRejectedError("there is a key beside _embedded and one inside it")
+        raise KeyRejectedError("the document has a key both outside and inside _embedded")
     if document.get("keyId", inner.get("kid")) != inner.get("kid"):
-        raise KeyRejectedError("keyId is not the kid of the key inside _embedded")
+        raise KeyRejectedError("keyId must be the kid of the key inside _embedded")
     return inner
 
 
 def _refuse_other_uses(jwk: Mapping[str, Any]) -> None:
     for member in _PRIVATE_MEMBERS:
         if member in jwk:
-            raise KeyRejectedError(f"{member} is a member of private keys; pass the public half")
-    # Okta's published example has the string "null" where its servers send null.
+            raise KeyRejectedError(f"{member} belongs to a private key; pass the public key")
+    # Okta's published example has the string "null"; its servers send null.
     if jwk.get("use") not in (None, "null", "sig"):
         raise KeyRejectedError("use must be sig, null or absent")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or not all(isinstance(each, str) for each in operations):
         raise KeyRejectedError("key_ops must be a list of strings")
     if "verify" not in operations or len(set(operations)) != len(operations):
-        raise KeyRejectedError("key_ops must hold verify, and nothing twice (RFC 7517 section 4.3)")
+        raise KeyRejectedError(
+            "key_ops must contain verify and no duplicates (RFC 7517 section 4.3)"
+        )
 
 
 def _algorithm(jwk: Mapping[str, Any], accepted: Collection[str]) -> str:
-    """Return the one algorithm that this key is for, if it is an accepted one."""
+    """Return the algorithm that this key is for, if it is accepted."""
     kty, alg = jwk.get("kty"), jwk.get("alg")
     algorithm = _ALGORITHM_OF.get(kty) if isinstance(kty, str) else None
     if algorithm is None or algorithm not in accepted:
@@ -203,7 +207,7 @@ def _algorithm(jwk: Mapping[str, Any], accepted: Collection[str]) -> str:
     return algorithm
 
 
-def _octets(jwk: Mapping[str, Any], member: str) -> bytes:
+def _decoded(jwk: Mapping[str, Any], member: str) -> bytes:
     value = jwk.get(member)
     if not isinstance(value, str) or not value:
         raise KeyRejectedError(f"{member} must be a non-empty string")
@@ -214,10 +218,10 @@ def _octets(jwk: Mapping[str, Any], member: str) -> bytes:
 
 
 def _integer(jwk: Mapping[str, Any], member: str) -> int:
-    octets = _octets(jwk, member)
-    if octets[0] == 0:  # RFC 7518 section 2: Base64urlUInt uses the minimum number of octets
-        raise KeyRejectedError(f"{member} begins with a zero octet")
-    return int.from_bytes(octets, "big")
+    data = _decoded(jwk, member)
+    if data[0] == 0:  # RFC 7518 section 2: Base64urlUInt has no leading zeros
+        raise KeyRejectedError(f"{member} must not begin with a zero byte")
+    return int.from_bytes(data, "big")
 
 
 def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
@@ -227,7 +231,7 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
             f"n has {n.bit_length()} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
         )
     if n % 2 == 0:
-        raise KeyRejectedError("n is even, so it is no RSA modulus")
+        raise KeyRejectedError("n is even, so it is not an RSA modulus")
     if not MIN_RSA_EXPONENT <= e <= MAX_RSA_EXPONENT or e % 2 == 0:
         raise KeyRejectedError("e must be odd, at least 65537 and below 2**32")
     if _has_roca_fingerprint(n):
@@ -236,9 +240,9 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
     size = (n.bit_length() + 7) // 8
 
     def check(signature: bytes, signing_input: bytes) -> None:
-        # RFC 8017 section 8.2.2: OpenSSL undoes the exponent and the padding, and what is left must
-        # be, to the octet, what was to be signed. No parsing of it, which is how others fell.
-        # RSAPublicKey.verify always says the same, but looks up its digest for 7 % of the time.
+        # RFC 8017 section 8.2.2: OpenSSL recovers the encoded digest and removes the padding. The
+        # result is compared, never parsed, because parsers of it had vulnerabilities.
+        # RSAPublicKey.verify gives the same verdict, but spends 7 % of its time finding the digest.
         expected = _DIGEST_INFO + hashlib.sha256(signing_input).digest()
         if len(signature) != size or recover(signature, _PKCS1V15, None) != expected:
             raise InvalidSignature
@@ -255,7 +259,7 @@ def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
 
     if jwk.get("crv") != "P-256":
         raise KeyRejectedError("crv must be P-256")
-    x, y = _octets(jwk, "x"), _octets(jwk, "y")
+    x, y = _decoded(jwk, "x"), _decoded(jwk, "y")
     if len(x) != 32 or len(y) != 32:
         raise KeyRejectedError("x and y must have 32 bytes")
     ecdsa = ec.ECDSA(hashes.SHA256())
@@ -268,7 +272,7 @@ def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
         raise KeyRejectedError("x and y are not a point of P-256") from None
 
     def check(signature: bytes, signing_input: bytes) -> None:
-        if len(signature) != 64:  # RFC 7518 section 3.4: R and S, 32 octets each
+        if len(signature) != 64:  # RFC 7518 section 3.4: R and S, 32 bytes each
             raise InvalidSignature
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
         verify(encode_dss_signature(r, s), signing_input, ecdsa)
@@ -281,21 +285,21 @@ def _import_ed25519(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
 
     if jwk.get("crv") != "Ed25519":
         raise KeyRejectedError("crv must be Ed25519")
-    x = _octets(jwk, "x")
+    x = _decoded(jwk, "x")
     if len(x) != 32:
         raise KeyRejectedError("x must have 32 bytes")
-    y = int.from_bytes(x, "little") & ~(1 << 255)  # the highest bit is the sign of the point's x
+    y = int.from_bytes(x, "little") & ~(1 << 255)  # the highest bit is the sign of x
     if y >= _ED25519_P:  # RFC 8032 section 5.1.3
         raise KeyRejectedError("x is not the canonical encoding of a point")
     if y in _SMALL_ORDER:
-        raise KeyRejectedError("x is a point of small order, for which signatures can be forged")
+        raise KeyRejectedError("x is a point of small order, so signatures can be forged")
     members = {"kty": "OKP", "crv": "Ed25519", "x": jwk["x"]}
     return members, ed25519.Ed25519PublicKey.from_public_bytes(x).verify
 
 
 _ED25519_P = 2**255 - 19
 # The y coordinates of the eight points whose order divides 8: 1, -1, 0, and those of order 8
-# (Chalkias et al., Taming the many EdDSAs, table 6). A signature under such a key holds for
+# (Chalkias et al., Taming the many EdDSAs, table 6). With such a key, one signature is valid for
 # almost any message.
 _ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER = frozenset({0, 1, _ED25519_P - 1, _ORDER_8, _ED25519_P - _ORDER_8})
@@ -307,10 +311,10 @@ _ROCA_PRIMES = (
 
 
 def _has_roca_fingerprint(n: int) -> bool:
-    """Tell whether n is a power of 65537 modulo all of these primes.
+    """Return whether n is a power of 65537 modulo all of these primes.
 
-    Moduli of the weak generator are, others by a chance of 2**-27 (Nemec et al., The Return of
-    Coppersmith's Attack, section 3.2).
+    All moduli of the weak generator are; the probability for others is 2**-27 (Nemec et al., The
+    Return of Coppersmith's Attack, section 3.2).
     """
     return all(_is_power_of_65537(n % prime, prime) for prime in _ROCA_PRIMES)
 
@@ -329,13 +333,13 @@ _IMPORTERS = {"RS256": _import_rsa, "ES256": _import_p256, "EdDSA": _import_ed25
 
 
 def _thumbprint(members: Mapping[str, str]) -> str:
-    """RFC 7638 section 3: SHA-256 over the required members, sorted, without white space."""
+    """Return the SHA-256 over the required members (RFC 7638 section 3)."""
     canonical = json.dumps(dict(members), sort_keys=True, separators=(",", ":")).encode()
     return _base64url(hashlib.sha256(canonical).digest())
 
 
-def _base64url(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _base64url_uint(number: int) -> str:

@@ -1,7 +1,7 @@
-"""Compact token to parts, strictly: steps 1, 2 and 5 of a verification. Pure, no cryptography.
+"""Strict parsing of compact JWTs: steps 1, 2 and 5 of a verification. Pure, no cryptography.
 
-RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). ``read_claims`` is for payloads
-whose signature has been verified; ``unverified_issuer`` only looks for ``iss``.
+RFC 7515 (JWS), RFC 7519 (JWT), RFC 8725 (best current practices). ``read_claims`` reads
+payloads whose signature has been verified; ``unverified_issuer`` reads only ``iss``.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class PayloadError(MalformedTokenError):
 
 
 class HeaderRules:
-    """Which headers are accepted, and a small memory of headers whose signature held.
+    """The rules for headers, with a small memory of headers that were verified.
 
     Tokens of one key have byte-identical headers, so reading each header once is enough.
-    Only ``remember`` adds to the memory, and the verifier calls it after it has verified a
-    signature: an attacker cannot fill it.
+    Only ``remember`` adds to the memory. The verifier calls it after verifying a signature, so an
+    attacker cannot fill it.
     """
 
     __slots__ = ("_algorithms", "_token_types", "_type_required", "_verified")
@@ -67,7 +67,7 @@ class HeaderRules:
     def __init__(
         self, algorithms: frozenset[str], token_types: frozenset[str], *, type_required: bool
     ) -> None:
-        """Take the accepted values of ``alg`` and of ``typ``, the latter as ``media_type`` has it.
+        """Take the accepted values of ``alg`` and (as ``media_type`` returns them) of ``typ``.
 
         ``type_required``: whether a header without ``typ`` is refused.
         """
@@ -78,7 +78,7 @@ class HeaderRules:
         self._verified: dict[bytes, dict[str, Any]] = {}
 
     def read(self, encoded: bytes) -> dict[str, Any]:
-        """Decode and check a header, or raise the ``HookVerificationError`` that says why not."""
+        """Decode and check a header. Raises a ``HookVerificationError``."""
         verified = self._verified.get(encoded)
         if verified is not None:
             return verified
@@ -94,12 +94,12 @@ class HeaderRules:
         return header
 
     def remember(self, encoded: bytes, header: dict[str, Any]) -> None:
-        """Remember a header with which a signature was verified, if it holds only strings."""
+        """Remember the header of a verified token if all its values are strings."""
         if encoded in self._verified:
             return
-        if len(self._verified) >= MAX_REMEMBERED:  # more than an org has keys: start over
+        if len(self._verified) >= MAX_REMEMBERED:  # more than an org has keys
             self._verified.clear()
-        if all(type(value) is str for value in header.values()):  # nothing to mutate
+        if all(type(value) is str for value in header.values()):  # so callers cannot change it
             self._verified[encoded] = header
 
     def _check(self, header: dict[str, Any]) -> None:
@@ -129,12 +129,12 @@ class HeaderRules:
 
 
 def split(token: object, max_bytes: int) -> Signed:
-    """Take a token (str or bytes, at most ``max_bytes``) apart. Nothing is verified.
+    """Split a token (str or bytes, at most ``max_bytes``) into its parts; verify nothing.
 
-    Raises ``MalformedTokenError`` for what is not three segments of canonical base64url.
+    Raises ``MalformedTokenError`` unless it is three segments of canonical base64url.
     """
-    octets = _octets(token, max_bytes)
-    signing_input, _, encoded_signature = octets.rpartition(b".")
+    token_bytes = _as_bytes(token, max_bytes)
+    signing_input, _, encoded_signature = token_bytes.rpartition(b".")
     encoded_header, dot, encoded_claims = signing_input.partition(b".")
     if not dot or b"." in encoded_claims:
         raise MalformedTokenError("it is not three segments joined by dots")
@@ -147,7 +147,7 @@ def split(token: object, max_bytes: int) -> Signed:
         signature = checked_base64(encoded_signature)
     except EncodingError as error:
         raise MalformedTokenError(f"the {part} {error}") from None
-    return octets, encoded_header, payload, signing_input, signature
+    return token_bytes, encoded_header, payload, signing_input, signature
 
 
 def read_claims(payload: bytes, limits: JsonLimits) -> dict[str, Any]:
@@ -159,9 +159,9 @@ def read_claims(payload: bytes, limits: JsonLimits) -> dict[str, Any]:
 
 
 def unverified_issuer(payload: bytes, limits: JsonLimits) -> str | None:
-    """Return the ``iss`` of a payload that has not been verified; None without one.
+    """Return the ``iss`` of an unverified payload, or None.
 
-    It may choose who verifies the token, and nothing else. Raises ``MalformedTokenError``.
+    Use it only to select the verifier. Raises ``MalformedTokenError``.
     """
     try:
         return skimmed_member(a2b_base64(payload), "iss", limits)
@@ -170,15 +170,15 @@ def unverified_issuer(payload: bytes, limits: JsonLimits) -> str | None:
 
 
 def media_type(typ: str) -> str:
-    """Return a ``typ`` for comparison: in lower case, without the ``application/`` of a plain name.
+    """Return a ``typ`` for comparison: lower case, without the prefix ``application/``.
 
-    RFC 7515 section 4.1.9: ``application/`` is left out only where no other slash follows.
+    RFC 7515 section 4.1.9: the prefix is optional only if the rest contains no slash.
     """
     name = typ.lower().removeprefix("application/")
     return typ.lower() if "/" in name else name
 
 
-def _octets(token: object, max_bytes: int) -> bytes:
+def _as_bytes(token: object, max_bytes: int) -> bytes:
     # Exact types: the methods of a subclass, or a __class__ that lies, are somebody else's code.
     if type(token) is not str and type(token) is not bytes:
         raise MalformedTokenError("a token is str or bytes")

@@ -1,15 +1,15 @@
-"""Which signatures held already: an access token comes with hundreds of calls. In memory.
+"""A memory of verified signatures, because one access token arrives with hundreds of requests.
 
-Why it is safe to skip the RSA operation for a token that passed before, and nothing else:
+Only the RSA operation is skipped for a token that passed before. That is safe because:
 
-- Whether a signature holds depends on the octets of the token and on the key, and on nothing else.
-  An entry is the SHA-256 of all octets of a token, with the key that they were verified with.
-- The token is parsed again, its header and all claims are judged again, by the rules and the time
-  of now; no claims are kept that somebody could change.
-- The key comes from the key source each time. A key that was deleted, invalidated or replaced is
-  not the one of the entry, so the entry does not count.
-- Only tokens whose signature held get in, and the number of entries is bounded: the least recently
-  used one goes.
+- A signature depends only on the token's bytes and the key. An entry is the SHA-256 of the whole
+  token together with the key that verified it.
+- The header and all claims are parsed and checked again, against the current rules and time. No
+  claims are kept.
+- The key comes from the key source every time. A key that was deleted, invalidated or replaced
+  differs from the entry's key, so the entry does not match.
+- Only verified tokens are added. The number of entries is limited; the least recently used entry is
+  dropped first.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ __all__ = ["SignatureMemo"]
 
 
 class SignatureMemo:
-    """Remembers up to ``max_entries`` tokens, by digest. Thread-safe. About 300 bytes each."""
+    """Remembers up to ``max_entries`` verified tokens, 300 bytes each. Thread-safe."""
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
-        self._keys: dict[bytes, PublicKey] = {}  # the least recently used one first
+        self._keys: dict[bytes, PublicKey] = {}  # least recently used first
         self.renew()
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """Begin without a lock that another thread held when the process was forked."""
+        """Replace the lock, which another thread may have held when the process forked."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def verify(self, key: PublicKey, token: bytes, signature: bytes, signing_input: bytes) -> bool:
-        """Do as ``key.verify``, once for each token and key."""
+        """Return what ``key.verify`` returns, without repeating what passed before."""
         digest = hashlib.sha256(token).digest()
         with self._lock:
             known = self._keys.pop(digest, None)
@@ -56,6 +56,6 @@ class SignatureMemo:
         return True
 
     def forget(self, token: bytes) -> None:
-        """Drop a token whose time is over."""
+        """Drop an expired token."""
         with self._lock:
             self._keys.pop(hashlib.sha256(token).digest(), None)

@@ -1,6 +1,6 @@
-"""What a child process must not share with its parent: locks, threads and sockets.
+"""Replaces locks, threads and sockets in forked child processes.
 
-A fork copies a lock in whatever state it is, none of the threads, and the very same connections.
+A fork copies locks in their current state, copies no threads, and shares open connections.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["Renewable", "renew_after_fork"]
 
 
 class Renewable(Protocol):
-    """Holds something that cannot be used on both sides of a fork."""
+    """An object with state that parent and child must not share."""
 
     def renew(self) -> None:
-        """Make it anew; called in the child, where no other thread exists."""
+        """Replace that state. Called in the child, where no other thread is running."""
         ...
 
 
@@ -25,7 +25,7 @@ _things: WeakSet[Renewable] = WeakSet()
 
 
 def renew_after_fork(thing: Renewable) -> None:
-    """Have ``thing.renew()`` called in every child process for as long as the thing lives."""
+    """Call ``thing.renew()`` in every forked child process while ``thing`` exists."""
     _things.add(thing)
 
 

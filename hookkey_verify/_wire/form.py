@@ -55,9 +55,9 @@ def _plain(text: str) -> str:
     return _decoded(unquote_to_bytes(text.replace("+", " ")), "utf-8", "is not UTF-8")
 
 
-def _decoded(octets: bytes, encoding: str, problem: str) -> str:
+def _decoded(data: bytes, encoding: str, problem: str) -> str:
     try:
-        return octets.decode(encoding)
-    except UnicodeDecodeError:  # which holds the octets, so it is not raised from
+        return data.decode(encoding)
+    except UnicodeDecodeError:  # which holds the data, so it is not raised from
         pass
     raise FormError(problem)

@@ -215,7 +215,7 @@ class _Zoo:
         yield _bad("larger than 16 KiB", "token_too_large", self.with_claims(pad="x" * 16_384))
 
     def _octets(self, header: bytes | None = None, payload: bytes | None = None) -> str:
-        return self.signer.sign_octets(header or _json(self.header), payload or _json(self.claims))
+        return self.signer.sign_bytes(header or _json(self.header), payload or _json(self.claims))
 
     def _hs256(self) -> str:
         """CVE-2022-29217 and its kin: whoever knows the public key could sign."""

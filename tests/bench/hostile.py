@@ -130,9 +130,9 @@ def _verifier(keys: StaticKeys, client_id: str) -> HookVerifier:
 
 def _signed(signer: HookSigner, kid: str) -> dict[str, str]:
     header = json.dumps({"alg": "RS256", "typ": "JWT", "kid": kid}).encode()
-    made = {name: signer.sign_octets(header, each) for name, each in payloads(ISSUER).items()}
+    made = {name: signer.sign_bytes(header, each) for name, each in payloads(ISSUER).items()}
     payload = b'{"exp":1}'
-    return made | {name: signer.sign_octets(h, payload) for name, h in headers(kid).items()}
+    return made | {name: signer.sign_bytes(h, payload) for name, h in headers(kid).items()}
 
 
 def _costs(verify: Callable[[str], object], good: str, tokens: Mapping[str, str]) -> dict[str, Any]:

@@ -93,7 +93,9 @@ def test_manage_keys() -> None:
     """The life of a key, and a refusal with its reason."""
     done = _run("manage_keys.py")
     assert done.returncode == 0, done.stderr
-    assert "refused: Okta refused a value of the request: the name is in use already" in done.stdout
+    assert (
+        "refused: Okta rejected a value of the request: the name is in use already" in done.stdout
+    )
     assert done.stdout.splitlines()[-1] == "left: 0"
 
 

@@ -146,7 +146,7 @@ def test_assertions_without_a_usable_end(
     url = f"{okta.url}/oauth2/v1/token"
     claims = b'{"iss":"%b","sub":"%b","aud":"%b","exp":%b}'
     names = (client_id.encode(), client_id.encode(), url.encode(), exp)
-    assertion = app_key.sign_octets(b'{"alg":"RS256"}', claims % names)
+    assertion = app_key.sign_bytes(b'{"alg":"RS256"}', claims % names)
     answer = requests.post(url, data=_form(assertion), timeout=10)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 

@@ -68,7 +68,7 @@ def _tokens(signer: HookSigner, chance: random.Random) -> list[str]:
         extra["surrogate"] = b'"x":"\\ud800"'
         if spoil in extra:
             payload = payload[:-1] + (b"," if claims else b"") + extra[spoil] + b"}"
-        token = signer.sign_octets(json.dumps(header).encode(), payload)
+        token = signer.sign_bytes(json.dumps(header).encode(), payload)
         if spoil == "padding":
             token += "=="
         if spoil == "signature":

@@ -130,7 +130,7 @@ def test_structured_json(
     if replace:
         base_claims = [m for m in base_claims if m[0] not in {name for name, _ in claims}]
         base_header = [m for m in base_header if m[0] not in {name for name, _ in header}]
-    token = signer.sign_octets(_object(base_header, header), _object(base_claims, claims))
+    token = signer.sign_bytes(_object(base_header, header), _object(base_claims, claims))
     outcome = _outcome(verifier, token)
     names = [name for name, _ in [*base_claims, *claims]]
     assert outcome != "accepted" or len(set(names)) == len(names)

@@ -37,7 +37,7 @@ def _rules() -> HeaderRules:
 
 def _token(signer: HookSigner, header: object = None, payload: object = None) -> str:
     texts = (json.dumps(HEADER if header is None else header), json.dumps(payload or {"a": 1}))
-    return signer.sign_octets(texts[0].encode(), texts[1].encode())
+    return signer.sign_bytes(texts[0].encode(), texts[1].encode())
 
 
 def _parse(token: object, max_bytes: int = 16_384, rules: HeaderRules | None = None) -> Any:
@@ -275,7 +275,7 @@ def test_good_headers(signer: HookSigner, changes: dict[str, Any]) -> None:
 def test_header_and_payload_are_strict_json(signer: HookSigner, part: int, octets: bytes) -> None:
     """One parser for both; the error says which."""
     good = json.dumps(HEADER).encode(), b'{"a":1}'
-    token = signer.sign_octets(*(octets if i == part else good[i] for i in (0, 1)))
+    token = signer.sign_bytes(*(octets if i == part else good[i] for i in (0, 1)))
     with pytest.raises(MalformedTokenError) as caught:
         _claims(token)
     assert ("header", "payload")[part] in str(caught.value) or not octets
@@ -316,7 +316,7 @@ def test_errors_hold_nothing_of_the_token(signer: HookSigner) -> None:
     secret = "s3cr3t-in-the-token"
     for octets in (b'{"a":"%s"' % secret.encode(), b'{"a":"\xff%s"}' % secret.encode()):
         with pytest.raises(MalformedTokenError) as caught:
-            _claims(signer.sign_octets(json.dumps(HEADER).encode(), octets))
+            _claims(signer.sign_bytes(json.dumps(HEADER).encode(), octets))
         chain: list[BaseException | None] = [caught.value]
         while chain[-1] is not None:
             assert secret not in repr(chain[-1]) + repr(vars(chain[-1]))

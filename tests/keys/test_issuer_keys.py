@@ -457,7 +457,7 @@ def test_any_client_must_be_written_out(signer: HookSigner, keys: StaticKeys) ->
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({}, "issuer is needed"),
+        ({}, "issuer is required"),
         ({"issuer": "https://acme.okta.com"}, "opaque"),
         ({"issuer": ""}, "issuer"),
         ({"issuer": ISSUER, "audience": None}, "audience"),
@@ -476,7 +476,7 @@ def test_wrong_arguments_of_the_recipe(
 def test_another_issuer_than_the_sources() -> None:
     """One of the two is a mistake."""
     keys = IssuerKeys(ISSUER)
-    with pytest.raises(ConfigurationError, match="whose keys"):
+    with pytest.raises(ConfigurationError, match="issuer of keys"):
         HookVerifier.for_access_token(keys, audience="a", client_id=None, issuer=ISSUER + "2")
     HookVerifier.for_access_token(keys, audience="a", client_id=None, issuer=ISSUER)
     keys.close()
@@ -491,7 +491,7 @@ def test_no_mix_up_is_named_for_other_payloads(signer: HookSigner, payload: byte
     verifier = HookVerifier(keys, issuer=None, audience=None)
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
     with pytest.raises(UnknownKeyError) as caught:
-        verifier.verify(signer.sign_octets(header, payload))
+        verifier.verify(signer.sign_bytes(header, payload))
     assert "for_access_token" not in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from ..faults import Behaviour, FaultServer
 
 SECRET = "00s3cr3tTokenOfTheTests"
 PATH = "/api/v1/hook-keys"
-UNREACHABLE = "The Okta management API could not be reached: "
+UNREACHABLE = "The Okta management API is unreachable: "
 CUT_OFF = "the exchange failed (ProtocolError)"
 LOST = "the connection was refused or lost"
 

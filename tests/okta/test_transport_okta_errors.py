@@ -34,14 +34,14 @@ def test_codes_of_somebody_else_are_not_shown() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "text"),
     [
-        (400, "E0000001", ValidationFailedError, "Okta refused a value of the request"),
+        (400, "E0000001", ValidationFailedError, "Okta rejected a value of the request"),
         (401, "E0000011", AuthenticationError, "the token is wrong, expired or revoked"),
         (403, "E0000006", ForbiddenError, "okta.inlineHooks.read"),
-        (404, "E0000007", NotFoundError, "Okta knows no such resource"),
+        (404, "E0000007", NotFoundError, "Okta has no such resource"),
         (405, "E0000022", HookKeyApiError, "The Okta management API refused the request"),
         (429, "E0000047", RateLimitedError, "Okta's rate limit is exhausted"),
-        (500, "E0000009", TransportError, "could not be reached"),
-        (503, "E0000010", TransportError, "could not be reached"),
+        (500, "E0000009", TransportError, "is unreachable"),
+        (503, "E0000010", TransportError, "is unreachable"),
     ],
 )
 def test_okta_errors(status: int, code: str, kind: type[HookKeyApiError], text: str) -> None:
