@@ -1,9 +1,8 @@
-"""Guard: request headers in, VerifiedHook or HTTP answer out. Knows HTTP, no framework. No I/O.
+"""Guard turns request headers into a VerifiedHook or an HTTP response. It does no I/O.
 
-Adapters translate requests and responses and decide nothing. Okta treats a 4xx as final, retries a
-5xx at most once and follows no redirect
-(https://developer.okta.com/docs/concepts/inline-hooks/), so a request that may be valid is answered
-with 503, never 401.
+Adapters only translate requests and responses. Okta does not retry after 4xx, retries once after
+5xx and follows no redirects (https://developer.okta.com/docs/concepts/inline-hooks/), so a request
+that may be valid gets 503 and never 401.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ __all__ = [
 ]
 
 MAX_CHALLENGE = 1024
-"""Characters of an event hook's challenge; Okta's are far shorter."""
+"""The longest event hook challenge in characters; Okta's are much shorter."""
 
 _LEVELS = {500: logging.ERROR, 503: logging.WARNING}
-"""What a refusal with this status is logged as; others are the sender's fault."""
+"""Log levels by status; all other refusals are the sender's fault and logged as INFO."""
 _MOUNT_HEADERS = ("script-name", "script_name", "x-script-name", "x-forwarded-prefix")
-"""Headers from which servers (gunicorn) and middleware (ProxyFix) take a mount point."""
+"""Headers from which servers (gunicorn) and middleware (ProxyFix) read a mount point."""
 _PLAIN_PATH = re.compile(r"/|(?:/(?!\.\.?(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
 
 
 @runtime_checkable
 class RequestVerifier(Protocol):
-    """What a guard asks: ``HookVerifier``, ``HeaderSecret``, ``BasicCredentials`` or your own.
+    """A verifier of requests: ``HookVerifier``, ``HeaderSecret``, ``BasicCredentials`` or your own.
 
     Both methods return a ``VerifiedHook`` or raise a ``HookVerificationError``.
     """
@@ -61,23 +60,23 @@ class RequestVerifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A complete answer, for any framework to send."""
+    """A complete HTTP response, independent of the framework."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """Names and values; ``Content-Length``, but for HEAD, is left to whoever sends it."""
+    """Names and values. ``Content-Length`` is added when sending, except for HEAD."""
     body: bytes
 
     @property
     def status_line(self) -> str:
-        """``401 Unauthorized``, for interfaces that want both."""
+        """Status and phrase, such as ``401 Unauthorized``."""
         return f"{self.status} {_phrase(self.status)}"
 
     @property
     def sized_headers(self) -> list[tuple[str, str]]:
-        """The headers with ``Content-Length``, for interfaces that add nothing of their own.
+        """The headers with ``Content-Length``, for servers that do not add it.
 
-        Not to those that have it, of an answer to HEAD, nor to a 304 (RFC 9110 section 8.6).
+        It is not added twice, nor to a 304 (RFC 9110 section 8.6).
         """
         if self.status == 304 or any(name == "Content-Length" for name, _ in self.headers):
             return [*self.headers]
@@ -86,21 +85,21 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HttpRefusal(HttpAnswer):
-    """The answer to a request that is not let through."""
+    """The response to a refused request."""
 
     error: HookKeyError
-    """Why, with ``reason`` and ``retryable``; its text is for logs, and is not in the body."""
+    """The cause, with ``reason`` and ``retryable``. Its text is for logs and not in the body."""
 
     @classmethod
     def of(cls, error: HookKeyError) -> HttpRefusal:
-        """Return the answer that this error asks for: RFC 6750 headers, RFC 9457 body.
+        """Return the response for an error, with RFC 6750 headers and an RFC 9457 body.
 
-        The body has ``title``, ``status``, ``detail`` (the same for every error of the class) and
-        ``reason``. Without ``type``, which is then about:blank and ``title`` the status's phrase.
+        The body has ``title`` (the phrase of the status, because the ``type`` is about:blank),
+        ``status``, ``detail`` (the same for each error class) and ``reason``.
         """
         status = error.status_code
         if type(status) is not int or not 400 <= status <= 599:
-            status = 500  # what is refused must not look like an acceptance
+            status = 500  # a refusal must not look like a success
         document = {
             "title": _phrase(status),
             "status": status,
@@ -116,11 +115,11 @@ class HttpRefusal(HttpAnswer):
 
 
 OnRefusal = Callable[[HttpRefusal], HttpAnswer]
-"""Looks at a refusal and returns it, or another answer in its place. Must not block."""
+"""A function that returns a refusal unchanged or a response to replace it. Must not block."""
 
 
 class Guard:
-    """Lets verified requests through, and knows the answer to all others. Thread-safe."""
+    """Verifies requests and makes the responses to refused ones. Thread-safe."""
 
     def __init__(
         self,
@@ -129,15 +128,22 @@ class Guard:
         on_refusal: OnRefusal | None = None,
         event_hook: bool = False,
     ) -> None:
-        """``on_refusal`` may answer a refusal in its own way, or only take note of it.
+        """Create a guard.
 
-        ``event_hook`` answers the GET by which Okta finds out, once, whether an event hook's
-        endpoint is yours. Raises ``ConfigurationError`` naming the argument.
+        ``verifier``: verifies the request headers.
+        ``on_refusal``: a function that may replace the response to a refused request, or only
+            observe it. Default None.
+        ``event_hook``: True answers the GET with which Okta verifies, once, that you own an event
+            hook's endpoint. Default False.
+
+        Raises ``ConfigurationError`` naming the argument.
         """
         if not isinstance(verifier, RequestVerifier):
-            raise ConfigurationError("verifier must be a HookVerifier, or have verify_headers")
+            raise ConfigurationError(
+                "verifier must be a HookVerifier or another object with verify_headers"
+            )
         if on_refusal is not None and not callable(on_refusal):
-            raise ConfigurationError("on_refusal must be a function of an HttpRefusal")
+            raise ConfigurationError("on_refusal must be a function that takes an HttpRefusal")
         self._verifier = verifier
         self._on_refusal = on_refusal
         self._event_hook = flag("event_hook", event_hook)
@@ -147,28 +153,31 @@ class Guard:
 
     @property
     def sent_by_browsers(self) -> bool:
-        """Whether browsers send the credentials on their own, so that CSRF must be prevented.
+        """Whether browsers send the credentials automatically, so that CSRF protection is needed.
 
-        A verifier's attribute of that name says so. One of your own that reads cookies or Basic
-        credentials needs it; without it the answer is False.
+        The verifier's attribute of that name decides; without one it is False. Set it to True in
+        verifiers of yours that read cookies or Basic credentials.
         """
         return bool(getattr(self._verifier, "sent_by_browsers", False))
 
     def check(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
-        """Return the hook to be handled, or what to answer instead of handling it.
+        """Return the verified hook, or the response to send instead of calling the handler.
 
-        ``headers`` is a mapping or a list of names and values, str or bytes; of a WSGI environ,
-        ``environ_headers(environ)``. Raises nothing.
+        ``headers``: a mapping or a list of (name, value) pairs, str or bytes. For a WSGI environ,
+            pass ``environ_headers(environ)``.
+        ``method``: the request method. Default POST.
+
+        Raises nothing.
         """
         try:
             return self._challenge(headers, method) or _proof(
                 self._verifier.verify_headers(headers)
             )
-        except Exception as error:  # whatever it is, the request is not let through
+        except Exception as error:  # any exception refuses the request
             return self._refuse(error)
 
     async def acheck(self, headers: Headers, method: str = "POST") -> VerifiedHook | HttpAnswer:
-        """Do as ``check`` without ever blocking the event loop on I/O."""
+        """Do the same as ``check`` without blocking the event loop."""
         try:
             return self._challenge(headers, method) or _proof(
                 await self._verifier.averify_headers(headers)
@@ -177,14 +186,14 @@ class Guard:
             return self._refuse(error)
 
     def _challenge(self, headers: Headers, method: str) -> HttpAnswer | None:
-        """The one-time verification of an event hook: its value, back as JSON.
+        """Answer the one-time verification of an event hook by returning its value as JSON.
 
-        https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request. Whether
-        Okta sends the secret along is not documented, so it is not asked for: who asks learns only
-        what they have sent, and events of theirs are refused.
+        https://developer.okta.com/docs/concepts/event-hooks/#one-time-verification-request. Okta
+        does not document whether this request carries the secret, so none is required. The response
+        contains only what the sender sent.
         """
         if not self._event_hook or method != "GET" or isinstance(headers, Iterator):
-            return None  # an iterator can be read once only
+            return None  # an iterator can be read only once
         values = header_values(headers, "x-okta-verification-challenge")
         if len(values) != 1 or len(values[0]) > MAX_CHALLENGE:
             return None
@@ -195,7 +204,7 @@ class Guard:
     def _refuse(self, error: Exception) -> HttpAnswer:
         try:
             refusal = _refusal(error)
-        except Exception as failure:  # an error whose own text or headers cannot be had
+        except Exception as failure:  # the text or headers of the error raised
             logger.error("%s raised %s", type(error).__name__, type(failure).__name__)
             refusal = HttpRefusal.of(ConfigurationError("the verifier failed"))
         if self._on_refusal is None:
@@ -212,7 +221,7 @@ class Guard:
 
 
 def _proof(hook: object) -> VerifiedHook:
-    """What a verifier returned, if it is a verdict; a custom verifier may return anything."""
+    """Check the result of a verifier; a custom verifier may return anything."""
     if not isinstance(hook, VerifiedHook):
         raise TypeError
     return hook
@@ -229,29 +238,29 @@ def _refusal(error: Exception) -> HttpRefusal:
 
 
 class PublicPaths:
-    """The paths that a middleware leaves open. It protects all others, known to it or not."""
+    """The paths that a middleware does not protect. It protects all others."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        """``paths``: absolute paths such as ``/healthz``, each open by itself, without patterns.
+        """``paths``: exact absolute paths such as ``/healthz``, without patterns.
 
-        Raises ``ConfigurationError`` for anything that could be read in two ways: only ASCII
-        letters, digits, ``-``, ``.``, ``_``, ``~`` and single slashes are accepted.
+        Raises ``ConfigurationError`` for ambiguous paths. Only ASCII letters, digits, ``-``,
+        ``.``, ``_``, ``~`` and single slashes are accepted.
         """
         if isinstance(paths, str) or not isinstance(paths, Iterable):
             raise ConfigurationError('public must be a list of paths such as ["/healthz"]')
         self._paths = frozenset(map(_plain_path, paths))
 
     def includes(self, mount: str, path: str, target: str | None, headers: Headers) -> bool:
-        """Tell whether a request is for a public path.
+        """Return whether a request is for a public path.
 
         ``mount``: the mount point of the application; empty at the root.
-        ``path``: the decoded path below it.
-        ``target``: the request target as it was sent, None where the server does not tell.
+        ``path``: the decoded path below the mount point.
+        ``target``: the request target as it was sent, or None if the server does not provide it.
         ``headers``: the request headers.
 
-        Mount point and path together must be an entry, and so must the target: a path that servers,
-        proxies and routers may read differently is protected. So is every path whose mount point
-        may come from a header: whoever sends it chooses what the router sees.
+        The mount point plus path must be an entry, and so must the target. A path that servers,
+        proxies and routers may read differently is therefore protected. A path is also protected if
+        its mount point may come from a header, because the sender could choose it.
         """
         full = mount + path
         if full not in self._paths or (target is not None and target.partition("?")[0] != full):
@@ -265,10 +274,11 @@ def decorated(
     configured: Callable[[], Guard],
     wrap: Callable[[Any, Callable[[], Guard]], Any],
 ) -> Any:
-    """What a decorator returns that is used bare, with nothing in its brackets, or with arguments.
+    """Return a decorated view or a decorator, for ``@protect``, ``@protect()`` and ``@protect(…)``.
 
-    ``configured`` returns the guard of the application's settings, when it is needed; ``wrap`` puts
-    a guard before a view.
+    ``first``, ``options``: the arguments of the decorator.
+    ``configured``: returns the guard from the application's settings; called when it is needed.
+    ``wrap``: puts a guard in front of a view.
     """
     if callable(first) and not isinstance(first, RequestVerifier):
         return wrap(first, configured)
@@ -282,14 +292,14 @@ def decorated(
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # a status that no RFC names
+    except ValueError:  # a status without a registered phrase
         return "Status"
 
 
 def environ_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the request headers of a WSGI environ (PEP 3333), Django's ``META`` included.
+    """Return the request headers of a WSGI environ (PEP 3333) or of Django's ``META``.
 
-    Servers join a header that comes twice with a comma there, which no token contains.
+    Servers join repeated headers with a comma, which no token contains.
     """
     return [
         (name[5:].replace("_", "-"), value)
@@ -301,7 +311,7 @@ def environ_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _plain_path(path: object) -> str:
     if type(path) is not str or not _PLAIN_PATH.fullmatch(path):
         raise ConfigurationError(
-            f"public has {path!r}; each entry must be a path such as /healthz, of letters, digits, "
-            "- . _ ~ and single slashes, without patterns and escapes"
+            f"public contains {path!r}; each entry must be a path such as /healthz, with letters, "
+            "digits, - . _ ~ and single slashes, without patterns or escapes"
         )
     return path

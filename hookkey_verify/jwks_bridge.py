@@ -1,8 +1,9 @@
-"""JwksBridge: the org's hook keys as a JWK Set, for authorization servers with a ``jwks_uri``.
+"""JwksBridge serves the org's hook keys as a JWK Set, for servers that read a ``jwks_uri``.
 
-Okta serves one public key at a time, behind credentials and in a form that JOSE libraries refuse;
-so administrators paste keys by hand. Behind this bridge a server follows every change by itself.
-Public keys are public: it needs no credentials. Mount it with ``serve`` of an adapter.
+Okta serves public keys one at a time, requires credentials, and uses a format that JOSE libraries
+reject, so administrators would copy keys by hand. With the bridge, an authorization server follows
+every change. The bridge needs no credentials, because public keys are public. Mount it with
+``serve`` of an adapter.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from .guard import HttpAnswer, HttpRefusal
 __all__ = ["HookKeyList", "JwksBridge", "JwksEndpoint"]
 
 RETRY: Final = 10.0
-"""Seconds between attempts while the org cannot be asked."""
+"""Seconds between attempts while the org is unreachable."""
 PATIENCE: Final = 10.0
-"""Seconds for which a request waits for the first set."""
+"""Seconds that a request waits for the first key set."""
 MAX_AGE_WHEN_STALE: Final = 30
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PROBLEM: Final = "the org's hook keys cannot be fetched"
@@ -48,46 +49,50 @@ class _Key(Protocol):
 
 @runtime_checkable
 class HookKeyList(Protocol):
-    """What a bridge asks: ``HookKeysClient``."""
+    """The client that a bridge uses: ``HookKeysClient`` or your own."""
 
     def list(self) -> Any:
-        """Return the org's keys, each with ``name`` and ``key_id``."""
+        """Return the org's hook keys, each with ``name`` and ``key_id``."""
         ...
 
     def public_key(self, key_id: str) -> PublicKey:
-        """Return the public half of one."""
+        """Return the public key with this id."""
         ...
 
 
 class JwksEndpoint:
-    """Serves one JWK Set; an ``Endpoint``. For ``TokenEndpoint.jwks``, which changes with it."""
+    """Serves a fixed JWK Set, such as ``TokenEndpoint.jwks``. It is an ``Endpoint``."""
 
     max_body = 0
 
     def __init__(self, jwks: dict[str, Any], *, max_age: int = 300) -> None:
-        """``max_age`` is for how many seconds others may keep it. Raises ``ConfigurationError``."""
+        """Serve ``jwks``, which others may cache for ``max_age`` seconds (0 to 86400, default 300).
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
         if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
             raise ConfigurationError('jwks must be a dict with a list of "keys"')
         self._set = _Set.of(jwks["keys"])
         self._max_age = whole_number("max_age", max_age, 0, 86_400)
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:  # noqa: ARG002
-        """Answer a request for the set. Raises nothing."""
+        """Answer a request for the key set. Raises nothing."""
         return _served(self._set, method, headers, self._max_age)
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
-        """Do as ``respond``; it never blocks."""
+        """Do the same as ``respond``. It does not block."""
         return self.respond(method, headers, body)
 
 
 class JwksBridge:
-    """Serves the org's hook keys, fetched when they are older than ``fresh_for``. Thread-safe.
+    """Serves the org's hook keys as a JWK Set and refreshes it on demand. Thread-safe.
 
-    One request fetches. The others get the last set meanwhile, with a short ``max-age``; it is
-    served on for ``stale_for`` while the org cannot be asked. Without one they wait, and the answer
-    is 503 after 10 seconds. A key
-    whose public half cannot be had or is refused fails the fetch: a set that lacks a key for no
-    reason would break whoever signs with it.
+    When the set is older than ``fresh_for``, one request refreshes it. Concurrent requests get the
+    old set with a short ``max-age``. While the org is unreachable, the old set is served for
+    ``stale_for``. Without a set, requests wait up to 10 seconds and then get 503.
+
+    If one public key cannot be fetched or is rejected, the whole refresh fails, because a set that
+    lacks a key would break every client that signs with it.
     """
 
     max_body = 0
@@ -101,12 +106,17 @@ class JwksBridge:
         stale_for: float = 86_400,
         clock: Clock = monotonic_clock,
     ) -> None:
-        """``client`` is a ``HookKeysClient``; ``names`` are the keys to serve, None all of them.
-        With a key goes its successor, whose name is the key's with a date (``rotate``).
+        """Create a bridge; the first request fetches the keys.
 
-        ``fresh_for`` (1 to 86400 seconds) bounds how long a new key is missing and a deleted one is
-        served, also at those who keep the set as long as its ``max-age`` says. ``stale_for`` is in
-        seconds, 0 to 30 days. ``clock`` returns monotonic seconds.
+        ``client``: a ``HookKeysClient``.
+        ``names``: the names of the keys to serve, with their successors from ``rotate`` (the name
+            plus a date). Default None: all keys.
+        ``fresh_for``: the seconds after which the set is refreshed, 1 to 86400, default 300. A new
+            key may be missing, and a deleted key served, for that long. Clients that respect
+            ``max-age`` do not add to it.
+        ``stale_for``: the seconds for which an old set is served while the org is unreachable, 0 to
+            2,592,000 (30 days), default 86400.
+        ``clock``: a function that returns monotonic seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -126,22 +136,22 @@ class JwksBridge:
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """Begin without locks that another thread held when the process was forked."""
+        """Replace the lock and the thread, which a forked child must not share with its parent."""
         self._fetching = threading.Lock()
-        # Of its own, so that a slow org holds up nobody else who needs a thread.
+        # A separate thread, so that a slow org does not occupy the threads of the application.
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="jwks-bridge")
 
     def __repr__(self) -> str:
         return f"JwksBridge({self._client!r})"
 
     def jwks(self) -> dict[str, Any]:
-        """Return the set. Raises ``KeyUnavailableError`` when there is none to be served."""
+        """Return the key set. Raises ``KeyUnavailableError`` if there is none."""
         self._refresh()
         document: dict[str, Any] = json.loads(self._current()[0].body)
         return document
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:  # noqa: ARG002
-        """Answer a request for the set. Raises nothing."""
+        """Answer a request for the key set. Raises nothing."""
         if method in ("GET", "HEAD"):
             self._refresh()
         return self._answer(method, headers)
@@ -152,7 +162,7 @@ class JwksBridge:
         headers: Headers,
         body: bytes,  # noqa: ARG002
     ) -> HttpAnswer:
-        """Do as ``respond`` without ever blocking the event loop: it fetches in a thread."""
+        """Do the same as ``respond`` without blocking the event loop; a thread fetches the keys."""
         others_fetch = self._is_servable() and self._fetching.locked()
         if method in ("GET", "HEAD") and self._is_due() and not others_fetch:
             work = asyncio.get_running_loop().run_in_executor(self._threads, self._refresh)
@@ -161,7 +171,6 @@ class JwksBridge:
         return self._answer(method, headers)
 
     def _answer(self, method: str, headers: Headers) -> HttpAnswer:
-        """Answer with what there is."""
         if method not in ("GET", "HEAD"):
             return _not_allowed()
         try:
@@ -174,7 +183,7 @@ class JwksBridge:
         return self._clock() - self._fetched
 
     def _refresh(self) -> None:
-        # Whoever waited here has what the one before fetched; whoever has a set need not wait.
+        # Wait only without a set. After waiting, check again whether another request fetched it.
         wait = 0 if self._is_servable() else PATIENCE
         if self._is_due() and self._fetching.acquire(timeout=wait):
             try:
@@ -184,7 +193,7 @@ class JwksBridge:
                 self._fetching.release()
 
     def _current(self) -> tuple[_Set, int]:
-        """The set and for how long others may keep it."""
+        """Return the set and its ``max-age``."""
         if self._set is None or not self._is_servable():
             raise KeyUnavailableError(_PROBLEM, retry_after=RETRY)
         left = self._fresh_for - self._age()
@@ -205,7 +214,7 @@ class JwksBridge:
         except Exception as error:
             self._tried = self._clock()
             level = logging.WARNING if isinstance(error, HookKeyApiError) else logging.ERROR
-            # The text of other errors may hold anything.
+            # Other exceptions may contain anything in their text.
             words = str(error) if isinstance(error, HookKeyError) else type(error).__name__
             logger.log(level, "JwksBridge: %s: %s", _PROBLEM, words)
             return
@@ -217,12 +226,12 @@ class JwksBridge:
     def _is_wanted(self, key: _Key) -> bool:
         if self._names is None or key.name in self._names:
             return True
-        name, _, date = key.name.rpartition(" ")  # a successor, as HookKeysClient.rotate names it
+        name, _, date = key.name.rpartition(" ")  # a successor named by HookKeysClient.rotate
         return name in self._names and _DATE.fullmatch(date) is not None
 
 
 class _Set(NamedTuple):
-    """A JWK Set as it is served."""
+    """A serialized JWK Set and its entity tag."""
 
     body: bytes
     tag: str

@@ -1,8 +1,8 @@
-"""Settings: arguments before environment before Okta's files. Reads, and builds nothing.
+"""Settings from arguments, environment variables and Okta's configuration files, in that order.
 
-Okta's SDKs read ``OKTA_CLIENT_*`` and, in the user's home and in the working directory,
-``okta.yaml`` with the same names under ``okta.client``; so do we, with the environment before the
-files and the working directory before the home. What is ours alone is named ``HOOKKEY_*``.
+Like Okta's SDKs, this reads ``OKTA_CLIENT_*`` and the same names under ``okta.client`` in
+``okta.yaml``, first in the working directory and then in the home directory. Our own settings are
+named ``HOOKKEY_*``.
 https://github.com/okta/okta-sdk-python#configuration-reference
 """
 
@@ -20,19 +20,19 @@ __all__ = ["HERE", "NAMES", "Name", "Settings"]
 
 MAX_FILE: Final = 64 * 1024
 HERE: Final = Path("okta.yaml")
-"""Okta's file in the working directory, which may be anybody's."""
+"""Okta's file in the working directory, which others may be able to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Where a setting may come from."""
+    """The sources of a setting."""
 
     variable: str
-    """In the environment."""
+    """The environment variable."""
     key: str | None = None
-    """In okta.yaml, below ``okta.client``; None: not there."""
+    """The key below ``okta.client`` in okta.yaml, or None."""
     secret: bool = False
-    """Whether its value must not be shown."""
+    """Whether the value must not be shown."""
 
 
 NAMES: Final[Mapping[str, Name]] = {
@@ -58,7 +58,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 
 class Settings:
-    """What is configured, and where each value came from."""
+    """The configured values and their origins."""
 
     def __init__(
         self,
@@ -68,13 +68,15 @@ class Settings:
         environ: Mapping[str, str] | None = None,
         files: tuple[Path, ...] | None = None,
     ) -> None:
-        """``given`` are arguments by the names of ``NAMES``; None counts as not given.
+        """Create settings; files are read when they are needed.
 
-        ``flags`` are the command line's names of these arguments, for errors to name.
-        ``environ`` and ``files`` (the first one wins) are for tests; None means this process's
-        environment, ``./okta.yaml`` and ``~/.okta/okta.yaml``.
+        ``given``: arguments by the names in ``NAMES``. None counts as not given.
+        ``flags``: the command-line flags of these arguments, for error messages.
+        ``environ``: the environment. Default None: that of this process.
+        ``files``: the configuration files; the first one that has a setting wins. Default None:
+            ``./okta.yaml`` and ``~/.okta/okta.yaml``.
 
-        Raises ``ConfigurationError`` for a name that does not exist.
+        Raises ``ConfigurationError`` for an unknown name.
         """
         given = {name: value for name, value in (given or {}).items() if value is not None}
         for name in given:
@@ -90,7 +92,7 @@ class Settings:
         return "Settings(…)"
 
     def text(self, name: str) -> str | None:
-        """Return a setting, or None. Raises ``ConfigurationError`` when it is not text."""
+        """Return a setting, or None. Raises ``ConfigurationError`` if it is not text."""
         value = self._find(name)[0]
         if value is None or isinstance(value, str):
             return value
@@ -99,7 +101,7 @@ class Settings:
         raise ConfigurationError(f"{self.place(name)} must be text")
 
     def need(self, name: str) -> str:
-        """Return a setting, or raise ``ConfigurationError`` that says where to put it."""
+        """Return a setting. If it is missing, ``ConfigurationError`` says where to set it."""
         value = self.text(name)
         if value is None:
             where = NAMES[name]
@@ -112,7 +114,7 @@ class Settings:
         return value
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Return a setting that is a list in a file, or words between commas or spaces."""
+        """Return a setting that is a list in a file, or text separated by commas or spaces."""
         value = self._find(name)[0]
         if value is None:
             return ()
@@ -123,7 +125,7 @@ class Settings:
         raise ConfigurationError(f"{self.place(name)} must be a list of words")
 
     def flag(self, name: str) -> bool:
-        """Return a setting that is true or false; false when it is not there."""
+        """Return a setting that is true or false; default false."""
         value = self._find(name)[0]
         if value is None or isinstance(value, bool):
             return value or False
@@ -133,11 +135,11 @@ class Settings:
         return flag
 
     def origin(self, name: str) -> str | None:
-        """Tell where a setting comes from: "argument", the variable, or the file; None: nowhere."""
+        """Return the origin of a setting: "argument", the variable, the file, or None."""
         return self._find(name)[1]
 
     def place(self, name: str) -> str:
-        """Tell where to change a setting: the argument, the variable or the key in a file."""
+        """Return where to change a setting: the argument, the variable or the key in a file."""
         where, origin = NAMES[name], self.origin(name)
         if origin == "argument":
             return self.flags.get(name, name)
@@ -150,7 +152,7 @@ class Settings:
             return self._given[name], "argument"
         where = NAMES[name]
         value = self._environ.get(where.variable)
-        if value:  # an empty variable is how shells and container files say "not set"
+        if value:  # shells and container files use an empty variable for "not set"
             return value, where.variable
         if where.key is not None:
             for path, settings in self._from_files():
@@ -174,7 +176,7 @@ def _okta_files() -> tuple[Path, ...]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a home that this process may not look into
+    except OSError:  # the process may not read the home directory
         return False
 
 
@@ -188,14 +190,14 @@ def _read(path: Path) -> Mapping[str, Any]:
         ) from None
     try:
         octets = path.read_bytes()
-        # Every scalar is a string here: a token of digits stays one. And nothing is merged, which
-        # makes gigabytes of a few lines.
+        # BaseLoader keeps every scalar a string, such as a token of digits, and does not expand
+        # merge keys, which can turn a few lines into gigabytes.
         document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506
-    except Exception:  # PyYAML raises what it likes for odd tags
+    except Exception:  # PyYAML raises many types for odd tags
         document = None
     settings = document
     for part in ("okta", "client"):
         settings = settings.get(part) if isinstance(settings, Mapping) else None
     if not isinstance(settings, Mapping):
-        raise ConfigurationError(f"{path} is not YAML with settings below okta.client")
+        raise ConfigurationError(f"{path} must be YAML with settings below okta.client")
     return settings

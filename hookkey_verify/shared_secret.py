@@ -1,9 +1,8 @@
-"""The two other ways in which Okta authenticates itself to a hook: a header, or Basic. Pure.
+"""Verifiers for the other two ways that Okta authenticates to hooks: a header or Basic. Pure.
 
-Each is a drop-in verifier for ``Guard`` and the adapters. Prefer OAuth with a hook key, which Okta
-offers for inline hooks but not for event hooks
-(https://developer.okta.com/docs/guides/common-hook-set-up-steps/): a secret that is sent with every
-request is known to whoever sees one.
+Use them in place of a ``HookVerifier``. Prefer OAuth with a hook key, because a secret that is sent
+with every request is disclosed by a single one. Okta offers OAuth for inline hooks but not for
+event hooks (https://developer.okta.com/docs/guides/common-hook-set-up-steps/).
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ _NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
 
 
 class HeaderSecret:
-    """The authentication field and secret that are entered with a hook in Okta.
+    """Verifies the authentication field and secret of a hook in Okta, in constant time.
 
-    Verified hooks have no claims and no kid, and never expire. Compared in constant time.
+    The ``VerifiedHook`` has no claims and no kid, and does not expire.
     """
 
     def __init__(self, *secrets: str, header: str = "Authorization") -> None:
-        """Several ``secrets`` are all accepted: to change one without a gap.
+        """Accept any of ``secrets`` (pass the old and the new one to change it) in ``header``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -59,33 +58,35 @@ class HeaderSecret:
         return f"HeaderSecret(header={self.header!r})"
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
-        """Raise ``WrongCredentialsError`` unless the header comes once and is one of the secrets.
+        """Verify that the header occurs once and equals one of the secrets.
 
-        The challenge's scheme is a name of ours, because a bare secret belongs to none.
+        Raises ``WrongCredentialsError``. Its challenge has a scheme of our own, because a bare
+        secret has no registered one.
         """
         values = header_values(headers, self.header.lower())
         return _verified(values, self._digests, "SharedSecret")
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
-        """Do as ``verify_headers``; it never blocks."""
+        """Do the same as ``verify_headers``. It does not block."""
         return self.verify_headers(headers)
 
 
 class BasicCredentials:
-    """A user name and a password (RFC 7617), entered in Okta as one ``Authorization`` value.
+    """Verifies a user name and password (RFC 7617), in constant time.
 
-    Verified hooks have no claims and no kid, and never expire. Compared in constant time.
+    In Okta, enter them as one ``Authorization`` value. The ``VerifiedHook`` has no claims and no
+    kid, and does not expire.
     """
 
     sent_by_browsers: Final = True
 
     def __init__(self, username: str, *passwords: str) -> None:
-        """Several ``passwords`` are all accepted: to change one without a gap.
+        """Accept any of ``passwords``; pass the old and the new one to change it.
 
         Raises ``ConfigurationError`` naming the argument.
         """
         if not isinstance(username, str) or not username or ":" in username:
-            raise ConfigurationError("username must be a string without colon")
+            raise ConfigurationError("username must be a non-empty string without a colon")
         secret_digests("a password", passwords)
         self._digests = secret_digests("a user name", [f"{username}:{each}" for each in passwords])
 
@@ -93,40 +94,42 @@ class BasicCredentials:
         return "BasicCredentials(…)"
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
-        """Raise ``WrongCredentialsError`` unless these are sent, once."""
+        """Verify that these credentials were sent once. Raises ``WrongCredentialsError``."""
         values = [_decoded(value) for value in header_values(headers, "authorization")]
         return _verified(values, self._digests, 'Basic realm="hook", charset="UTF-8"')
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
-        """Do as ``verify_headers``; it never blocks."""
+        """Do the same as ``verify_headers``. It does not block."""
         return self.verify_headers(headers)
 
 
 def basic_credentials(value: str) -> tuple[str, str] | None:
-    """Return user name and password of an ``Authorization`` value (RFC 7617); None: others."""
+    """Return the user name and password of an ``Authorization`` value (RFC 7617), or None."""
     username, colon, password = _decoded(value).partition(":")
     return (username, password) if colon else None
 
 
 def secret_digests(name: str, secrets: Any) -> tuple[bytes, ...]:
-    """Return what ``is_among`` compares. Raises ``ConfigurationError`` with that name."""
+    """Return digests for ``is_among``. Raises ``ConfigurationError`` naming the argument."""
     if not secrets or not all(isinstance(each, str) and each for each in secrets):
         raise ConfigurationError(f"{name} must be a non-empty string")
     if not all(each.isprintable() and each == each.strip() for each in secrets):
-        raise ConfigurationError(f"{name} must be printable, without white space around it")
+        raise ConfigurationError(
+            f"{name} must be printable, without leading or trailing white space"
+        )
     return tuple(_digest(each) for each in secrets)
 
 
 def is_among(sent: str, digests: tuple[bytes, ...]) -> bool:
-    """Tell whether this is one of the secrets."""
+    """Return whether this is one of the secrets."""
     digest = _digest(sent)
-    # Every digest is compared, so that time does not tell which one it is near to.
+    # All digests are compared, so that the time does not depend on which one matches.
     matches = [hmac.compare_digest(digest, each) for each in digests]
     return any(matches)
 
 
 def _digest(value: str) -> bytes:
-    """All of one length, so that comparing tells nothing about the secret's."""
+    """Return a digest of fixed length, so that a comparison does not reveal the secret's length."""
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -118,7 +118,9 @@ def test_files_are_read_only_when_they_are_needed(places: tuple[Path, Path]) -> 
 def test_broken_files(places: tuple[Path, Path], content: bytes) -> None:
     """The error names the file and nothing of what is in it."""
     places[0].write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"okta\.yaml is not YAML with settings") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"okta\.yaml must be YAML with settings"
+    ) as caught:
         Settings().text("token")
     assert "x" * 50 not in all_text(caught.value)
 
@@ -372,5 +374,5 @@ def test_a_home_that_cannot_be_read(places: tuple[Path, Path], monkeypatch: Any)
 def test_odd_tags(places: tuple[Path, Path], content: str) -> None:
     """PyYAML raises what it likes; we do not."""
     places[0].write_text(content)
-    with pytest.raises(ConfigurationError, match="is not YAML"):
+    with pytest.raises(ConfigurationError, match="must be YAML"):
         Settings().text("token")

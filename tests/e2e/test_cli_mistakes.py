@@ -83,7 +83,7 @@ def test_an_okta_yaml_that_cannot_be_read(token: str, content: str | bytes) -> N
         ("fire", "Hook"),
     ):
         done = run(*arguments)
-        assert (done.exit_code, "okta.yaml is not YAML" in done.output) == (2, True), arguments
+        assert (done.exit_code, "okta.yaml must be YAML" in done.output) == (2, True), arguments
 
 
 def test_a_setting_in_a_file_is_named_with_the_file() -> None:

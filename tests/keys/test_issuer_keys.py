@@ -511,6 +511,15 @@ def test_the_commonest_mix_up_is_named(signer: HookSigner) -> None:
     assert "access token" not in str(three.value)
 
 
+def test_a_long_payload_is_not_read_for_a_hint(signer: HookSigner) -> None:
+    """A payload of over 2,048 bytes under an unknown kid is refused without a hint."""
+    keys = StaticKeys.from_jwk(HookSigner.generate().public_jwk())
+    verifier = HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
+    with pytest.raises(UnknownKeyError) as caught:
+        verifier.verify(signer.sign({**claims(ISSUER), "filler": "x" * 2_048}))
+    assert "access token" not in str(caught.value)
+
+
 def test_a_warm_aget(signer: HookSigner) -> None:
     """A cached key is there at once, in a loop too."""
     with FaultServer(jwks(signer.public_jwk())) as server, issuer_keys(server) as keys:
