@@ -1,8 +1,9 @@
-"""TokenEndpoint: Okta's client assertion in, an access token for your hook out. No framework.
+"""TokenEndpoint exchanges Okta's client assertion for an access token for your hook.
 
-The client credentials grant (RFC 6749 section 4.4) with private_key_jwt (RFC 7523 section 2.2), as
-Okta's own servers want it (https://developer.okta.com/docs/guides/build-self-signed-jwt/); what
-Okta posts for hooks is not documented beyond that. Mount it with ``serve`` of an adapter.
+It implements the client credentials grant (RFC 6749 section 4.4) with private_key_jwt (RFC 7523
+section 2.2), as Okta's own servers do
+(https://developer.okta.com/docs/guides/build-self-signed-jwt/). Okta does not document its token
+requests for hooks beyond that. Mount it with ``serve`` of an adapter.
 """
 
 from __future__ import annotations
@@ -45,13 +46,14 @@ _HEADERS: Final = (
 
 
 class ClientSecret:
-    """A client that authenticates with a secret, Okta's other OAuth method.
+    """A client that authenticates with a client secret, Okta's other OAuth method.
 
-    In the form (``client_secret_post``, as Okta does) or by HTTP Basic (``client_secret_basic``).
+    The secret may be in the form (``client_secret_post``, which Okta uses) or in HTTP Basic
+    (``client_secret_basic``).
     """
 
     def __init__(self, client_id: str, *client_secrets: str) -> None:
-        """Several secrets are all accepted: to change one without a gap.
+        """Accept any of ``client_secrets``; pass the old and the new one to change it.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -62,19 +64,19 @@ class ClientSecret:
         return f"ClientSecret(client_id={self.client_id!r})"
 
     def matches(self, secret: str) -> bool:
-        """Tell whether this is one of the secrets, in a time that does not tell which."""
+        """Return whether this is one of the secrets, in constant time."""
         return is_among(secret, self._digests)
 
 
 Client = HookVerifier | VerifierByIssuer | ClientSecret
-"""One client that a ``TokenEndpoint`` knows, or with ``VerifierByIssuer`` several."""
+"""A client of a ``TokenEndpoint``; a ``VerifierByIssuer`` stands for several."""
 
 
 class TokenEndpoint:
-    """Issues access tokens to the clients that it knows. Thread-safe.
+    """Issues access tokens to configured clients. Thread-safe.
 
-    ``verifier`` protects the hook that gets them; ``keys`` and ``jwks`` are for verifiers
-    elsewhere. It is an ``Endpoint``: ``respond`` and ``arespond`` answer requests.
+    Protect the hook with ``verifier``. Verifiers in other processes use ``keys`` or ``jwks``. It is
+    an ``Endpoint``: ``respond`` and ``arespond`` answer requests.
     """
 
     max_body = MAX_BODY
@@ -90,14 +92,17 @@ class TokenEndpoint:
         lifetime: int = 300,
         clock: Clock = wall_clock,
     ) -> None:
-        """``clients`` are of ``HookVerifier.for_client_assertion`` with ``replay``, also several in
-        a ``VerifierByIssuer``, or secrets.
+        """Create an endpoint.
 
-        ``signing_key`` signs; of several the first does, and all are verified and published: to
-        change keys without a gap, add the new one at the end everywhere, then move it to the front,
-        then remove the old one ``lifetime`` later. ``issuer`` and ``audience`` become ``iss`` and
-        ``aud``; ``scopes`` are what may be asked for, and what is granted when nothing is.
-        ``lifetime`` is in seconds, 30 to 86400. ``clock`` returns epoch seconds.
+        ``clients``: one or more of ``HookVerifier.for_client_assertion`` with ``replay``,
+            ``VerifierByIssuer`` and ``ClientSecret``.
+        ``signing_key``: the key that signs the tokens. Of several keys, the first signs; all are
+            accepted and published. To rotate without a gap, append the new key everywhere, then
+            move it to the front, then remove the old key after ``lifetime``.
+        ``issuer``, ``audience``: the ``iss`` and ``aud`` of the tokens.
+        ``scopes``: the scopes that clients may request. All are granted to a request without scope.
+        ``lifetime``: the lifetime of the tokens, 30 to 86400 seconds, default 300.
+        ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -130,7 +135,7 @@ class TokenEndpoint:
 
     @property
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public keys as a JWK Set (RFC 7517 section 5), for verifiers elsewhere."""
+        """The public keys as a JWK Set (RFC 7517 section 5), for verifiers in other processes."""
         return {"keys": [dict(jwk) for jwk in self._jwks]}
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
@@ -144,7 +149,7 @@ class TokenEndpoint:
             return _refused(error)
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
-        """Do as ``respond`` without ever blocking the event loop on I/O."""
+        """Do the same as ``respond`` without blocking the event loop."""
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
@@ -154,16 +159,18 @@ class TokenEndpoint:
             return _refused(error)
 
     def _read(self, method: str, headers: Headers, body: bytes) -> _Request:
-        """Validate everything except the assertion, which is expensive to verify."""
+        """Check everything except the assertion, which is expensive to verify."""
         if method != "POST":
-            raise _RefusedError(405, "invalid_request", "only POST is answered", ("Allow", "POST"))
+            raise _RefusedError(405, "invalid_request", "use POST", ("Allow", "POST"))
         content_types, credentials = pick_headers(headers, ("content-type", "authorization"))
         form = _form(content_types, body)
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise _RefusedError(400, "invalid_request", "grant_type is missing")
         if grant_type != "client_credentials":
-            raise _RefusedError(400, "unsupported_grant_type", "only client_credentials is known")
+            raise _RefusedError(
+                400, "unsupported_grant_type", "grant_type must be client_credentials"
+            )
         scope = form.get("scope", self._all_scopes)
         if credentials:
             return self._with_header(credentials, form, scope)
@@ -174,68 +181,78 @@ class TokenEndpoint:
     def _with_header(
         self, credentials: Sequence[str], form: Mapping[str, str], scope: str
     ) -> _Request:
-        """RFC 6749 section 2.3.1, the first form."""
+        """Authenticate with HTTP Basic (RFC 6749 section 2.3.1)."""
         others = {"client_secret", "client_assertion", "client_assertion_type"}
         if not others.isdisjoint(form):  # RFC 6749 section 2.3
-            raise _RefusedError(400, "invalid_request", "a client authenticates in one way")
+            raise _RefusedError(
+                400, "invalid_request", "use only one method of client authentication"
+            )
         given = basic_credentials(credentials[0]) if len(credentials) == 1 else None
         client_id, secrets_given = "", tuple[str, ...]()
         if given is not None:
-            # Some clients do not encode the two, as the section wants; others do.
+            # The section requires both to be form-encoded; some clients do not do that.
             client_id, secrets_given = _decoded(given[0]), (given[1], _decoded(given[1]))
-        client = self._secrets.get(client_id, _NOBODY)
+        client = self._secrets.get(client_id, _UNKNOWN_CLIENT)
         matches = [client.matches(each) for each in secrets_given]
-        if not any(matches) or client is _NOBODY or form.get("client_id", client_id) != client_id:
-            # RFC 6749 section 5.2: a client that used the header gets the challenge.
+        if (
+            not any(matches)
+            or client is _UNKNOWN_CLIENT
+            or form.get("client_id", client_id) != client_id
+        ):
+            # RFC 6749 section 5.2: a client that used the header gets a challenge.
             basic = ("WWW-Authenticate", 'Basic realm="token"')
-            problem = "the credentials in the header are not those of a client"
+            problem = "the credentials in the Authorization header are wrong"
             raise _RefusedError(401, "invalid_client", problem, basic)
         return _Request(self._granted(client_id, scope))
 
     def _with_assertion(self, form: Mapping[str, str], scope: str) -> _Request:
-        """RFC 7521 section 4.2."""
+        """Authenticate with a client assertion (RFC 7521 section 4.2)."""
         if "client_secret" in form:  # RFC 6749 section 2.3
-            raise _RefusedError(400, "invalid_request", "a client authenticates in one way")
+            raise _RefusedError(
+                400, "invalid_request", "use only one method of client authentication"
+            )
         if "client_assertion" not in form or "client_assertion_type" not in form:
-            missing = "client_assertion and client_assertion_type belong together"
+            missing = "send both client_assertion and client_assertion_type"
             raise _RefusedError(400, "invalid_request", missing)
         if form["client_assertion_type"] != ASSERTION_TYPE:
-            raise _RefusedError(401, "invalid_client", "client_assertion_type is not known")
+            raise _RefusedError(401, "invalid_client", "client_assertion_type is not supported")
         assertion = form["client_assertion"]
         if self._assertions is None:
-            raise _RefusedError(401, "invalid_client", "assertions are not known here")
+            raise _RefusedError(401, "invalid_client", "no client uses assertions")
         verifier = self._assertions.select(assertion)
         client_id = verifier.policy.subject or ""
         if form.get("client_id", client_id) != client_id:
-            raise _RefusedError(401, "invalid_client", "client_id is not the assertion's")
-        # Before the assertion is used up.
+            raise _RefusedError(
+                401, "invalid_client", "client_id is not the subject of the assertion"
+            )
+        # The scopes are checked before the assertion is used.
         return _Request(self._granted(client_id, scope), assertion, verifier)
 
     def _with_secret(self, form: Mapping[str, str], scope: str) -> _Request:
-        """RFC 6749 section 2.3.1, the second form."""
+        """Authenticate with a secret in the form (RFC 6749 section 2.3.1)."""
         client_id, secret = form.get("client_id"), form.get("client_secret")
         if client_id is None or secret is None:
-            raise _RefusedError(401, "invalid_client", "there are no credentials")
-        client = self._secrets.get(client_id, _NOBODY)
-        if not client.matches(secret) or client is _NOBODY:
+            raise _RefusedError(401, "invalid_client", "client authentication is missing")
+        client = self._secrets.get(client_id, _UNKNOWN_CLIENT)
+        if not client.matches(secret) or client is _UNKNOWN_CLIENT:
             raise _RefusedError(401, "invalid_client", "client_id or client_secret is wrong")
         return _Request(self._granted(client_id, scope))
 
     def _issue(self, grant: _Grant) -> HttpAnswer:
         now, jti = int(self._clock()), hexlify(os.urandom(16))
-        # RFC 9068 section 2.2. Everything in it was written as JSON, or is a number.
+        # RFC 9068 section 2.2. All parts are serialized JSON or numbers.
         times = b',"iat":%d,"exp":%d,"jti":"%b"}' % (now, now + self._lifetime, jti)
         token = self._sign(grant.claims + times)
         return HttpAnswer(200, _HEADERS, b'{"access_token":"' + token + grant.rest)
 
     def _granted(self, client_id: str, scopes: str) -> _Grant:
-        """Judge the scopes, and write what all tokens of this client with them have in common."""
+        """Check the scopes; return what all tokens of this client with these scopes share."""
         known = self._grants.get((client_id, scopes))
         if known is not None:
             return known
         wanted = frozenset(scopes.split(" "))  # RFC 6749 section 3.3: single spaces
         if not wanted <= self._scopes:
-            raise _RefusedError(400, "invalid_scope", "a scope is not one that may be asked for")
+            raise _RefusedError(400, "invalid_scope", "a requested scope is not available")
         scope = " ".join(sorted(wanted))
         claims = {**self._claims, "sub": client_id, "client_id": client_id, "scope": scope}
         # Okta fails without expires_in (release note OKTA-702184).
@@ -243,20 +260,20 @@ class TokenEndpoint:
         grant = _Grant(json.dumps(claims)[:-1].encode(), b'",' + json.dumps(rest)[1:].encode())
         if len(self._grants) >= MAX_GRANTS:
             self._grants.clear()
-        if len(scopes) <= len(self._all_scopes):  # else it repeats some, as often as it likes
+        if len(scopes) <= len(self._all_scopes):  # a longer one repeats scopes
             self._grants[client_id, scopes] = grant
         return grant
 
 
 class _Grant(NamedTuple):
-    """The beginning of a payload and the end of an answer."""
+    """The start of a token payload and the end of a response body."""
 
     claims: bytes
     rest: bytes
 
 
 class _Request(NamedTuple):
-    """What a client shall be given; with a verifier it is yet to prove who it is."""
+    """A checked request. With a verifier, the assertion still has to be verified."""
 
     grant: _Grant
     assertion: str = ""
@@ -264,7 +281,7 @@ class _Request(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """An answer of RFC 6749 section 5.2."""
+    """An error response of RFC 6749 section 5.2."""
 
     def __init__(self, status: int, code: str, description: str, *headers: tuple[str, str]) -> None:
         super().__init__(description)
@@ -273,19 +290,19 @@ class _RefusedError(Exception):
         self.headers = headers
 
 
-_NOBODY: Final = ClientSecret("nobody", secrets.token_hex(32))
-"""In the place of a client that is not there, so that time does not tell which ones are."""
+_UNKNOWN_CLIENT: Final = ClientSecret("unknown", secrets.token_hex(32))
+"""Compared in place of an unknown client, so that the time does not reveal client ids."""
 
 
 def _want_no_other_audience(hook: VerifiedHook, request: _Request) -> None:
-    """Refuse an assertion that names another party as well, which could then use it here."""
+    """Refuse an assertion that has another audience too, which could reuse it here."""
     known, named = request.verifier and request.verifier.policy.audiences, hook.audience
     if not known or not known.issuperset(named) or len(set(named)) != len(named):
         raise AudienceError("aud", "it must contain only configured audiences, each once")
 
 
 def _decoded(text: str) -> str:
-    """RFC 6749 appendix B."""
+    """Decode a form-encoded value (RFC 6749 appendix B)."""
     return unquote_plus(text, errors="replace")
 
 
@@ -294,7 +311,7 @@ def _refused(error: Exception) -> HttpAnswer:
         logger.info("a token was refused: %s: %s", error.code, error)
         return _error(error.status, error.code, str(error), error.headers)
     if not isinstance(error, HookKeyError):
-        logger.error("the token endpoint met %s", type(error).__name__)
+        logger.error("the token endpoint raised %s", type(error).__name__)
         return _error(500, "server_error", "the token endpoint failed")
     level = logging.ERROR if error.status_code == 500 else logging.INFO
     logger.log(level, "a token was refused: %s", error)
@@ -316,9 +333,9 @@ def _error(
 def _signing_keys(given: SigningKey | Sequence[SigningKey]) -> list[SigningKey]:
     keys = _several(given)
     if not keys or not all(isinstance(key, SigningKey) for key in keys):
-        raise ConfigurationError("signing_key must be a SigningKey, or several")
+        raise ConfigurationError("signing_key must be a SigningKey or a list of them")
     if len({key.kid for key in keys}) != len(keys):
-        raise ConfigurationError("two keys of signing_key have the same kid")
+        raise ConfigurationError("the keys of signing_key must have different kids")
     return keys
 
 
@@ -338,28 +355,30 @@ def _known(clients: Any) -> tuple[VerifierByIssuer | None, dict[str, ClientSecre
             verifiers.append(client)
     ids = [*map(_client_id, verifiers), *(client.client_id for client in secrets)]
     if not ids:
-        raise ConfigurationError("clients must be a HookVerifier or a ClientSecret, or several")
+        raise ConfigurationError("clients must be a HookVerifier, a ClientSecret or a list of them")
     if len(set(ids)) != len(ids):
-        raise ConfigurationError("two of clients have the same client id")
+        raise ConfigurationError("clients must have different client ids")
     assertions = VerifierByIssuer(*verifiers) if verifiers else None
     return assertions, {client.client_id: client for client in secrets}
 
 
 def _client_id(client: Any) -> str:
-    """Whose assertions it accepts, if they are held to what an endpoint must hold them to."""
+    """Return the client id of a verifier after checking that it is strict enough."""
     if not isinstance(client, HookVerifier):
         raise ConfigurationError("clients must be HookVerifier or ClientSecret objects")
     policy = client.policy
     if policy.subject is None or policy.issuers != frozenset({policy.subject}):
-        raise ConfigurationError("clients must be made with HookVerifier.for_client_assertion")
+        raise ConfigurationError(
+            "create the verifiers in clients with HookVerifier.for_client_assertion"
+        )
     if policy.audiences is None:
-        raise ConfigurationError("the verifier of a client must know the token_url")
+        raise ConfigurationError("the verifier of a client must have a token_url")
     if policy.max_lifetime is None or policy.max_lifetime > MAX_ASSERTION_LIFETIME:
-        raise ConfigurationError("assertions may live for an hour at most: max_lifetime=3600")
+        raise ConfigurationError("max_lifetime of a client's verifier must be 3600 or less")
     if not client.single_use:
         raise ConfigurationError(
-            "an assertion is good for one token: give its verifier replay=MemoryReplayStore(), or "
-            "with more than one process ValkeyReplayStore"
+            "an assertion must be single use: pass replay=MemoryReplayStore() to its verifier, or "
+            "ValkeyReplayStore if there are several processes"
         )
     return policy.subject
 
@@ -367,9 +386,9 @@ def _client_id(client: Any) -> str:
 def _form(content_types: Sequence[str], body: bytes) -> dict[str, str]:
     media_types = [each.partition(";")[0].strip().lower() for each in content_types]
     if media_types != [_FORM]:
-        raise _RefusedError(400, "invalid_request", f"the content must be {_FORM}")
+        raise _RefusedError(400, "invalid_request", f"the Content-Type must be {_FORM}")
     if len(body) > MAX_BODY:
-        raise _RefusedError(413, "invalid_request", f"at most {MAX_BODY} bytes are read")
+        raise _RefusedError(413, "invalid_request", f"the body is longer than {MAX_BODY} bytes")
     try:
         return read_form(body, _ESCAPED)
     except FormError as error:

@@ -1,8 +1,8 @@
-"""What the claims must say: step 6 of a verification. Pure.
+"""The rules for claims: step 6 of a verification. Pure.
 
-Presence and type are judged apart: 0, "", [] and null are values that are there. Boolean is not a
-number (``type(x)``, because ``isinstance(True, int)``). No arithmetic is done on a claim before its
-range is known. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
+Presence and type are checked separately: 0, "", [] and null are present. Types are compared with
+``type(x)``, because ``isinstance(True, int)`` is true. The range of a number is checked before any
+arithmetic. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from ..errors import (
 __all__ = ["ClaimsPolicy", "audiences", "client_ids", "granted_scopes"]
 
 MAX_NUMERIC_DATE = 2**53
-"""Where a double stops telling seconds apart; nothing valid lies beyond."""
+"""The largest range in which a double represents whole seconds exactly."""
 
 # cid: Okta; client_id: RFC 9068; azp: OpenID Connect Core section 2.
 CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
 _STRINGS = ("iss", "sub", "jti")
 _CLIENT_AND_SCOPES = frozenset({*CLIENT_ID_CLAIMS, "scp", "scope"})
 _TYPED = frozenset({*_STRINGS, *_CLIENT_AND_SCOPES, "aud", "exp", "nbf", "iat"})
-"""Claims whose type is checked, so that null is refused anyway."""
+"""Claims whose type is checked, which also refuses null."""
 
 
 class ClaimsPolicy:
-    """The expected claims. None: not checked. Times are in seconds. Never changed once made."""
+    """The expected values of claims. None means unchecked. Times are in seconds. Immutable."""
 
-    # Neither a dataclass, whose module takes 4 ms to import, nor a tuple, whose members are slow.
+    # The dataclasses module takes 4 ms to import, and members of a named tuple are slow.
     __slots__ = (
         "audiences",
         "client_id",
@@ -84,8 +84,8 @@ class ClaimsPolicy:
     def expected(self, claim: str) -> Expected:
         """Return the configured value of ``claim``, or None if the policy does not restrict it.
 
-        ``claim`` is iss, aud, sub, cid or scp. Of a tuple any value matches; of the scopes of scp
-        all are required.
+        ``claim`` is iss, aud, sub, cid or scp. One value of a tuple must match, but all scopes of
+        scp are required.
         """
         if claim == "sub":
             return self.subject
@@ -97,7 +97,7 @@ class ClaimsPolicy:
         return tuple(sorted(values)) if len(values) > 1 or claim == "scp" else next(iter(values))
 
     def check(self, claims: Mapping[str, Any], now: float) -> None:
-        """Raise the first ``HookVerificationError`` that applies at ``now`` (epoch seconds)."""
+        """Check the claims at ``now`` (epoch seconds). Raises a ``HookVerificationError``."""
         if not self.required.issubset(claims):
             name = min(self.required - claims.keys())
             raise MissingClaimError(name, expected=self.expected(name))
@@ -115,7 +115,7 @@ class ClaimsPolicy:
             raise AudienceError("aud", expected=self.expected("aud"))
         if self.subject is not None and claims["sub"] != self.subject:
             raise SubjectError("sub", expected=self.subject)
-        # Assertions name neither client nor scopes, so they are spared two tuples.
+        # Assertions have neither, which saves two tuples.
         if self.client_id or self.scopes or not _CLIENT_AND_SCOPES.isdisjoint(claims):
             self._check_client_and_scopes(claims)
 
@@ -124,7 +124,7 @@ class ClaimsPolicy:
         if self.client_id is not None:
             if not clients:
                 raise MissingClaimError("cid", expected=self.client_id)
-            for client in clients:  # all of them, or one could hide behind the other
+            for client in clients:  # all must match, or one could hide another
                 if client != self.client_id:
                     raise ClientIdError("cid", expected=self.client_id)
         if not self.scopes.issubset(granted_scopes(claims)):
@@ -133,8 +133,8 @@ class ClaimsPolicy:
     def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
         expires_at = _numeric_date(claims, "exp")
         earliest, latest = now - self.leeway, now + self.leeway
-        # Each comparison is the one that must hold: a clock that returns NaN refuses everything.
-        if not earliest < expires_at:  # RFC 7519 section 4.1.4: on or after exp is too late
+        # Each comparison states what must hold, so a clock that returns NaN refuses every token.
+        if not earliest < expires_at:  # RFC 7519 section 4.1.4: not on or after exp
             raise TokenExpiredError("exp", expected=self.leeway)
         if "nbf" in claims and not _numeric_date(claims, "nbf") <= latest:
             raise TokenNotYetValidError("nbf", expected=self.leeway)
@@ -144,7 +144,7 @@ class ClaimsPolicy:
             if not issued_at <= latest:
                 raise IssuedInFutureError("iat", expected=self.leeway)
         if self.max_lifetime is not None:
-            # iat is the sender's word and optional, so the distance from now is capped as well.
+            # iat is optional and chosen by the sender, so the time from now is limited as well.
             if not expires_at - latest <= self.max_lifetime:
                 raise LifetimeError("exp", expected=self.max_lifetime)
             if issued_at is not None and expires_at - issued_at > self.max_lifetime:
@@ -161,7 +161,7 @@ def _numeric_date(claims: Mapping[str, Any], name: str) -> float:
 
 
 def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return ``aud`` as a tuple; absent is empty. Raises ``InvalidClaimError`` for other types."""
+    """Return ``aud`` as a tuple, empty if absent. Raises ``InvalidClaimError`` for other types."""
     if "aud" not in claims:
         return ()
     value = claims["aud"]
@@ -171,15 +171,15 @@ def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def client_ids(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return every client id that the token names. Raises ``InvalidClaimError`` for other types."""
+    """Return all client ids of the token. Raises ``InvalidClaimError`` for other types."""
     return _strings("cid", [claims[name] for name in CLIENT_ID_CLAIMS if name in claims])
 
 
 def granted_scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return ``scp``, or else ``scope``; absent is empty.
+    """Return the scopes of ``scp`` or, without it, of ``scope``; empty if both are absent.
 
-    Either is a list (Okta's ``scp``) or words in a string (``scope`` of RFC 9068), as other servers
-    mix them. Raises ``InvalidClaimError`` for other types.
+    Each may be a list, like Okta's ``scp``, or a string, like ``scope`` of RFC 9068, because other
+    servers mix the two. Raises ``InvalidClaimError`` for other types.
     """
     for name in ("scp", "scope"):
         if name in claims:

@@ -83,22 +83,22 @@ class JsonLimits:
 
 
 DOCUMENT = JsonLimits(containers=1_000, members=20_000, values=20_000)
-"""The limits of what a configured server or file says: a JWK Set, the list of an org's keys."""
+"""Limits for documents of configured servers: a JWK Set, the list of an org's keys."""
 
 
 def base64url_decode(text: bytes) -> bytes:
     """Decode unpadded, canonical base64url (RFC 7515 section 2).
 
-    Raises ``EncodingError`` for any other character, padding, an impossible length, or spare bits
+    Raises ``EncodingError`` for other characters, padding, an impossible length, or unused bits
     that are not zero.
     """
     return a2b_base64(checked_base64(text))
 
 
 def checked_base64(text: bytes) -> bytes:
-    """Return canonical base64url as padded base64: checked here, for ``a2b_base64`` to decode.
+    """Check canonical base64url and return it as padded base64 for ``a2b_base64``.
 
-    Raises what ``base64url_decode`` raises.
+    Raises the same errors as ``base64url_decode``.
     """
     padding, last_characters = _ENDS[len(text) & 3]
     base64 = text.translate(_TO_BASE64)
@@ -135,11 +135,11 @@ def json_list(data: bytes, limits: JsonLimits = DOCUMENT) -> list[Any]:
 
 
 def skimmed_member(data: bytes, name: str, limits: JsonLimits) -> str | None:
-    """Return a string member of a JSON object whose signature has not been verified.
+    """Return a string member of an unverified JSON object, or None.
 
-    Cheaper than ``json_object``, because numbers are not converted. Duplicate names and lone
-    surrogates are not noticed, so the result may choose who reads the object, and nothing else.
-    Raises ``EncodingError`` for what is not JSON, and for more structure than ``limits`` allows.
+    This is cheaper than ``json_object``, because numbers are not converted. It does not detect
+    duplicate names and lone surrogates, so use the result only to select a verifier. Raises
+    ``EncodingError`` for invalid JSON and for more structure than ``limits`` allows.
     """
     value = _parsed(data, limits, _SKIMMER)
     member = value.get(name) if type(value) is dict else None
@@ -161,15 +161,15 @@ def _parsed(data: bytes, limits: JsonLimits, scan: _Scan) -> object:
         problem = "is not valid JSON in UTF-8"
     else:
         return value
-    raise EncodingError(problem)  # here, so that no context holds the document
+    raise EncodingError(problem)  # outside of except, so that no context contains the document
 
 
 class _RefusedError(ValueError):
-    """Valid for Python's parser, refused by us."""
+    """Python's parser accepts this, but we do not."""
 
 
 def _check_structure(data: bytes, limits: JsonLimits) -> None:
-    """Refuse a text with more structure than the limits allow; linear, whatever the text is."""
+    """Refuse a text with more structure than the limits allow, in linear time."""
     if _excess(data.translate(None, _NO_PUNCTUATION), limits) is None:
         return
     # Count again without string contents. After escaped quotes are removed, every other part
@@ -184,7 +184,7 @@ def _check_structure(data: bytes, limits: JsonLimits) -> None:
 
 
 def _excess(punctuation: bytes, limits: JsonLimits) -> str | None:
-    """Name the limit that is exceeded, if any."""
+    """Return the name of the exceeded limit, or None."""
     containers = punctuation.count(b"{") + punctuation.count(b"[")
     if containers > limits.containers:
         return f"{limits.containers} objects and lists"
@@ -209,7 +209,7 @@ def _refuse_lone_surrogates(value: object) -> None:
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _RefusedError("has two members of one name")
+        raise _RefusedError("has two members with the same name")
     return members
 
 
@@ -230,7 +230,7 @@ def _after_space(text: str, index: int) -> int:
 
 
 def _scanner(**hooks: Any) -> _Scan:
-    """The parser of a decoder, without what raw_decode does around it."""
+    """Return the scanner of a decoder, without the overhead of raw_decode."""
     return json.JSONDecoder(**hooks).scan_once  # type: ignore[attr-defined, no-any-return]
 
 
