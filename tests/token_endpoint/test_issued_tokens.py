@@ -233,8 +233,8 @@ def test_clients(keys: StaticKeys) -> None:
         (HookVerifier(keys, **loose, **once), "3600 or less"),
         (verifier_of(keys, max_lifetime=3601), "3600 or less"),
         (verifier_of(keys, replay=None), "replay=MemoryReplayStore"),
-        ([verifier_of(keys), verifier_of(keys)], "same client id"),
-        ([verifier_of(keys), ClientSecret(CLIENT_ID, "x")], "same client id"),
+        ([verifier_of(keys), verifier_of(keys)], "different client ids"),
+        ([verifier_of(keys), ClientSecret(CLIENT_ID, "x")], "different client ids"),
     ):
         with pytest.raises(ConfigurationError, match=problem):
             endpoint_of(clients)
