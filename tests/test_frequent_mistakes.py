@@ -237,7 +237,7 @@ def test_unknown_kid(org: Org) -> None:
     ("url", "problem"),
     [
         ("https://127.0.0.1:9", "the connection was refused or lost (https://127.0.0.1:9)"),
-        ("https://acme.invalid", "the name of the host is not known (https://acme.invalid)"),
+        ("https://acme.invalid", "the host name cannot be resolved (https://acme.invalid)"),
     ],
 )
 def test_unreachable_org(org: Org, url: str, problem: str) -> None:

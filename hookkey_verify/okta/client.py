@@ -1,4 +1,4 @@
-"""HookKeysClient: the six hook-key endpoints of Okta's management API, and rotation.
+"""HookKeysClient manages and rotates hook keys through Okta's management API.
 
 https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookKey/
 """
@@ -45,11 +45,11 @@ _SLACK: Final = 2.0
 
 
 class HookKeysClient:
-    """Manages the hook keys of one org. Thread-safe; use it as a context manager, or close it.
+    """Manages the hook keys of one org. Thread-safe. Close it, or use it as a context manager.
 
-    Every method raises the ``HookKeyApiError`` that fits the answer, and ``ConfigurationError`` for
-    an argument that cannot be right, before anything is sent. Reading needs okta.inlineHooks.read,
-    changing okta.inlineHooks.manage.
+    All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
+    ``ConfigurationError`` before a request is sent. Reading requires okta.inlineHooks.read, and
+    changes require okta.inlineHooks.manage.
     """
 
     def __init__(
@@ -65,12 +65,15 @@ class HookKeysClient:
         clock: Clock = monotonic_clock,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """``timeout`` is in seconds, for one answer in all.
+        """Create a client.
 
-        What does no harm when it is done twice (reading, renaming, deleting) is tried again when
-        Okta's rate limit is exhausted or Okta is down for a moment, for at most ``max_wait``
-        seconds of waiting (0: never); ``on_wait`` is called with the seconds before each wait. The
-        other arguments are those of ``HookKeys``; ``sleep`` waits.
+        ``org_url``, ``credentials``, ``verify``, ``proxies``: as for ``HookKeys``.
+        ``timeout``: the time for one complete response, 0.05 to 3600 seconds, default 30.
+        ``max_wait``: the longest total wait, 0 to 3600 seconds, for retries of idempotent requests
+            (reading, renaming, deleting) when Okta's rate limit is exhausted or Okta is briefly
+            unavailable. 0: no retries.
+        ``on_wait``: a function that is called with the seconds of each wait. Default None.
+        ``clock``, ``sleep``: monotonic time in seconds, and how to wait.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -89,10 +92,10 @@ class HookKeysClient:
 
     @classmethod
     def from_env(cls, **options: Any) -> HookKeysClient:
-        """Make a client of what ``OKTA_CLIENT_*`` and okta.yaml say (``hookkey_verify.settings``).
+        """Create a client from ``OKTA_CLIENT_*`` and okta.yaml (``hookkey_verify.settings``).
 
-        ``options`` are arguments of the client, or settings by name; they come first. Raises
-        ``ConfigurationError`` naming what is missing and where to put it.
+        ``options`` are arguments of the client, or settings by name; they override settings. Raises
+        ``ConfigurationError`` naming what is missing and where to set it.
         """
         return cls(**arguments_from_env(options))
 
@@ -109,15 +112,15 @@ class HookKeysClient:
         self.close()
 
     def list(self) -> HookKeyList:
-        """Return all keys of the org, without their public halves."""
+        """Return all hook keys of the org, without their public keys."""
         return self._listed()[0]
 
     def create(self, name: str) -> HookKey:
-        """Make a key pair, of which Okta keeps the private half; return it with the public one.
+        """Create a key pair in Okta, which keeps the private key; return it with the public key.
 
-        When the answer is lost on its way, the org's list tells whether the key was made; nothing
-        is ever sent twice. Raises ``ValidationFailedError`` when the name is taken, and
-        ``KeyLimitError`` when the org has 50 keys.
+        The request is never repeated. If its response is lost, the org's list of keys shows whether
+        the key was created. Raises ``ValidationFailedError`` if the name is taken and
+        ``KeyLimitError`` if the org has 50 keys.
         """
         began = self._clock()
         try:
@@ -132,22 +135,22 @@ class HookKeysClient:
         return self._recovered(name, began, lost)
 
     def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002 - Okta's name for it
-        """Return the key with this ``id`` (``HKY…``); ``expand`` asks for its public half too."""
+        """Return the key with this ``id`` (``HKY…``); with ``expand``, including its public key."""
         path = _path(id) + ("?expand=publickey" if expand else "")
         return HookKey.from_document(self._exchange("GET", path).json_object())
 
     def public_key(self, key_id: str) -> PublicKey:
-        """Return the public half of the key whose ``keyId`` this is.
+        """Return the public key with this ``keyId``.
 
-        Raises ``KeyRejectedError`` when the document is not acceptable.
+        Raises ``KeyRejectedError`` if the key document is not acceptable.
         """
         answer = self._exchange("GET", f"{HOOK_KEYS}/public/{_segment('key_id', key_id)}")
         return PublicKey.from_document(answer.json_object(), expected_kid=key_id)
 
     def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
-        """Change the name, which is all that can be changed; return the key.
+        """Rename a key and return it. Nothing else can be changed.
 
-        Raises ``ValidationFailedError`` when the name is taken.
+        Raises ``ValidationFailedError`` if the name is taken.
         """
         path, body = _path(id), {"name": _checked_name(name)}
         try:
@@ -156,13 +159,13 @@ class HookKeysClient:
             raise self._why_refused(error, name, creates=False) from None
 
     def delete(self, id: str) -> None:  # noqa: A002
-        """Delete a key for good. Raises ``KeyInUseError`` when an inline hook uses it."""
+        """Delete a key permanently. Raises ``KeyInUseError`` if an inline hook uses it."""
         try:
             self._exchange("DELETE", _path(id))
         except (NotFoundError, TransportError):
             raise
         except HookKeyApiError as error:
-            # Which error Okta answers with is not documented; whether the key is used is.
+            # Okta does not document the error, but whether a key is used.
             if error.status in (400, 409) and self._is_used(id):
                 raise _as(KeyInUseError, error) from None
             raise
@@ -173,11 +176,12 @@ class HookKeysClient:
         return next((key for key in self.list() if key.name == name), None)
 
     def rotate(self, name: str, *, successor: str | None = None) -> Rotation:
-        """Begin to replace the key of this name: create its successor, unless that exists already.
+        """Start to replace the key with this name: create its successor unless it exists.
 
-        ``successor`` is the new key's name; None makes it from the old one and today's date (UTC).
-        Give the successor's public key to whoever verifies, let the inline hooks use it, then call
-        ``finish`` of what is returned. Raises ``NotFoundError`` when there is no key ``name``.
+        ``successor``: the name of the new key. Default None: ``name`` and today's date (UTC).
+
+        Then distribute the successor's public key, select it in the inline hooks, and call
+        ``finish`` of the result. Raises ``NotFoundError`` if there is no key ``name``.
         """
         _checked_name(name)
         successor = _dated(name) if successor is None else _checked_name(successor)
@@ -195,7 +199,7 @@ class HookKeysClient:
         return Rotation(client=self, old=old, new=self._with_public_key(new))
 
     def jwks(self) -> dict[str, Any]:
-        """Return the public halves of all keys as a JWK Set (RFC 7517 section 5)."""
+        """Return the public keys of all hook keys as a JWK Set (RFC 7517 section 5)."""
         keys = [self.public_key(key.key_id) for key in self.list()]
         return {"keys": [key.as_jwk() for key in keys]}
 
@@ -223,7 +227,7 @@ class HookKeysClient:
             return False
 
     def _why_refused(self, error: HookKeyApiError, name: str, *, creates: bool) -> HookKeyApiError:
-        """Which errors Okta answers with is not documented; what it refuses for is in the list."""
+        """Return a more specific error, found in the list, as Okta does not document its errors."""
         if isinstance(error, TransportError) or error.status not in (400, 409):
             return error
         try:
@@ -235,7 +239,7 @@ class HookKeysClient:
         return _as(KeyLimitError, error) if creates and len(keys) >= MAX_KEYS else error
 
     def _recovered(self, name: str, began: float, lost: TransportError) -> HookKey:
-        """Find out what became of a create whose answer was lost."""
+        """Return the key of a create request whose response was lost, or raise."""
         try:
             keys, answer = self._listed()
         except HookKeyApiError:
@@ -262,12 +266,12 @@ class HookKeysClient:
         try:
             return self._with_public_key(key)
         except HookKeyApiError:
-            return key  # it exists, which is what matters most
+            return key  # the key exists, which matters most
 
     def _is_ours(self, key: HookKey, began: float, answer: Answer) -> bool | None:
-        """Whether it was created since we asked, by Okta's own clock; ours may be wrong.
+        """Return whether the key was created after our request, by Okta's clock.
 
-        None: the answer does not tell the time, or the key not its age.
+        None: the response has no date, or the key has no creation time.
         """
         try:
             now = epoch(answer.headers.get("Date", ""))
@@ -289,7 +293,7 @@ class HookKeysClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """A key and its successor, which exist side by side until ``finish``."""
+    """A key and its successor. Both exist until ``finish``."""
 
     client: HookKeysClient
     old: HookKey
@@ -297,20 +301,20 @@ class Rotation:
     """With its public half: what verifiers need before the hooks change over."""
 
     def is_unused(self) -> bool:
-        """Ask whether no inline hook uses the old key any more."""
+        """Return whether no inline hook uses the old key, by asking Okta."""
         return self.client.get(self.old.id).is_used is False
 
     def finish(self) -> HookKey:
-        """Delete the old key and give its name to the new one; return that.
+        """Delete the old key, give its name to the new key, and return the new key.
 
-        Raises ``KeyInUseError`` while an inline hook uses the old key. May be repeated.
+        It may be repeated. Raises ``KeyInUseError`` while an inline hook uses the old key.
         """
         try:
             if self.client.get(self.old.id).is_used is True:
                 raise KeyInUseError("let the inline hooks use the successor first")
             self.client.delete(self.old.id)
         except NotFoundError:
-            pass  # an earlier attempt came as far as this
+            pass  # an earlier attempt has deleted it
         return self.client.rename(self.new.id, self.old.name)
 
 
@@ -324,7 +328,7 @@ class AsyncHookKeysClient:
 
     @classmethod
     def from_env(cls, **options: Any) -> AsyncHookKeysClient:
-        """Make a client as ``HookKeysClient.from_env`` does."""
+        """Create a client; see ``HookKeysClient.from_env``."""
         return cls(**arguments_from_env(options))
 
     def __repr__(self) -> str:
@@ -340,11 +344,11 @@ class AsyncHookKeysClient:
         await self.close()
 
     async def list(self) -> HookKeyList:
-        """Return all keys of the org, without their public halves."""
+        """Return all hook keys of the org, without their public keys."""
         return await _in_thread(self._client.list)
 
     async def create(self, name: str) -> HookKey:
-        """Make a key pair; return it with its public half."""
+        """Create a key pair and return it with its public key."""
         return await _in_thread(self._client.create, name)
 
     async def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002
@@ -352,15 +356,15 @@ class AsyncHookKeysClient:
         return await _in_thread(self._client.get, id, expand=expand)
 
     async def public_key(self, key_id: str) -> PublicKey:
-        """Return the public half of the key whose ``keyId`` this is."""
+        """Return the public key with this ``keyId``."""
         return await _in_thread(self._client.public_key, key_id)
 
     async def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
-        """Change the name; return the key."""
+        """Rename a key and return it."""
         return await _in_thread(self._client.rename, id, name)
 
     async def delete(self, id: str) -> None:  # noqa: A002
-        """Delete a key for good."""
+        """Delete a key permanently."""
         await _in_thread(self._client.delete, id)
 
     async def find(self, name: str) -> HookKey | None:
@@ -368,12 +372,12 @@ class AsyncHookKeysClient:
         return await _in_thread(self._client.find, name)
 
     async def rotate(self, name: str, *, successor: str | None = None) -> AsyncRotation:
-        """Begin to replace the key of this name."""
+        """Start to replace the key with this name."""
         rotation = await _in_thread(self._client.rotate, name, successor=successor)
         return AsyncRotation(rotation)
 
     async def jwks(self) -> dict[str, Any]:
-        """Return the public halves of all keys as a JWK Set."""
+        """Return the public keys of all hook keys as a JWK Set."""
         return await _in_thread(self._client.jwks)
 
     async def close(self) -> None:
@@ -390,11 +394,11 @@ class AsyncRotation:
         self.new = rotation.new
 
     async def is_unused(self) -> bool:
-        """Ask whether no inline hook uses the old key any more."""
+        """Return whether no inline hook uses the old key, by asking Okta."""
         return await _in_thread(self._rotation.is_unused)
 
     async def finish(self) -> HookKey:
-        """Delete the old key and give its name to the new one; return that."""
+        """Delete the old key, give its name to the new key, and return the new key."""
         return await _in_thread(self._rotation.finish)
 
 
@@ -402,9 +406,9 @@ _cancelled: ContextVar[threading.Event] = ContextVar("_cancelled")
 
 
 async def _in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a call in a worker thread, which waits no longer for Okta once the task is cancelled."""
+    """Run a call in a worker thread. Cancelling the task ends the waits for Okta."""
     cancelled = threading.Event()
-    _cancelled.set(cancelled)  # the thread runs in a copy of this context
+    _cancelled.set(cancelled)  # the thread gets a copy of this context
     try:
         return await asyncio.to_thread(function, *args, **kwargs)
     finally:
@@ -443,7 +447,7 @@ def _path(id: object) -> str:  # noqa: A002
 
 
 def _as(kind: type[HookKeyApiError], error: HookKeyApiError, detail: str = "") -> HookKeyApiError:
-    """The same answer, read with what is known besides."""
+    """Return the same error as a more specific class."""
     made = kind(detail or error.detail, status=error.status)
     for name in ("error_code", "error_summary", "error_id", "causes", "request_id"):
         setattr(made, name, getattr(error, name))

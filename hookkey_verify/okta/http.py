@@ -1,9 +1,9 @@
-"""One bounded HTTP exchange: deadline, size, no redirects, no environment.
+"""HTTP exchanges with a deadline and a size limit, without redirects or environment settings.
 
-No redirect is followed (it would carry the credentials away), no environment is read (a .netrc
-replaces the Authorization header, a proxy variable reroutes it), the body is read in identity
-encoding up to a limit. Whatever goes wrong ends in a ``TransportError``; the errors of requests are
-dropped, not chained, because they hold the request with its credentials.
+Redirects are not followed, because they would send the credentials elsewhere. The environment is
+ignored, because a .netrc replaces the Authorization header and a proxy variable reroutes it. Bodies
+are read without content encoding, up to a limit. Every failure raises ``TransportError``. The
+exceptions of requests are not chained, because they contain the request with its credentials.
 """
 
 from __future__ import annotations
@@ -51,27 +51,28 @@ _Json = TypeVar("_Json")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
     def json_object(self, types: re.Pattern[str] | None = None) -> dict[str, Any]:
-        """Read the body. Raises ``TransportError`` when it is not one strict JSON object.
+        """Read the body. Raises ``TransportError`` unless it is one strict JSON object.
 
-        ``types`` matches the media types that are read, None those of JSON.
+        ``types`` matches the accepted media types; None accepts those of JSON.
         """
         return self._read(json_object, types or _JSON_TYPE)
 
     def json_list(self) -> list[Any]:
-        """Read the body. Raises ``TransportError`` when it is not one strict JSON array."""
+        """Read the body. Raises ``TransportError`` unless it is one strict JSON array."""
         return self._read(json_list, _JSON_TYPE)
 
     def retry_after(self) -> float | None:
-        """Return ``Retry-After`` in seconds, 1 to 120; None without one that can be read.
+        """Return ``Retry-After`` in seconds, 1 to 120, or None if it is absent or malformed.
 
-        RFC 9110 section 10.2.3: seconds, or a date, from which the answer's own date is taken.
+        RFC 9110 section 10.2.3: a number of seconds, or a date. The response's ``Date`` is
+        subtracted from a date.
         """
         value = self.headers.get("Retry-After", "").strip()
         try:
@@ -95,7 +96,7 @@ class Answer:
 
 
 class BoundedHttp:
-    """Exchanges that cannot hang, grow or wander off. Thread-safe; one connection pool."""
+    """Exchanges bounded in time and size, never redirected. Thread-safe; one connection pool."""
 
     def __init__(
         self,
@@ -125,7 +126,7 @@ class BoundedHttp:
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """Begin without connections; in a forked child, because the parent goes on using them."""
+        """Drop the connections, which a forked child must not share with its parent."""
         session = requests.Session()
         session.trust_env = False
         session.mount("https://", WatchedAdapter())
@@ -155,14 +156,14 @@ class BoundedHttp:
         headers: Mapping[str, str] | None = None,
         max_body: int | None = None,
     ) -> Answer:
-        """Send one request and return its complete answer, whatever its status.
+        """Send one request and return the complete response, whatever its status.
 
-        ``json`` is sent as such, ``data`` as a form.
+        ``deadline``: the end of the exchange, in monotonic seconds.
+        ``json``, ``data``: a body to send as JSON or as a form.
+        ``max_body``: the longest accepted body in bytes. Default None: 16 KiB.
 
-        ``deadline`` is in monotonic seconds, ``max_body`` in bytes (None: 16 KiB). A GET that meets
-        a kept connection which the server has closed meanwhile is sent once more.
-
-        Raises ``TransportError``, or ``ConfigurationError`` once it is closed.
+        A GET is sent once more if the server had closed the kept connection. Raises
+        ``TransportError``, or ``ConfigurationError`` after ``close``.
         """
         if self._closed:
             raise ConfigurationError("it is closed")
@@ -179,14 +180,14 @@ class BoundedHttp:
         return answer
 
     def close(self) -> None:
-        """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
+        """Close the connections. Idempotent. Later exchanges raise ``ConfigurationError``."""
         self._closed = True
         self._session.close()
 
     def _try(
         self, request: requests.Request, deadline: float, max_body: int
     ) -> tuple[Answer | str, Watch]:
-        """Return the answer or the problem, and what was seen of the connection."""
+        """Return the response or the problem, and the watch of the connection."""
         left = deadline - self._clock()
         watch = Watch(max(0.0, left))
         if left <= 0:
@@ -197,9 +198,9 @@ class BoundedHttp:
                 answer = self._exchange(request, left, max_body)
         except HookKeyError:
             raise
-        except Exception as error:  # the one seal, also for a failing token function
+        except Exception as error:  # nothing else may escape, including errors of a token function
             answer = _problem(error)
-        # Headers that were cut off look to http.client like headers that ended.
+        # http.client cannot tell headers that were cut off from complete ones.
         return (_TOO_LATE if watch.expired else answer), watch
 
     def _exchange(self, request: requests.Request, left: float, max_body: int) -> Answer:
@@ -212,20 +213,20 @@ class BoundedHttp:
         )
         with response:
             if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-                problem = "the answer has a Content-Encoding, which was not asked for"
+                problem = "the response has a Content-Encoding, which was not requested"
                 raise TransportError(problem, status=response.status_code)
             body = bytearray()
             while chunk := response.raw.read1(max_body + 1, decode_content=False):
                 body += chunk
                 if len(body) > max_body:
-                    raise TransportError(f"the answer is larger than {max_body} bytes")
+                    raise TransportError(f"the response is larger than {max_body} bytes")
         return Answer(response.status_code, response.headers, bytes(body))
 
 
 def check_url(name: str, url: object, *, example: str, query: bool = False) -> str:
-    """Return an absolute URL, or raise ``ConfigurationError`` with the fix.
+    """Check an absolute URL and return it with the host in lower case.
 
-    https only; http is accepted for this machine. The host is put into lower case.
+    Raises ``ConfigurationError`` naming the fix. http is accepted only for loopback addresses.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"{name} must be a string such as {example}")
@@ -244,7 +245,7 @@ def check_url(name: str, url: object, *, example: str, query: bool = False) -> s
 
 
 def _parts(url: str) -> tuple[SplitResult, str, int | None]:
-    """Return the parts, the host and the port; all empty if they cannot be told apart."""
+    """Return the parts, the host and the port; all empty for a malformed URL."""
     try:
         parts = urlsplit(url)
         return parts, parts.hostname or "", parts.port
@@ -253,9 +254,9 @@ def _parts(url: str) -> tuple[SplitResult, str, int | None]:
 
 
 def _problem_with(url: str, scheme: str, host: str, port: int | None) -> str:
-    # urlsplit drops white space and control characters without a word.
+    # urlsplit silently removes white space and control characters.
     if not _HOST.fullmatch(host) or any(not "!" <= character <= "~" for character in url):
-        return "has a character that does not belong there"
+        return "contains a character that URLs do not allow"
     if port == 0:
         return "has the port 0"
     if scheme != "https" and not (scheme == "http" and _is_loopback(host)):
@@ -271,7 +272,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def epoch(date: str) -> float:
-    """Read the date of a header field, in epoch seconds. Raises ``ValueError``."""
+    """Return a date from a header in epoch seconds. Raises ``ValueError``."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - costs 5 ms, for rare answers
 
     try:
@@ -281,14 +282,14 @@ def epoch(date: str) -> float:
 
 
 def _is_bundle(value: object) -> bool:
-    """Whether these are certificates: a file of them, or a directory as OpenSSL wants it."""
+    """Return whether this is a file of certificates, or a directory in OpenSSL's format."""
     try:
         if not isinstance(value, str) or not value:
             return False
         if not Path(value).is_dir():
             ssl.create_default_context(cafile=value)
         return True
-    except (OSError, ValueError):  # also what is not PEM
+    except (OSError, ValueError):  # including files that are not PEM
         return False
 
 
@@ -302,15 +303,15 @@ def _is_proxy(value: object) -> bool:
 
 
 def _problem(error: Exception) -> str:
-    """Our own words for an error of requests or urllib3, whose text may hold anything."""
+    """Describe an error of requests or urllib3, whose own text may contain anything."""
     if isinstance(error, requests.exceptions.SSLError):
         return "the TLS certificate was not accepted; verify= takes the path of a CA bundle"
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return "there was no answer in time"
+        return "there was no response in time"
     if isinstance(error, requests.exceptions.ProxyError):
         return "the proxy did not answer"
-    if "NameResolutionError" in repr(error):  # requests says so in no other way
-        return "the name of the host is not known"
+    if "NameResolutionError" in repr(error):  # requests has no type for it
+        return "the host name cannot be resolved"
     if isinstance(error, requests.ConnectionError | ConnectionError):
         return _LOST
     return f"the exchange failed ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""OktaTransport: an exchange with one org's management API; Okta's errors become ours."""
+"""OktaTransport exchanges requests with one org and turns Okta's errors into ours."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
 
 
 class OktaTransport:
-    """Exchanges with one org. Thread-safe; one connection pool."""
+    """Exchanges with one org's management API. Thread-safe; one connection pool."""
 
     def __init__(
         self,
@@ -56,10 +56,18 @@ class OktaTransport:
         on_wait: Callable[[float], object] | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``.
+        """Create a transport.
 
-        With ``max_wait`` an idempotent request is tried again after 429, 503, 504 and a lost
-        connection, as long as all its waits together are no longer than that, in seconds.
+        ``org_url``: the URL of the org.
+        ``credentials``: an ``ApiToken``, a ``ServiceApp`` or a ``BearerToken``.
+        ``verify``: True, or the path of a CA bundle.
+        ``proxies``: proxy URLs by scheme. Default None: no proxy.
+        ``max_wait``: the longest total wait, in seconds, for retries of an idempotent request after
+            429, 503, 504 or a lost connection. 0: no retries.
+        ``on_wait``: a function that is called with the seconds of each wait. Default None.
+        ``clock``, ``sleep``: monotonic time in seconds, and how to wait.
+
+        Raises ``ConfigurationError`` naming the argument.
         """
         self.org_url = check_org_url(org_url)
         if not isinstance(credentials, Credentials):
@@ -69,7 +77,7 @@ class OktaTransport:
         credentials.bind(self.org_url)
         self._credentials = credentials
         if on_wait is not None and not callable(on_wait):
-            raise ConfigurationError("on_wait must be a function of the seconds, or None")
+            raise ConfigurationError("on_wait must be a function that takes the seconds, or None")
         self._http = BoundedHttp(verify=verify, proxies=proxies, clock=clock)
         self._clock = clock
         self._max_wait = max_wait
@@ -88,12 +96,16 @@ class OktaTransport:
         deadline: float,
         max_body: int | None = None,
     ) -> Answer:
-        """Send one request and return its 2xx answer; ``deadline`` is in monotonic seconds.
+        """Send one request and return its 2xx response.
 
-        After a 401, credentials that can be renewed are, once; a request that was refused for its
-        credentials has done nothing, so it is sent again whatever its method.
+        ``method``, ``path``: the request line; ``path`` is below the org URL.
+        ``json``: an object to send as JSON. Default None.
+        ``deadline``: the end of each attempt, in monotonic seconds.
+        ``max_body``: the longest accepted body in bytes. Default None: 16 KiB.
 
-        Raises the ``HookKeyApiError`` that fits the status, or ``TransportError``.
+        After a 401, renewable credentials are renewed once and the request is repeated, whatever
+        its method, because Okta has not executed it. Raises ``TransportError`` or the
+        ``HookKeyApiError`` for the status.
         """
         send = partial(
             self._http.send,
@@ -115,11 +127,11 @@ class OktaTransport:
                 if isinstance(error, NotFoundError) and method == "DELETE" and attempt > 1:
                     return Answer(
                         204, {}, b""
-                    )  # the earlier attempt, whose answer was lost, did it
+                    )  # an earlier attempt succeeded, but its response was lost
                 wait = _wait(method, error, attempt)
                 if wait is None or waited + wait > self._max_wait:
                     raise
-                # https://developer.okta.com/docs/reference/rl-best-practices/ asks for these two.
+                # As https://developer.okta.com/docs/reference/rl-best-practices/ recommends.
                 headers["X-Okta-Retry-Count"] = str(attempt)
                 if error.request_id:
                     headers.setdefault("X-Okta-Retry-For", error.request_id)
@@ -142,18 +154,19 @@ class OktaTransport:
         try:
             self._credentials.prepare(deadline, self._clock())
         except TransportError as error:
-            error.sent = False  # the request that needs the credentials, that is
+            error.sent = False  # the request itself has not been sent
             raise
 
     def close(self) -> None:
-        """Close the connections. Idempotent; exchanges after it raise ``ConfigurationError``."""
+        """Close the connections. Idempotent. Later exchanges raise ``ConfigurationError``."""
         self._http.close()
 
 
 def check_org_url(org_url: object) -> str:
-    """Return ``scheme://host[:port]`` of an org URL, or raise ``ConfigurationError`` with the fix.
+    """Check an org URL and return ``scheme://host[:port]``.
 
-    https only; http is accepted for this machine (localhost, 127.0.0.0/8, ::1) and its emulator.
+    Raises ``ConfigurationError`` naming the fix. http is accepted only for loopback addresses, such
+    as those of the emulator.
     """
     parts = urlsplit(check_url("org_url", org_url, example="https://acme.okta.com"))
     right = f"{parts.scheme}://{parts.netloc.replace('-admin.', '.', 1)}"
@@ -165,11 +178,11 @@ def check_org_url(org_url: object) -> str:
 
 
 def _no_notice(wait: float) -> None:
-    """Take the place of an ``on_wait`` that was not given."""
+    """Do nothing; the default of ``on_wait``."""
 
 
 def _wait(method: str, error: HookKeyApiError, attempt: int) -> float | None:
-    """Seconds before another attempt makes sense; None: it does not."""
+    """Return the seconds until the next attempt, or None if there should be none."""
     if method not in _IDEMPOTENT or attempt >= MAX_ATTEMPTS:
         return None
     if isinstance(error, RateLimitedError):
@@ -190,12 +203,12 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     except EncodingError:
         error = {}
     if 300 <= status < 400:
-        return TransportError("it answered with a redirect; is org_url right?", status=status)
+        return TransportError("the response is a redirect; check org_url", status=status)
     if (status == 400 and "errorCode" not in error) or (
         status == 404 and error.get("errorCode") != "E0000007"
     ):
-        # A proxy's or a captive portal's page: it says nothing about keys.
-        return TransportError("the answer is not Okta's; is org_url right?", status=status)
+        # The page of a proxy or captive portal tells nothing about keys.
+        return TransportError("the response is not from Okta; check org_url", status=status)
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
     made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)
     if isinstance(made, RateLimitedError):
@@ -212,13 +225,13 @@ _HINTS = {
 
 
 def rate_limit(headers: Mapping[str, str], otherwise: float | None = None) -> tuple[float, float]:
-    """Return when the bucket is refilled and how long that is from now, both by Okta's clock.
+    """Return when a rate limit resets (epoch seconds, by Okta's clock) and the seconds until then.
 
-    ``X-Rate-Limit-Reset`` minus ``Date``, so that our clock does not matter; the earliest of
-    several. Limit and remaining both 0 mean that too many calls are running at once, which is over
-    in a moment and has no reset (https://developer.okta.com/docs/reference/rl2-concurrency/).
-    Without a reset it is ``otherwise``: what ``Retry-After`` says.
-    https://developer.okta.com/docs/reference/rl-best-practices/
+    The seconds are the earliest ``X-Rate-Limit-Reset`` minus ``Date``, so our clock does not matter
+    (https://developer.okta.com/docs/reference/rl-best-practices/). If limit and remaining are both
+    0, too many requests run concurrently, which ends soon and has no reset
+    (https://developer.okta.com/docs/reference/rl2-concurrency/). Without a reset, ``otherwise``
+    (``Retry-After``) counts.
     """
     names = ("X-Rate-Limit-Limit", "X-Rate-Limit-Remaining")
     if all(headers.get(name, "").strip() == "0" for name in names):

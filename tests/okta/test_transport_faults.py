@@ -39,20 +39,20 @@ from .exchanges import CUT_OFF, LOST, SECRET, UNREACHABLE, exchange, refusal
         pytest.param(answer(200, DOCUMENT, length=900), CUT_OFF, None, id="body cut off"),
         pytest.param(truncated_chunks, CUT_OFF, None, id="chunks cut off"),
         pytest.param(
-            answer(200, b"x" * 16_385), "the answer is larger than 16384 bytes", None, id="large"
+            answer(200, b"x" * 16_385), "the response is larger than 16384 bytes", None, id="large"
         ),
         pytest.param(
-            chunks_without_end, "the answer is larger than 16384 bytes", None, id="endless chunks"
+            chunks_without_end, "the response is larger than 16384 bytes", None, id="endless chunks"
         ),
         pytest.param(
             answer(200, GZIPPED, "Content-Encoding: gzip"),
-            "the answer has a Content-Encoding, which was not asked for",
+            "the response has a Content-Encoding, which was not requested",
             200,
             id="gzip",
         ),
         pytest.param(
             answer(200, b"{}", "Content-Encoding: gzip"),
-            "the answer has a Content-Encoding, which was not asked for",
+            "the response has a Content-Encoding, which was not requested",
             200,
             id="said to be gzip",
         ),
@@ -60,10 +60,10 @@ from .exchanges import CUT_OFF, LOST, SECRET, UNREACHABLE, exchange, refusal
         pytest.param(answer(200), "the answer is not valid JSON in UTF-8", 200, id="empty"),
         pytest.param(answer(200, b"[]"), "the answer is not a JSON object", 200, id="a list"),
         pytest.param(
-            answer(404, HTML), "the answer is not Okta's; is org_url right?", 404, id="404 HTML"
+            answer(404, HTML), "the response is not from Okta; check org_url", 404, id="404 HTML"
         ),
         pytest.param(
-            answer(400, HTML), "the answer is not Okta's; is org_url right?", 400, id="400 HTML"
+            answer(400, HTML), "the response is not from Okta; check org_url", 400, id="400 HTML"
         ),
         pytest.param(answer(502, HTML), "", 502, id="502 HTML"),
         pytest.param(
@@ -78,7 +78,7 @@ from .exchanges import CUT_OFF, LOST, SECRET, UNREACHABLE, exchange, refusal
         *(
             pytest.param(
                 redirect(status, "https://evil.example/"),
-                "it answered with a redirect; is org_url right?",
+                "the response is a redirect; check org_url",
                 status,
                 id=f"redirect {status}",
             )

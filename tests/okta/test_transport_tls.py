@@ -73,7 +73,7 @@ def test_a_trusted_certificate_that_does_not_fit(
 
 def test_a_name_that_does_not_resolve() -> None:
     """25. RFC 6761 section 6.4: .invalid never does."""
-    with pytest.raises(TransportError, match=r"not known \(https://no-such-org.invalid\)"):
+    with pytest.raises(TransportError, match=r"be resolved \(https://no-such-org.invalid\)"):
         exchange("https://no-such-org.invalid")
 
 
