@@ -1,4 +1,4 @@
-"""The verifier that settings describe: for adapters that read the configuration of a framework."""
+"""Creates the verifier for adapters that read the configuration of a framework."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["configured_verifier"]
 
 
 def configured_verifier(values: Mapping[str, Any]) -> HookVerifier:
-    """Make a verifier of ``HOOKKEY_*`` and ``OKTA_CLIENT_*`` among these values.
+    """Create a verifier from the ``HOOKKEY_*`` and ``OKTA_CLIENT_*`` settings in these values.
 
-    With ``HOOKKEY_ISSUER`` it verifies that issuer's access tokens, else client assertions with the
-    org's hook keys. What is not among the values comes from the environment and okta.yaml. Raises
+    With ``HOOKKEY_ISSUER`` it verifies access tokens of that issuer, otherwise client assertions
+    with the org's hook keys. Missing settings are read from the environment and okta.yaml. Raises
     ``ConfigurationError`` naming what is missing.
     """
     from .keys.hook_keys import HookKeys  # noqa: PLC0415 - imports requests

@@ -5,7 +5,7 @@
     app = HookMiddleware(app, verifier, public=["/healthz"])
     scope["state"]["hook"]              # the VerifiedHook; request.state.hook in most frameworks
 
-Frameworks that take ASGI middleware at a route or mount take it there: in Starlette
+To protect single routes, add it where the framework accepts ASGI middleware, as in Starlette's
 ``Route("/hook", hook, middleware=[Middleware(HookMiddleware, verifier)])``.
 """
 
@@ -28,9 +28,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class HookMiddleware:
-    """Passes verified requests on to an ASGI application, and answers all others itself.
+    """Passes verified requests to an ASGI application and refuses all others.
 
-    WebSockets are refused unless their path is public; lifespan events pass.
+    WebSockets are refused unless their path is public. Lifespan events pass.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class HookMiddleware:
     ) -> None:
         """Protect everything that ``app`` serves.
 
-        ``app``: the application, or in a framework's list of middleware whatever it passes.
-        ``verifier``: a ``HookVerifier``, or another ``RequestVerifier``.
-        ``public``: the paths that stay open, such as ``["/healthz"]``; see ``PublicPaths``. They
-            count from the root of the server. Default: none.
-        ``on_refusal``, ``event_hook``: as in ``Guard``.
+        ``app``: the ASGI application; frameworks pass it to the middleware in their list.
+        ``verifier``: a ``HookVerifier`` or another ``RequestVerifier``.
+        ``public``: paths that are not protected, such as ``["/healthz"]``, relative to the root of
+            the server; see ``PublicPaths``. Default: none.
+        ``on_refusal``, ``event_hook``: as for ``Guard``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -59,7 +59,7 @@ class HookMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection.
 
-        Raises ``ConfigurationError`` for a type other than http, websocket and lifespan.
+        Raises ``ConfigurationError`` for types other than http, websocket and lifespan.
         """
         kind = scope["type"]
         if kind == "lifespan" or self._is_public(scope):
@@ -74,7 +74,7 @@ class HookMiddleware:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = await self._guard.acheck(scope["headers"], scope["method"])
         if isinstance(outcome, VerifiedHook):
-            # A copy, because the server's own scope may be seen by others.
+            # A copy, because other code may use the server's scope.
             state = {**scope.get("state", {}), "hook": outcome}
             await self._app({**scope, "state": state}, receive, send)
             return
@@ -83,14 +83,14 @@ class HookMiddleware:
     def _is_public(self, scope: Scope) -> bool:
         mount, path = scope.get("root_path", "").rstrip("/"), scope.get("path", "")
         if path == mount or path.startswith(f"{mount}/"):
-            path = path[len(mount) :]  # the specification has the mount point in the path, too
+            path = path[len(mount) :]  # the specification includes the mount point in the path
         raw = scope.get("raw_path")
         target = None if raw is None else raw.decode("latin-1")
         return self._public.includes(mount, path, target, scope.get("headers", ()))
 
 
 def serve(endpoint: Endpoint) -> App:
-    """Return an application that answers with an endpoint, whatever the path.
+    """Return an application that answers every path with an endpoint.
 
     Raises ``ConfigurationError``.
     """

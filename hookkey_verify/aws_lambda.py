@@ -8,8 +8,8 @@
 
     authorizer = authorize(verifier)    # or as a Lambda authorizer, in front of anything
 
-Make the verifier at import, and call ``keys.warm_up(…)`` there: Lambda gives the initialisation
-more of the processor, and the first hook has only three seconds.
+Create the verifier and call ``keys.warm_up(…)`` at import time, because Lambda gives the
+initialization more CPU, and Okta waits only three seconds for the first response.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ HOOK = "hookkey_verify.hook"
 def protect(
     verifier: RequestVerifier, *, on_refusal: OnRefusal | None = None, event_hook: bool = False
 ) -> Callable[[Handler], Handler]:
-    """Let a handler run for verified requests only; takes the arguments of ``Guard``.
+    """Run a handler only for verified requests; takes the arguments of ``Guard``.
 
-    Understands the events of REST APIs (1.0), HTTP APIs and function URLs (2.0) and Application
-    Load Balancers, with one or with several values a header. Raises ``ConfigurationError``.
+    It supports events of REST APIs (1.0), HTTP APIs and function URLs (2.0) and Application Load
+    Balancers, with single or multi-value headers. Raises ``ConfigurationError``.
     """
     guard = Guard(verifier, on_refusal=on_refusal, event_hook=event_hook)
 
@@ -63,14 +63,15 @@ def authorize(
 ) -> Handler:
     """Return the handler of a Lambda authorizer.
 
-    ``response`` is "simple" for an HTTP API that has simple responses enabled, else "iam".
-    ``covers`` is what a policy allows: the gateway keeps it for the token's next calls (300 seconds
-    unless told), also to other methods, which "method" then denies and "stage" allows.
+    ``response``: "simple" for an HTTP API with simple responses, else "iam".
+    ``covers``: what the policy allows: "method" or "stage". The gateway caches the policy for the
+        token (300 seconds by default) and applies it to other methods too, which "method" denies
+        and "stage" allows.
 
-    A bad token is denied, which the gateway answers with 403. What is not the sender's fault raises
-    the ``HookKeyError``, because the gateway answers 500 to that, which Okta may try once more,
-    and keeps no denial. The authorizer's context has ``reason``, or ``kid``, ``subject``,
-    ``clientId`` and ``scopes``. Raises ``ConfigurationError``.
+    A bad token is denied, and the gateway answers 403. Errors that are not the sender's fault raise
+    a ``HookKeyError``: the gateway answers 500, which Okta may retry, and caches no denial. The
+    authorizer context has ``reason``, or ``kid``, ``subject``, ``clientId`` and ``scopes``. Raises
+    ``ConfigurationError``.
     """
     if response not in ("iam", "simple"):
         raise ConfigurationError('response must be "iam" or "simple"')
@@ -103,7 +104,7 @@ def authorize(
 
 
 def serve(endpoint: Endpoint) -> Handler:
-    """Return a handler that answers with an endpoint, for the events that ``protect`` understands.
+    """Return a handler that answers with an endpoint, for the events that ``protect`` supports.
 
     Raises ``ConfigurationError``.
     """
@@ -129,7 +130,7 @@ def _body(event: Any) -> bytes:
 
 
 def _headers(event: Any) -> list[tuple[str, str]]:
-    """The request headers of an event; none when it is no HTTP event at all."""
+    """Return the request headers of an event; empty if it is not an HTTP event."""
     if not isinstance(event, Mapping):
         return []
     if isinstance(event.get("authorizationToken"), str):  # a TOKEN authorizer
@@ -139,12 +140,12 @@ def _headers(event: Any) -> list[tuple[str, str]]:
     pairs = (
         (name, v) for name, vs in lists.items() for v in (vs if isinstance(vs, list) else [vs])
     )
-    # The console's test events have null for headers that are not there.
+    # Test events of the AWS console have null for absent headers.
     return [(name, value) for name, value in pairs if value is not None]
 
 
 def _member(event: Any, name: str) -> Mapping[str, Any]:
-    """A member that is an object; an empty one where there is none."""
+    """Return a member that is an object, or an empty mapping."""
     value = event.get(name) if isinstance(event, Mapping) else None
     return value if isinstance(value, Mapping) else {}
 
@@ -178,7 +179,7 @@ def _arn(event: Any) -> str:
 
 
 def _facts(outcome: VerifiedHook | HttpAnswer) -> dict[str, str]:
-    """Strings only: the gateway refuses nested values."""
+    """Return strings only, because the gateway refuses nested values."""
     if isinstance(outcome, VerifiedHook):
         facts = {
             "kid": outcome.kid,

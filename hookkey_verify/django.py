@@ -1,4 +1,4 @@
-"""Protect the views of Django, in WSGI and in ASGI.
+"""Protect Django views, under WSGI and ASGI.
 
 ::
 
@@ -10,9 +10,9 @@ or, for all views of a project, ``"hookkey_verify.django.HookMiddleware"`` in ``
     HOOKKEY_VERIFY = {"VERIFIER": "acme.hooks.verifier"}
     HOOKKEY_PUBLIC = ["healthz", "admin"]       # names of views and of URL namespaces
 
-Verified requests need no CSRF token, unless they prove themselves with what a browser sends on its
-own, such as ``BasicCredentials``. ``"hookkey_verify.django.HookKeyVerifyConfig"`` in
-``INSTALLED_APPS`` has ``manage.py check`` look at the settings.
+Verified requests need no CSRF token, unless browsers send their credentials automatically, as with
+``BasicCredentials``. Add ``"hookkey_verify.django.HookKeyVerifyConfig"`` to ``INSTALLED_APPS`` to
+have ``manage.py check`` validate the settings.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def protect(
 
 
 def protect(first: Any = None, /, **options: Any) -> Any:
-    """Let a view run for verified requests only, without a CSRF token (see ``sent_by_browsers``).
+    """Run a view only for verified requests, without a CSRF token (see ``sent_by_browsers``).
 
-    ``@protect(verifier)`` with the arguments of ``Guard``; bare ``@protect`` with what the setting
-    ``HOOKKEY_VERIFY`` says. For class-based views there is ``HookRequiredMixin``. Raises
+    ``@protect(verifier)`` takes the arguments of ``Guard``. Bare ``@protect`` uses the setting
+    ``HOOKKEY_VERIFY``. For class-based views, use ``HookRequiredMixin``. Raises
     ``ConfigurationError``.
     """
     return decorated(first, options, _configured_guard, _wrapped)
@@ -87,7 +87,7 @@ def protect(first: Any = None, /, **options: Any) -> Any:
 def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
     """Return a view that answers with an endpoint.
 
-    In the URLs: ``path("token", serve(endpoint))``. It is exempt from CSRF protection. Raises
+    Use it as ``path("token", serve(endpoint))``. It is exempt from CSRF protection. Raises
     ``ConfigurationError``.
     """
     checked(endpoint)
@@ -102,13 +102,13 @@ def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 
 class HookRequiredMixin:
-    """Protects a class-based view; stands before ``View`` among the bases."""
+    """Protects a class-based view. List it before ``View`` among the bases."""
 
     hook_verifier: ClassVar[RequestVerifier | None] = None
     """None takes what the setting ``HOOKKEY_VERIFY`` says."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Raise ``ConfigurationError`` where another ``as_view`` would come before this one."""
+        """Raise ``ConfigurationError`` if another base overrides ``as_view`` before this one."""
         super().__init_subclass__(**kwargs)
         for base in cls.__mro__[1 : cls.__mro__.index(HookRequiredMixin)]:
             if "as_view" in vars(base) and not issubclass(base, HookRequiredMixin):
@@ -127,19 +127,19 @@ class HookRequiredMixin:
 class HookMiddleware:
     """Protects every view that ``HOOKKEY_PUBLIC`` does not name.
 
-    URLs that match no pattern are not verified. So a middleware that answers them itself, such as
+    URLs without a pattern are not verified, so other middleware that answers them, such as
     ``FlatpageFallbackMiddleware``, is not protected.
 
-    ``process_view`` decides, about the view that Django is about to call. Unverified requests are
-    refused even before that, where their URL already tells the view, so that it does not matter
-    whether ``CsrfViewMiddleware`` comes before or after this one.
+    ``process_view`` decides for the view that Django is about to call. If the URL already
+    determines the view, unverified requests are refused earlier, so the position relative to
+    ``CsrfViewMiddleware`` does not matter.
     """
 
     sync_capable = True
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        """Django calls this once. Raises ``ConfigurationError`` when the setting is wrong."""
+        """Called once by Django. Raises ``ConfigurationError`` if a setting is wrong."""
         self._get_response = get_response
         self._guard = _configured_guard()
         self._public: _Public | None = None
@@ -181,10 +181,10 @@ class HookMiddleware:
         return _refusal(outcome, request, self._guard)
 
     def _passes(self, request: HttpRequest, match: ResolverMatch | None) -> bool:
-        if self._public is None:  # not in __init__, when the URLs may not be importable yet
+        if self._public is None:  # later than __init__, where the URLs may not be importable yet
             self._public = _public_names()
         if match is None or getattr(request, _PASSED, None) is self._guard:
-            return True  # nothing that could be called, or verified already
+            return True  # there is no view, or the request is already verified
         namespaces = (":".join(match.namespaces[: n + 1]) for n in range(len(match.namespaces)))
         public = self._public
         return match.view_name in public.views or not public.namespaces.isdisjoint(namespaces)
@@ -198,7 +198,7 @@ def _resolved(request: HttpRequest) -> ResolverMatch | None:
 
 
 class HookKeyVerifyConfig(AppConfig):
-    """The application, for its system checks."""
+    """The Django application that registers the system checks."""
 
     name = "hookkey_verify.django"
     label = "hookkey_verify"
@@ -206,7 +206,7 @@ class HookKeyVerifyConfig(AppConfig):
 
 
 class _CsrfExempt:
-    """Lazily tells whether the configured verifier makes CSRF tokens unnecessary."""
+    """Determines lazily whether the configured verifier makes CSRF tokens unnecessary."""
 
     def __bool__(self) -> bool:
         return not _configured_guard().sent_by_browsers
@@ -214,7 +214,7 @@ class _CsrfExempt:
 
 def _wrapped(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, R]:
     protected = (_awaited if iscoroutinefunction(view) else _called)(view, guard)
-    if guard is _configured_guard:  # not now, when the settings may not be importable yet
+    if guard is _configured_guard:  # later, because the settings may not be importable yet
         protected.csrf_exempt = getattr(view, "csrf_exempt", False) or _CsrfExempt()
     elif not guard().sent_by_browsers:
         protected.csrf_exempt = True
@@ -244,13 +244,13 @@ def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
 def _refusal(
     outcome: VerifiedHook | HttpAnswer, request: HttpRequest, guard: Guard
 ) -> HttpResponse | None:
-    """What to answer; None when the request may go on, which then has its hook."""
+    """Return the response to a refused request, or None after storing the hook."""
     if isinstance(outcome, VerifiedHook):
         marked = cast(Any, request)
         marked.hook = outcome
         setattr(marked, _PASSED, guard)
         if not guard.sent_by_browsers:
-            marked._dont_enforce_csrf_checks = True  # as Django's own test client and DRF do
+            marked._dont_enforce_csrf_checks = True  # like Django's test client and DRF
         return None
     return HttpResponse(outcome.body, status=outcome.status, headers=dict(outcome.headers))
 
@@ -280,7 +280,7 @@ def _configured_guard() -> Guard:
 
 
 def _imported(name: str, value: Any) -> Any:
-    """What a dotted path leads to; anything else as it is."""
+    """Import a dotted path; return other values unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -290,14 +290,14 @@ def _imported(name: str, value: Any) -> Any:
 
 
 class _Public(NamedTuple):
-    """What ``HOOKKEY_PUBLIC`` names."""
+    """The views and namespaces that ``HOOKKEY_PUBLIC`` names."""
 
     views: frozenset[str]
     namespaces: frozenset[str]
 
 
 def _public_names() -> _Public:
-    """What ``HOOKKEY_PUBLIC`` says. Raises ``ConfigurationError`` for what no URL pattern has."""
+    """Read ``HOOKKEY_PUBLIC``. Raises ``ConfigurationError`` for a name without a URL pattern."""
     names = getattr(settings, "HOOKKEY_PUBLIC", ())
     if isinstance(names, str) or not isinstance(names, Collection):
         raise ConfigurationError("HOOKKEY_PUBLIC must be a list of names of views or namespaces")
@@ -320,7 +320,7 @@ def _public_names() -> _Public:
 
 
 def _collect(resolver: Any, above: tuple[str, ...], views: set[str], namespaces: set[str]) -> None:
-    """Add the names by which ``ResolverMatch`` knows the views and namespaces of a URLconf."""
+    """Add the names of the views and namespaces of a URLconf, as ``ResolverMatch`` has them."""
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLPattern):
             views.add(":".join((*above, pattern.name or pattern.lookup_str)))
@@ -355,7 +355,7 @@ _CHECKS: Mapping[str, Callable[[], object]] = {
 
 @register(Tags.security)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Whether the settings make a verifier, and leave open what they name."""
+    """Check that the settings make a verifier and that public names exist."""
     problems: list[CheckMessage] = []
     hint = "See HOOKKEY_VERIFY and HOOKKEY_PUBLIC in settings."
     for number, check in _CHECKS.items():

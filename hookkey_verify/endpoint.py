@@ -1,4 +1,4 @@
-"""What adapters mount: an object that answers whole requests. Knows HTTP, no framework. No I/O."""
+"""The protocol of endpoints, which adapters mount. Framework-independent, no I/O."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["Endpoint", "announced_length", "checked", "received", "request_heade
 
 @runtime_checkable
 class Endpoint(Protocol):
-    """One resource, such as ``TokenEndpoint`` or ``JwksBridge``; ``serve`` of an adapter mounts it.
+    """Answers complete requests, like ``TokenEndpoint``. Mount it with ``serve`` of an adapter.
 
-    Both methods take the request's method, its headers as ``Guard.check`` does, and its body: at
-    least its first ``max_body`` + 1 bytes, so that adapters need not read more. They raise nothing.
+    Both methods take the request method, headers as for ``Guard.check``, and the body, of which
+    adapters pass at least the first ``max_body`` + 1 bytes. They raise nothing.
     """
 
     max_body: int
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
-        """Return the answer."""
+        """Return the response."""
         ...
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
@@ -32,23 +32,23 @@ class Endpoint(Protocol):
 
 
 def checked(endpoint: Endpoint) -> Endpoint:
-    """Return it. Raises ``ConfigurationError`` for what cannot be mounted."""
+    """Return an endpoint. Raises ``ConfigurationError`` for other objects."""
     if not isinstance(endpoint, Endpoint):
         raise ConfigurationError("endpoint must be a TokenEndpoint, a JwksBridge, or have respond")
     return endpoint
 
 
 def announced_length(environ: Mapping[str, Any]) -> int | None:
-    """Return the ``CONTENT_LENGTH`` of a WSGI environ; None without one that is a number."""
+    """Return the ``CONTENT_LENGTH`` of a WSGI environ, or None if it is not a number."""
     length = str(environ.get("CONTENT_LENGTH") or "")
-    # Whatever has more digits than this is too long anyway.
+    # A number with more digits is too large anyway.
     return int(length[:20]) if length.isascii() and length.isdigit() else None
 
 
 def received(read: Callable[[int], bytes], size: int, length: int | None) -> bytes:
-    """Read up to ``size`` bytes of a body of that ``length``, None for one that ends by itself.
+    """Read up to ``size`` bytes of a body; ``length`` is None for a chunked one.
 
-    Nothing is returned of a request that is cut, or broken on its way (RFC 9112 section 8).
+    A body that was cut off or broken counts as empty (RFC 9112 section 8).
     """
     body = b""
     try:
@@ -61,6 +61,6 @@ def received(read: Callable[[int], bytes], size: int, length: int | None) -> byt
 
 
 def request_headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return all headers of a WSGI environ (PEP 3333), with the one that describes the body."""
+    """Return all headers of a WSGI environ (PEP 3333), including ``Content-Type``."""
     content_type = environ.get("CONTENT_TYPE")
     return [*environ_headers(environ), *([("content-type", content_type)] if content_type else [])]

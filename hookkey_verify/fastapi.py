@@ -1,4 +1,4 @@
-"""Protect the path operations of FastAPI.
+"""Protect FastAPI path operations.
 
 ::
 
@@ -8,8 +8,8 @@
     @app.post("/hook")
     async def handle(hook: Annotated[VerifiedHook, Depends(hook_auth)]): ...
 
-FastAPI reads the body before it asks a dependency, so malformed JSON is answered with 422 to
-anybody. Where that matters, protect the paths with ``hookkey_verify.asgi.HookMiddleware`` instead.
+FastAPI parses the body before it calls dependencies, so unverified requests with malformed JSON get
+422. If that matters, protect the paths with ``hookkey_verify.asgi.HookMiddleware`` instead.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ __all__ = ["HookAuth", "HookRefused", "answer_refusal", "serve"]
 
 
 class HookRefused(HTTPException):
-    """The request is not let through; ``answer`` is what to send.
+    """A refused request; ``answer`` is the response to send.
 
-    Without ``answer_refusal`` as its handler FastAPI sends the right status and headers, and the
-    problem document as ``detail``.
+    Without the exception handler ``answer_refusal``, FastAPI sends the same status and headers and
+    the problem document as ``detail``.
     """
 
     def __init__(self, answer: HttpAnswer) -> None:
@@ -50,18 +50,18 @@ class HookRefused(HTTPException):
 
 
 def answer_refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Answer as every adapter does, with problem+json; for ``app.add_exception_handler``."""
+    """Return the same problem+json as all adapters. Use it with ``app.add_exception_handler``."""
     if not isinstance(error, HookRefused):
         raise error
     return response(error.answer)
 
 
 class HookAuth(SecurityBase):
-    """A dependency that returns the ``VerifiedHook``, or ends the request.
+    """A dependency that returns the ``VerifiedHook`` or refuses the request.
 
-    Shown in the OpenAPI description as the security scheme that the verifier wants. Handlers that
-    do not need its value take it in ``dependencies=[Depends(hook_auth)]``, of a route, a router or
-    the application; ``request.state.hook`` has the value too.
+    It appears in the OpenAPI description as a security scheme. To protect a route, router or
+    application without using the value, pass ``dependencies=[Depends(hook_auth)]``. The value is
+    also in ``request.state.hook``.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class HookAuth(SecurityBase):
         on_refusal: OnRefusal | None = None,
         scheme_name: str = "OktaHook",
     ) -> None:
-        """``scheme_name`` is its name in the OpenAPI description, the rest is as in ``Guard``.
+        """Take the arguments of ``Guard``, and ``scheme_name`` for the OpenAPI description.
 
         Raises ``ConfigurationError``.
         """
@@ -88,7 +88,7 @@ class HookAuth(SecurityBase):
         return outcome
 
     async def challenge(self, request: Request) -> Response:
-        """Answer the one-time GET of an event hook: ``app.get("/events")(hook_auth.challenge)``."""
+        """Answer an event hook's one-time GET: ``app.get("/events")(hook_auth.challenge)``."""
         outcome = await self._guard.acheck(request.scope["headers"], "GET")
         if isinstance(outcome, VerifiedHook):
             return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Protect the views of Flask.
+"""Protect Flask views.
 
 ::
 
@@ -8,8 +8,8 @@
     @hooks.required
     def hook(): ...                     # current_hook is the VerifiedHook
 
-The extension refuses requests before Flask calls a view, so ``@hooks.required`` may stand above or
-below ``@app.post``. Without the extension there is ``@protect(verifier)``, which must stand below.
+The extension refuses requests before Flask calls a view, so ``@hooks.required`` works above and
+below ``@app.post``. Without the extension, use ``@protect(verifier)`` below ``@app.post``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _PASSED = "hookkey_verify.flask.passed"
 
 
 class _Views:
-    """Views by identity, because not all of them can be hashed; kept alive only where they must."""
+    """A set of views by identity, as some are not hashable. References are weak if possible."""
 
     def __init__(self) -> None:
         self._weakly: WeakValueDictionary[int, Any] = WeakValueDictionary()
@@ -67,7 +67,7 @@ class _Views:
     def add(self, view: Any) -> None:
         try:
             self._weakly[id(view)] = view
-        except TypeError:  # cannot be referred to weakly
+        except TypeError:  # it does not support weak references
             self._strongly[id(view)] = view
 
     def __contains__(self, view: Any) -> bool:
@@ -97,7 +97,7 @@ current_hook = cast(VerifiedHook, LocalProxy(_current))
 
 
 class HookKeyVerify:
-    """The extension: one verifier for an application, from arguments or from its config."""
+    """The Flask extension: protects marked views with one verifier per application."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class HookKeyVerify:
         on_refusal: OnRefusal | None = None,
         event_hook: bool = False,
     ) -> None:
-        """Without ``verifier`` it is made of ``app.config``, see ``configured_verifier``.
+        """Protect views of ``app`` with ``verifier``, or with one made from ``app.config``.
 
         The other arguments are those of ``Guard``. Raises ``ConfigurationError``.
         """
@@ -122,10 +122,10 @@ class HookKeyVerify:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Prepare an application; one extension may serve several.
+        """Initialize an application. One extension may serve several.
 
-        Raises ``ConfigurationError``, also when the application has an extension already: which of
-        two verifiers a view is protected with must not depend on the order of statements.
+        Raises ``ConfigurationError``, including for an application that already has an extension,
+        because the order of statements must not decide which verifier protects a view.
         """
         if "hookkey_verify" in app.extensions:
             raise ConfigurationError(
@@ -137,7 +137,7 @@ class HookKeyVerify:
         app.before_request(_before_view)
 
     def required(self, view: Callable[P, R]) -> Callable[P, R]:
-        """Protect one view, above or below ``@app.route`` and other decorators."""
+        """Protect a view. It works above and below ``@app.route`` and other decorators."""
         protected = _wrapped(view, _configured_guard)
         for layer in (protected, *_layers(view)):
             _required.add(layer)
@@ -164,11 +164,11 @@ def protect(
 
 
 def protect(first: Any = None, /, **options: Any) -> Any:
-    """Let a view run for verified requests only; must stand below ``@app.route``.
+    """Run a view only for verified requests. Place it below ``@app.route``.
 
-    Above it Flask keeps the unprotected function, which only an application with ``HookKeyVerify``
-    notices: it answers 500 and logs why. ``@protect(verifier)`` takes the arguments of ``Guard``;
-    bare ``@protect`` uses the verifier of the application's ``HookKeyVerify``.
+    Above ``@app.route``, Flask registers the unprotected function. Only an application with
+    ``HookKeyVerify`` detects that, answers 500 and logs the reason. ``@protect(verifier)`` takes
+    the arguments of ``Guard``; bare ``@protect`` uses the verifier of ``HookKeyVerify``.
 
     Raises ``ConfigurationError``.
     """
@@ -178,7 +178,7 @@ def protect(first: Any = None, /, **options: Any) -> Any:
 def serve(endpoint: Endpoint) -> Callable[[], Response]:
     """Return a view that answers with an endpoint: ``app.post("/token")(serve(endpoint))``.
 
-    It reads the body itself, so nothing may read it before, such as ``request.form``.
+    The view reads the body, so it must not be read earlier, for example by ``request.form``.
 
     Raises ``ConfigurationError``.
     """
@@ -210,9 +210,9 @@ def _protected(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, 
 
 
 def _layers(view: Any) -> Collection[Any]:
-    """A view and whatever it wraps, because Flask may have been given any of it.
+    """Return a view and everything that it wraps, because Flask may have any of these registered.
 
-    Not what ``protect`` wrapped: that is called for verified requests only.
+    Functions that ``protect`` wraps are left out: they are called only for verified requests.
     """
     layers: dict[int, Any] = {}
     waiting = [view]
@@ -226,7 +226,7 @@ def _layers(view: Any) -> Collection[Any]:
 
 
 def _held_by(layer: Any) -> list[Any]:
-    """What a decorator remembers: closures and defaults of a function, everything of an object."""
+    """Return where a decorator may keep a view: closures, defaults and attributes."""
     if isinstance(layer, FunctionType):
         defaults = (*(layer.__defaults__ or ()), *(layer.__kwdefaults__ or {}).values())
         return [*(layer.__closure__ or ()), *defaults, *vars(layer).values()]
@@ -234,10 +234,10 @@ def _held_by(layer: Any) -> list[Any]:
 
 
 def _may_wrap(held: Any) -> bool:
-    """Whether a decorator can keep a view in this: a callable, or a cell or a container of some."""
-    kind = type(held)  # not isinstance, for which a proxy such as flask.session looks itself up
+    """Return whether a decorator can keep a view in this: a callable, a cell or a container."""
+    kind = type(held)  # isinstance would make a proxy such as flask.session resolve itself
     if kind in (tuple, list, dict, set):
-        return len(held) <= MAX_HELD  # more than that is data
+        return len(held) <= MAX_HELD  # larger containers are data
     if kind is CellType:
         return True
     return callable(held) and not issubclass(kind, _WRAPS_NOTHING)
@@ -273,7 +273,7 @@ def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
 
 
 def _before_view() -> Response | None:
-    """Judge the views that only an extension can protect, in whatever order they are decorated."""
+    """Check requests for marked views, in whatever order their decorators are."""
     view = current_app.view_functions.get(request.endpoint or "")
     layers = [view] if view in _required else _layers(view)
     if any(layer in _required for layer in layers):
@@ -290,7 +290,7 @@ def _before_blueprint() -> Response | None:
 
 
 def _refuse_unverified(guard: Guard) -> Response | None:
-    """What to answer; None when the request may go on, which then has its hook."""
+    """Return the response to a refused request, or None after storing the hook."""
     if _has_passed(guard):
         return None
     return _refusal(guard, guard.check(environ_headers(request.environ), request.method))

@@ -6,7 +6,7 @@
     keys = HookKeys(org_url, credentials, on_event=metrics)
     metrics.watch(keys)
 
-Kids are never attributes: senders choose them.
+Kids are never attributes, because senders choose them.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _Read = Callable[[Health], Iterable[tuple[float, dict[str, str]]]]
 
 
 class KeySourceMetrics:
-    """Counts events when it is called with them, and reads the health of what it watches."""
+    """Counts events and reports the health of watched key sources."""
 
     def __init__(self, meter_provider: MeterProvider | None = None) -> None:
-        """Make the instruments, with the global provider unless another one is given."""
+        """Create the instruments with the given meter provider or the global one."""
         meter = get_meter("hookkey_verify", __version__, meter_provider)
         self._watched: WeakSet[HasHealth] = WeakSet()
         self._events = meter.create_counter(
@@ -64,9 +64,9 @@ class KeySourceMetrics:
             self._fetches.record(event.seconds, attributes)
 
     def watch(self, keys: HasHealth) -> None:
-        """Report the health of this source for as long as it lives.
+        """Report the health of a key source while it exists.
 
-        Raises ``ConfigurationError`` for a source that has none.
+        Raises ``ConfigurationError`` if the source has no health.
         """
         if not isinstance(keys, HasHealth):
             raise ConfigurationError("watch takes HookKeys or IssuerKeys")

@@ -6,7 +6,7 @@
     keys = HookKeys(org_url, credentials, on_event=metrics)
     metrics.watch(keys)
 
-Kids are never labels: senders choose them.
+Kids are never labels, because senders choose them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["KeySourceMetrics"]
 
 
 class KeySourceMetrics:
-    """Counts events when it is called with them, and reads the health of what it watches."""
+    """Counts events and reports the health of watched key sources."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY, prefix: str = "hookkey") -> None:
-        """Register the metrics, whose names begin with ``prefix``, in ``registry``.
+        """Register the metrics in ``registry``, with names that begin with ``prefix``.
 
-        Raises ``ValueError`` of prometheus_client when they are registered there already.
+        prometheus_client raises ``ValueError`` if they are already registered.
         """
         self._events = Counter(
             f"{prefix}_key_source_events",
@@ -62,9 +62,9 @@ class KeySourceMetrics:
             self._fetches.labels(event.source, event.outcome).observe(event.seconds)
 
     def watch(self, keys: HasHealth) -> None:
-        """Report the health of this source for as long as it lives.
+        """Report the health of a key source while it exists.
 
-        Raises ``ConfigurationError`` for a source that has none.
+        Raises ``ConfigurationError`` if the source has no health.
         """
         if not isinstance(keys, HasHealth):
             raise ConfigurationError("watch takes HookKeys or IssuerKeys")

@@ -1,7 +1,7 @@
-"""SigningKey: what a token endpoint signs access tokens with. Pure.
+"""SigningKey signs the access tokens of a token endpoint. Pure.
 
-ES256 by default: signing and verifying together it is the fastest of the three that can be
-verified here (``python -m tests.bench.token_endpoint``).
+The default is ES256, the fastest supported algorithm for signing and verifying together
+(``python -m tests.bench.token_endpoint``).
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ _TO_BASE64URL = bytes.maketrans(b"+/", b"-_")
 class SigningKey:
     """A private key: P-256 (ES256), Ed25519 (EdDSA) or RSA (RS256). Immutable and thread-safe.
 
-    ``public_key`` is its public half, ``algorithm`` what it signs with, ``kid`` the RFC 7638
-    thumbprint unless it was given, so that every process which has the key calls it the same.
+    ``public_key``: the public key.
+    ``algorithm``: the algorithm of its signatures.
+    ``kid``: the given kid, or the RFC 7638 thumbprint, which is the same in every process.
     """
 
     def __init__(self, private_key: PrivateKey | str | bytes, kid: str | None = None) -> None:
@@ -70,9 +71,9 @@ class SigningKey:
 
     @classmethod
     def generate(cls, algorithm: Algorithm | Literal["Ed25519"] = "ES256") -> SigningKey:
-        """Make a key that only this process has. Raises ``ConfigurationError``.
+        """Generate a key that exists only in this process. Raises ``ConfigurationError``.
 
-        ``algorithm``: ES256 (the default), EdDSA, which Ed25519 is another name of, or RS256.
+        ``algorithm``: ES256 (the default), EdDSA (also named Ed25519) or RS256.
         """
         make: Any = _GENERATE.get(SYNONYMS.get(algorithm, algorithm))
         if make is None:
@@ -81,7 +82,7 @@ class SigningKey:
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], kid: str | None = None) -> SigningKey:
-        """Read a PEM from a file. Raises ``ConfigurationError`` naming it."""
+        """Read a PEM from a file. Raises ``ConfigurationError`` naming the file."""
         try:
             data = Path(path).read_bytes()
         except (OSError, ValueError, TypeError) as error:
@@ -98,7 +99,7 @@ class SigningKey:
         raise ConfigurationError("a SigningKey is private, and is not pickled or copied")
 
     def sign(self, payload: bytes) -> bytes:
-        """Return an access token in compact form whose payload is exactly this (RFC 7515)."""
+        """Return a compact access token with exactly this payload (RFC 7515)."""
         signing_input = self._header + _base64url(payload)
         return signing_input + b"." + _base64url(self._sign(signing_input))
 

@@ -1,4 +1,4 @@
-"""The hook as Starlette's authenticated user; ``hookkey_verify.asgi`` protects paths instead.
+"""Starlette authentication: the hook as ``request.user``. To protect paths, use the asgi module.
 
 ::
 
@@ -32,31 +32,31 @@ __all__ = ["HookBackend", "HookUser", "response", "serve"]
 
 
 class HookUser(BaseUser):
-    """Who called, which is Okta on behalf of a client."""
+    """The authenticated caller: Okta on behalf of a client."""
 
     def __init__(self, hook: VerifiedHook) -> None:
         self.hook = hook
 
     @property
     def is_authenticated(self) -> bool:
-        """True."""
+        """Always True."""
         return True
 
     @property
     def display_name(self) -> str:
-        """The client id, or the subject, or nothing."""
+        """The client id, else the subject, else an empty string."""
         return self.hook.client_id or self.hook.subject or ""
 
     @property
     def identity(self) -> str:
-        """The subject, or nothing."""
+        """The subject, or an empty string."""
         return self.hook.subject or ""
 
 
 class HookBackend(AuthenticationBackend):
-    """Authenticates connections that bring credentials; the others stay anonymous.
+    """Authenticates connections with credentials; others stay anonymous.
 
-    So it protects nothing by itself: ``@requires("authenticated")`` does, or a scope of the token.
+    It protects nothing by itself. Use ``@requires("authenticated")`` or require a scope.
     """
 
     def __init__(self, verifier: RequestVerifier, *, on_refusal: OnRefusal | None = None) -> None:
@@ -64,7 +64,7 @@ class HookBackend(AuthenticationBackend):
         self._guard = Guard(verifier, on_refusal=on_refusal)
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:
-        """Return the credentials and the user; None for a connection without bearer token."""
+        """Return the credentials and the user, or None for a connection without a bearer token."""
         outcome = await self._guard.acheck(conn.scope["headers"])
         if isinstance(outcome, VerifiedHook):
             return AuthCredentials(["authenticated", *outcome.scopes]), HookUser(outcome)
@@ -74,7 +74,7 @@ class HookBackend(AuthenticationBackend):
 
     @staticmethod
     def on_error(conn: HTTPConnection, error: AuthenticationError) -> Response:  # noqa: ARG004
-        """Answer as every adapter does, where Starlette's own is 400 for everything."""
+        """Return the same response as all adapters; Starlette's own is always 400."""
         answer = error.answer if isinstance(error, _RefusedError) else _FAILED
         return response(answer)
 
@@ -89,15 +89,15 @@ _FAILED = HttpRefusal.of(MissingTokenError())
 
 
 def response(answer: HttpAnswer) -> Response:
-    """Return the answer as Starlette sends it."""
+    """Return a Starlette response."""
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
 def serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    """Return the function of a route.
+    """Return a route function that answers with an endpoint.
 
-    In Starlette ``Route("/token", serve(endpoint), methods=["POST"])`` takes it, in FastAPI
-    ``app.add_route``. Raises ``ConfigurationError``.
+    Use ``Route("/token", serve(endpoint), methods=["POST"])`` in Starlette and ``app.add_route`` in
+    FastAPI. Raises ``ConfigurationError``.
     """
     checked(endpoint)
 

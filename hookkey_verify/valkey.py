@@ -1,12 +1,12 @@
-"""What all workers and hosts share, in Valkey or Redis (extra valkey): public keys, used tokens.
+"""Stores in Valkey or Redis that all workers and hosts share (extra valkey).
 
-``ValkeyKeyStore``: every worker keeps its own cache, so a look-up of a known key never goes over
-the network; the store is looked at when a worker would ask Okta. Whoever can write into it could
-plant a key, so records carry an HMAC (RFC 2104, SHA-256) over their name and content, made with a
-secret that only the workers have.
+``ValkeyKeyStore`` shares public keys. Each worker keeps its own cache, so look-ups of known keys
+never use the network. A worker reads the store before it would send a request to Okta. Anyone who
+can write to the store could insert a key, so records carry an HMAC (RFC 2104, SHA-256) of their
+name and content, made with a secret that only the workers have.
 
-``ValkeyReplayStore``: which tokens have been used. Whoever can write into it can at worst have a
-good token refused; whoever can delete from it can have one accepted again.
+``ValkeyReplayStore`` shares which tokens have been used. Anyone who can write to it can only have
+valid tokens refused, but anyone who can delete from it can have a token accepted again.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ MAX_RECORD = 16 * 1024
 MIN_SECRET = 32
 CLOCK_TOLERANCE = 60
 """Seconds for which a used token is remembered beyond its end: clocks of hosts differ."""
-_TAG = 32  # octets of SHA-256
+_TAG = 32  # bytes of SHA-256
 
-# Only the one who took the lease gives it back: it may have run out and be another's by now.
+# Only the holder may return a lease, because it may have expired and been taken by another worker.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
 
 class _Server:
-    """A Valkey or Redis, connected to when it is used. Thread-safe."""
+    """A lazily connected Valkey or Redis server. Thread-safe."""
 
     def __init__(self, url: str, prefix: str, timeout: float, options: dict[str, Any]) -> None:
         if not isinstance(url, str):
@@ -66,12 +66,12 @@ class _Server:
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """Begin without connections; in a forked child, because the parent goes on using them."""
+        """Drop the connections, which a forked child must not share with its parent."""
         self.client = _client(self._url, self._options)
 
 
 class ValkeyKeyStore:
-    """A ``SharedKeyStore`` for ``HookKeys(…, shared=…)``. Thread-safe; connects when it is used."""
+    """A ``SharedKeyStore`` for ``HookKeys(…, shared=…)``. Thread-safe; connects on first use."""
 
     def __init__(
         self,
@@ -82,14 +82,16 @@ class ValkeyKeyStore:
         timeout: float = 0.25,
         **options: Any,
     ) -> None:
-        """``url`` is ``valkey://``, ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+        """Create a store; it connects on first use.
 
-        ``secret`` authenticates the records: at least 32 octets that all workers share, such as
-        ``python -c "import secrets; print(secrets.token_hex(32))"`` prints. It has no default: None
-        must be written out, and means that whoever can write into the store can have forged tokens
-        accepted. ``prefix`` begins the name of every record. ``timeout`` is in seconds, for each
-        step; a store that takes longer counts as not being there. ``options`` are those of
-        ``redis.Redis.from_url``, such as ``ssl_ca_certs``.
+        ``url``: ``valkey://``, ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+        ``secret``: authenticates the records: at least 32 bytes that all workers share, for example
+            from ``python -c "import secrets; print(secrets.token_hex(32))"``. There is no default.
+            With None, anyone who can write to the store can have forged tokens accepted.
+        ``prefix``: the start of all record names.
+        ``timeout``: the time limit for each step, 0.01 to 10 seconds. A slower store counts as
+            unreachable.
+        ``options``: options of ``redis.Redis.from_url``, such as ``ssl_ca_certs``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -112,7 +114,7 @@ class ValkeyKeyStore:
         self._server.client.close()
 
     def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
-        """Return the record and how many seconds it has left; None without one to be trusted."""
+        """Return the record and its remaining seconds, or None if there is no authentic one."""
         name = self._name("key", namespace, kid)
         with self._server.client.pipeline(transaction=True) as pipe:
             pipe.getrange(name, 0, _TAG + MAX_RECORD)
@@ -126,37 +128,37 @@ class ValkeyKeyStore:
         return record, milliseconds / 1000
 
     def write(self, namespace: str, kid: str, record: bytes, seconds: float) -> None:
-        """Keep the record for so long."""
+        """Store the record for this many seconds."""
         name = self._name("key", namespace, kid)
         self._server.client.set(
             name, self._tag(name, record) + record, px=max(1, int(seconds * 1000))
         )
 
     def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
-        """Return a token for the one that may fetch, for so long at most; None for all others."""
+        """Take the lease to fetch a key, for ``seconds``; return its token, or None if it is taken."""
         token = secrets.token_hex(16)
         name = self._name("lease", namespace, kid)
         taken = self._server.client.set(name, token, nx=True, px=max(1, int(seconds * 1000)))
         return token if taken else None
 
     def release(self, namespace: str, kid: str, token: str) -> None:
-        """Give the lease back, if it is still the token's."""
+        """Release the lease if it still has this token."""
         self._server.client.eval(_RELEASE, 1, self._name("lease", namespace, kid), token)
 
     def _name(self, kind: str, namespace: str, kid: str) -> str:
         return f"{self._prefix}:{kind}:{namespace}:{kid}"
 
     def _tag(self, name: str, record: bytes) -> bytes:
-        # Without a secret it is a checksum: it tells garbage, not forgeries.
+        # Without a secret this is a checksum, which detects corruption but not forgery.
         length = len(name).to_bytes(4, "big")
         return hmac.digest(self._secret or b"", length + name.encode() + record, "sha256")
 
 
 class ValkeyReplayStore:
-    """A ``ReplayStore`` for all workers and hosts. Thread-safe; connects when it is used.
+    """A ``ReplayStore`` for all workers and hosts. Thread-safe; connects on first use.
 
-    One command claims a token (SET with NX and PXAT: Valkey, or Redis 6.2 and later), so of any
-    number of workers one gets it. Names of records are digests: no token can be made of them.
+    One atomic command claims a token (SET with NX and PXAT: Valkey, or Redis 6.2 and later), so
+    only one worker succeeds. Record names are digests, from which no token can be derived.
     """
 
     def __init__(
@@ -169,11 +171,13 @@ class ValkeyReplayStore:
         on_event: OnEvent | None = None,
         **options: Any,
     ) -> None:
-        """``url``, ``prefix``, ``timeout`` and ``options`` are those of ``ValkeyKeyStore``.
+        """Create a store; it connects on first use.
 
-        ``when_unreachable`` says what becomes of a good token when the store cannot be asked:
-        "refuse" (503, so that Okta may try again), or "accept", which leaves replays undetected for
-        as long, is logged, and is told to ``on_event`` as ``replay_unchecked``.
+        ``url``, ``prefix``, ``timeout``, ``options``: as for ``ValkeyKeyStore``.
+        ``when_unreachable``: what happens to valid tokens while the store is unreachable. "refuse"
+            (the default) answers 503, so that Okta may retry. "accept" does not detect replays
+            meanwhile; it is logged and reported as the event ``replay_unchecked``.
+        ``on_event``: a function that takes events. Default None.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -195,10 +199,10 @@ class ValkeyReplayStore:
         self._server.client.close()
 
     def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Record the use and return True, or return False when it was used before. Atomic.
+        """Record a use and return True; return False if the token was used before. Atomic.
 
-        ``expires_at`` is in epoch seconds. Raises ``KeyUnavailableError`` when the store cannot be
-        asked.
+        ``expires_at`` is in epoch seconds. Raises ``KeyUnavailableError`` if the store is
+        unreachable.
         """
         text = f"{len(issuer)}:{issuer}{jti}".encode("utf-8", "surrogatepass")
         name = f"{self._prefix}:used:{hashlib.sha256(text).hexdigest()}"
@@ -206,7 +210,7 @@ class ValkeyReplayStore:
         try:
             return bool(self._server.client.set(name, b"", nx=True, pxat=until))
         except (redis.RedisError, OSError) as error:
-            problem = type(error).__name__  # whose text may hold the URL
+            problem = type(error).__name__  # its text may contain the URL
         if not self._accept:
             logger.warning("the replay store cannot be asked (%s)", problem)
             raise KeyUnavailableError("the replay store cannot be asked")
@@ -215,15 +219,15 @@ class ValkeyReplayStore:
         return True
 
     async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Do as ``claim`` in a thread."""
+        """Do the same as ``claim`` in a thread."""
         return await asyncio.to_thread(self.claim, issuer, jti, expires_at)
 
 
 def _client(url: str, options: dict[str, Any]) -> redis.Redis:
-    with suppress(Exception):  # whose text may hold the password in the URL
+    with suppress(Exception):  # its text may contain the password in the URL
         client = redis.Redis.from_url(url, **options)
         pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # looks at the options, connects to nothing
+        pool.connection_class(**pool.connection_kwargs)  # only validates the options
         return client
     raise ConfigurationError(
         "url must begin with valkey://, redis://, rediss:// or unix://, and options be those of "

@@ -29,7 +29,7 @@ _TARGETS = ("REQUEST_URI", "RAW_URI")
 
 
 class HookMiddleware:
-    """Passes verified requests on to a WSGI application, and answers all others itself."""
+    """Passes verified requests to a WSGI application and refuses all others."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class HookMiddleware:
         """Protect everything that ``app`` serves.
 
         ``app``: the application.
-        ``verifier``: a ``HookVerifier``, or another ``RequestVerifier``.
-        ``public``: the paths that stay open, such as ``["/healthz"]``; see ``PublicPaths``. They
-            count from the root of the server. Default: none.
-        ``on_refusal``, ``event_hook``: as in ``Guard``.
+        ``verifier``: a ``HookVerifier`` or another ``RequestVerifier``.
+        ``public``: paths that are not protected, such as ``["/healthz"]``, relative to the root of
+            the server; see ``PublicPaths``. Default: none.
+        ``on_refusal``, ``event_hook``: as for ``Guard``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -73,7 +73,7 @@ class HookMiddleware:
 
 
 def serve(endpoint: Endpoint) -> WSGIApplication:
-    """Return an application that answers with an endpoint, whatever the path.
+    """Return an application that answers every path with an endpoint.
 
     Raises ``ConfigurationError``.
     """
@@ -81,7 +81,7 @@ def serve(endpoint: Endpoint) -> WSGIApplication:
 
     def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         most, announced = endpoint.max_body + 1, announced_length(environ)
-        # Without a length only a server that ends the input itself may be read to the end.
+        # Without a length, read to the end only if the server terminates the input.
         ended = environ.get("wsgi.input_terminated", False)
         size = min(announced, most) if announced is not None else most if ended else 0
         body = received(environ["wsgi.input"].read, size, announced)
@@ -96,5 +96,5 @@ def _answered(
     answer: HttpAnswer, environ: Mapping[str, Any], start_response: StartResponse
 ) -> Iterable[bytes]:
     start_response(answer.status_line, answer.sized_headers)
-    # Servers pass on what they get; after an answer to HEAD it would begin the next answer.
+    # Servers would send this body after a response to HEAD, where the next response begins.
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]

@@ -1,8 +1,8 @@
-"""Who can be the issuer of an access token that is verified here. Pure.
+"""Which issuers' access tokens can be verified. Pure.
 
-An Okta org has one *org authorization server*, whose issuer is the org URL itself and whose access
-tokens are opaque to everybody but Okta, and any number of *custom* ones, ``…/oauth2/{id}``, whose
-tokens are for us (https://developer.okta.com/docs/concepts/auth-servers/).
+An Okta org has one org authorization server, whose issuer is the org URL and whose access tokens
+only Okta can verify. It may have custom authorization servers, with issuers ``…/oauth2/{id}``,
+whose tokens others can verify (https://developer.okta.com/docs/concepts/auth-servers/).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CUSTOM_SERVER = re.compile(r"https?://[^/?#]+/oauth2/[A-Za-z0-9_-]+")
 
 
 def is_authorization_server(issuer: object) -> bool:
-    """Tell whether this has the form of the issuer of a custom authorization server."""
+    """Return whether this looks like the issuer of a custom authorization server."""
     return isinstance(issuer, str) and _CUSTOM_SERVER.fullmatch(issuer) is not None
 
 
@@ -43,10 +43,10 @@ def refuse_org_server(issuer: str) -> None:
 
 
 def refuse_lookalikes(issuer: str) -> None:
-    """Raise ``ConfigurationError`` for a URL that is near a custom authorization server's issuer.
+    """Raise ``ConfigurationError`` for a URL that resembles an issuer but cannot be ``iss``.
 
-    The host of the Admin Console, a URL below the issuer, and a slash at its end: ``iss`` is never
-    one of these, and the error names what it is.
+    These are URLs of the Admin Console, URLs below an issuer, and issuers with a trailing slash.
+    The error names the correct issuer.
     """
     right = _ADMIN_HOST.sub(r"\1\2", issuer)
     server = _CUSTOM_SERVER.match(right)

@@ -1,4 +1,4 @@
-"""Request headers to the one bearer token (RFC 6750 section 2.1). Pure."""
+"""Reads the bearer token from request headers (RFC 6750 section 2.1). Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
 def bearer_token(headers: Headers) -> str:
     """Return the token of the only ``Authorization: Bearer`` header.
 
-    Raises ``MissingTokenError`` without one or with another scheme, ``MultipleTokensError`` when
-    the header comes twice or was joined from two (servers join duplicates with a comma),
-    ``MalformedTokenError`` when it is not ``Bearer`` followed by one token, ``ConfigurationError``
-    when ``headers`` is not a collection of names and values.
+    Raises ``MissingTokenError`` if it is absent or has another scheme, ``MultipleTokensError`` if
+    it is repeated or was joined (servers join duplicates with a comma), ``MalformedTokenError`` if
+    it is not ``Bearer`` and one token, and ``ConfigurationError`` if ``headers`` is not a
+    collection of names and values.
     """
     values = header_values(headers, "authorization")
     if not values:
@@ -41,7 +41,7 @@ def bearer_token(headers: Headers) -> str:
 def header_values(headers: Any, wanted: str) -> list[str]:
     """Return the values of one header, whose name is given in lower case.
 
-    Raises ``ConfigurationError`` when ``headers`` is not a collection of names and values.
+    Raises ``ConfigurationError`` if ``headers`` is not a collection of names and values.
     """
     return pick_headers(headers, (wanted,))[0]
 
@@ -57,7 +57,7 @@ def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
             if lower in wanted:
                 values[wanted.index(lower)].append(_text(value))
         understood = True
-    except Exception:  # a collection may raise anything, and hold a token in it
+    except Exception:  # a collection may raise anything, with a token in its text
         understood = False
     if not understood:
         raise ConfigurationError(
@@ -67,7 +67,7 @@ def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
 
 
 def _text(value: Any) -> str:
-    """The value as an exact str, without calling a method that a subclass may have replaced."""
+    """Return an exact str without calling methods of a subclass."""
     kind = type(value)
     if issubclass(kind, str):
         return str.__str__(value)

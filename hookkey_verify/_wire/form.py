@@ -1,4 +1,4 @@
-"""``application/x-www-form-urlencoded`` as OAuth wants it read: each parameter once. Pure."""
+"""Reads ``application/x-www-form-urlencoded`` as OAuth requires: no parameter twice. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class FormError(ValueError):
-    """The body is not such a form; the text says which rule. It never holds any of the body."""
+    """The body is not a valid form. The text names the broken rule and contains no part of it."""
 
 
 def read_form(body: bytes, known: Mapping[str, str] = _NOTHING) -> dict[str, str]:
-    """Return the parameters; those without a value count as not sent (RFC 6749 section 3.2).
+    """Return the parameters; those without a value count as absent (RFC 6749 section 3.2).
 
-    ``known`` has the plain text of escaped values that are common, to spare the work.
+    ``known`` maps common escaped values to their plain text, which saves decoding them.
 
-    Raises ``FormError`` for a parameter that comes twice (also one that nobody knows), for what is
-    not ASCII, or not UTF-8 behind its escapes, and for a broken escape.
+    Raises ``FormError`` for repeated parameters (including unknown ones), text that is not ASCII,
+    escapes that are not UTF-8, and broken escapes.
     """
     text = _decoded(body, "ascii", "is not ASCII")
     pairs = text.split("&") if text else []
@@ -58,6 +58,6 @@ def _plain(text: str) -> str:
 def _decoded(data: bytes, encoding: str, problem: str) -> str:
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError:  # which holds the data, so it is not raised from
+    except UnicodeDecodeError:  # it contains the body, so it is not chained
         pass
     raise FormError(problem)
