@@ -135,7 +135,7 @@ class ValkeyKeyStore:
         )
 
     def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
-        """Take the lease to fetch a key, for ``seconds``; return its token, or None if it is taken."""
+        """Take the lease to fetch a key for ``seconds``. Return its token; None if it is taken."""
         token = secrets.token_hex(16)
         name = self._name("lease", namespace, kid)
         taken = self._server.client.set(name, token, nx=True, px=max(1, int(seconds * 1000)))
