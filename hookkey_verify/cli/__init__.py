@@ -1,7 +1,7 @@
-"""The ``hookkey`` command. Thin: every command is a call of a public name.
+"""The ``hookkey`` command, a thin layer over the public API.
 
-Exit codes: 0 everything as it should be, 1 a check failed or a request was refused, 2 wrong usage,
-wrong configuration or a missing extra, 3 unavailable, 4 not found, 5 forbidden.
+Exit codes: 0 success, 1 a check failed or a request was refused, 2 wrong usage or configuration or
+a missing extra, 3 unavailable, 4 not found, 5 forbidden.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command, or say which extra it needs."""
+    """Run the command, or print which extra it needs."""
     missing = [name for name in ("click", "rich") if find_spec(name) is None]
     if missing:
         sys.stderr.write(
@@ -34,11 +34,11 @@ def main() -> None:
         _complain(f"a file or the output fails: {reason}")
     except RecursionError:
         raise
-    except RuntimeError:  # click's word for it
+    except RuntimeError:  # click's type for a missing stream
         _complain("there is no standard input")
 
 
 def _complain(text: str) -> None:
-    with suppress(OSError, AttributeError):  # nobody is there to be told
+    with suppress(OSError, AttributeError):  # stderr is closed
         sys.stderr.write(f"hookkey: {text}\n")
     raise SystemExit(3)

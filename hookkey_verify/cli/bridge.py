@@ -1,4 +1,4 @@
-"""``hookkey bridge``: the org's hook keys as a JWK Set, for who wants to fetch them."""
+"""``hookkey bridge`` serves the org's hook keys as a JWK Set."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ PATH = "/.well-known/jwks.json"
     "--name",
     "names",
     multiple=True,
-    help="Serve this key only, by name or id; may be given several times.",
+    help="Serve only this key, by name or id. May be repeated.",
 )
 @click.option("--fresh-for", type=click.FloatRange(1, 86_400), default=300, show_default=True,
-              help="Seconds until the org is asked again.")  # fmt: skip
+              help="Seconds until the keys are fetched again.")  # fmt: skip
 @command
 def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> None:
-    """Serve the public halves of the org's hook keys as a JWK Set until Ctrl-C.
+    """Serve the public keys of the org's hook keys as a JWK Set until Ctrl-C.
 
-    At /.well-known/jwks.json, for an authorization server that takes a jwks_uri. The keys are
-    public; put TLS before it. The org is that of OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, or of
-    okta.yaml.
+    The path is /.well-known/jwks.json, for an authorization server that reads a jwks_uri. Put TLS
+    in front of it. OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, or okta.yaml, define the org.
 
     Example: hookkey bridge --port 8080 --name "Token hook"
     """
@@ -65,19 +64,19 @@ def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> No
         )
         listener = _bound(host, port)
         tell(f"http://{host}:{listener.getsockname()[1]}{PATH}")
-        with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has ended
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has stopped
             uvicorn.Server(config).run(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; without, answers wait 40 ms.
+    # asyncio sets TCP_NODELAY only for a named protocol. Without it, responses take 40 ms more.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # before the URL is printed
-    except (OSError, TypeError, ValueError):  # also for an invalid host name
+        listener.listen()  # listen before the URL is printed
+    except (OSError, TypeError, ValueError):  # UnicodeError: an invalid host name
         listener.close()
         problem = f"{host} port {port} is in use, or is not a local address"
         raise ConfigurationError(problem) from None

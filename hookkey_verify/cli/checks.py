@@ -1,8 +1,8 @@
-"""Every check of one token, each with what the token has and what was expected.
+"""All checks of one token, with expected and actual values.
 
-A verifier stops at the first defect. For a person all of them are of use, so each claim is judged
-alone here, by the verifier's own ``ClaimsPolicy`` reduced to that claim. The verdict remains the
-verifier's: whatever it refuses has a row that failed.
+A verifier stops at the first defect, but people want to see all of them. Each claim is therefore
+checked separately with the verifier's own ``ClaimsPolicy``, reduced to that claim. The verdict is
+the verifier's: each refusal has a failed row.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class _Step:
 
     name: str
     errors: tuple[type[HookVerificationError], ...]
-    """What the verifier raises when it stops here."""
+    """The errors that the verifier raises in this step."""
     member: str = ""
-    """The member of the header that the step judges."""
+    """The header member that the step checks."""
 
 
 STEPS: Final = (
@@ -73,7 +73,7 @@ class _ClaimRule:
     option: str
     members: tuple[str, ...]
     required: tuple[str, ...] = ()
-    """Claims that must be there if the policy restricts them."""
+    """Claims that must be present if the policy restricts them."""
     between: str = "or"
 
 
@@ -93,7 +93,7 @@ MAX_SHOWN: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class TokenCheck:
-    """One fact of a token: what it is, what was expected, and whether they agree."""
+    """One check of a token, with its expected and actual value and the result."""
 
     name: str
     result: Result
@@ -105,7 +105,7 @@ class TokenCheck:
 
     @property
     def text(self) -> str:
-        """``aud is "a", expected "b"``, and the hint."""
+        """A text such as ``aud is "a", expected "b"``, with the hint."""
         words = f"{self.subject} is {self.actual}" if self.subject else ""
         if self.expected:
             words += f", expected {self.expected}"
@@ -130,9 +130,9 @@ def checks_of(
     keys: str = "",
     clock: Clock = wall_clock,
 ) -> list[TokenCheck]:
-    """Return every check of a token that ``verifier`` refused with ``error``, or accepted (None).
+    """Return all checks of a token that ``verifier`` accepted or refused with ``error``.
 
-    Without ``verifier`` only the times are judged. ``keys`` names the key source in words.
+    Without ``verifier``, only times are checked. ``keys`` describes the key source in words.
     """
     header, claims = (decode_unverified(part) for part in [*token.split(b"."), b"", b""][:2])
     rows = _steps(header if isinstance(header, Mapping) else {}, error, keys)
@@ -149,7 +149,7 @@ def checks_of(
 
 
 def _has_row(error: HookVerificationError, rows: list[TokenCheck]) -> bool:
-    """Tell whether a row that failed is about what the verifier refused."""
+    """Return whether a failed row shows the defect that the verifier refused."""
     if _failed_step(error) < len(STEPS):
         return True
     claim = "scp" if isinstance(error, InsufficientScopeError) else getattr(error, "claim", "")
@@ -158,7 +158,7 @@ def _has_row(error: HookVerificationError, rows: list[TokenCheck]) -> bool:
 
 
 def decode_unverified(part: bytes) -> dict[str, Any] | str:
-    """Return the object in one part of a token, or say why it cannot be read."""
+    """Return the object in one part of a token, or the reason why it cannot be read."""
     try:
         return json_object(base64url_decode(part.rstrip(b"=")))
     except EncodingError as error:
@@ -167,7 +167,9 @@ def decode_unverified(part: bytes) -> dict[str, Any] | str:
 
 def _failed_step(error: HookVerificationError | None) -> int:
     """Return the number of the step at which the verifier stopped; ``len(STEPS)``: at none."""
-    for number in reversed(range(len(STEPS))):  # the form is last: its error is a base of others
+    for number in reversed(
+        range(len(STEPS))
+    ):  # reversed, because the error of the first step is a base class of others
         if isinstance(error, STEPS[number].errors):
             return number
     return len(STEPS)
@@ -234,14 +236,14 @@ def _times(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Itera
 
 
 def _present(claims: Mapping[str, Any], members: tuple[str, ...]) -> tuple[str, str]:
-    """Return the first of these claims that is there, and its value with those of the others."""
+    """Return the first of these claims that is present, and the values of all."""
     first, *others = [each for each in members if each in claims] or [members[0]]
     rest = (f", {each} is {_shown(claims, each)}" for each in others)
     return first, _shown(claims, first) + "".join(rest)
 
 
 def _lifetime(claims: Mapping[str, Any], policy: ClaimsPolicy, now: float) -> Result:
-    """Judge how long the token lives, however old it is: from now, and from when it was issued."""
+    """Check the lifetime of a token, both from now and from its time of issue."""
     if type(claims["exp"]) not in (int, float):
         return "not reached"
     limits = {"leeway": policy.leeway, "max_lifetime": policy.max_lifetime}
@@ -262,7 +264,7 @@ def _judged(
     only: type[HookVerificationError] = HookVerificationError,
     **policy: Any,
 ) -> Result:
-    """Judge these claims alone, by a policy of nothing else; ``only`` one kind of error counts."""
+    """Check only these claims; if ``only`` is given, only errors of that class count."""
     alone = {name: claims[name] for name in members if name in claims}
     if "exp" not in members:
         alone["exp"] = now + 1
@@ -289,7 +291,7 @@ def _shown(members: Mapping[str, Any], name: str) -> str:
 
 
 def _when(value: Any, now: float) -> str:
-    """A time as a date, and how far from now that is."""
+    """Return a time as a date and its distance from now."""
     if type(value) not in (int, float) or not 0 <= value < END_OF_TIME:
         return _shown({"": value}, "")
     at = datetime.fromtimestamp(value, UTC)

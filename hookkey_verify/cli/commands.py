@@ -1,4 +1,4 @@
-"""The commands, in click."""
+"""The command group and its smaller commands."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["hookkey"]
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hookkey")
 def hookkey() -> None:
-    """Verify what Okta hook keys sign, and manage the keys.
+    """Verify tokens that Okta hook keys sign, and manage the keys.
 
-    Exit codes: 0 ok, 1 verification failed or refused, 2 usage or configuration, 3 unavailable,
+    Exit codes: 0 success, 1 failed or refused, 2 usage or configuration, 3 unavailable,
     4 not found, 5 forbidden.
     """
 
@@ -37,7 +37,7 @@ for _command in (keys, sign, verify, inspect, doctor, emulate, fire, bridge):
 @hookkey.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes your shell complete the commands and options of hookkey.
+    """Print a script that makes your shell complete the commands and options of hookkey.
 
     Example: hookkey completion bash >> ~/.bashrc
     """
@@ -51,11 +51,11 @@ def completion(shell: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 @click.pass_context
 def demo(context: click.Context, as_json: bool) -> None:
-    """Show the whole job against a local Okta org: no account, no network.
+    """Show a complete verification with a local Okta org, without an account or network.
 
     Creates a hook key over HTTP, signs a client assertion with it, fetches the public key by its
-    keyId, verifies the assertion, and has ten forged or stale ones refused. Exits with 0 only if
-    every verdict was the expected one.
+    keyId, verifies the assertion, and refuses ten forged or expired ones. Exits with 0 if every
+    verdict is the expected one.
 
     Example: hookkey demo --json
     """

@@ -1,4 +1,4 @@
-"""The story of ``hookkey demo``: run it, then show it."""
+"""``hookkey demo``: runs the demonstration and prints its report."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token that was sent to the verifier, and what came of it."""
+    """One token that was verified, and the result."""
 
     sent: str
     verdict: str
@@ -55,13 +55,13 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the verdict was the expected one."""
+        """Whether the verdict was as expected."""
         return self.reason == self.expected
 
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What the demo did."""
+    """The results of the demo."""
 
     org: str
     key: dict[str, Any]
@@ -70,7 +70,7 @@ class DemoReport:
 
     @property
     def ok(self) -> bool:
-        """Tell whether every verdict was the expected one."""
+        """Whether all verdicts were as expected."""
         return all(row.ok for row in self.rows)
 
     def document(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class DemoReport:
 
 
 def run() -> DemoReport:
-    """Start a local org, go through the story, stop the org."""
+    """Run the demonstration with a local org."""
     with OktaEmulator() as okta:
         credentials = ApiToken(okta.api_token)
         with HookKeysClient(okta.url, credentials) as client:
@@ -112,7 +112,7 @@ def run() -> DemoReport:
 
 
 def table(report: DemoReport) -> None:
-    """Print the report for a person."""
+    """Print the report as text."""
     console = Console()
     console.print(f"\n[bold]A local Okta org[/] at {report.org}")
     console.print(f"created hook key [bold]{report.key['name']}[/], keyId {report.key['keyId']}\n")

@@ -1,4 +1,4 @@
-"""``hookkey doctor``: what is configured, whether it works, and which set-up a token belongs to."""
+"""``hookkey doctor`` checks the configuration, the connection to the org, and a token."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Finding:
 @as_json
 @command
 def doctor(token: BinaryIO | None, as_json: bool) -> None:
-    """Check settings, connection, permissions, clock, rate limit and keys; and a token, if given.
+    """Check settings, connection, permissions, clock, rate limit, keys and, if given, a token.
 
-    A token is checked by the verifier that HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL describe, or
-    HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID. Nothing is changed in the org. Exits
-    with 0 if nothing failed.
+    The token is checked with the verifier that HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL, or
+    HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID, describe. Nothing in the org is changed.
+    Exits with 0 if no check failed.
 
     Example: hookkey doctor token.txt
     """
@@ -83,7 +83,7 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
 
 
 def _verifier() -> Finding:
-    """Whether the settings describe a verifier, and whether the keys of an issuer can be had."""
+    """Check that the settings describe a verifier and that an issuer's keys can be fetched."""
     keys: KeySource | None = None
     try:
         _, keys = verifier_of(VerifierOptions(), flags={})
@@ -99,7 +99,7 @@ def _verifier() -> Finding:
 
 
 def _org(settings: Settings) -> tuple[list[Finding], list[HookKey] | None, int]:
-    """What the org answers, its keys if it did, and the exit code if it did not."""
+    """Return the findings about the org, its keys, and the exit code if it failed."""
     if found_at("issuer") and not found_at("org_url"):
         return [Finding("org", "skipped", "not needed for access tokens")], None, 0
     try:
@@ -113,7 +113,7 @@ def _org(settings: Settings) -> tuple[list[Finding], list[HookKey] | None, int]:
 
 
 def _listed(settings: Settings) -> tuple[str, Answer]:
-    """Ask for the list of hook keys. Raises ``HookKeyError``."""
+    """Fetch the list of hook keys. Raises ``HookKeyError``."""
     transport = OktaTransport(
         settings.need("org_url"), credentials(settings), **connection(settings)
     )
@@ -186,7 +186,7 @@ def _age(key: HookKey) -> str:
 
 
 def _token_checks(octets: bytes) -> list[Finding]:
-    """Every check of the token, by the verifier that the settings describe, if they do."""
+    """Return all checks of the token, with the verifier from the settings if there is one."""
     checks, problem = checks_and_problem(octets, VerifierOptions(), flags={})
     findings = [
         Finding(f"token {check.name}", _RESULTS[check.result], check.text)
@@ -199,11 +199,11 @@ def _token_checks(octets: bytes) -> list[Finding]:
 
 
 def _token(octets: bytes, keys: list[HookKey] | None) -> Finding:
-    """Tell the set-up by the unverified header and claims: a hint, no verdict."""
+    """Guess the set-up from the unverified header and claims, as a hint."""
     try:
         header, claims = (json_object(base64url_decode(part)) for part in octets.split(b".")[:2])
     except (EncodingError, ValueError):
-        return Finding("token", "failed", "it is no JWT; hookkey inspect says more")
+        return Finding("token", "failed", "it is not a JWT; hookkey inspect shows more")
     if header.get("kid") in [key.key_id for key in keys or ()]:
         return Finding(
             "token",

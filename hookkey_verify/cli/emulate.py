@@ -1,4 +1,4 @@
-"""``hookkey emulate``: a local Okta org until Ctrl-C."""
+"""``hookkey emulate`` runs a local Okta org until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["emulate"]
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A local address.")
 @click.option("--i-know-this-is-not-okta", is_flag=True,
-              help="Serve a host that other machines can reach.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
-@click.option("--key", "names", multiple=True, help="Create a hook key of this name.")
+              help="Allow a host that other machines can reach.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free port.")
+@click.option("--key", "names", multiple=True, help="Create a hook key with this name.")
 @click.option("--seed", type=click.Path(exists=True, dir_okay=False),
-              help="YAML or JSON file of keys (names) and hooks to create.")  # fmt: skip
+              help="YAML or JSON file with keys (names) and hooks to create.")  # fmt: skip
 @click.option("--state", type=click.Path(dir_okay=False),
-              help="Keep the org in this file; it holds private keys.")  # fmt: skip
+              help="Store the org in this file, which will contain private keys.")  # fmt: skip
 @click.option(
     "--public-shape",
     type=click.Choice(["bare", "wrapped"]),
     default="bare",
     show_default=True,
-    help="How the public endpoint answers.",
+    help="The format of the public key endpoint.",
 )
 @click.option("--rate-limit", type=click.IntRange(1), default=600, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the first report as JSON.")
@@ -46,10 +46,11 @@ def emulate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Serve a local Okta org and print every request that it answers.
+    """Run a local Okta org and print every request.
 
-    Its URL in a browser is a console. It is in memory, with a new token each time, unless there is
-    a --state file; with one, keep the --port too, because it is in the issuer of access tokens.
+    Open its URL in a browser for the console. Without --state, the org is in memory and has a new
+    API token each time. With --state, also use the same --port each time, because the issuer of
+    access tokens contains it.
 
     Example: hookkey emulate --port 8000 --key "Token hook"
     """
@@ -72,7 +73,7 @@ def emulate(
 
 
 def _report(okta: OktaEmulator) -> dict[str, Any]:
-    """What somebody needs who configures a handler or a client."""
+    """Return the values for configuring a handler or a client."""
     keys = [{name: key[name] for name in ("id", "keyId", "name")} for key in okta.org.list()]
     hooks = []
     for hook in okta.hooks.list():
@@ -114,7 +115,7 @@ def _show_report(report: dict[str, Any]) -> None:
 
 
 def _follow(okta: OktaEmulator) -> None:
-    """Print what is answered and delivered until the process is interrupted."""
+    """Print requests and deliveries until the process is interrupted."""
     last: Delivery | None = None
     with suppress(KeyboardInterrupt):
         while True:
@@ -127,7 +128,7 @@ def _follow(okta: OktaEmulator) -> None:
 
 
 def _after(last: Delivery | None, deliveries: list[Delivery]) -> list[Delivery]:
-    """Those that came after the last one; all, when it is too long ago to be among them."""
+    """Return the items after the last one seen, or all if it is no longer among them."""
     newer = list(dropwhile(lambda each: each is not last, deliveries))
     return newer[1:] or ([] if newer else deliveries)
 

@@ -1,6 +1,6 @@
-"""Files that contain tokens, keys and secrets, as arguments.
+"""Arguments that are files with tokens, keys or secrets.
 
-Errors do not repeat an argument that is not a readable file: it may be the secret itself.
+Errors do not repeat an argument that is not a readable file, because it may be the secret itself.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
 
 
 def is_token(text: str) -> bool:
-    """Tell whether this looks like a JWT, with or without Bearer before it."""
+    """Return whether this looks like a JWT, with or without a Bearer prefix."""
     return _TOKEN.match(text) is not None
 
 
 class InputFile(click.File):
-    """A file that is read, or "-" for standard input."""
+    """A readable file, or "-" for standard input."""
 
     def __init__(self) -> None:
         super().__init__("rb")
@@ -39,16 +39,16 @@ class InputFile(click.File):
 
 
 class PathOfFile(click.Path):
-    """The path of a file that exists."""
+    """The path of an existing file."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, readable=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Look for the file."""
+        """Check the file."""
         try:
             return super().convert(value, param, ctx)
-        except (click.BadParameter, OSError, ValueError):  # OSError: the name is too long
+        except (click.BadParameter, OSError, ValueError):  # OSError: the path is too long
             problem = _problem(value)
         raise click.BadParameter(problem, ctx=ctx, param=param)
 
@@ -63,7 +63,7 @@ def _problem(value: object) -> str:
 
 
 def read_token(file: BinaryIO) -> bytes:
-    """Return the token without what was copied with it: the header's name, Bearer, white space."""
+    """Return the token without a copied header name, Bearer prefix or white space."""
     octets = file.read(MAX_TOKEN + 1).strip(b"\"' \t\r\n")
     if len(octets) > MAX_TOKEN or not octets:
         raise ConfigurationError(f"the token file must contain 1 to {MAX_TOKEN} bytes")

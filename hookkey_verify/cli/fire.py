@@ -1,4 +1,4 @@
-"""``hookkey fire``: call a handler as Okta does, or with everything that it must refuse."""
+"""``hookkey fire`` calls a handler like Okta, or with tokens that it must refuse."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Caller:
-    """Who the handler is to believe that it is: the options of the command."""
+    """The options that describe the caller of the handler."""
 
     private_key: str | None
     kid: str | None
@@ -100,7 +100,7 @@ class _Caller:
         )
 
     def good_token(self) -> str:
-        """An access token with --issuer, else the assertion itself."""
+        """Return an access token with --issuer, otherwise a client assertion."""
         signer, now = self.signer(), int(time.time())
         if self.issuer is None:
             return signer.client_assertion(
@@ -135,18 +135,22 @@ class _Caller:
 @click.argument("target", metavar="URL|HOOK")
 @click.option("--type", "kind", type=click.Choice([*TYPES]), default="token", show_default=True)
 @click.option("--private-key", type=PathOfFile(),
-              help="PEM file of an RSA private key, in the place of Okta's.")  # fmt: skip
-@click.option("--kid", help="Its kid.")
+              help="PEM file of an RSA private key, used in place of Okta's.")  # fmt: skip
+@click.option("--kid", help="The kid of the key.")
 @click.option("--client-id", help="The hook's client id.")
-@click.option("--token-url", help="Ask it for an access token first, with a client assertion.")
+@click.option("--token-url", help="Request an access token there first, with a client assertion.")
 @click.option("--direct", is_flag=True, help="Send the assertion itself as the bearer token.")
 @click.option("--issuer", help="Sign an access token of this issuer instead.")
-@click.option("--audience", help="Its audience.")
-@click.option("--scope", "scopes", multiple=True, help="A scope of it.")
+@click.option("--audience", help="The audience of the access token.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="A scope of the access token. May be repeated."
+)
 @click.option("--token", type=InputFile(), help="Send the bearer token in this file.")
 @click.option("--secret", type=InputFile(), help="Send the secret in this file.")
-@click.option("--header", default="Authorization", show_default=True, help="The secret's header.")
-@click.option("--zoo", is_flag=True, help="Send every bad token and see which ones get in.")
+@click.option(
+    "--header", default="Authorization", show_default=True, help="The header for the secret."
+)
+@click.option("--zoo", is_flag=True, help="Send bad tokens and show which ones are accepted.")
 @as_json
 @click.pass_context
 @command
@@ -159,14 +163,14 @@ def fire(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Call a handler as Okta calls an inline hook, and say what Okta would make of the answer.
+    """Call a handler like an Okta inline hook, and show how Okta would treat the response.
 
-    URL is the handler's. HOOK is the name or id of an inline hook of a running `hookkey emulate`,
-    whose OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN are set; it has its own credentials.
+    Pass the URL of a handler, or the name or id of a HOOK in a running `hookkey emulate`, which has
+    its own credentials. For a hook, set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN.
 
-    Exits with 0 when the handler answered as it should, with 1 when not, with 3 when it did not
-    answer. With --zoo a good token is sent, and then every bad one that HTTP can carry, with one
-    defect each; exits with 0 when the good one got in and every other one was refused.
+    Exits with 0 if the response is correct, 1 if it is not, and 3 if there is none. With --zoo, a
+    good token and then many bad ones with one defect each are sent. It exits with 0 if the handler
+    accepts the good token and refuses all others.
 
     Example: hookkey fire http://localhost:5000/hook --private-key test.pem --kid test
     --client-id 0oa1 --token-url https://acme.com/token --direct
@@ -191,7 +195,7 @@ def fire(
 
 
 def _check_given(given: Mapping[str, str]) -> None:
-    """Refuse options that do not go together."""
+    """Refuse options that cannot be combined."""
     way = next((flag for flag in _USES if flag in given.values()), "")
     why = f"beside {way}" if way else "without --direct, --issuer or --token-url"
     _refuse_unused(given, ("target", "kind", "zoo", "as_json", *_USES.get(way, ())), why)
@@ -200,7 +204,7 @@ def _check_given(given: Mapping[str, str]) -> None:
 
 
 def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) -> None:
-    """Refuse options that would be ignored."""
+    """Refuse options that would have no effect."""
     unused = [flag for name, flag in given.items() if name not in used]
     if unused:
         verb = "has" if len(unused) == 1 else "have"
@@ -266,7 +270,7 @@ def _show(report: Mapping[str, Any]) -> None:
 
 
 def _audit(hook: InlineHook, caller: _Caller) -> dict[str, Any]:
-    """Send the good token first: a handler that refuses everything is not safe but broken."""
+    """Send the good token first, because a handler that refuses everything is broken."""
     zoo = caller.zoo()
     sent = [bad for bad in zoo if bad.header_safe]
     rows = list(_verdicts(hook, caller, sent))

@@ -1,4 +1,4 @@
-"""``hookkey keys``: the hook keys of an org."""
+"""``hookkey keys`` manages the hook keys of an org."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["find_key", "keys"]
 def keys() -> None:
     """Manage the hook keys of an Okta org.
 
-    The org and the credentials come from OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, from the other
-    OKTA_CLIENT_* variables, or from okta.yaml; `hookkey doctor` shows which. KEY is a key's id
-    (HKY…), its keyId or its name.
+    The org and the credentials are read from OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN, the other
+    OKTA_CLIENT_* variables, or okta.yaml. `hookkey doctor` shows which. KEY is the id (HKY…), keyId
+    or name of a key.
     """
 
 
@@ -87,7 +87,7 @@ def _argument(name: str) -> Callable[[Any], Any]:
 @as_json
 @command
 def list_(as_json: bool) -> None:
-    """List all keys: id, keyId, name, whether an inline hook uses it, when it was created.
+    """List all keys with id, keyId, name, use and time of creation.
 
     Example: hookkey keys list --json
     """
@@ -117,7 +117,7 @@ def list_(as_json: bool) -> None:
 @as_json
 @command
 def create(name: str, as_json: bool) -> None:
-    """Create a key and print it with its public half, which verifiers need.
+    """Create a key and print it with the public key that verifiers need.
 
     Example: hookkey keys create "Token hook 2026"
     """
@@ -127,7 +127,7 @@ def create(name: str, as_json: bool) -> None:
         except KeyboardInterrupt:
             tell("hookkey: the key may have been created: hookkey keys list shows it")
             raise
-    # First, so that the id is known even if the rest cannot be written.
+    # Print the id first, in case the rest cannot be written.
     tell(f"created {created.id}")
     _show(created, json=as_json)
 
@@ -150,7 +150,7 @@ def get(key: str, as_json: bool) -> None:
 @as_json
 @command
 def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
-    """Print a key's public half as a JWK that JOSE libraries read.
+    """Print the public key as a JWK for JOSE libraries.
 
     Example: hookkey keys public "Token hook 2026" > hook-key.json
     """
@@ -164,7 +164,7 @@ def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either
 @as_json
 @command
 def rename(key: str, new_name: str, as_json: bool) -> None:
-    """Give a key another name; nothing else of it can be changed.
+    """Rename a key. Nothing else can be changed.
 
     Example: hookkey keys rename "Token hook 2026" "Token hook"
     """
@@ -177,11 +177,11 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
 
 @keys.command()
 @_argument("key")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 @command
 def delete(key: str, yes: bool, as_json: bool) -> None:
-    """Delete a key for good. A key that an inline hook uses is not deleted.
+    """Delete a key permanently, unless an inline hook uses it.
 
     Example: hookkey keys delete "Token hook 2025" --yes
     """
@@ -197,17 +197,17 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
 
 @keys.command()
 @_argument("key")
-@click.option("--successor", help="The new key's name. Default: the old one's and today's date.")
-@click.option("--finish", is_flag=True, help="Delete the old key; the new one takes its name.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--successor", help="Name of the new key. Default: the old name and today's date.")
+@click.option("--finish", is_flag=True, help="Delete the old key and give its name to the new key.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 @command
 def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
     """Replace a key without a gap, in two steps.
 
-    First a successor is created and its public half printed: give it to whoever verifies, then
-    let the inline hooks use it. Then --finish deletes the old key, if no inline hook uses it any
-    more, and gives its name to the new one.
+    The first step creates a successor and prints its public key. Distribute that key to the
+    verifiers and select it in the inline hooks. Then run the second step with --finish: it deletes
+    the old key, if no inline hook uses it, and gives its name to the new key.
 
     Example: hookkey keys rotate "Token hook"
     """
@@ -217,7 +217,7 @@ def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bo
         if finish:
             new = _successor(listed, name, successor)
             successor = new.name
-            if client.find(name) is None:  # an earlier attempt came as far as the deletion, or
+            if client.find(name) is None:  # an earlier attempt has deleted the old key, or
                 _confirm(
                     f"There is no key {plain(name)!r}, so nothing is deleted. Give that name to "
                     f"{plain(new.name)!r} ({new.id})?",
@@ -237,14 +237,14 @@ def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bo
             return
     _show(rotation.new, json=as_json)
     tell(
-        "\nGive this key to whoever verifies, choose it in the inline hooks, then:\n"
+        "\nDistribute this key to the verifiers and select it in the inline hooks. Then run:\n"
         f"  hookkey keys rotate --finish --successor={shlex.quote(rotation.new.name)} "
         f"-- {shlex.quote(name)}"
     )
 
 
 def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookKey:
-    """Return the key that the first step of a rotation made: named, or called after the old one."""
+    """Return the successor from the first step, by its given or its dated name."""
     dated = re.compile(re.escape(name) + r" \d{4}-\d{2}-\d{2}")
     matches = [
         each
@@ -269,7 +269,7 @@ def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookK
 @as_json
 @command
 def jwks(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
-    """Print the public halves of all keys as a JWK Set.
+    """Print the public keys of all hook keys as a JWK Set.
 
     Example: hookkey keys jwks > jwks.json
     """

@@ -1,7 +1,7 @@
-"""What the commands print, and with what they exit.
+"""Output and exit codes of the commands.
 
-A table is for a terminal; a pipe gets the same rows between tabs, and ``--json`` one document whose
-members do not change within a major version. Errors go to stderr.
+Terminals get a table and pipes get the same rows separated by tabs. ``--json`` prints one document
+whose members do not change within a major version. Errors go to stderr.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def exit_code(error: HookKeyError) -> int:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """End a command that meets one of our errors with its text and its exit code."""
+    """Turn our errors into a message and an exit code."""
 
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -87,7 +87,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class CommandGroup(click.Group):
-    """A group whose list of commands shows the whole first sentence of each, and cuts none."""
+    """A group that lists commands with their complete first sentence."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Register a command."""
@@ -97,7 +97,7 @@ class CommandGroup(click.Group):
 
 
 def tell(text: str) -> None:
-    """Say something on stderr; that nobody listens there must not cost the result."""
+    """Print to stderr. A closed stderr must not fail the command."""
     with suppress(OSError):
         click.echo(text, err=True)
 
@@ -108,7 +108,7 @@ def print_json(document: Any) -> None:
 
 
 def plain(text: str) -> str:
-    """Return text without what a terminal would obey; names come from whoever made the key."""
+    """Return text without control characters; names of keys may contain them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -122,8 +122,8 @@ def print_rows(
 ) -> None:
     """Print a table on a terminal, and elsewhere lines with tabs between the cells.
 
-    ``whole`` are titles of columns that never wrap, because people copy from them; where there is
-    no room for all columns, ``dispensable`` ones are left out, the first of them first.
+    ``whole``: titles of columns that never wrap, because people copy from them.
+    ``dispensable``: titles of columns that are dropped, in this order, on a narrow terminal.
     """
     stream = sys.stderr if err else sys.stdout
     rows = [[plain(cell) for cell in row] for row in rows]

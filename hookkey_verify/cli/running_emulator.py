@@ -1,4 +1,4 @@
-"""A running emulator, asked to call one of its inline hooks."""
+"""Fires an inline hook of a running emulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _URL = re.compile(r"(?:[\w.-]+|\[[\da-f:]+\])(?::\d+(?:/|$)|/)")
 
 
 def fired_by_emulator(name: str) -> dict[str, Any]:
-    """Have the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
+    """Make the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
     if is_token(name):
         raise click.UsageError("this is a token; --token takes the file that holds it")
     if _URL.match(name):
@@ -70,10 +70,7 @@ def fired_by_emulator(name: str) -> dict[str, Any]:
 
 
 def _delivery(octets: bytes) -> dict[str, Any]:
-    """Read the delivery that an emulator reports. Raises ``ValueError`` for anything else.
-
-    It is larger than what Okta answers, and what is shown of it is checked here.
-    """
+    """Read and check the delivery that an emulator reports. Raises ``ValueError``."""
     try:
         report = json.loads(octets)
         for step in report["steps"]:

@@ -1,4 +1,4 @@
-"""``hookkey sign``, ``verify`` and ``inspect``: tokens, from files or stdin, never from argv."""
+"""``hookkey sign``, ``verify`` and ``inspect``. Tokens are never in argv."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def sign(  # noqa: PLR0917 - the options of the command
     lifetime: float,
     as_json: bool,
 ) -> None:
-    """Sign a client assertion as Okta does with a hook key, with a key of your own. For tests.
+    """Sign a client assertion like Okta, with a key of your own, for tests.
 
     Example: hookkey sign --private-key test.pem --kid k1 --client-id 0oa1 --token-url https://acme.com/token
     """
@@ -111,7 +111,7 @@ def _claims(file: BinaryIO) -> dict[str, Any]:
 def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
     """Verify a token from FILE or stdin and print its claims. Exits with 1 if it is refused.
 
-    Every check is printed on stderr, with what the token has and what was expected.
+    All checks are printed to stderr with expected and actual values.
 
     Example: hookkey verify token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
@@ -154,10 +154,10 @@ def _hook(hook: VerifiedHook) -> dict[str, Any]:
 @as_json
 @command
 def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
-    """Show a token from FILE or stdin, UNVERIFIED, and then every check in order.
+    """Show a token from FILE or stdin, UNVERIFIED, followed by all checks.
 
-    Each check is shown with what the token has and what was expected. Without options or settings
-    for a verifier only times are judged. Exits with 1 if a check fails.
+    Each check has its expected and actual values. Without options or settings for a verifier, only
+    times are checked. Exits with 1 if a check fails.
 
     Example: hookkey inspect token.txt --client-id 0oa1 --token-url https://acme.com/token
     """

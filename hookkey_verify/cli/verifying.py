@@ -1,4 +1,4 @@
-"""From options and settings to a verifier, and from a token to its verdict and checks."""
+"""Creates the verifier from options and settings, and verifies a token with all checks."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class VerifierOptions:
 
     @property
     def access(self) -> bool:
-        """Tell whether an option is given that is for access tokens only."""
+        """Whether an option is given that applies only to access tokens."""
         return self.issuer is not None or self.audience is not None or self.scopes != ()
 
     def settings(self, flags: Mapping[str, str]) -> Settings:
-        """Return the settings, with these options before the environment."""
+        """Return the settings; these options override the environment."""
         if self.access and self.token_url is not None:
             raise click.UsageError(
                 "--token-url is for assertions; --issuer, --audience, --scope are for access tokens"
@@ -68,15 +68,15 @@ class VerifierOptions:
 def verifier_of(
     options: VerifierOptions, flags: Mapping[str, str] = FLAGS
 ) -> tuple[HookVerifier, KeySource]:
-    """Return the verifier that options and environment describe, and its keys to be closed.
+    """Create a verifier from options and environment; return it with its keys, to be closed.
 
-    ``flags`` are the options that an error may name.
+    ``flags``: the option names for error messages.
     """
     settings = options.settings(flags)
     if options.key_file is None and not options.access:
         _refuse_nothing(settings)
     _check_urls(settings, ("token_url",) if options.key_file else ("token_url", "issuer"))
-    # As everywhere: with an issuer, its access tokens.
+    # An issuer selects access tokens, as everywhere else.
     by_issuer = options.token_url is None and settings.text("issuer") is not None
     access = options.access or by_issuer
     keys = (
@@ -123,7 +123,7 @@ def _keys_from_env(settings: Settings, *, access: bool) -> KeySource:
 def verdict(
     octets: bytes, verifier: HookVerifier, keys: KeySource
 ) -> tuple[VerifiedHook | None, HookVerificationError | None, list[TokenCheck]]:
-    """Verify a token, make every check of it, and close the keys."""
+    """Verify a token, collect all checks, and close the keys."""
     hook, refusal = None, None
     try:
         hook = verifier.verify(octets)
@@ -137,9 +137,9 @@ def verdict(
 def checks_and_problem(
     octets: bytes, options: VerifierOptions, flags: Mapping[str, str] = FLAGS
 ) -> tuple[list[TokenCheck], str]:
-    """Make every check of a token; with neither options nor settings, say what is missing.
+    """Return all checks of a token and what is missing for a verifier, if anything.
 
-    Raises ``ConfigurationError`` if there are options, but they do not describe a verifier.
+    Raises ``ConfigurationError`` if there are options that do not describe a verifier.
     """
     try:
         made = verifier_of(options, flags)

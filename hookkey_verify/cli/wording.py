@@ -1,4 +1,4 @@
-"""What errors say on the command line: flags and variables in the place of Python's arguments."""
+"""Adapts error texts to the command line: flags and variables replace Python arguments."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _SETTING_OF = {"client_id": "hook_client_id", "scopes": "hook_scopes"}
 
 
 def message(error: HookKeyError) -> str:
-    """Return an error's text with flags and variables in the place of Python's arguments.
+    """Return an error's text with flags and variables in place of Python arguments.
 
-    Values in quotes are left alone: they are somebody's configuration.
+    Quoted values are not changed, because they come from the configuration.
     """
     if isinstance(error, UnknownKeyError):
         return f"{error.title}; {unknown_key()}"
-    # A person who mistyped has configured nothing.
+    # A typing error is not a configuration error.
     text = error.detail if isinstance(error, ConfigurationError) else str(error)
     written = _as_written()
     first = re.match(r"\w+(?=[ =])", text)
     if first and first[0] in written:
         text = written[first[0]] + text[first.end() :]
-    # Elsewhere only what cannot be a word of the sentence.
+    # Elsewhere, replace only names that cannot be words of a sentence.
     certain = ["org_url", *(name for name in written if "_" in name and name not in NAMES)]
     names = "|".join(map(re.escape, certain))
     pattern = re.compile(rf"(?<![\w./-])(?:({names})(?:=True\b|=)?|(\w+)=)(?![\w./-])")
@@ -50,7 +50,7 @@ def message(error: HookKeyError) -> str:
 
 
 def unknown_key() -> str:
-    """Return what to do about a key that is not there, in the words of this command."""
+    """Return advice for a missing key in terms of this command."""
     context = click.get_current_context(silent=True)
     by_flags = context is not None and any(p.name == "issuer" for p in context.command.params)
     if found_at("issuer") or (context is not None and context.params.get("issuer")):
@@ -61,26 +61,26 @@ def unknown_key() -> str:
 
 
 def found_at(setting: str) -> str | None:
-    """Return the variable, or the key and the file, that holds a setting; None: it is not set."""
+    """Return the variable, or the key and file, of a setting, or None if it is not set."""
     settings = Settings()
     try:
         return settings.place(setting) if settings.origin(setting) else None
-    except ConfigurationError:  # of a file that cannot be read
+    except ConfigurationError:  # the file cannot be read
         return None
 
 
 def is_given(context: click.Context, name: str) -> bool:
-    """Tell whether a parameter is on the command line, rather than left to its default."""
+    """Return whether a parameter was given on the command line."""
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def flag_of(parameter: click.Parameter) -> str:
-    """Return how a parameter is written: the longest of its spellings."""
+    """Return the longest spelling of a parameter."""
     return max(parameter.opts, key=len)
 
 
 def _as_written() -> dict[str, str]:
-    """How Python's arguments are written here: as flags, or where settings are."""
+    """Return how Python arguments are written here: as flags or settings."""
     settings = {name: found_at(name) or NAMES[name].variable for name in NAMES}
     context = click.get_current_context(silent=True)
     if context is None:
@@ -96,6 +96,6 @@ def _as_written() -> dict[str, str]:
 
 
 def _place(option: str, context: click.Context) -> str | None:
-    """Where the setting is that stands in for an option that was not given; None: nowhere."""
+    """Return where the setting of an omitted option is, or None."""
     setting = _SETTING_OF.get(option, option)
     return found_at(setting) if setting in NAMES and not is_given(context, option) else None

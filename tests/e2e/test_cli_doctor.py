@@ -61,7 +61,7 @@ def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
     for content, result, hint in (
         (signer.sign(theirs, headers=foreign), "ok", "an access token"),
         (signer.sign(mine, headers=foreign), "warning", "none of the org's hook keys"),
-        ("rubbish", "failed", "no JWT"),
+        ("rubbish", "failed", "not a JWT"),
     ):
         (tmp_path / "token").write_text(content)
         done = shell("doctor", "token", "--json")
