@@ -1,8 +1,8 @@
 """A local Okta org with hook keys, over real HTTP on loopback.
 
-It imports errors, clock and signer only, never the verifier or the keys: it would confirm our
-misreadings. What Okta really does was read from recorded traffic and Okta's specification; where
-neither says anything, the code is marked ``GUESS``.
+It shares no code with the verifier, the key sources and the Okta client, so that it cannot confirm
+a misreading of ours. It follows recorded traffic and Okta's specification. ``GUESS`` marks behavior
+that neither of them defines.
 """
 
 from __future__ import annotations

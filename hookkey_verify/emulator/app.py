@@ -65,7 +65,7 @@ def create_app(
 
 
 class _Site:
-    """HTTP around the parts: paths, credentials, rate limits, faults, answers."""
+    """The HTTP layer: paths, credentials, rate limits, faults and responses."""
 
     def __init__(self, parts: Parts, public_shape: PublicShape, limiter: RateLimit) -> None:
         self._parts = parts
@@ -139,7 +139,7 @@ class _Site:
         return _linked(request, changed)
 
     async def _execute(self, request: Request) -> Any:
-        """Call the hook with this body and return what it answers."""
+        """Call the hook with this body and return its response."""
         hook, body = self._parts.hooks.get(request.path_params["id"]), await _body(request)
         delivery = await fire_in_thread(self._parts.deliverer, hook, body)
         step = delivery.steps[-1]
@@ -173,18 +173,18 @@ class _Site:
     def _issuer(self, request: Request) -> str:
         server = self._parts.server.id
         if request.path_params["server"] != server:
-            # GUESS: the words, as for every other resource.
+            # GUESS: the text.
             raise OktaError(404, "E0000007", "Not found: Resource not found: (AuthorizationServer)")
         return f"{org_url(request)}/oauth2/{server}"
 
-    # What Okta does not have
+    # Endpoints that Okta does not have
 
     async def _description(self, request: Request) -> Any:
         server, wrapped = self._parts.server.id, self._public_shape == "wrapped"
         return description(org_url(request), server=server, wrapped=wrapped)
 
     async def _fire(self, request: Request) -> Any:
-        """Call the hook of the body's ``hook``, a name or an id, and return the whole delivery."""
+        """Call the hook with the name or id in ``hook`` and return the complete delivery."""
         wanted, hooks = (await _body(request)).get("hook"), self._parts.hooks
         found = [each["id"] for each in hooks.list() if wanted in (each["id"], each["name"])]
         if not found:
@@ -195,7 +195,7 @@ class _Site:
         return delivery.document()
 
     async def _control(self, request: Request) -> Response:
-        """Add a fault, whose fields are the body, or clear them all. Faults do not apply here."""
+        """Add a fault with the fields of the body, or clear all faults. Never fails itself."""
         try:
             self._admit(request, {})
             if request.method == "DELETE":
@@ -210,7 +210,7 @@ class _Site:
             return self._response(error.status, error.body())
         return self._response(204, None)
 
-    # What every answer has
+    # Headers of every response
 
     def _endpoint(
         self,
@@ -219,9 +219,9 @@ class _Site:
         refused: Callable[[int], Exception],
         admit: Callable[[Request, dict[str, str]], None] = lambda *_: None,
     ) -> Handler:
-        """``admit`` judges the request before all else, and may set headers of the answer.
+        """``admit`` checks each request first and may set headers of the response.
 
-        ``refused`` makes the error of a status that a fault asks for.
+        ``refused`` makes the error for the status of a fault.
         """
 
         async def respond(request: Request) -> Response:
@@ -237,7 +237,7 @@ class _Site:
                 result, status = error.body(), error.status
                 headers |= getattr(error, "headers", {})
             except ClientDisconnect:
-                return Response(status_code=499)  # to nobody
+                return Response(status_code=499)  # nobody receives it
             response = self._response(status, result, {**headers, **fault.headers})
             self._write(request, status, began, fault)
             if isinstance(fault.what, str):
@@ -247,7 +247,7 @@ class _Site:
         return respond
 
     def _admit(self, request: Request, headers: dict[str, str]) -> None:
-        """Want credentials, and count against the rate limit."""
+        """Check the credentials and count the request against the rate limit."""
         limits, within = self._limiter.spend()
         headers |= limits
         _authenticate(request, self._parts.api_token, self._parts.apps)
@@ -255,7 +255,7 @@ class _Site:
             raise _error(429)
 
     async def http_error(self, request: Request, error: Exception) -> Response:
-        """Answer what no endpoint has answered."""
+        """Answer requests for unknown paths and methods."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = getattr(error, "headers", None) or {}  # Allow, of a 405
         refusal = _HTTP_ERRORS.get(status, OktaError(500, "E0000009", "Internal Server Error"))
@@ -289,7 +289,7 @@ class _Site:
 async def _done(
     work: Work, request: Request, fault: Fault, refused: Callable[[int], Exception]
 ) -> Any:
-    """Do what was asked, unless a fault takes its place."""
+    """Handle the request unless a fault replaces the response."""
     instead = fault.what in ("reset", "garbage") or fault.status is not None
     result = None if instead and not fault.after else await work(request)
     if fault.status is not None:
@@ -322,7 +322,7 @@ def _error(status: int) -> OktaError:
 
 
 def _linked(request: Request, hook: dict[str, Any]) -> dict[str, Any]:
-    """Add the links of Okta's schema (InlineHookLinks): what can be done with the hook now."""
+    """Add the links of Okta's InlineHookLinks schema: the operations that are possible now."""
     url = f"{org_url(request)}/api/v1/inlineHooks/{hook['id']}"
     links = {"self": _link(url, "GET", "PUT"), "execute": _link(f"{url}/execute", "POST")}
     if hook["status"] == "ACTIVE":
@@ -338,7 +338,7 @@ def _link(url: str, *methods: str) -> dict[str, Any]:
 
 
 def _path(request: Request) -> str:
-    """The path in this org, which may be mounted below another."""
+    """Return the path within this org, which may be mounted below another path."""
     path: str = request.scope["path"]
     return path.removeprefix(request.scope.get("root_path", "")) or "/"
 
@@ -348,7 +348,7 @@ def _oauth_error(status: int) -> OAuthError:
 
 
 def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
-    """Accept the API token, and the access tokens of service apps for what their scopes allow.
+    """Accept the API token, and access tokens of service apps as their scopes allow.
 
     The API token comes as ``SSWS token``, ``Bearer token`` or, from Okta's Python SDK,
     ``SSWStoken``.
@@ -364,7 +364,7 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
 
 
 async def _octets(request: Request) -> bytes | None:
-    """Read the body; None when it is too large."""
+    """Read the body, or return None if it is too large."""
     octets = bytearray()
     async for chunk in request.stream():
         octets += chunk

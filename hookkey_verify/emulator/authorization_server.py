@@ -1,7 +1,7 @@
-"""A custom authorization server of the org: issues the access tokens that reach a hook. Pure.
+"""The org's custom authorization server, which issues the access tokens for hooks. Pure.
 
-https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/CustomAS/. Its clients are those of
-the org, and sign in with private_key_jwt (a hook key, for a hook) or a client secret.
+https://developer.okta.com/docs/api/openapi/okta-oauth/oauth/tag/CustomAS/. Its clients are
+those of the org. They authenticate with private_key_jwt (hooks with a hook key) or a client secret.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class AuthorizationServer:
 
     @property
     def signer(self) -> HookSigner:
-        """What signs the tokens; made when it is first needed, because that takes 0.1 s."""
+        """The signer of the tokens. It is created on first use, which takes 0.1 s."""
         with self._lock:
             if self._signer is None:
                 key, kid = self._new_key(), identifier(43)
@@ -73,7 +73,7 @@ class AuthorizationServer:
             return self._signer
 
     def rotate(self) -> HookSigner:
-        """Sign with a new key from now on; the JWK Set no longer has the old one."""
+        """Replace the signing key; the JWK Set then no longer contains the old one."""
         with self._lock:
             self._signer = None
         return self.signer
@@ -85,8 +85,8 @@ class AuthorizationServer:
     def metadata(self, issuer: str) -> dict[str, Any]:
         """Return the discovery document.
 
-        It has what RFC 8414 section 2 and OpenID Connect Discovery section 3 require, in Okta's
-        words; of its endpoints only ``token_endpoint`` and ``jwks_uri`` are served here.
+        It has the members that RFC 8414 section 2 and OpenID Connect Discovery section 3 require,
+        with Okta's values. Only ``token_endpoint`` and ``jwks_uri`` of its endpoints are served.
         """
         return {
             "issuer": issuer,
@@ -123,9 +123,9 @@ class AuthorizationServer:
     def access_token(
         self, issuer: str, client_id: str, scopes: frozenset[str], *, audience: str | None = None
     ) -> str:
-        """Sign a token as Okta's are: ``cid``, ``scp`` as a list, and the version of the form.
+        """Sign a token like Okta's, with ``cid``, ``scp`` as a list, and ``ver``.
 
-        ``audience`` None is the server's own.
+        ``audience`` None is the audience of the server.
         https://developer.okta.com/docs/reference/api/oidc/#access-token-payload
         """
         now = int(self._clock())

@@ -1,4 +1,4 @@
-"""Answers that do not arrive as they should."""
+"""Responses that are cut off, slow, malformed or never sent."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ PIECES: Final = 20
 
 
 class Connection(Protocol):
-    """What ASGI does not offer: ways to end a connection."""
+    """Ways to end a connection, which ASGI does not provide."""
 
     def close(self) -> None:
-        """Send what is written, then end."""
+        """Send the data that was written, then close the connection."""
 
     def reset(self) -> None:
-        """End at once, with RST."""
+        """Reset the connection immediately."""
 
 
 class BrokenResponse(Response):
-    """A response that is cut, or drips, or is garbage, or never comes.
+    """A response that is cut off, slow, malformed or never sent.
 
-    On a foreign server, which knows nothing of ``EXTENSION``, the connection ends as that server
-    ends it when an application stops in the middle of an answer.
+    On a server without ``EXTENSION``, the connection ends as that server ends it when an
+    application stops in the middle of a response.
     """
 
     def __init__(self, whole: Response, kind: str, seconds: float = 0) -> None:
-        """``whole`` is what would have been sent; ``seconds`` is how long "slow" takes."""
+        """``whole`` is the normal body; ``seconds`` is the duration of "slow"."""
         self._kind = kind
         self._seconds = seconds
         super().__init__(status_code=whole.status_code)
@@ -45,7 +45,7 @@ class BrokenResponse(Response):
             self.headers["Content-Length"] = str(len(GARBAGE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what there is to be sent."""
+        """Send the broken response."""
         connection = scope.get("extensions", {}).get(EXTENSION)
         if self._kind == "garbage":
             await super().__call__(scope, receive, send)

@@ -1,9 +1,9 @@
-"""The console of an org: one page, made on the server, without scripts or anything from elsewhere.
+"""The console of an org: one server-rendered page without scripts or external assets.
 
-It asks for no credentials, so it answers only where a web page of somebody else cannot speak to it:
-by the names of this machine (else a name could be made to point here), and forms only with the
-secret that is in the page. Of secrets it shows the org's API token, which a client of this org is
-configured with, and only where it answers by local names. No token is shown but a pasted one.
+It requires no credentials, so it must not be usable by other web pages. It answers only requests to
+local host names, which prevents DNS rebinding, and accepts forms only with the secret in the page.
+The only secret on the page is the org's API token, and only under local host names. It shows no
+token except a pasted one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Act = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
 
 class Console:
-    """The page at ``/`` and its forms."""
+    """Serves the page at ``/`` and its forms."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Console:
     ) -> None:
         """``create_hook`` is that of ``OktaEmulator``.
 
-        ``any_host`` answers by whatever name it was called: for an org that is not local.
+        ``any_host`` accepts any host name, for an org that is not local.
         """
         self._keys, self._hooks, self._server = parts.keys, parts.hooks, parts.server
         self._parts = parts
@@ -152,7 +152,7 @@ class Console:
         return f"{org_url(request)}/oauth2/{self._server.id}"
 
     def _facts(self, request: Request) -> list[tuple[str, str]]:
-        """What handlers and clients of this org are configured with."""
+        """Return the values for configuring handlers and clients of this org."""
         issuer = self._issuer(request)
         return [
             ("Org URL", org_url(request)),
@@ -185,14 +185,14 @@ class Console:
             secret=self._secret,
             nonce=nonce,
         )
-        octets = html.encode("utf-8", "replace")  # a token may hold half a character
+        octets = html.encode("utf-8", "replace")  # a token may contain a lone surrogate
         response = Response(octets, 400 if problem else 200, media_type="text/html; charset=utf-8")
         response.headers.update(_protected(nonce))
         return response
 
 
 def _is_local(host: str | None) -> bool:
-    """An address cannot be another name for this machine, which a name of somebody else's can."""
+    """Return whether a host is localhost or a loopback address; other names can be rebound."""
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
@@ -202,10 +202,9 @@ def _is_local(host: str | None) -> bool:
 async def fire_in_thread(
     deliverer: Deliverer, hook: InlineHook, body: Mapping[str, Any] | None = None
 ) -> Delivery:
-    """Call the hook in a thread of its own: it may ask this very org for a token meanwhile.
+    """Call the hook in a separate thread, because it may request a token from this org.
 
-    In the pool that answers requests, as many deliveries as it has threads would wait for each
-    other.
+    In the thread pool for requests, deliveries could occupy all threads and wait for each other.
     """
     return await to_thread.run_sync(deliverer.fire, hook, body, limiter=CapacityLimiter(1))
 
@@ -225,7 +224,7 @@ def _template() -> Template:
 
 
 def org_url(request: Request) -> str:
-    """Return the URL under which this was called; the org may be mounted below a path."""
+    """Return the URL of the org in this request; it may be mounted below a path."""
     url, below = request.url, request.scope.get("root_path", "")
     return f"{url.scheme}://{url.netloc}{below}".rstrip("/")
 

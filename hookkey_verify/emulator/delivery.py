@@ -1,8 +1,8 @@
-"""How Okta calls an inline hook.
+"""Calls inline hooks like Okta.
 
-https://developer.okta.com/docs/concepts/inline-hooks/: three seconds for token and call together,
-redirects are not followed, at most one more attempt after a time-out or a 5xx, and none at all for
-token and telephony hooks. What is not documented is marked GUESS.
+https://developer.okta.com/docs/concepts/inline-hooks/: the token request and the call share three
+seconds, redirects are not followed, and a timeout or 5xx is retried once, except for token and
+telephony hooks. GUESS marks undocumented behavior.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RENEW: Final = 30
 
 
 class Deliverer:
-    """Calls the hooks of one org as Okta does. Thread-safe; tokens are kept until they are due."""
+    """Calls the hooks of one org like Okta. Thread-safe. Tokens are reused until they expire."""
 
     def __init__(
         self,
@@ -42,9 +42,12 @@ class Deliverer:
         timeout: float = TIMEOUT,
         on_delivery: Callable[[Delivery], object] = lambda _: None,
     ) -> None:
-        """``signer`` returns what signs with the hook key of an ``id`` (``HKY…``).
+        """Prepare deliveries.
 
-        ``clock`` returns epoch seconds, ``timeout`` is in seconds; ``on_delivery`` is told of each.
+        ``signer``: a function that returns the signer for the ``id`` (``HKY…``) of a hook key.
+        ``clock``: a function that returns epoch seconds.
+        ``timeout``: the seconds for token request and call.
+        ``on_delivery``: a function that is called with each delivery.
         """
         self._signer = signer
         self._clock = clock
@@ -53,7 +56,7 @@ class Deliverer:
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
     def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
-        """Deliver one event; ``body`` None makes a realistic one of the hook's type."""
+        """Deliver one event. ``body`` None makes a realistic event of the hook's type."""
         at = self._clock()
         delivery = replace(self._delivered(hook, body), at=at)
         self._on_delivery(delivery)
@@ -82,7 +85,7 @@ class Deliverer:
     def _authorization(
         self, hook: InlineHook, deadline: float, steps: list[DeliveryStep]
     ) -> tuple[dict[str, str], bool]:
-        """The headers that authenticate the call, and whether they could not be had."""
+        """Return the authentication headers and the problem, if any."""
         if hook.channel_type == "HTTP":
             return dict([hook.auth_header] if hook.auth_header else []), False
         client = _client(hook)
@@ -99,7 +102,7 @@ class Deliverer:
     def _token(
         self, hook: InlineHook, deadline: float
     ) -> tuple[DeliveryStep, tuple[str, float] | None]:
-        """Ask the token URL. The form is what an Okta server wants; for hooks it is inferred."""
+        """Request a token. The form is that of Okta's servers; for hooks it is inferred."""
         form = {"grant_type": "client_credentials"} | ({"scope": hook.scope} if hook.scope else {})
         if hook.auth_type == "private_key_jwt":
             try:
@@ -137,7 +140,7 @@ class Deliverer:
         authorization: Mapping[str, str],
         deadline: float,
     ) -> tuple[DeliveryStep, bool, bytes]:
-        """Post the event; also whether Okta would try again, and the answer's body."""
+        """Post the event. Return the step, whether Okta would retry, and the response body."""
         headers = {
             **dict(hook.headers),
             "Accept": "application/json",
@@ -163,13 +166,13 @@ class Deliverer:
 
 
 def _client(hook: InlineHook) -> tuple[str | None, ...]:
-    """Whom a token was issued to, and by whom: after a change it is another's."""
+    """Return the cache key of a token, which changes with the hook's credentials."""
     secret = hook.hook_key_id or hook.client_secret
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
 def _issued(octets: bytes) -> tuple[str, float, str]:
-    """Token, lifetime in seconds and problem. Without expires_in Okta fails (OKTA-702184)."""
+    """Return token, lifetime in seconds and problem. Okta requires expires_in (OKTA-702184)."""
     document = json_object(octets)
     if document is None:
         return "", 0, "the token URL does not answer with a JSON object"
@@ -184,7 +187,7 @@ def _issued(octets: bytes) -> tuple[str, float, str]:
 
 
 def _hidden(value: str) -> str:
-    """How a credential is shown: its length, and its scheme; other first words are its own."""
+    """Describe a credential by its length and, if it is a known one, its scheme."""
     scheme, _, rest = value.partition(" ")
     if scheme in ("Basic", "Bearer"):
         return f"{scheme} ({len(rest)} characters)"

@@ -1,4 +1,4 @@
-"""Posts to token URLs and handlers, as bounded as Okta's client is; and what a refusal says."""
+"""Bounded requests to token URLs and handlers, and the reason that a refusal states."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HookAnswer:
 
 
 def exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]) -> HookAnswer:
-    """Post, and give up at the deadline, whatever the pace of the answer."""
+    """Send a POST request and give up at the deadline, even if the response is slow."""
     began = time.monotonic()
     result: list[HookAnswer] = []
 
@@ -46,7 +46,7 @@ def exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]
         status, body, problem = _posted(url, data, headers, deadline - time.monotonic())
         result.append(HookAnswer(status, body, problem, (time.monotonic() - began) * 1000))
 
-    # A thread that is left behind when the answer drips; requests has no total time-out.
+    # The thread is abandoned if the response is slow, because requests has no total timeout.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
@@ -85,9 +85,9 @@ def _posted(
 
 
 def refusal_text(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
-    """Return the reason that a refusal states, in members of RFC 6749 or RFC 9457, cut.
+    """Return the shortened reason of a refusal, from members of RFC 6749 or RFC 9457.
 
-    A member that repeats a piece of what was ``sent``, which holds credentials, is left out.
+    Members that repeat part of ``sent``, which contains credentials, are left out.
     """
     document = json_object(octets) or {}
     values = [document.get(name) for name in names]
@@ -100,7 +100,7 @@ def refusal_text(octets: bytes, names: Collection[str], sent: Iterable[str]) -> 
 
 
 def _repeats(text: str, sent: Iterable[str]) -> bool:
-    """Tell whether a text has eight characters in a row of a credential, escaped or not."""
+    """Return whether a text contains eight consecutive characters of a credential."""
     plain = text + unquote_plus(text)
     secrets = (each for each in sent if each not in _PUBLIC_VALUES)
     return any(

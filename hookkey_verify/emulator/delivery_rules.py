@@ -1,4 +1,4 @@
-"""What Okta's documentation says of each type of inline hook. Pure.
+"""The documented rules for each type of inline hook. Pure.
 
 https://developer.okta.com/docs/concepts/inline-hooks/
 """

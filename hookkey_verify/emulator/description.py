@@ -1,6 +1,6 @@
-"""What the org serves, as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0).
+"""An OpenAPI 3.1 description of the org (https://spec.openapis.org/oas/v3.1.0). Pure.
 
-Bodies as recorded, where Okta's own specification differs from them. Pure.
+Bodies follow recorded traffic where Okta's specification differs from it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _operation(
     parameters: tuple[Json, ...] = (),
     public: bool = False,
 ) -> Json:
-    """``result`` None is 204. Every call of the management API may be a 401, 403 or 429."""
+    """Describe an operation; ``result`` None is 204. All may answer 401, 403 or 429."""
     declared = sorted({*errors} if public else {*errors, 401, 403, 429})
     responses = {str(status): _answer(_ERRORS[status], _ref("Error")) for status in declared}
     responses |= {"204": _answer("Done")} if result is None else {"200": _answer("Done", result)}
@@ -82,7 +82,7 @@ def _path(name: str, schema: Json = ID) -> Json:
 
 
 def _query(name: str, *values: str) -> Json:
-    """Other values are accepted, and mean nothing."""
+    """Describe a flag; other values are accepted and ignored."""
     return {"name": name, "in": "query", "schema": {"type": "string", "examples": [*values]}}
 
 
@@ -154,7 +154,7 @@ def _schemas() -> Json:
 
 
 def _channel(*, secret: bool) -> Json:
-    """How a hook is called. ``secret``: it must be given, because there is no earlier one."""
+    """Describe a channel. ``secret``: whether a secret is required."""
     header = _object({"key": LINE, "value": SECRET})
     headers = {"type": ["array", "null"], "items": header}
     kind: Json = {"type": {"const": "HEADER"}, "key": LINE}
@@ -207,7 +207,7 @@ def _token_request(name: str, *parameters: Json) -> Json:
 def description(org_url: str, *, server: str, wrapped: bool) -> Json:
     """Return the document.
 
-    ``server`` is the id of the authorization server; ``wrapped`` says that public keys come inside
+    ``server`` is the id of the authorization server; ``wrapped`` puts public keys inside
     ``_embedded``.
     """
     public_key = _object({"_embedded": _ref("PublicKey")}) if wrapped else _ref("PublicKey")

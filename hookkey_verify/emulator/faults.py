@@ -1,4 +1,4 @@
-"""Faults: what the org does wrong on purpose, to the next requests. Pure."""
+"""Faults that the org injects into the next requests. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FRAMING: Final = ("connection", "content-length", "transfer-encoding", "upgrade
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to a request instead of its answer, or before it.
+    """A fault that replaces or delays the response to a request.
 
     Raises ``ConfigurationError`` naming the field.
     """
@@ -50,7 +50,7 @@ class Fault:
 
     @property
     def status(self) -> int | None:
-        """The status to answer with, if it is that kind of fault."""
+        """The status of the response, if the fault is one."""
         return self.what if isinstance(self.what, int) else None
 
 
@@ -98,24 +98,24 @@ _RULES: Final[tuple[tuple[Callable[[Fault], bool], str], ...]] = (
 
 
 class Faults:
-    """The faults to come, in order. Thread-safe."""
+    """The pending faults in order. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Have this happen after those that were added before."""
+        """Append a fault."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Let everything be as usual."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def take(self, method: str, path: str) -> Fault:
-        """Return the first fault for this request, used up once; one that does nothing if none."""
+        """Return and consume the first fault for this request, or one without effect."""
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if fault.method in (None, method) and path.startswith(fault.path):

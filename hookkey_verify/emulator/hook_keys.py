@@ -26,7 +26,7 @@ _KIND = "key"
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A hook key as the org holds it; the signer keeps the private half."""
+    """A hook key of the org. The signer has the private key."""
 
     id: str
     name: str
@@ -37,12 +37,12 @@ class StoredKey:
     pem: str = field(repr=False)
 
     def record(self) -> dict[str, Any]:
-        """Return what is kept of it."""
+        """Return the record to store."""
         names = ("id", "name", "created", "last_updated", "is_used", "pem")
         return {"kid": self.signer.kid, **{name: getattr(self, name) for name in names}}
 
     def document(self, *, with_key: bool) -> dict[str, Any]:
-        """Return the body in the recorded form: ``isUsed`` a boolean, ``_embedded`` when asked."""
+        """Return the body as recorded: ``isUsed`` as a boolean, ``_embedded`` on request."""
         document: dict[str, Any] = {
             "id": self.id,
             "keyId": self.signer.kid,
@@ -54,7 +54,7 @@ class StoredKey:
         return {**document, "_embedded": self.public_key()} if with_key else document
 
     def public_key(self) -> dict[str, Any]:
-        """Return the public key in the recorded form: ``alg`` "RSA" and ``use`` null."""
+        """Return the public key as recorded: ``alg`` "RSA" and ``use`` null."""
         jwk = self.signer.public_jwk()
         return {**{m: jwk[m] for m in ("kty", "kid", "e", "n")}, "alg": "RSA", "use": None}
 
@@ -83,11 +83,11 @@ class HookKeyStore:
         self._keys = self._store.load(_KIND, self._read)
 
     def list(self) -> list[dict[str, Any]]:
-        """Return all keys, without their public halves."""
+        """Return all keys, without their public keys."""
         return [self._shown(key, with_key=False) for key in list(self._keys.values())]
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a key pair and return the key with its public half."""
+        """Create a key pair and return it with its public key."""
         name = _name(body)
         with self._lock:
             self._refuse_create(name)
@@ -102,15 +102,15 @@ class HookKeyStore:
         return key.document(with_key=True)
 
     def get(self, id: str, *, expand: bool = False) -> dict[str, Any]:  # noqa: A002 - Okta's name
-        """Return one key by its ``id``; ``expand`` adds the public half."""
+        """Return a key by its ``id``; ``expand`` adds the public key."""
         return self._shown(self._by_id(id), with_key=expand)
 
     def public_key(self, key_id: str) -> dict[str, Any]:
-        """Return the public half of the key whose ``keyId`` this is."""
+        """Return the public key with this ``keyId``."""
         return self._by_key_id(key_id).public_key()
 
     def rename(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
-        """Change the name (nothing else can change); return the key with its public half."""
+        """Rename a key and return it with its public key. Nothing else can change."""
         name = _name(body)
         with self._lock:
             key = self._by_id(id)
@@ -129,26 +129,26 @@ class HookKeyStore:
             self._forget(id)
 
     def remove(self, id: str) -> None:  # noqa: A002
-        """Delete a key that a hook may use, which Okta would not. For tests of that outage."""
+        """Delete a key even if a hook uses it, unlike Okta, to test the resulting outage."""
         with self._lock:
             self._by_id(id)
             self._forget(id)
 
     def set_used(self, id: str, *, used: bool = True) -> None:  # noqa: A002
-        """Say whether an inline hook uses the key."""
+        """Set whether an inline hook uses the key."""
         with self._lock:
             self._keep(replace(self._by_id(id), is_used=used))
 
     def signer(self, key_id: str) -> HookSigner:
-        """Return what signs with the key whose ``keyId`` this is; the private half stays inside."""
+        """Return the signer of the key with this ``keyId``; it does not expose the private key."""
         return self._by_key_id(key_id).signer
 
     def has(self, id: str) -> bool:  # noqa: A002
-        """Tell whether there is a key with this ``id``."""
+        """Return whether a key with this ``id`` exists."""
         return id in self._keys
 
     def signer_of(self, id: str) -> HookSigner:  # noqa: A002
-        """Return what signs with the key with this ``id``."""
+        """Return the signer of the key with this ``id``."""
         return self._by_id(id).signer
 
     def _keep(self, key: StoredKey) -> None:
@@ -205,7 +205,7 @@ def _name(body: Mapping[str, Any]) -> str:
 
 
 def _has_surrogates(text: str) -> bool:
-    """A lone surrogate has no UTF-8, so it could never be sent back."""
+    """Refuse lone surrogates, which have no UTF-8 encoding for the response."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -20,7 +20,7 @@ __all__ = ["InProcess"]
 
 
 class InProcess(BaseAdapter):
-    """Answers the requests of a session, whatever the host of the URL that it is mounted at."""
+    """Answers the requests of a session without sockets, for any host."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__()
@@ -35,9 +35,9 @@ class InProcess(BaseAdapter):
         cert: Any = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
-        """Have the application answer, in a thread with a loop of its own.
+        """Let the application answer in a thread with its own event loop.
 
-        Raises what ``requests`` raises: ``ConnectionError``, ``ReadTimeout``.
+        Raises ``ConnectionError`` and ``ReadTimeout`` of ``requests``.
         """
         if isinstance(timeout, Timeout):
             timeout = timeout.clone()
@@ -60,11 +60,11 @@ class InProcess(BaseAdapter):
         return HTTPAdapter().build_response(request, raw)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing, because there is no connection."""
 
 
 class _Call:
-    """One request and what became of it; also its ``Connection``."""
+    """One request, its response, and its ``Connection``."""
 
     def __init__(self, app: ASGIApp, request: requests.PreparedRequest) -> None:
         self._app = app
@@ -83,7 +83,7 @@ class _Call:
         try:
             asyncio.run(self._answered(timeout))
         except Exception as error:
-            self.problem = error  # as if it had come up here
+            self.problem = error  # raise it in the caller's thread
 
     def close(self) -> None:
         self._ended.set()

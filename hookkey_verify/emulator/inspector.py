@@ -1,7 +1,7 @@
-"""Every check of a token that this org can make, each for itself. Pure.
+"""All checks of a token that this org can make, each separately. Pure.
 
-A verifier stops at the first defect; here all are shown. PyJWT judges, which knows nothing of how
-this package verifies: a second opinion.
+A verifier stops at the first defect, while this shows all. It uses PyJWT, so it is independent of
+this package's verifier.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LONGEST_LIFE: Final = 3600
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One fact of a token: as it should be, or not."""
+    """One check of a token."""
 
     name: str
     passed: bool
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a token says, and what is to be said of it."""
+    """The content of a token and its checks."""
 
     kind: str
     header: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Inspection:
 
     @property
     def ok(self) -> bool:
-        """Tell whether there is nothing wrong."""
+        """Whether all checks passed."""
         return all(check.passed for check in self.checks)
 
 
@@ -63,9 +63,9 @@ def inspect(
     issuer: str,
     now: float,
 ) -> Inspection:
-    """Make every check of an assertion of this org's hook keys, or of its access tokens.
+    """Check an assertion of this org's hook keys or an access token of its server.
 
-    ``issuer`` is that of ``server``, ``now`` epoch seconds. Nothing is raised for what is no token.
+    ``issuer`` is the issuer of ``server``; ``now`` is in epoch seconds. Any text is accepted.
     """
     token = token.strip()
     parts = token.split(".")
@@ -91,7 +91,7 @@ def inspect(
 def _source(
     kid: object, keys: HookKeyStore, server: AuthorizationServer
 ) -> tuple[str, str, HookSigner | None]:
-    """Return what a token with this kid is, a note on its key, and what signs with that key."""
+    """Return the kind of a token with this kid, a note on its key, and its signer."""
     signer = _signer_of(keys, kid)
     if signer is not None:
         note = f"kid is the keyId of a hook key: {_name(keys, signer.kid)}"
@@ -115,7 +115,7 @@ def _signer_of(keys: HookKeyStore, kid: object) -> HookSigner | None:
 
 
 def _assertion(claims: Mapping[str, Any], hooks: InlineHooks, now: float) -> Iterator[Check]:
-    """RFC 7523 section 3, as Okta's servers hold it."""
+    """Check an assertion by RFC 7523 section 3, like Okta's servers."""
     issuer, audience, expires = claims.get("iss"), claims.get("aud"), claims.get("exp")
     signed = [hook for hook in hooks.all() if hook.hook_key_id is not None]
     clients = [hook for hook in signed if hook.client_id == issuer]
@@ -147,7 +147,7 @@ def _access_token(
 
 
 def _times(claims: Mapping[str, Any], now: float) -> Iterator[Check]:
-    """RFC 7519 section 4.1. ``exp`` must be there, the others need not."""
+    """Check the times (RFC 7519 section 4.1). Only ``exp`` is required."""
     expires = claims.get("exp")
     yield Check("expiry", _is_time(expires) and expires > now, f"exp is {_when(expires, now)}")
     for name, what in (("nbf", "not before"), ("iat", "issued")):
@@ -197,7 +197,7 @@ def _when(value: Any, now: float) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as JSON, cut."""
+    """Return a value as shortened JSON."""
     if value is None:
         return "not there"
     text = json.dumps(value, ensure_ascii=False)

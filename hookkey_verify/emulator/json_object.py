@@ -1,4 +1,4 @@
-"""One JSON object, as RFC 8259 has it and as can be written again. Pure."""
+"""Reads a JSON object that can also be written again (RFC 8259). Pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
-def json_object(octets: bytes) -> dict[str, Any] | None:
-    """Return the object in these octets; None for anything else.
+def json_object(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in these bytes, or None for anything else.
 
-    Not JSON: another encoding than UTF-8, a byte order mark, NaN and infinities, lone surrogates.
-    Nor is there more than 64 deep an object, because what shows it recurses.
+    Encodings other than UTF-8, a byte order mark, NaN, infinities and lone surrogates are refused,
+    and so are objects nested more than 64 deep, because displaying them recurses.
     """
-    if _depth(octets) > MAX_DEPTH:
+    if _depth(data) > MAX_DEPTH:
         return None
     try:
-        document = json.loads(octets.decode("utf-8"))
+        document = json.loads(data.decode("utf-8"))
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
 
 
-def _depth(octets: bytes) -> int:
-    """Count how deep brackets are nested, without parsing: that recurses."""
+def _depth(data: bytes) -> int:
+    """Return the nesting depth without parsing, which would recurse."""
     deepest = depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", octets)):
+    for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     return deepest

@@ -1,4 +1,4 @@
-"""OktaEmulator: the org and its parts, served by uvicorn in a thread."""
+"""OktaEmulator serves a local org with uvicorn in a thread."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ START_TIMEOUT: Final = 10
 class OktaEmulator:
     """A local Okta org over real HTTP. Use it as a context manager.
 
-    ``url`` is the org URL while it runs, ``api_token`` what it accepts, ``requests`` the last
-    10 000 requests that it answered, ``deliveries`` the last 100 calls of inline hooks, ``app`` the
-    org as an ASGI application, for a server of yours. ``url`` in a browser is a console.
+    ``url``: the org URL while it runs. In a browser it shows the console.
+    ``api_token``: the accepted API token.
+    ``requests``: the last 10,000 requests.
+    ``deliveries``: the last 100 calls of inline hooks.
+    ``app``: the org as an ASGI application, for a server of yours.
     """
 
     def __init__(
@@ -57,11 +59,16 @@ class OktaEmulator:
     ) -> None:
         """Prepare the org; ``start`` serves it.
 
-        ``api_token`` None makes one; ``public_shape`` is "bare" or "wrapped"; ``rate_limit`` is in
-        calls a minute; ``host`` is an IP address of this machine, and other machines can reach it
-        only with ``i_know_this_is_not_okta``; ``port`` 0 lets the system choose; ``state`` is a
-        file that keeps keys, hooks, apps, API token and authorization server; ``new_key`` makes
-        the RSA keys; ``clock`` returns epoch seconds.
+        ``api_token``: the accepted API token. Default None: a random one.
+        ``public_shape``: the format of public keys, "bare" or "wrapped".
+        ``rate_limit``: the requests per minute.
+        ``host``: a local IP address. Addresses that other machines can reach require
+            ``i_know_this_is_not_okta=True``.
+        ``port``: the port; 0 lets the system choose one.
+        ``state``: a file that stores keys, hooks, apps, API token and authorization server. Default
+            None: in memory.
+        ``new_key``: a function that generates RSA keys.
+        ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -97,16 +104,16 @@ class OktaEmulator:
 
     @property
     def url(self) -> str:
-        """The org URL. Raises ``ConfigurationError`` while the emulator does not run."""
+        """The org URL. Raises ``ConfigurationError`` while the emulator is not running."""
         if not self._url:
             raise ConfigurationError("the emulator is not running; use it in a with statement")
         return self._url
 
     def start(self) -> None:
-        """Serve in a thread. Raises ``ConfigurationError`` when that fails."""
+        """Serve the org in a thread. Raises ``ConfigurationError`` if that fails."""
         if self._server is not None:
             raise ConfigurationError("the emulator is running already")
-        # asyncio sets TCP_NODELAY only where the protocol is named; without, answers wait 40 ms.
+        # asyncio sets TCP_NODELAY only for a named protocol. Without it, responses take 40 ms more.
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,7 +138,7 @@ class OktaEmulator:
         self._url = f"http://{host}:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
-        """Stop serving. Idempotent; ``start`` goes on with what there was."""
+        """Stop serving. Idempotent. ``start`` continues with the same org."""
         if self._server is not None and self._thread is not None:
             self._server.end()
             self._thread.join(START_TIMEOUT)
@@ -146,23 +153,23 @@ class OktaEmulator:
         self.close()
 
     def close(self) -> None:
-        """Stop, and let another emulator use the state file. Idempotent."""
+        """Stop and release the state file. Idempotent."""
         self.stop()
         self._store.close()
 
     def adapter(self) -> InProcess:
-        """Return the org without sockets: ``session.mount("https://acme.okta.com/", adapter)``.
+        """Return a transport adapter: ``session.mount("https://acme.okta.com/", adapter)``.
 
         ``session`` is a ``requests.Session``. The emulator need not be running.
         """
         return InProcess(self.app)
 
     def create_key(self, name: str) -> dict[str, Any]:
-        """Create a hook key without HTTP and return it as Okta would. Raises ``OktaError``."""
+        """Create a hook key without HTTP; return Okta's document. Raises ``OktaError``."""
         return self.org.create({"name": name})
 
     def delete_key(self, id: str) -> None:  # noqa: A002 - Okta's name
-        """Delete a hook key, also one that a hook uses. Raises ``OktaError``."""
+        """Delete a hook key, even if a hook uses it. Raises ``OktaError``."""
         self.org.remove(id)
 
     def create_service_app(
@@ -194,28 +201,28 @@ class OktaEmulator:
         secret: tuple[str, str] | None = None,
         issuer: str | None = None,
     ) -> dict[str, Any]:
-        """Create an inline hook without HTTP and return it as Okta would.
+        """Create an inline hook without HTTP and return Okta's document.
 
         ``uri``: the URL of the handler.
-        ``type``: one of Okta's six types of inline hook, the token inline hook by default.
-        ``name``: its name, which no other hook may have.
-        ``key``: a hook key, as ``create_key`` returns it or by its name or id, which signs a client
-            assertion for ``token_url``.
-        ``token_url``: None is that of the org's own authorization server.
-        ``client_id``: the client id at the token URL. None: a new one, which the org's own
-            authorization server then knows, as it knows one that is given.
-        ``client_secret``: is sent to ``token_url`` in the place of an assertion.
-        ``scope``: what is asked for, words between spaces; None: "hooks".
-        ``secret``: the name and the value of an authentication header, without OAuth. Without key,
-            client_secret and secret the handler is called without credentials.
-        ``issuer``: how the org's authorization server is reached when ``app`` is served elsewhere.
+        ``type``: one of Okta's six types of inline hook. Default: the token inline hook.
+        ``name``: a unique name.
+        ``key``: the hook key that signs client assertions for ``token_url``: the result of
+            ``create_key``, a name or an id.
+        ``token_url``: the token URL. Default None: that of the org's authorization server.
+        ``client_id``: the client id at the token URL. Default None: a new one. The org's
+            authorization server accepts it in both cases.
+        ``client_secret``: sent to ``token_url`` instead of an assertion.
+        ``scope``: the requested scopes, separated by spaces. Default None: "hooks".
+        ``secret``: the name and value of an authentication header, instead of OAuth. Without key,
+            client_secret and secret, the handler is called without credentials.
+        ``issuer``: the issuer of the org's authorization server if ``app`` is served elsewhere.
 
-        Beside what Okta returns, the member ``_emulator`` holds what a handler is configured with:
-        ``orgUrl``, ``apiToken``, and with OAuth ``tokenUrl``, ``clientId`` and ``scope``; with the
-        org's own authorization server also ``issuer`` and ``audience``.
+        In addition to Okta's members, ``_emulator`` has the values for configuring a handler:
+        ``orgUrl`` and ``apiToken``; with OAuth ``tokenUrl``, ``clientId`` and ``scope``; with the
+        org's authorization server also ``issuer`` and ``audience``.
 
-        Raises ``OktaError``, also for arguments that exclude each other and for the client id of
-        another client.
+        Raises ``OktaError``, including for arguments that exclude each other and for the client id
+        of another client.
         """
         own = issuer or (self.issuer if self._url else None)
         made = new_hook(
@@ -226,7 +233,7 @@ class OktaEmulator:
         return {**made, "_emulator": self._setup(made, own)}
 
     def _setup(self, hook: Mapping[str, Any], issuer: str | None) -> dict[str, Any]:
-        """What a handler of this hook is configured with."""
+        """Return the values for configuring a handler of this hook."""
         org_url = self._url or (issuer or "").partition("/oauth2/")[0]
         setup: dict[str, Any] = {"orgUrl": org_url, "apiToken": self.api_token}
         config = hook["channel"]["config"]
@@ -237,9 +244,9 @@ class OktaEmulator:
         return setup
 
     def fire(self, hook_id: str, body: Mapping[str, Any] | None = None) -> Delivery:
-        """Call an inline hook as Okta does, with realistic data unless ``body`` is given.
+        """Call an inline hook like Okta, with realistic data unless ``body`` is given.
 
-        Raises ``OktaError`` when there is no such hook.
+        Raises ``OktaError`` if the hook does not exist.
         """
         return self._parts.deliverer.fire(self.hooks.get(hook_id), body)
 
@@ -250,12 +257,13 @@ class OktaEmulator:
         audience: str | None = None,
         scopes: Collection[str] = ("hooks",),
     ) -> str:
-        """Return an access token of the org's authorization server, as it reaches a hook.
+        """Return an access token of the org's authorization server, with ``issuer`` as ``iss``.
 
-        ``client_id``: its ``cid``; the server need not know that client. ``audience``: its ``aud``,
-        None for the server's own, "api://hooks". ``scopes``: its ``scp``. ``iss`` is ``issuer``.
+        ``client_id``: the ``cid``; the client need not be registered.
+        ``audience``: the ``aud``. Default None: "api://hooks", the audience of the server.
+        ``scopes``: the ``scp``.
 
-        Raises ``ConfigurationError`` while the emulator does not run, and naming the argument.
+        Raises ``ConfigurationError`` naming the argument, or while the emulator is not running.
         """
         if isinstance(scopes, str) or not isinstance(scopes, Collection):
             raise ConfigurationError("scopes must be a list of scope names")
@@ -263,13 +271,13 @@ class OktaEmulator:
         return server.access_token(self.issuer, client_id, frozenset(scopes), audience=audience)
 
     def revoke_tokens(self) -> None:
-        """Make every access token that a service app was given invalid."""
+        """Revoke all access tokens of service apps."""
         self._parts.apps.revoke_all()
 
     def skew(self, seconds: float) -> None:
-        """Have the org's clock be this much ahead, or behind, of the one that it was given.
+        """Set the org's clock ahead by this number of seconds; a negative one sets it back.
 
-        Raises ``ConfigurationError``.
+        Raises ``ConfigurationError`` naming the argument.
         """
         if type(seconds) not in (int, float) or not math.isfinite(seconds) or abs(seconds) > 1e9:
             raise ConfigurationError("seconds must be a number, a thousand million at most")
@@ -286,7 +294,7 @@ class OktaEmulator:
         path: str = "/",
         times: int = 1,
     ) -> None:
-        """Have the next requests fail, as ``Fault`` says. Raises ``ConfigurationError``."""
+        """Inject a ``Fault`` into the next requests. Raises ``ConfigurationError``."""
         self.faults.add(
             Fault(
                 what=what,
@@ -300,7 +308,7 @@ class OktaEmulator:
         )
 
     def signer(self, key_id: str) -> HookSigner:
-        """Return what signs as Okta would with the key whose ``keyId`` this is."""
+        """Return the signer of the key with this ``keyId``."""
         return self.org.signer(key_id)
 
     def _clock(self) -> float:
@@ -323,7 +331,7 @@ def _is_token(value: object) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Raises ``ConfigurationError`` for what is no IP address."""
+    """Return an IP address. Raises ``ConfigurationError`` for other values."""
     try:
         if isinstance(host, str):
             return ipaddress.ip_address(host).is_loopback

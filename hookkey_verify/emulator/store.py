@@ -1,8 +1,7 @@
-"""What an org keeps, in SQLite: in memory, or in a file that survives the end of the process.
+"""The state of an org in SQLite, in memory or in a file.
 
-A record is written before anybody is told of it, so what was acknowledged is there after kill -9; a
-power cut may take the last moments. The file holds private keys and secrets, and only its owner may
-read it.
+A record is written before the response is sent, so it survives kill -9. A power failure may lose
+the last moments. The file contains private keys and secrets and is readable only by its owner.
 """
 
 from __future__ import annotations
@@ -45,12 +44,12 @@ ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body
 
 
 class Store:
-    """Records by kind and id, in the order in which they were first put. Thread-safe."""
+    """Records by kind and id, in order of insertion. Thread-safe."""
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
-        """``path`` None keeps nothing beyond the process.
+        """``path`` None keeps the state in memory.
 
-        Raises ``ConfigurationError`` when the file cannot be used, is something else, or is used by
+        Raises ``ConfigurationError`` if the file is not usable, is not a state file, or is used by
         another emulator.
         """
         self._lock = threading.Lock()
@@ -67,20 +66,20 @@ class Store:
         self._close = weakref.finalize(self, self._connection.close)
 
     def put(self, kind: str, id: str, body: Mapping[str, Any]) -> None:  # noqa: A002
-        """Keep a record, in the place of the one that had this id.
+        """Store a record, replacing an earlier one with this id.
 
-        Raises ``OktaError`` (500) when it cannot be written; then nothing has changed.
+        Raises ``OktaError`` (500) if it cannot be written; the state is then unchanged.
         """
         self._write(_PUT, kind, id, json.dumps(body))
 
     def drop(self, kind: str, id: str) -> None:  # noqa: A002
-        """Forget a record. Raises ``OktaError`` (500) when that cannot be written."""
+        """Delete a record. Raises ``OktaError`` (500) if that cannot be written."""
         self._write("DELETE FROM records WHERE kind = ? AND id = ?", kind, id)
 
     def load(self, kind: str, read: Callable[[Mapping[str, Any]], _T]) -> dict[str, _T]:
-        """Return the records of a kind by id, each as ``read`` makes it of its body.
+        """Return the records of a kind by id, converted by ``read``.
 
-        Raises ``ConfigurationError`` when one is broken.
+        Raises ``ConfigurationError`` if one is broken.
         """
         if self._connection is None:
             return {}
@@ -91,11 +90,11 @@ class Store:
             return {id_: read(json.loads(body)) for id_, body in rows}
         except (ValueError, TypeError, LookupError, PyJWTError, HookKeyError, sqlite3.Error):
             raise ConfigurationError(
-                "the state file is damaged; move it away to begin anew"
+                "the state file is damaged; move it away to start with an empty org"
             ) from None
 
     def close(self) -> None:
-        """Let another emulator use the file. Idempotent."""
+        """Close the file. Idempotent."""
         if self._connection is not None:
             with self._lock:
                 self._close()
@@ -112,11 +111,11 @@ class Store:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    # SQLite gives its own new files the permissions of this one.
+    # SQLite creates its own files with the permissions of this one.
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
     finally:
         os.close(file)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -126,7 +125,7 @@ def _open(path: str) -> sqlite3.Connection:
         marks = [_pragma(connection, name) for name in ("application_id", "user_version")]
         is_new = _pragma(connection, "schema_version") == 0
         connection.execute("COMMIT")
-        if not is_new and marks != _MARKS:  # then nothing of it has been changed
+        if not is_new and marks != _MARKS:  # the state is then unchanged
             raise ValueError("it is not the state of an emulator of this version")
         os.chmod(path, 0o600)  # noqa: PTH101
         connection.execute("PRAGMA journal_mode = WAL")

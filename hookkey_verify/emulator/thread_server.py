@@ -1,4 +1,8 @@
-"""A uvicorn server in a thread, that ends at once and can break connections."""
+"""A uvicorn server in a thread that stops immediately and can break connections.
+
+uvicorn has no documented way to do either. Its loop checks ``should_exit`` every 0.1 s and then
+waits another 0.1 s, which would delay every test with an emulator.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ LAST_ANSWERS: Final = 1.0
 
 
 class ThreadServer(uvicorn.Server):
-    """Sets ``ready`` when it can be called."""
+    """Sets ``ready`` when it is listening."""
 
     def __init__(self, ready: threading.Event, app: Any) -> None:
         async def connected(scope: Any, receive: Any, send: Any) -> None:
@@ -44,15 +48,13 @@ class ThreadServer(uvicorn.Server):
         self._told = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, then set ``ready``."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self._ready.set()
 
     def end(self) -> None:
-        """End now. uvicorn's own loop looks ten times a second and then waits for as long again,
-        which a fixture of every test would pay.
-        """
+        """Stop immediately."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._told.set)
 
@@ -65,7 +67,7 @@ class ThreadServer(uvicorn.Server):
                 await asyncio.wait_for(self._told.wait(), 0.1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close everything, what is being answered a little later."""
+        """Close all connections, those with a pending response after a short wait."""
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -84,7 +86,7 @@ class ThreadServer(uvicorn.Server):
 
 
 class _Connection:
-    """The connection of a client, which uvicorn tells applications nothing of."""
+    """The connection of a client, to which uvicorn gives applications no access."""
 
     def __init__(self, server: uvicorn.Server, client: Any) -> None:
         self._server = server

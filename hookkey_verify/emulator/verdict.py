@@ -1,4 +1,4 @@
-"""What Okta makes of the answer of an inline hook. Pure. What is not documented is marked GUESS."""
+"""How Okta treats the response of an inline hook. Pure. GUESS marks undocumented behavior."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DeliveryOutcome = Literal["commands", "no change", "error", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStep:
-    """One request of a delivery. Secrets and tokens are not in it, only their kind and length."""
+    """One request of a delivery, without secrets and tokens; only their kind and length."""
 
     name: str
     """"token" or "hook"."""
@@ -36,13 +36,13 @@ class DeliveryStep:
 
     @property
     def ok(self) -> bool:
-        """Tell whether this step did what it should."""
+        """Whether this step succeeded."""
         return not self.problem
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one event."""
+    """The result of delivering one event."""
 
     hook_id: str
     type: str
@@ -59,7 +59,7 @@ class Delivery:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the hook was reached and answered as Okta wants it."""
+        """Whether the hook responded as Okta requires."""
         return self.outcome in ("commands", "no change")
 
     def document(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Delivery:
 def judged(
     hook: InlineHook, steps: tuple[DeliveryStep, ...], octets: bytes, spent: float
 ) -> Delivery:
-    """What Okta makes of a 200 or a 204."""
+    """Return how Okta treats a 200 or a 204."""
     is_empty = steps[-1].status == 204 or not octets.strip()
     document = {} if is_empty else json_object(octets)
     reply = document or {}
@@ -86,7 +86,7 @@ def judged(
 
 
 def _problem(hook: InlineHook, reply: Mapping[str, Any]) -> str:
-    """Return what is wrong with the commands of a reply; with an error they do not matter."""
+    """Return the problems of a reply's commands, which do not matter if it has an error."""
     if reply.get("error"):
         return ""
     commands = reply.get("commands", [])
@@ -102,7 +102,7 @@ def _problem(hook: InlineHook, reply: Mapping[str, Any]) -> str:
 
 
 def _outcome(reply: Mapping[str, Any]) -> tuple[DeliveryOutcome, str]:
-    """Return what a reply does, if there is nothing wrong with it."""
+    """Return the effect of a valid reply."""
     error, commands = reply.get("error"), reply.get("commands")
     if error:
         summary = error.get("errorSummary") if isinstance(error, dict) else None

@@ -193,7 +193,7 @@ def test_invalid_state_files(path: Path, make: Callable[[Path], object], problem
 def test_a_device_is_refused() -> None:
     """A device keeps its mode, even when the process runs as root."""
     mode = Path(os.devnull).stat().st_mode
-    with pytest.raises(ConfigurationError, match="it is no file"):
+    with pytest.raises(ConfigurationError, match="it is not a file"):
         OktaEmulator(state=os.devnull)
     assert Path(os.devnull).stat().st_mode == mode
 
