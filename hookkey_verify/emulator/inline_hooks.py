@@ -1,7 +1,7 @@
 """The org's inline hooks and their rules. Pure: no HTTP; time is a parameter.
 
 https://developer.okta.com/docs/api/openapi/okta-management/management/tag/InlineHook/. Secrets are
-write-only there, and here: no document has them.
+write-only, as in Okta: no response contains them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _AUTH_TYPES = ("client_secret_post", "private_key_jwt")
 
 @dataclass(frozen=True, slots=True)
 class InlineHook:
-    """An inline hook as the org holds it."""
+    """An inline hook of the org."""
 
     id: str
     name: str
@@ -61,7 +61,7 @@ class InlineHook:
     hook_key_id: str | None = None
 
     def document(self) -> dict[str, Any]:
-        """Return the body in the recorded form, without secrets."""
+        """Return the body as recorded, without secrets."""
         return {
             "id": self.id,
             "name": self.name,
@@ -74,7 +74,7 @@ class InlineHook:
         }
 
     def channel(self) -> dict[str, Any]:
-        """Return how it is called, without secrets."""
+        """Return the channel without secrets."""
         config: dict[str, Any] = {
             "uri": self.uri,
             "method": "POST",
@@ -107,11 +107,13 @@ class InlineHooks:
         any_uri: bool = True,
         store: Store | None = None,
     ) -> None:
-        """``has_key`` tells whether the org has a hook key of that id.
+        """Load the hooks of an org.
 
-        ``any_uri`` accepts http for loopback, which Okta does not. ``store`` has the hooks from
-        before and gets the new ones; None keeps them in memory. Raises ``ConfigurationError`` when
-        what it has cannot be read.
+        ``has_key``: a function that returns whether the org has a hook key with this id.
+        ``any_uri``: whether to accept http for loopback addresses, unlike Okta.
+        ``store``: stores the hooks. None keeps them in memory.
+
+        Raises ``ConfigurationError`` if the stored hooks cannot be read.
         """
         self._has_key = has_key
         self._clock = clock
@@ -121,7 +123,7 @@ class InlineHooks:
         self._hooks = self._store.load(_KIND, _stored)
 
     def uses(self, key_id: str) -> bool:
-        """Tell whether a hook uses the hook key with this ``id``."""
+        """Return whether a hook uses the hook key with this ``id``."""
         return any(hook.hook_key_id == key_id for hook in self.all())
 
     def all(self) -> tuple[InlineHook, ...]:
@@ -133,10 +135,10 @@ class InlineHooks:
         return [hook.document() for hook in self.all() if kind in (None, hook.type)]
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a hook, which is active at once."""
+        """Create an active hook."""
         with self._lock:
             if len(self._hooks) >= MAX_HOOKS:
-                # GUESS: the limit is documented, what Okta answers beyond it is not.
+                # GUESS: Okta documents the limit, but not the response beyond it.
                 raise invalid("inlineHook", f"The org has {MAX_HOOKS} inline hooks already.")
             hook = self._read(body, _new(body.get("type"), self._now()))
             self._keep(hook)
@@ -151,9 +153,9 @@ class InlineHooks:
         return hook
 
     def replace(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
-        """Replace a hook, but for its type; secrets that are left out stay as they were.
+        """Replace a hook except its type. Omitted secrets remain unchanged.
 
-        GUESS: so does a member that is left out as a whole, which Okta's schema allows.
+        GUESS: other omitted members, which Okta's schema allows, remain unchanged too.
         """
         with self._lock:
             old = self.get(id)
@@ -163,17 +165,17 @@ class InlineHooks:
         return hook.document()
 
     def set_status(self, id: str, status: str) -> dict[str, Any]:  # noqa: A002
-        """Make a hook ACTIVE or INACTIVE."""
+        """Set a hook to ACTIVE or INACTIVE."""
         with self._lock:
             hook = replace(self.get(id), status=status, last_updated=self._now())
             self._keep(hook)
         return hook.document()
 
     def delete(self, id: str) -> None:  # noqa: A002
-        """Delete a hook that is inactive."""
+        """Delete an inactive hook."""
         with self._lock:
             if self.get(id).status != "INACTIVE":
-                # GUESS: that it must be inactive is documented, what Okta answers is not.
+                # GUESS: Okta documents that it must be inactive, but not the response.
                 raise invalid("inlineHook", "The inline hook must be deactivated first.")
             self._store.drop(_KIND, id)
             del self._hooks[id]
@@ -183,7 +185,7 @@ class InlineHooks:
         self._hooks[hook.id] = hook
 
     def _read(self, body: Mapping[str, Any], old: InlineHook) -> InlineHook:
-        """Check a document, Okta's rules in their order of appearance there."""
+        """Check a document by Okta's rules, in the order of its members."""
         name = _text(body, "name", 255)
         if any(hook.name == name and hook.id != old.id for hook in self._hooks.values()):
             raise invalid("name", "name: This name is in use already.")  # GUESS
@@ -251,7 +253,7 @@ class InlineHooks:
         if not parts.hostname or " " in uri or parts.scheme not in schemes:
             here = ", or here with http://localhost" if self._any_uri else ""
             raise invalid(name, f"channel.config.{name}: must begin with https://{here}")
-        if parts.username is not None:  # GUESS: whether Okta takes it is not documented
+        if parts.username is not None:  # GUESS: not documented
             raise invalid(name, f"channel.config.{name}: must be without user name and password")
         return uri
 
@@ -265,14 +267,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def _new(kind: object, now: str) -> InlineHook:
-    """Return a hook of this type that has no name and no channel yet."""
+    """Return a new hook of this type without name and channel."""
     if not isinstance(kind, str) or kind not in EVENT_TYPES:
         raise invalid("type", "type: must be one of " + ", ".join(EVENT_TYPES))
     return InlineHook("cal" + identifier(17), "", kind, "ACTIVE", "", now, now, "", "")
 
 
 def _stored(body: Mapping[str, Any]) -> InlineHook:
-    """JSON has no tuples."""
+    """Convert lists from JSON to tuples."""
     headers = tuple((str(key), str(value)) for key, value in body["headers"])
     secret = body["auth_header"] and tuple(body["auth_header"])
     return InlineHook(**{**body, "headers": headers, "auth_header": secret})
@@ -310,7 +312,7 @@ def _headers(value: object) -> tuple[tuple[str, str], ...]:
 
 
 def _header(pair: Mapping[str, Any]) -> tuple[str, str]:
-    """RFC 9110 section 5: what can be sent."""
+    """Return the name and value of a header after checking them (RFC 9110 section 5)."""
     key, value = _text(pair, "key", 255), _text(pair, "value", MAX_SECRET)
     if not _FIELD_NAME.fullmatch(key) or not value.isascii() or value != value.strip():
         raise invalid("headers", "key must be a header's name, and value printable ASCII")

@@ -1,4 +1,4 @@
-"""Inline hooks from Python: what belongs together, and the client at the own server. Pure."""
+"""Creates inline hooks from Python arguments and registers their clients. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HookRequest:
     secret: tuple[str, str] | None = field(repr=False)
 
     def refuse_contradictions(self) -> None:
-        """Raise ``OktaError`` for values of another type, and for those that have no effect."""
+        """Raise ``OktaError`` for values of a wrong type or without effect."""
         for name in ("token_url", "client_id", "client_secret", "scope"):
             if not isinstance(getattr(self, name), str | None):
                 raise _refused(f"{name} must be text")
@@ -46,7 +46,7 @@ class HookRequest:
 
 
 def new_hook(parts: Parts, request: HookRequest, *, issuer: str | None) -> dict[str, Any]:
-    """Create an inline hook; at the org's own server, ``issuer``, register its client as well.
+    """Create an inline hook; at the org's own server (``issuer``), also register its client.
 
     Raises ``OktaError``.
     """
@@ -107,7 +107,7 @@ def _client(
 
 
 def _key_of(parts: Parts, key: object) -> Mapping[str, Any]:
-    """Find the hook key that a document, a name or an id stands for."""
+    """Return the hook key for a document, a name or an id."""
     wanted = key.get("id") if isinstance(key, Mapping) else key
     for each in parts.keys.list():
         if wanted in (each["id"], each["keyId"], each["name"]):

@@ -1,6 +1,6 @@
-"""The org authorization server: tokens for service apps, with or without DPoP. Pure.
+"""The org authorization server issues tokens for service apps, with or without DPoP. Pure.
 
-Assertions and proofs are judged by PyJWT, which knows nothing of how this package signs them.
+PyJWT verifies assertions and proofs, so this is independent of how this package signs them.
 https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/
 https://developer.okta.com/docs/guides/dpop/
 """
@@ -28,14 +28,14 @@ __all__ = ["ALGORITHMS", "OAuthError", "ServiceApps"]
 _KIND = "app"
 LIFETIME = 3600
 MAX_ASSERTION_LIFETIME = 3600
-PROOF_AGE = 300  # GUESS: how old a proof may be is not documented
+PROOF_AGE = 300  # GUESS: the maximum age of a proof is not documented
 _TIMELESS: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
 """PyJWT asks the machine's clock; this org has its own."""
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class OAuthError(Exception):
-    """What the token endpoint answers instead of a token (RFC 6749 section 5.2)."""
+    """An error response of the token endpoint (RFC 6749 section 5.2)."""
 
     def __init__(self, status: int, code: str, description: str, nonce: str = "") -> None:
         super().__init__(description)
@@ -50,7 +50,7 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A public key as PyJWT takes it, with the algorithms that it is for."""
+    """A public key for PyJWT with its algorithms."""
 
     key: Any
     algorithms: tuple[str, ...]
@@ -62,7 +62,7 @@ class _Key:
         """Import a public RSA or EC key. Raises ``ValueError``."""
         kind = jwk.get("kty") if jwk.get("kty") == "RSA" else jwk.get("crv")
         algorithms = _ALGORITHMS.get(kind) if isinstance(kind, str) else None
-        if algorithms is None or "d" in jwk:  # RFC 9449 section 4.3: no private key
+        if algorithms is None or "d" in jwk:  # RFC 9449 section 4.3: private keys are refused
             raise ValueError("this is not a public RSA or EC key")
         members = {name: jwk.get(name) for name in _MEMBERS[str(jwk["kty"])]}
         try:
@@ -95,7 +95,7 @@ class _App:
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> _App:
-        """Return the app that this was written of."""
+        """Return the app of a stored record."""
         jwk = body["jwk"]
         return cls(
             None if jwk is None else _Key.of(jwk),
@@ -105,7 +105,7 @@ class _App:
         )
 
     def has_credentials_of(self, other: _App) -> bool:
-        """Tell whether both sign in with the same key or secret."""
+        """Return whether both apps have the same key or secret."""
         keys = [app.key and app.key.thumbprint for app in (self, other)]
         return keys[0] == keys[1] and self.secret == other.secret
 
@@ -118,10 +118,10 @@ class _Grant:
 
 
 class ServiceApps:
-    """The API Services apps of one org and the tokens that they were given. Thread-safe."""
+    """The API Services apps of one org and their tokens. Thread-safe."""
 
     def __init__(self, *, clock: Clock = wall_clock, store: Store | None = None) -> None:
-        """``store`` keeps the apps, and None keeps them in memory; tokens are in memory anyway."""
+        """``store`` stores the apps; None keeps them in memory. Tokens are always in memory."""
         self._clock = clock
         self._lock = threading.Lock()
         self._store = store or Store()
@@ -138,10 +138,10 @@ class ServiceApps:
         dpop: bool = False,
         client_id: str | None = None,
     ) -> str:
-        """Register an app that signs in with this key; return its client id.
+        """Register an app with this public key; return its client id.
 
-        ``client_id`` is the id that it gets, None for a new one. Raises ``OktaError`` when an app
-        with other credentials has it, or when it is not a public RSA or EC key.
+        ``client_id`` None creates one. Raises ``OktaError`` if an app with other credentials has
+        this id, or if the key is not a public RSA or EC key.
         """
         body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
         return self._register(body, client_id)
@@ -149,15 +149,15 @@ class ServiceApps:
     def register_secret(
         self, secret: str, scopes: Collection[str], *, client_id: str | None = None
     ) -> str:
-        """Register an app that signs in with a client secret; return its client id.
+        """Register an app with a client secret; return its client id.
 
-        ``client_id`` and what is raised are as in ``register``.
+        For ``client_id`` and errors, see ``register``.
         """
         body = {"jwk": None, "scopes": sorted(scopes), "secret": secret}
         return self._register(body, client_id)
 
     def knows(self, client_id: str) -> bool:
-        """Tell whether an app has this client id."""
+        """Return whether an app has this client id."""
         return client_id in self._apps
 
     def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
@@ -178,7 +178,7 @@ class ServiceApps:
     def authenticate(self, form: Mapping[str, str], url: str) -> tuple[str, frozenset[str]]:
         """Return the client that sent this token request to ``url``, and its scopes.
 
-        Raises ``OAuthError``. Any app of the org may ask any of its authorization servers.
+        Raises ``OAuthError``. All apps of the org may use all of its authorization servers.
         """
         if form.get("grant_type") != "client_credentials":
             raise OAuthError(400, "unsupported_grant_type", "The grant type is not supported.")
@@ -196,23 +196,23 @@ class ServiceApps:
         return client_id, app.scopes
 
     def forget(self, client_id: str) -> None:
-        """Have no such app any more."""
+        """Remove an app."""
         self._store.drop(_KIND, client_id)
         self._apps.pop(client_id, None)
 
     def revoke_all(self) -> None:
-        """Forget every token that was given."""
+        """Revoke all tokens."""
         self._grants.clear()
 
     def grant(self, form: Mapping[str, str], proof: str, url: str) -> dict[str, Any]:
-        """Answer a token request for Okta's own API that came to ``url``. Raises ``OAuthError``."""
+        """Answer a token request to ``url`` for Okta's own API. Raises ``OAuthError``."""
         app = self._apps[self.authenticate(form, url)[0]]
         if app.key is None:  # private_key_jwt is the only method for Okta's own scopes
             raise _invalid_client("client_assertion_type is invalid.")
         wanted = frozenset(form.get("scope", "").split())
         if not wanted or not wanted <= app.scopes:
             raise OAuthError(400, "invalid_scope", "One or more scopes are not configured.")
-        # Okta's Node SDK sends a proof for every app, also for one that gets Bearer tokens.
+        # Okta's Node SDK sends a proof for every app, including apps with Bearer tokens.
         thumbprint = self._proven(proof, "POST", url, None) if app.dpop else None
         token = secrets.token_urlsafe(32)
         self._grants[token] = _Grant(wanted, self._clock() + LIFETIME, thumbprint)
@@ -245,7 +245,7 @@ class ServiceApps:
             raise OktaError(403, "E0000006", summary, challenge=challenge)
 
     def _authenticated(self, assertion: str, url: str) -> tuple[str, frozenset[str]]:
-        """Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
+        """Check Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
         try:
             claimed = jwt.decode(assertion, options={"verify_signature": False})
             app = self._apps[claimed["iss"]]
@@ -276,7 +276,7 @@ class ServiceApps:
         return claims["iss"], app.scopes
 
     def _proven(self, proof: str, method: str, url: str, token: str | None) -> str:
-        """Return the thumbprint of the key that signed a good proof for this request."""
+        """Return the thumbprint of the key of a valid proof for this request."""
         try:
             key = _Key.of(dict(jwt.get_unverified_header(proof)["jwk"]))
             claims = jwt.decode(
@@ -322,9 +322,9 @@ def _invalid_token(scheme: str) -> OktaError:
 
 
 def _challenge(scheme: str, error: str, description: str) -> str:
-    """WWW-Authenticate of RFC 6750 section 3 or RFC 9449 section 7.1, as Okta writes it with 403.
+    """Return Okta's ``WWW-Authenticate`` of a 403 (RFC 6750 section 3, RFC 9449 section 7.1).
 
-    GUESS: that a 401 has it, too.
+    GUESS: a 401 has it, too.
     """
     algorithms = " ".join(ALGORITHMS)
     head = f'DPoP algs="{algorithms}", ' if scheme == "DPoP" else "Bearer "
@@ -332,7 +332,7 @@ def _challenge(scheme: str, error: str, description: str) -> str:
 
 
 def _is_date(value: object) -> bool:
-    """Tell whether this is a number with which one can reckon, which NaN is not."""
+    """Return whether this is a number that a date can be (not NaN)."""
     return type(value) in (int, float) and -(2**53) <= value <= 2**53  # type: ignore[operator]
 
 

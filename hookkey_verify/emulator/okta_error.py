@@ -1,4 +1,4 @@
-"""What Okta answers instead of a result, and the ids that it makes. Pure."""
+"""Okta's error responses and ids. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ID_CHARACTERS = string.ascii_letters + string.digits
 
 
 class OktaError(Exception):
-    """HTTP status, error code and words.
+    """An error response with status, code and summary.
 
     https://developer.okta.com/docs/reference/error-codes/
     """
@@ -20,7 +20,7 @@ class OktaError(Exception):
     def __init__(
         self, status: int, code: str, summary: str, *causes: str, challenge: str = ""
     ) -> None:
-        """``challenge`` is its ``WWW-Authenticate``."""
+        """``challenge`` is the value of ``WWW-Authenticate``."""
         super().__init__(summary)
         self.headers = {"WWW-Authenticate": challenge} if challenge else {}
         self.status = status
@@ -43,10 +43,10 @@ class OktaError(Exception):
 
 
 def invalid(what: str, cause: str) -> OktaError:
-    """Return the error for a value that cannot be accepted. GUESS: the words of the summary."""
+    """Return the error for an invalid value. GUESS: the text of the summary."""
     return OktaError(400, "E0000001", f"Api validation failed: {what}", cause)
 
 
 def identifier(length: int) -> str:
-    """Return random letters and digits, as Okta's ids have."""
+    """Return random letters and digits, like those of Okta's ids."""
     return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))

@@ -1,4 +1,4 @@
-"""The parts of an org, and how they are put together."""
+"""Assembles the parts of an org."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Parts", "RequestLine"]
 
 @dataclass(frozen=True, slots=True)
 class RequestLine:
-    """One request that was answered."""
+    """One answered request."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class RequestLine:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an org consists of."""
+    """The parts of an org."""
 
     api_token: str = field(repr=False)
     clock: Clock

@@ -1,7 +1,7 @@
-"""What Okta posts to each type of inline hook: realistic data of one invented user. Pure.
+"""Okta's requests to each type of inline hook, with realistic data of an invented user. Pure.
 
-Shapes: https://developer.okta.com/docs/references/api/webhooks; the types of members differ between
-Okta's own examples, so a handler must not check them strictly.
+For the schemas see https://developer.okta.com/docs/references/api/webhooks. Types of members differ
+between Okta's own examples, so handlers must not check them strictly.
 """
 
 from __future__ import annotations
@@ -183,9 +183,9 @@ _DATA: Final[Mapping[str, Callable[[], dict[str, Any]]]] = dict(
 
 
 def payload(kind: str, *, source: str, now: float) -> dict[str, Any]:
-    """Return what is posted for an event of this type; ``now`` is in epoch seconds.
+    """Return the request body for an event of this type; ``now`` is in epoch seconds.
 
-    ``source`` is a URL for some types and a bare id for others, as in Okta's examples.
+    ``source`` is a URL for some types and an id for others, as in Okta's examples.
     """
     document = {
         "eventId": str(uuid.uuid4()),

@@ -12,7 +12,7 @@ WINDOW = 60
 
 
 class RateLimit:
-    """A fixed window of calls a minute, as Okta's headers describe it. Thread-safe.
+    """A limit of requests per minute in a fixed window, with Okta's headers. Thread-safe.
 
     https://developer.okta.com/docs/reference/rl-best-practices/
     """
@@ -25,7 +25,7 @@ class RateLimit:
         self._used = 0
 
     def spend(self) -> tuple[dict[str, str], bool]:
-        """Count a call; return the headers and whether the call is within the limit."""
+        """Count a request; return the headers and whether it is within the limit."""
         window = int(self._clock()) // WINDOW
         with self._lock:
             if window != self._window:

@@ -1,4 +1,4 @@
-"""The RSA keys of an org: made as Okta's are, and written into its state. Pure."""
+"""Generates and serializes the RSA keys of an org. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["from_pem", "new_rsa_key", "to_pem"]
 
 
 def new_rsa_key() -> RSAPrivateKey:
-    """Make a key as Okta's are."""
+    """Generate a key like Okta's."""
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -27,9 +27,9 @@ def to_pem(key: RSAPrivateKey) -> str:
 
 
 def from_pem(pem: str) -> RSAPrivateKey:
-    """Return the key that ``to_pem`` wrote. Raises ``ConfigurationError`` when it is broken."""
+    """Return the key from ``to_pem``. Raises ``ConfigurationError`` if it is broken."""
     try:
-        # Written by us: to prove the primes again would take the start of an org seconds.
+        # Our own file: checking the primes again would delay the start of an org by seconds.
         key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     except ValueError:
         key = None

@@ -1,4 +1,4 @@
-"""What an org has from the beginning, from a file. Pure but for reading it."""
+"""Creates keys and hooks of an org from a seed file. Pure except for reading it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _HOOK = ("name", "uri", "type", "key", "token_url", "client_id", "client_secret"
 def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     """Read a YAML or JSON file of ``keys`` and ``hooks``.
 
-    ``keys`` are names; each of ``hooks`` has the arguments of ``OktaEmulator.create_hook``, with
-    the name of a key as its ``key`` and ``secret`` as header and value. Raises
-    ``ConfigurationError`` naming the file.
+    ``keys`` is a list of names. Each entry of ``hooks`` has the arguments of
+    ``OktaEmulator.create_hook``, with the name of a key as ``key``, and ``secret`` as header and
+    value. Raises ``ConfigurationError`` naming the file.
     """
     try:
         import yaml  # noqa: PLC0415 - of the extra cli
@@ -41,9 +41,9 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def apply_seed(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Create what the seed has; return its keys. The org must be running.
+    """Create the keys and hooks of a seed in a running org; return its keys.
 
-    A key or hook whose name the org has already is left as it is. Raises ``ConfigurationError``
+    Existing keys and hooks with the same names are not changed. Raises ``ConfigurationError``
     naming the entry.
     """
     names, hooks = seed.get("keys") or [], seed.get("hooks") or []

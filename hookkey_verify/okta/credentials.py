@@ -1,7 +1,7 @@
-"""What authenticates us to Okta's management API.
+"""Credentials for Okta's management API.
 
-Each is an auth object of requests: called with the prepared request, it sets ``Authorization``.
-None shows its secret: not in repr, and it refuses to be pickled or copied.
+Each is an auth object of requests, which sets ``Authorization`` on a prepared request. They do not
+show their secret in repr and cannot be pickled or copied.
 Source: https://developer.okta.com/docs/api/openapi/okta-management/guides/overview/ (security).
 """
 
@@ -24,7 +24,7 @@ _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
 class Credentials(ABC):
-    """Base of the credentials: sets the header, keeps the secret."""
+    """Base class of credentials."""
 
     _scheme: str
 
@@ -37,13 +37,13 @@ class Credentials(ABC):
         return request
 
     def bind(self, org_url: str) -> None:  # noqa: B027 - a token alone does not know its org
-        """Be told for which org they will be used. Raises ``ConfigurationError`` for another."""
+        """Accept the org that they will be used for, or raise ``ConfigurationError``."""
 
     def prepare(self, deadline: float, now: float) -> None:  # noqa: B027 - most need nothing
-        """Have what the next request needs, by ``deadline``, in the seconds of ``now``."""
+        """Prepare for the next request by ``deadline`` (same clock as ``now``)."""
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
-        """Be told that a request was answered with 401; return whether another may succeed."""
+        """Handle a 401; return whether another attempt may succeed."""
         return False
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class ApiToken(Credentials):
     _scheme = "SSWS"
 
     def __init__(self, token: str) -> None:
-        """Raises ``ConfigurationError`` for anything that cannot be a token."""
+        """Raises ``ConfigurationError`` if this cannot be a token."""
         self._token = _checked("token", token)
 
     def _secret(self) -> str:
@@ -69,18 +69,18 @@ class ApiToken(Credentials):
 class BearerToken(Credentials):
     """An OAuth 2.0 access token with the scope okta.inlineHooks.read.
 
-    It is given as a string or as a function that returns one. A function is
-    called for every request, so it can renew the token, and once more after a 401.
+    It is a string or a function that returns one. The function is called for every request, so it
+    can renew the token, and once more after a 401.
     """
 
     _scheme = "Bearer"
 
     def __init__(self, token: str | Callable[[], str]) -> None:
-        """Raises ``ConfigurationError`` for anything that cannot be a token."""
+        """Raises ``ConfigurationError`` if this cannot be a token."""
         self._token = token if callable(token) else _checked("token", token)
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
-        """Return True for a function: it is asked again."""
+        """Return True for a function, which is then called again."""
         return callable(self._token)
 
     def _secret(self) -> str:

@@ -1,7 +1,7 @@
-"""A deadline for a whole HTTP exchange.
+"""A deadline for a complete HTTP exchange.
 
-The time-outs of a socket count from one read to the next, so a server that drips stretches them
-without end. ``Watch`` shuts the socket at the deadline, whatever is being waited for.
+Socket timeouts apply to each read, so a server that sends slowly can prolong an exchange without
+limit. ``Watch`` shuts the socket down at the deadline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _current = threading.local()
 
 
 class Watch:
-    """Within its ``with``, this thread's exchange ends after ``seconds``; ``expired`` tells so."""
+    """Ends this thread's exchange after ``seconds``; ``expired`` is then True."""
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
@@ -33,7 +33,7 @@ class Watch:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True  # never delays the exit of the interpreter
+        self._timer.daemon = True  # so that it does not delay the exit of the interpreter
 
     def __enter__(self) -> Watch:
         self._outer = getattr(_current, "watch", None)
@@ -46,7 +46,7 @@ class Watch:
         _current.watch = self._outer
 
     def cover(self, connection: socket.socket | None) -> None:
-        """Shut this socket at the deadline; http.client forgets it when the server will close."""
+        """Watch this socket, which http.client drops when the server closes the connection."""
         with self._lock:
             self._socket = connection
             if self.expired:
@@ -59,8 +59,8 @@ class Watch:
 
     def _shut(self) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # it may be closed by now
-                # Not SSLSocket.shutdown: that one takes the TLS layer away under the reader.
+            with suppress(OSError):  # it may already be closed
+                # SSLSocket.shutdown would remove the TLS layer while another thread reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
@@ -69,14 +69,14 @@ class _Watched(HTTPConnection):
         made = super()._new_conn()
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None:
-            watch.cover(made)  # a proxy may drip before there is a request
+            watch.cover(made)  # a proxy may be slow before there is a request
         return made
 
     def _tunnel(self) -> None:
         super()._tunnel()
         watch: Watch | None = getattr(_current, "watch", None)
         if watch is not None and watch.expired:
-            raise TimeoutError  # http.client takes the end of a shut socket for the end of headers
+            raise TimeoutError  # http.client treats the end of a shut socket as the end of headers
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         watch: Watch | None = getattr(_current, "watch", None)
@@ -105,15 +105,15 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class WatchedAdapter(requests.adapters.HTTPAdapter):
-    """Opens connections that the ``Watch`` of their thread covers, also through a proxy."""
+    """Opens connections that the ``Watch`` of their thread covers, including through proxies."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools."""
+        """Create the pools."""
         super().init_poolmanager(*args, **kwargs)
         _watch_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
-        """Make the pools of a proxy."""
+        """Create the pools of a proxy."""
         manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
         _watch_pools(manager)
         return manager

@@ -1,8 +1,7 @@
-"""HookKey: what Okta's management API says of a hook key, read with tolerance. Pure.
+"""HookKey: a hook key as Okta's management API returns it, read leniently. Pure.
 
-Okta's specification and its servers differ (isUsed is a string in one and a boolean in the other,
-the public half comes or does not), so only ``id`` and ``keyId`` must be there; what is not
-understood is kept in ``raw``.
+Okta's specification and its servers differ: isUsed is a string in one and a boolean in the other,
+and the public key may be absent. Only ``id`` and ``keyId`` are required. ``raw`` has everything.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookKey:
-    """A hook key of an org. ``raw`` is the document as it came."""
+    """A hook key of an org. ``raw`` is the original document."""
 
     id: str
     """What Okta's management API and an inline hook's ``hookKeyId`` call it: ``HKY…``."""
@@ -45,7 +44,7 @@ class HookKey:
 
     @classmethod
     def from_document(cls, document: object) -> HookKey:
-        """Read a hook key. Raises ``TransportError`` without a usable ``id`` or ``keyId``."""
+        """Read a hook key. Raises ``TransportError`` if ``id`` or ``keyId`` is not usable."""
         raw = document if isinstance(document, Mapping) else {}
         ids = raw.get("id"), raw.get("keyId")
         if not all(map(is_id, ids)):
@@ -66,7 +65,7 @@ class HookKey:
     def public_key(self) -> PublicKey | None:
         """The public half, None when the answer did not hold it.
 
-        Raises ``KeyRejectedError`` when it is there and not acceptable.
+        Raises ``KeyRejectedError`` if it is not acceptable.
         """
         if self.raw.get("_embedded") is None:
             return None
@@ -74,7 +73,7 @@ class HookKey:
 
 
 def is_id(value: object) -> bool:
-    """Tell whether this can be an ``id`` or a ``keyId``: one path segment without a meaning."""
+    """Return whether this can be an ``id`` or ``keyId``, and so a plain path segment."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 

@@ -1,8 +1,8 @@
-"""ServiceApp: signing in to Okta's API as an API Services app (client credentials, RFC 6749 4.4).
+"""ServiceApp signs in to Okta's API as an API Services app (client credentials, RFC 6749 4.4).
 
-The app proves itself with a private key (private_key_jwt, RFC 7523), at the org authorization
-server: custom ones do not issue Okta's own scopes. With DPoP (RFC 9449) every request proves that a
-second key is at hand, so that a stolen token is of no use.
+The app authenticates with a private key (private_key_jwt, RFC 7523) at the org authorization
+server, because custom ones do not issue Okta's own scopes. With DPoP (RFC 9449), each request also
+proves possession of a second key, so that a stolen token is useless.
 https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/
 https://developer.okta.com/docs/guides/dpop/
 """
@@ -70,9 +70,9 @@ class _Token(NamedTuple):
 
 
 class ServiceApp(Credentials):
-    """Credentials of an API Services app: fetches an access token, keeps it and renews it early.
+    """Credentials of an API Services app. Fetches an access token and renews it early.
 
-    Thread-safe; one fetch at a time, in this process.
+    Thread-safe. Only one thread of a process fetches at a time.
     """
 
     def __init__(
@@ -88,13 +88,18 @@ class ServiceApp(Credentials):
         proxies: Mapping[str, str] | None = None,
         clock: Clock = wall_clock,
     ) -> None:
-        """``client_id`` is the app's, ``private_key`` the key whose public half it has.
+        """Create credentials; the first request fetches a token.
 
-        The key is RSA (signs with RS256), P-256, P-384 or P-521 (ES256, ES384, ES512), as an object
-        or an unencrypted PEM; ``key_id`` its kid in Okta, needed when the app
-        has several. ``scopes`` must be granted to the app, which also needs an admin role; changing
-        keys takes okta.inlineHooks.manage. ``dpop`` is what "Require Demonstrating Proof of
-        Possession" says in the app's settings. ``clock`` returns epoch seconds.
+        ``org_url``: the URL of the org.
+        ``client_id``: the client id of the app.
+        ``private_key``: the private key of the app, as an object or an unencrypted PEM: RSA
+            (RS256), P-256, P-384 or P-521 (ES256, ES384, ES512).
+        ``key_id``: the kid of this key in Okta, required if the app has several keys.
+        ``scopes``: scopes that are granted to the app, which also needs an admin role. Changes of
+            keys require okta.inlineHooks.manage. Default: okta.inlineHooks.read.
+        ``dpop``: whether the app's setting "Require Demonstrating Proof of Possession" is on.
+        ``verify``, ``proxies``: as for ``HookKeys``.
+        ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -113,16 +118,16 @@ class ServiceApp(Credentials):
         renew_after_fork(self)
 
     def renew(self) -> None:
-        """In a forked child: keep the token; whoever fetched one is gone."""
+        """Replace the lock, which another thread may have held when the process forked."""
         self._lock = threading.Lock()
 
     def bind(self, org_url: str) -> None:
-        """Refuse to send one org's token to another."""
+        """Raise ``ConfigurationError`` for another org than that of the token."""
         if org_url + _PATH != self._url:
             raise ConfigurationError("credentials are a ServiceApp of another org than org_url")
 
     def prepare(self, deadline: float, now: float) -> None:
-        """Have a token, by ``deadline`` (in the seconds of ``now``), or raise what prevents it."""
+        """Fetch or renew the token if needed, by ``deadline`` (same clock as ``now``)."""
         token, wall = self._token, self._clock()
         if token is not None and wall < token.renew_at:
             return
@@ -145,17 +150,17 @@ class ServiceApp(Credentials):
         return self._token is not None and self._token.is_usable(self._clock())
 
     def refused(self, headers: Mapping[str, str]) -> bool:
-        """Drop the token, unless all that Okta asks for is a proof with its nonce."""
-        # RFC 9449 section 9: any answer may bring a nonce; this is how one is asked for.
+        """Drop the token unless Okta only requires a proof with its nonce."""
+        # RFC 9449 section 9: any response may contain a nonce; this error requires one.
         asked = "use_dpop_nonce" in headers.get("WWW-Authenticate", "")
         fresh = self._proof is not None and self._proof.take_nonce(headers)
         if not (asked and fresh):
-            # Not None: a request of another thread may be about to go out with it.
+            # Not None, because another thread may be sending a request with it.
             self._token = self._token and self._token._replace(renew_at=0, expires_at=0)
         return True
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set ``Authorization``, and with DPoP the proof for this request."""
+        """Set ``Authorization`` and, with DPoP, the proof for this request."""
         token = self._secret()
         scheme = "Bearer" if self._proof is None else "DPoP"
         request.headers["Authorization"] = f"{scheme} {token}"
@@ -216,7 +221,7 @@ class ServiceApp(Credentials):
 
 
 class _Proof:
-    """DPoP proofs with a key of their own, and the nonce that Okta last gave (RFC 9449)."""
+    """Signs DPoP proofs with a separate key and keeps Okta's last nonce (RFC 9449)."""
 
     def __init__(self, clock: Clock) -> None:
         self._signer = HookSigner.generate(clock=clock)
@@ -230,7 +235,7 @@ class _Proof:
         }
 
     def make(self, method: str, url: str, token: str | None) -> str:
-        """Sign a proof for one request; ``token`` is the access token that goes with it."""
+        """Sign a proof for one request and its access token, if any."""
         claims: dict[str, Any] = {
             "jti": str(uuid.uuid4()),
             "htm": method,
@@ -245,7 +250,7 @@ class _Proof:
         return self._signer.sign(claims, headers=self._header)
 
     def take_nonce(self, headers: Mapping[str, str]) -> bool:
-        """Keep the nonce of an answer; return whether it is a new one."""
+        """Store the nonce of a response; return whether it is new."""
         nonce = headers.get("DPoP-Nonce")
         if not nonce or not _TOKEN.fullmatch(nonce) or nonce == self._nonce:
             return False
@@ -253,7 +258,7 @@ class _Proof:
         return True
 
 
-# RFC 6749 section 5.2 and RFC 9449: the words are the specification's, so they may be shown.
+# RFC 6749 section 5.2 and RFC 9449 define these codes, so they may be shown.
 _CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
     "invalid_client": (
         AuthenticationError,

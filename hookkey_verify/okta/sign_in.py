@@ -1,4 +1,4 @@
-"""From settings to credentials: which of the three ways to sign in to Okta is configured."""
+"""Creates credentials from the settings, for one of three ways to sign in to Okta."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SECRETS = ("token", "private_key")
 
 
 def credentials(settings: Settings) -> Credentials:
-    """Return the credentials that are configured, by Okta's ``authorizationMode``.
+    """Return the configured credentials, selected by Okta's ``authorizationMode``.
 
-    ``SSWS`` (the default with a token): an API token. ``Bearer``: an access token. ``PrivateKey``
-    (the default without a token): a service app. Raises ``ConfigurationError`` naming what is
-    missing.
+    ``SSWS`` (the default if there is a token) is an API token, ``Bearer`` an access token, and
+    ``PrivateKey`` (the default otherwise) a service app. Raises ``ConfigurationError`` naming what
+    is missing.
     """
     _refuse_redirection(settings, {name: settings.origin(name) for name in _SECRETS})
     mode = settings.text("authorization_mode")
@@ -50,10 +50,9 @@ def credentials(settings: Settings) -> Credentials:
 
 
 def arguments_from_env(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return org_url, credentials, verify and proxies as configured, beside the other options.
+    """Return the options completed by the configured org_url, credentials, verify and proxies.
 
-    What is among the options comes first, also a setting by its name. Raises
-    ``ConfigurationError``.
+    Options override settings. Raises ``ConfigurationError``.
     """
     settings = Settings({name: options[name] for name in options if name in NAMES})
     arguments = {name: value for name, value in options.items() if name not in NAMES}
@@ -66,7 +65,7 @@ def arguments_from_env(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """Return the arguments ``verify`` and ``proxies`` that are configured."""
+    """Return the configured arguments ``verify`` and ``proxies``."""
     proxy = settings.text("proxy")
     return {
         "verify": settings.text("ca_bundle") or True,
@@ -75,7 +74,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def _refuse_redirection(settings: Settings, origins: Mapping[str, str | None]) -> None:
-    """A file in the working directory must not choose where a secret from elsewhere is sent."""
+    """Refuse an org URL from the working directory for a secret from another source."""
     here = str(HERE)
     if settings.origin("org_url") != here:
         return
@@ -89,9 +88,9 @@ def _refuse_redirection(settings: Settings, origins: Mapping[str, str | None]) -
 
 
 def _private_key(value: str) -> str:
-    """A PEM, or the path of a file that holds one, as Okta's SDKs take it."""
+    """Read a PEM or the file with one, which Okta's SDKs accept alike."""
     if "-----BEGIN" in value:
-        return value.replace("\\n", "\n")  # how a PEM fits into one line of an env file
+        return value.replace("\\n", "\n")  # a PEM in one line of an env file
     try:
         return Path(value).read_text()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""For the tests of our users: bad tokens, Okta's requests, and verified hooks for handlers.
+"""Tools for your tests: bad tokens, Okta's requests, and verified hooks for handlers.
 
-The fixtures for pytest are in ``plugin``, which pytest imports in every project that has this
-package installed; so nothing else is imported before it is used.
+``plugin`` has the pytest fixtures. pytest imports it in every environment with this package, so
+everything else is imported on first use.
 """
 
 from __future__ import annotations

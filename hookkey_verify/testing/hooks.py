@@ -1,4 +1,4 @@
-"""A ``VerifiedHook`` without a token, for tests of what a handler does with it. Pure."""
+"""Creates a ``VerifiedHook`` without a token, for tests of handlers. Pure."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def verified_hook(
     kid: str = "test",
     key_thumbprint: str = "",
 ) -> VerifiedHook:
-    """Return what a verifier returns for a token with these claims. Nothing is verified.
+    """Return the hook that a verifier returns for a token with these claims, without verifying.
 
-    ``claims``: all of them; None makes those of an access token as Okta issues it.
-    ``header``: the JOSE header; None is ``{"alg": "RS256", "kid": kid}``.
-    ``kid``: the id of the key that signed, "test" by default.
-    ``key_thumbprint``: the RFC 7638 thumbprint of that key, empty by default.
+    ``claims``: all claims. Default None: those of an Okta access token.
+    ``header``: the JOSE header. Default None: ``{"alg": "RS256", "kid": kid}``.
+    ``kid``: the id of the signing key. Default: "test".
+    ``key_thumbprint``: the RFC 7638 thumbprint of that key. Default: empty.
 
-    Raises ``ConfigurationError`` for claims that no verifier accepts, such as a number as ``aud``.
+    Raises ``ConfigurationError`` for claims that no verifier accepts, such as a numeric ``aud``.
     """
     if not isinstance(claims, Mapping | None) or not isinstance(header, Mapping | None):
         raise ConfigurationError('claims and header must be mappings such as {"cid": "0oa1"}')

@@ -1,7 +1,7 @@
-"""Fixtures for pytest: a local Okta org for each test, and what Okta would send.
+"""pytest fixtures: a local Okta org for each test, and the requests that Okta sends.
 
-Installed with the package (entry point ``pytest11``); imports nothing before a fixture is used. The
-org needs the extra ``emulator``.
+The fixtures are installed with the package (entry point ``pytest11``) and import nothing until they
+are used. The org requires the extra ``emulator``.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def _rsa_keys() -> Callable[[], RSAPrivateKey]:
 
 @pytest.fixture
 def okta_emulator(_rsa_keys: Callable[[], RSAPrivateKey]) -> Iterator[OktaEmulator]:
-    """A local Okta org over HTTP with nothing in it: ``.url``, ``.api_token``, ``.issuer``.
+    """An empty local Okta org over HTTP, with ``.url``, ``.api_token`` and ``.issuer``.
 
-    Its RSA keys come from a pool that all tests share, so two hook keys may have the same material;
-    their keyIds differ.
+    All tests share a pool of RSA keys, so two hook keys may have the same key material, but never
+    the same keyId.
     """
     from ..emulator import OktaEmulator  # noqa: PLC0415
 
@@ -69,22 +69,22 @@ def okta_emulator(_rsa_keys: Callable[[], RSAPrivateKey]) -> Iterator[OktaEmulat
 
 @pytest.fixture
 def hook_key(okta_emulator: OktaEmulator) -> dict[str, Any]:
-    """A hook key of the org, as Okta's create call returns it."""
+    """A hook key of the org, as returned by Okta when it is created."""
     return okta_emulator.create_key("pytest")
 
 
 @pytest.fixture
 def hook_signer(okta_emulator: OktaEmulator, hook_key: dict[str, Any]) -> HookSigner:
-    """What signs as Okta would with ``hook_key``."""
+    """A signer with ``hook_key``."""
     return okta_emulator.signer(hook_key["keyId"])
 
 
 @pytest.fixture
 def bad_tokens(hook_signer: HookSigner) -> Callable[..., tuple[BadToken, ...]]:
-    """``bad_tokens(client_id=…, token_url=…)``: the zoo, signed with ``hook_key``.
+    """``bad_tokens(client_id=…, token_url=…)``: bad assertions, signed with ``hook_key``.
 
-    For ``parametrize``, which wants them before there are fixtures, there is
-    ``hookkey_verify.testing.bad_tokens`` and a signer of your own.
+    ``parametrize`` needs them before fixtures exist: use ``hookkey_verify.testing.bad_tokens`` with
+    a signer of your own.
     """
     from .zoo import bad_tokens as make  # noqa: PLC0415
 
@@ -96,11 +96,10 @@ def bad_tokens(hook_signer: HookSigner) -> Callable[..., tuple[BadToken, ...]]:
 
 @pytest.fixture
 def hook_access_token(okta_emulator: OktaEmulator) -> Callable[..., str]:
-    """``hook_access_token(client_id=…, audience=…, scopes=…)``: what Okta would send to the hook.
+    """``hook_access_token(client_id=…, audience=…, scopes=…)``: an access token for the hook.
 
-    An access token of the org's authorization server, for ``IssuerKeys(okta_emulator.issuer)``.
-    Without arguments: the client "0oa1hookclient4x7", the server's audience "api://hooks", and the
-    scope "hooks".
+    The org's authorization server issues it, for ``IssuerKeys(okta_emulator.issuer)``. The defaults
+    are the client "0oa1hookclient4x7", the audience "api://hooks" and the scope "hooks".
     """
 
     def access_token(
@@ -116,10 +115,10 @@ def hook_access_token(okta_emulator: OktaEmulator) -> Callable[..., str]:
 
 @pytest.fixture
 def bad_access_tokens(okta_emulator: OktaEmulator) -> Callable[..., tuple[BadToken, ...]]:
-    """``bad_access_tokens(client_id=…, audience=…, scopes=…)``: the zoo of access tokens.
+    """``bad_access_tokens(client_id=…, audience=…, scopes=…)``: bad access tokens.
 
-    Signed with the key of the org's authorization server, for ``IssuerKeys(okta_emulator.issuer)``;
-    the defaults are those of ``hook_access_token``.
+    They are signed with the key of the org's authorization server, for
+    ``IssuerKeys(okta_emulator.issuer)``. The defaults are those of ``hook_access_token``.
     """
     from .zoo import bad_access_tokens as make  # noqa: PLC0415
 
@@ -143,10 +142,10 @@ def bad_access_tokens(okta_emulator: OktaEmulator) -> Callable[..., tuple[BadTok
 
 @pytest.fixture
 def hook_request() -> Callable[..., dict[str, Any]]:
-    """``hook_request(token, framework="flask", type=…)``: what Okta would send to the hook.
+    """``hook_request(token, framework="flask", type=…)``: the request that Okta sends to the hook.
 
-    For Flask, FastAPI, Starlette and Django the arguments of ``client.post(path, **…)``; see
-    ``hookkey_verify.testing.hook_request``.
+    For Flask, FastAPI, Starlette and Django, it returns arguments of ``client.post(path, **…)``.
+    See ``hookkey_verify.testing.hook_request``.
     """
     from .requests import hook_request as make  # noqa: PLC0415
 
@@ -155,9 +154,9 @@ def hook_request() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def fire_hook(okta_emulator: OktaEmulator) -> Callable[..., Delivery]:
-    """``fire_hook(uri, type=…, key=…, …)``: create an inline hook and have the org call it.
+    """``fire_hook(uri, type=…, key=…, …)``: create an inline hook and let the org call it.
 
-    Takes the arguments of ``OktaEmulator.create_hook``, and ``body``.
+    It takes the arguments of ``OktaEmulator.create_hook``, and ``body``.
     """
     count = 0
 

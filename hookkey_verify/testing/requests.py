@@ -1,4 +1,4 @@
-"""The request that Okta sends to a hook, in the form that a framework's test client wants. Pure."""
+"""Okta's request to a hook, in the format of a framework's test client. Pure."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ def hook_request(
     path: str = "/hook",
     clock: Clock = wall_clock,
 ) -> dict[str, Any]:
-    """Return what Okta would send, with ``token`` as the bearer token (None: without).
+    """Return the request that Okta sends to a hook.
 
-    For "flask", "fastapi", "starlette" and "django" the arguments of ``client.post(path, **…)``;
-    for "wsgi" an environ, for "asgi" a scope, whose ``receive`` is its member "receive"; for
-    "lambda" the event of an HTTP API. ``body`` None makes a realistic one of this type of hook,
-    which needs the extra ``emulator``.
+    ``token``: the bearer token; None sends none.
+    ``framework``: the format. "flask", "fastapi", "starlette" and "django" return the arguments of
+        ``client.post(path, **…)``; "wsgi" an environ; "asgi" a scope with ``receive`` as its member
+        "receive"; "lambda" the event of an HTTP API.
+    ``type``: the type of the inline hook.
+    ``body``: the event. Default None: a realistic one, which requires the extra ``emulator``.
+    ``path``: the path of the request. Default: "/hook".
+    ``clock``: a function that returns epoch seconds.
 
-    Raises ``ConfigurationError`` for another framework or type, and for a token that HTTP cannot
-    carry in a header (``BadToken.header_safe`` is False): no request could contain it.
+    Raises ``ConfigurationError`` for an unknown framework or type, and for a token that a header
+    cannot contain (``BadToken.header_safe`` is False).
     """
     _check(token, path)
     document = _event(type, clock()) if body is None else body
@@ -74,7 +78,7 @@ def _check(token: object, path: object) -> None:
 
 
 def fits_header(token: str) -> bool:
-    """Tell whether this can be part of a header's value (RFC 9110 section 5.5)."""
+    """Return whether a header value can contain this (RFC 9110 section 5.5)."""
     return _FIELD_VALUE.fullmatch(token) is not None
 
 

@@ -1,8 +1,7 @@
-"""The zoo: tokens with one defect each, all else as it should be.
+"""Bad tokens with exactly one defect each.
 
-Each is what a real attack or a real mistake looks like. The signature is right unless the defect is
-in it, so a verifier that skips one check accepts that token. Cases follow RFC 8725 and the
-advisories of JWT libraries.
+Each models a real attack or mistake. The signature is valid unless it is the defect, so a verifier
+that skips one check accepts that token. The cases follow RFC 8725 and advisories of JWT libraries.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ LIFETIME = 3000
 
 @dataclass(frozen=True, slots=True)
 class BadToken:
-    """A token that must be refused, and for which reason."""
+    """A token that must be refused, and the reason."""
 
     name: str
     """What is wrong with it, in a few words that can serve as a test id."""
@@ -39,17 +38,17 @@ class BadToken:
 
     @property
     def header_safe(self) -> bool:
-        """Tell whether an HTTP header can carry the token; with a line break in it, none can."""
+        """Whether an HTTP header can contain the token; headers cannot contain line breaks."""
         return fits_header(self.token)
 
 
 def bad_tokens(
     signer: HookSigner, *, client_id: str, token_url: str, clock: Clock = wall_clock
 ) -> tuple[BadToken, ...]:
-    """Make one of each, for the client assertion that ``signer`` would sign.
+    """Return bad client assertions, one for each defect.
 
-    ``clock`` returns epoch seconds. Every expiry is off by more than the default leeway of 60
-    seconds, and the zoo lasts for 40 minutes. Raises ``ConfigurationError`` as ``HookSigner`` does.
+    Wrong times differ by more than the default leeway of 60 seconds. The tokens can be used for 40
+    minutes. ``clock`` returns epoch seconds. Raises ``ConfigurationError`` like ``HookSigner``.
     """
     own = {"iss": client_id, "sub": client_id, "aud": token_url}
     zoo = _Zoo(signer, own, int(clock()))
@@ -72,9 +71,9 @@ def bad_access_tokens(
     scopes: Collection[str] = (),
     clock: Clock = wall_clock,
 ) -> tuple[BadToken, ...]:
-    """Make one of each, for the access token that an authorization server with this key issues.
+    """Return bad access tokens of the authorization server with this key, one for each defect.
 
-    ``reason`` is what ``HookVerifier.for_access_token`` gives; the rest is as in ``bad_tokens``.
+    ``reason`` is that of ``HookVerifier.for_access_token``. Otherwise like ``bad_tokens``.
     """
     own = {"iss": issuer, "sub": client_id, "aud": audience, "cid": client_id, "scp": [*scopes]}
     zoo = _Zoo(signer, own, int(clock()))
@@ -218,7 +217,7 @@ class _Zoo:
         return self.signer.sign_bytes(header or _json(self.header), payload or _json(self.claims))
 
     def _hs256(self) -> str:
-        """CVE-2022-29217 and its kin: whoever knows the public key could sign."""
+        """CVE-2022-29217 and similar: anyone who knows the public key could sign."""
         signing_input = f"{_segment({**self.header, 'alg': 'HS256'})}.{_segment(self.claims)}"
         secret = _json(self.signer.public_jwk())
         mac = hmac.new(secret, signing_input.encode(), hashlib.sha256).digest()
@@ -233,7 +232,7 @@ def _bad(name: str, reason: str, token: str) -> BadToken:
 
 
 def _noncanonical(token: str) -> str:
-    """Change the bits that base64url leaves over: same octets, another text (a 256-octet signature
+    """Change the bits that base64url leaves over: same bytes, different text (a 256-byte signature
     leaves two over).
     """
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
