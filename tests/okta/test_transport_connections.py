@@ -46,6 +46,8 @@ class Impatient:
                     octets = b""
                     while b"\r\n\r\n" not in octets:
                         octets += connection.recv(65_536) or b"\r\n\r\n"
+                    if octets == b"\r\n\r\n":  # the client has closed the connection
+                        break
                     self.requests.append(octets.decode().split(" ")[0])
                     if number < answers:
                         connection.sendall(
