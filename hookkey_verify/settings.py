@@ -189,10 +189,10 @@ def _read(path: Path) -> Mapping[str, Any]:
             "OKTA_CLIENT_* variables"
         ) from None
     try:
-        octets = path.read_bytes()
+        data = path.read_bytes()
         # BaseLoader keeps every scalar a string, such as a token of digits, and does not expand
         # merge keys, which can turn a few lines into gigabytes.
-        document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506
+        document = yaml.load(data, yaml.BaseLoader) if len(data) <= MAX_FILE else None  # noqa: S506
     except Exception:  # PyYAML raises many types for odd tags
         document = None
     settings = document

@@ -98,7 +98,7 @@ class ValkeyKeyStore:
         if isinstance(secret, str):
             secret = secret.encode("utf-8", "surrogatepass")  # an error would hold it
         if secret is not None and (not isinstance(secret, bytes) or len(secret) < MIN_SECRET):
-            raise ConfigurationError(f"secret must have at least {MIN_SECRET} octets, or be None")
+            raise ConfigurationError(f"secret must have at least {MIN_SECRET} bytes, or be None")
         self._server = _Server(url, prefix, timeout, options)
         self._secret = secret
         self._prefix = prefix
@@ -119,10 +119,10 @@ class ValkeyKeyStore:
         with self._server.client.pipeline(transaction=True) as pipe:
             pipe.getrange(name, 0, _TAG + MAX_RECORD)
             pipe.pttl(name)
-            octets, milliseconds = pipe.execute()
-        if not octets:
+            value, milliseconds = pipe.execute()
+        if not value:
             return None
-        tag, record = octets[:_TAG], octets[_TAG:]
+        tag, record = value[:_TAG], value[_TAG:]
         if not hmac.compare_digest(tag, self._tag(name, record)):
             return b"", 0.0
         return record, milliseconds / 1000

@@ -513,14 +513,14 @@ class HookVerifier:
     ) -> VerifiedHook:
         if not isinstance(key, PublicKey):
             raise KeyUnavailableError("the key source did not return a PublicKey")
-        octets, encoded_header, payload, signing_input, encoded_signature = signed
+        token_bytes, encoded_header, payload, signing_input, encoded_signature = signed
         if algorithm != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}", expected=key.algorithm)
         memo, signature = self._memo, a2b_base64(encoded_signature)
         if not (
             key.verify(signature, signing_input)
             if memo is None
-            else memo.verify(key, octets, signature, signing_input)
+            else memo.verify(key, token_bytes, signature, signing_input)
         ):
             raise SignatureError
         self._rules.remember(encoded_header, header)
@@ -529,7 +529,7 @@ class HookVerifier:
             self._policy.check(claims, self._clock())
         except TokenExpiredError:
             if memo is not None:
-                memo.forget(octets)
+                memo.forget(token_bytes)
             raise
         return VerifiedHook(claims, header, kid, key.thumbprint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from itertools import cycle
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -79,17 +79,25 @@ def test_svg_needs_the_verify_section(capsys: pytest.CaptureFixture[str]) -> Non
     assert "draws the section verify" in capsys.readouterr().err
 
 
-def test_ratios_compare_candidates_within_a_round() -> None:
-    """A candidate that does twice as much takes about twice as long as the floor."""
-    work = partial(sum, range(2000))
+def test_ratios_compare_candidates_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ratio compares two candidates of the same round, so a slow round changes no ratio."""
+    now, pace = 0.0, 1.0
+    slowness = cycle([1.0, 50.0, 3.0])
 
-    def twice() -> None:
-        work()
-        work()
+    def take(seconds: float) -> None:
+        nonlocal now
+        now += seconds
 
-    figures = in_turns({"floor": work, "twice": twice}, rounds=30, calls=20)
-    assert figures["floor"].ratio == figures["floor"].low == 1
-    assert 1 < figures["twice"].low <= figures["twice"].ratio <= figures["twice"].high
+    def floor() -> None:
+        nonlocal pace
+        pace = next(slowness)
+        take(0.5 * pace)
+
+    monkeypatch.setattr("tests.bench.rounds.time.perf_counter", lambda: now)
+    figures = in_turns({"floor": floor, "twice": lambda: take(pace)}, rounds=30, calls=1)
+    assert figures["floor"][1:] == (1, 1, 1)
+    assert figures["twice"][1:] == (2, 2, 2)
+    assert figures["twice"].us == 3_000_000
 
 
 def test_svg_escapes_names() -> None:

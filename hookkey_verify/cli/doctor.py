@@ -69,8 +69,8 @@ def doctor(token: BinaryIO | None, as_json: bool) -> None:
     org, keys, code = _org(settings)
     findings += org
     if token is not None:
-        octets = read_token(token)
-        findings += [_token(octets, keys), *_token_checks(octets)]
+        token_bytes = read_token(token)
+        findings += [_token(token_bytes, keys), *_token_checks(token_bytes)]
     if code == 0 and any(finding.result == "failed" for finding in findings):
         code = 1
     if as_json:
@@ -185,9 +185,9 @@ def _age(key: HookKey) -> str:
     return f", {max(0, int((wall_clock() - key.created.timestamp()) // 86_400))} days old"
 
 
-def _token_checks(octets: bytes) -> list[Finding]:
+def _token_checks(token_bytes: bytes) -> list[Finding]:
     """Return all checks of the token, with the verifier from the settings if there is one."""
-    checks, problem = checks_and_problem(octets, VerifierOptions(), flags={})
+    checks, problem = checks_and_problem(token_bytes, VerifierOptions(), flags={})
     findings = [
         Finding(f"token {check.name}", _RESULTS[check.result], check.text)
         for check in checks
@@ -198,10 +198,12 @@ def _token_checks(octets: bytes) -> list[Finding]:
     return findings
 
 
-def _token(octets: bytes, keys: list[HookKey] | None) -> Finding:
+def _token(token_bytes: bytes, keys: list[HookKey] | None) -> Finding:
     """Guess the set-up from the unverified header and claims, as a hint."""
     try:
-        header, claims = (json_object(base64url_decode(part)) for part in octets.split(b".")[:2])
+        header, claims = (
+            json_object(base64url_decode(part)) for part in token_bytes.split(b".")[:2]
+        )
     except (EncodingError, ValueError):
         return Finding("token", "failed", "it is not a JWT; hookkey inspect shows more")
     if header.get("kid") in [key.key_id for key in keys or ()]:

@@ -64,7 +64,7 @@ def _problem(value: object) -> str:
 
 def read_token(file: BinaryIO) -> bytes:
     """Return the token without a copied header name, Bearer prefix or white space."""
-    octets = file.read(MAX_TOKEN + 1).strip(b"\"' \t\r\n")
-    if len(octets) > MAX_TOKEN or not octets:
+    token_bytes = file.read(MAX_TOKEN + 1).strip(b"\"' \t\r\n")
+    if len(token_bytes) > MAX_TOKEN or not token_bytes:
         raise ConfigurationError(f"the token file must contain 1 to {MAX_TOKEN} bytes")
-    return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", octets)
+    return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", token_bytes)

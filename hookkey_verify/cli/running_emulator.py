@@ -69,10 +69,10 @@ def fired_by_emulator(name: str) -> dict[str, Any]:
     raise problem
 
 
-def _delivery(octets: bytes) -> dict[str, Any]:
+def _delivery(answer: bytes) -> dict[str, Any]:
     """Read and check the delivery that an emulator reports. Raises ``ValueError``."""
     try:
-        report = json.loads(octets)
+        report = json.loads(answer)
         for step in report["steps"]:
             texts = (step["name"], step["request"], step["problem"])
             if not all(isinstance(each, str) for each in texts):

@@ -115,8 +115,8 @@ def verify(token: BinaryIO, as_json: bool, **policy: Any) -> None:
 
     Example: hookkey verify token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
-    octets = read_token(token)
-    hook, error, checks = verdict(octets, *verifier_of(VerifierOptions(**policy)))
+    token_bytes = read_token(token)
+    hook, error, checks = verdict(token_bytes, *verifier_of(VerifierOptions(**policy)))
     if hook is None:
         assert error is not None  # noqa: S101 - one of both
         if as_json:
@@ -161,9 +161,9 @@ def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
 
     Example: hookkey inspect token.txt --client-id 0oa1 --token-url https://acme.com/token
     """
-    octets = read_token(token)
-    parts = [decode_unverified(part) for part in octets.split(b".")[:2]]
-    checks, problem = checks_and_problem(octets, VerifierOptions(**policy))
+    token_bytes = read_token(token)
+    parts = [decode_unverified(part) for part in token_bytes.split(b".")[:2]]
+    checks, problem = checks_and_problem(token_bytes, VerifierOptions(**policy))
     if as_json:
         unverified = {"header": parts[0], "claims": parts[-1]}
         rows = [check.document() for check in checks]

@@ -121,21 +121,21 @@ def _keys_from_env(settings: Settings, *, access: bool) -> KeySource:
 
 
 def verdict(
-    octets: bytes, verifier: HookVerifier, keys: KeySource
+    token_bytes: bytes, verifier: HookVerifier, keys: KeySource
 ) -> tuple[VerifiedHook | None, HookVerificationError | None, list[TokenCheck]]:
     """Verify a token, collect all checks, and close the keys."""
     hook, refusal = None, None
     try:
-        hook = verifier.verify(octets)
+        hook = verifier.verify(token_bytes)
     except HookVerificationError as error:
         refusal = error
     finally:
         keys.close()
-    return hook, refusal, checks_of(octets, verifier, refusal, keys=_named(keys))
+    return hook, refusal, checks_of(token_bytes, verifier, refusal, keys=_named(keys))
 
 
 def checks_and_problem(
-    octets: bytes, options: VerifierOptions, flags: Mapping[str, str] = FLAGS
+    token_bytes: bytes, options: VerifierOptions, flags: Mapping[str, str] = FLAGS
 ) -> tuple[list[TokenCheck], str]:
     """Return all checks of a token and what is missing for a verifier, if anything.
 
@@ -146,8 +146,8 @@ def checks_and_problem(
     except ConfigurationError as error:
         if any(astuple(options)):
             raise
-        return checks_of(octets, None, None), message(error)
-    return verdict(octets, *made)[2], ""
+        return checks_of(token_bytes, None, None), message(error)
+    return verdict(token_bytes, *made)[2], ""
 
 
 def _named(keys: KeySource) -> str:

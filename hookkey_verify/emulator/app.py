@@ -237,7 +237,7 @@ class _Site:
                 result, status = error.body(), error.status
                 headers |= getattr(error, "headers", {})
             except ClientDisconnect:
-                return Response(status_code=499)  # nobody receives it
+                return Response(status_code=499)  # the client has gone
             response = self._response(status, result, {**headers, **fault.headers})
             self._write(request, status, began, fault)
             if isinstance(fault.what, str):
@@ -363,14 +363,14 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
 
 
-async def _octets(request: Request) -> bytes | None:
+async def _read(request: Request) -> bytes | None:
     """Read the body, or return None if it is too large."""
-    octets = bytearray()
+    body = bytearray()
     async for chunk in request.stream():
-        octets += chunk
-        if len(octets) > MAX_BODY:
+        body += chunk
+        if len(body) > MAX_BODY:
             return None
-    return bytes(octets)
+    return bytes(body)
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -379,18 +379,18 @@ async def _body(request: Request) -> dict[str, Any]:
         raise OktaError(
             400, "E0000021", "Bad request. Accept and/or Content-Type headers are not valid."
         )
-    body = json_object(await _octets(request) or b"")
+    body = json_object(await _read(request) or b"")
     if body is None:
         raise OktaError(400, "E0000003", "The request body was not well-formed.")
     return body
 
 
 async def _form(request: Request) -> dict[str, str]:
-    octets = await _octets(request)
-    if octets is None:
+    body = await _read(request)
+    if body is None:
         raise OAuthError(400, "invalid_request", "The request is too large.")
     # Okta's Python SDK 2 sends the parameters in the query string.
-    form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(octets.decode("utf-8", "replace")))
+    form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(body.decode("utf-8", "replace")))
     return form | _basic_credentials(request.headers.get("authorization", ""))
 
 

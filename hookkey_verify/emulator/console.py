@@ -87,13 +87,13 @@ class Console:
         async def respond(request: Request) -> Response:
             if not self._is_local(request):
                 return _text("The console answers by the name localhost only.", 403)
-            octets = bytearray()
+            body = bytearray()
             with suppress(ClientDisconnect):
                 async for chunk in request.stream():
-                    octets += chunk
-                    if len(octets) > MAX_FORM:
+                    body += chunk
+                    if len(body) > MAX_FORM:
                         return _text("This is too much for a form.", 413)
-            form = dict(parse_qsl(octets.decode("utf-8", "replace"), keep_blank_values=True))
+            form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
             given = form.get("secret", "").encode()
             if not secrets.compare_digest(given, self._secret.encode()):
                 return _text("The page is from an earlier start of the emulator: reload it.", 403)
@@ -185,8 +185,8 @@ class Console:
             secret=self._secret,
             nonce=nonce,
         )
-        octets = html.encode("utf-8", "replace")  # a token may contain a lone surrogate
-        response = Response(octets, 400 if problem else 200, media_type="text/html; charset=utf-8")
+        page = html.encode("utf-8", "replace")  # a token may contain a lone surrogate
+        response = Response(page, 400 if problem else 200, media_type="text/html; charset=utf-8")
         response.headers.update(_protected(nonce))
         return response
 

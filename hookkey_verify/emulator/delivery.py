@@ -39,19 +39,16 @@ class Deliverer:
         signer: Callable[[str], HookSigner],
         *,
         clock: Clock = wall_clock,
-        timeout: float = TIMEOUT,
         on_delivery: Callable[[Delivery], object] = lambda _: None,
     ) -> None:
         """Prepare deliveries.
 
         ``signer``: a function that returns the signer for the ``id`` (``HKY…``) of a hook key.
         ``clock``: a function that returns epoch seconds.
-        ``timeout``: the seconds for token request and call.
         ``on_delivery``: a function that is called with each delivery.
         """
         self._signer = signer
         self._clock = clock
-        self._timeout = timeout
         self._on_delivery = on_delivery
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
@@ -68,7 +65,7 @@ class Deliverer:
         steps: list[DeliveryStep] = []
         failed, answer = True, b""
         for attempt in range(1 if hook.type in ONCE else 2):
-            deadline = time.monotonic() + self._timeout
+            deadline = time.monotonic() + TIMEOUT
             authorization, failed = self._authorization(hook, deadline, steps)
             if failed:
                 break
@@ -147,8 +144,8 @@ class Deliverer:
             "Content-Type": "application/json",
             **authorization,
         }
-        octets = json.dumps(document).encode()
-        answer = exchange(hook.uri, deadline, data=octets, headers=headers)
+        body = json.dumps(document).encode()
+        answer = exchange(hook.uri, deadline, data=body, headers=headers)
         status = answer.status
         problem, again = answer.problem, bool(answer.problem) and status is None
         if status is not None and not problem:
@@ -171,9 +168,9 @@ def _client(hook: InlineHook) -> tuple[str | None, ...]:
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope
 
 
-def _issued(octets: bytes) -> tuple[str, float, str]:
+def _issued(body: bytes) -> tuple[str, float, str]:
     """Return token, lifetime in seconds and problem. Okta requires expires_in (OKTA-702184)."""
-    document = json_object(octets)
+    document = json_object(body)
     if document is None:
         return "", 0, "the token URL does not answer with a JSON object"
     token, lifetime = document.get("access_token"), document.get("expires_in")

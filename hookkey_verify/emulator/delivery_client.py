@@ -84,12 +84,12 @@ def _posted(
         return None, b"", f"no connection, or it was lost ({type(error).__name__})"
 
 
-def refusal_text(octets: bytes, names: Collection[str], sent: Iterable[str]) -> str:
+def refusal_text(body: bytes, names: Collection[str], sent: Iterable[str]) -> str:
     """Return the shortened reason of a refusal, from members of RFC 6749 or RFC 9457.
 
     Members that repeat part of ``sent``, which contains credentials, are left out.
     """
-    document = json_object(octets) or {}
+    document = json_object(body) or {}
     values = [document.get(name) for name in names]
     told = [
         value[:MAX_TEXT]

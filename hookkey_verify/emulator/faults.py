@@ -13,8 +13,8 @@ from ..errors import ConfigurationError
 __all__ = ["Fault", "FaultKind", "Faults"]
 
 FaultKind = Literal["reset", "garbage", "truncated", "slow"]
-"""The connection is reset; the answer is octets that are no JSON; half of it comes and the
-connection ends; it drips for ``delay`` seconds."""
+"""``reset`` resets the connection, ``garbage`` answers with bytes that are not JSON, ``truncated``
+closes the connection after half of the response, and ``slow`` sends it during ``delay`` seconds."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?")

@@ -69,7 +69,7 @@ class _Call:
     def __init__(self, app: ASGIApp, request: requests.PreparedRequest) -> None:
         self._app = app
         self._request = request
-        self._body = _octets(request)
+        self._body = _bytes(request)
         self._headers = [
             (_latin1(name.lower()), _latin1(value)) for name, value in request.headers.items()
         ]
@@ -146,7 +146,7 @@ class _Call:
             self.body += message.get("body", b"")
 
 
-def _octets(request: requests.PreparedRequest) -> bytes | None:
+def _bytes(request: requests.PreparedRequest) -> bytes | None:
     body = request.body or b""
     if isinstance(body, str):
         return body.encode()

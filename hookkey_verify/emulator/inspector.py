@@ -158,8 +158,8 @@ def _times(claims: Mapping[str, Any], now: float) -> Iterator[Check]:
 
 def _object(part: str) -> dict[str, Any] | None:
     try:
-        octets = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
-        document = json.loads(octets)
+        decoded = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
+        document = json.loads(decoded)
     except (Base64Error, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -336,5 +336,5 @@ def _is_date(value: object) -> bool:
     return type(value) in (int, float) and -(2**53) <= value <= 2**53  # type: ignore[operator]
 
 
-def _base64url(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -22,8 +22,7 @@ def new_rsa_key() -> RSAPrivateKey:
 
 def to_pem(key: RSAPrivateKey) -> str:
     """Return the key as unencrypted PKCS #8."""
-    octets = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return octets.decode("ascii")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
 def from_pem(pem: str) -> RSAPrivateKey:

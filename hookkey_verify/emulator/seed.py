@@ -31,8 +31,8 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     except ImportError:
         raise ConfigurationError("a seed needs PyYAML: pip install 'hookkey_verify[cli]'") from None
     try:
-        octets = Path(path).read_bytes()
-        document = yaml.load(octets, yaml.BaseLoader) if len(octets) <= MAX_FILE else None  # noqa: S506 - builds strings, lists and dicts only
+        data = Path(path).read_bytes()
+        document = yaml.load(data, yaml.BaseLoader) if len(data) <= MAX_FILE else None  # noqa: S506 - builds strings, lists and dicts only
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         document = None
     if not isinstance(document, dict) or not set(document) <= {"keys", "hooks"}:

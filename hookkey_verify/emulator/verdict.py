@@ -68,11 +68,11 @@ class Delivery:
 
 
 def judged(
-    hook: InlineHook, steps: tuple[DeliveryStep, ...], octets: bytes, spent: float
+    hook: InlineHook, steps: tuple[DeliveryStep, ...], body: bytes, spent: float
 ) -> Delivery:
     """Return how Okta treats a 200 or a 204."""
-    is_empty = steps[-1].status == 204 or not octets.strip()
-    document = {} if is_empty else json_object(octets)
+    is_empty = steps[-1].status == 204 or not body.strip()
+    document = {} if is_empty else json_object(body)
     reply = document or {}
     problem = "the answer is not a JSON object" if document is None else _problem(hook, reply)
     outcome: DeliveryOutcome

@@ -266,7 +266,7 @@ _CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
     ),
     "invalid_scope": (ForbiddenError, "the app is not granted these scopes (invalid_scope)"),
     "access_denied": (ForbiddenError, "a policy denies the app a token (access_denied)"),
-    "unauthorized_client": (ForbiddenError, "it is no API Services app (unauthorized_client)"),
+    "unauthorized_client": (ForbiddenError, "it is not an API Services app (unauthorized_client)"),
     "invalid_dpop_proof": (AuthenticationError, "the app requires DPoP; pass dpop=True"),
     "use_dpop_nonce": (AuthenticationError, "Okta does not accept its own nonce (use_dpop_nonce)"),
 }

@@ -46,22 +46,22 @@ def hook_request(
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    octets = json.dumps(document).encode()
+    content = json.dumps(document).encode()
     match framework:
         case "flask" | "fastapi" | "starlette":
             return {"headers": headers, "json": document}
         case "django":
             content_type = headers.pop("Content-Type")
-            return {"headers": headers, "data": octets, "content_type": content_type}
+            return {"headers": headers, "data": content, "content_type": content_type}
         case "wsgi":
-            return _environ(path, headers, octets)
+            return _environ(path, headers, content)
         case "asgi":
-            return _scope(path, headers, octets)
+            return _scope(path, headers, content)
         case "lambda":
             http = {"method": "POST", "path": path}
             lower = {name.lower(): value for name, value in headers.items()}
             event = {"version": "2.0", "rawPath": path, "headers": lower}
-            return {**event, "requestContext": {"http": http}, "body": octets.decode()}
+            return {**event, "requestContext": {"http": http}, "body": content.decode()}
     raise ConfigurationError(f"there is no framework {framework!r}")
 
 
@@ -91,7 +91,7 @@ def _event(kind: str, now: float) -> dict[str, Any]:
         raise ConfigurationError(f"there is no inline hook of the type {kind!r}") from None
 
 
-def _environ(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, Any]:
+def _environ(path: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
     from wsgiref.util import setup_testing_defaults  # noqa: PLC0415 - only for this form
 
     environ: dict[str, Any] = {
@@ -99,8 +99,8 @@ def _environ(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, 
         "PATH_INFO": path,
         "QUERY_STRING": "",
         "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(octets)),
-        "wsgi.input": io.BytesIO(octets),
+        "CONTENT_LENGTH": str(len(content)),
+        "wsgi.input": io.BytesIO(content),
     }
     for name, value in headers.items():
         if name != "Content-Type":
@@ -109,9 +109,9 @@ def _environ(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, 
     return environ
 
 
-def _scope(path: str, headers: Mapping[str, str], octets: bytes) -> dict[str, Any]:
+def _scope(path: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": octets, "more_body": False}
+        return {"type": "http.request", "body": content, "more_body": False}
 
     return {
         "type": "http",

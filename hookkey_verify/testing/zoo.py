@@ -118,7 +118,7 @@ class _Zoo:
             "signature of zeros", "invalid_signature", f"{header}.{payload}.{_b64(bytes(256))}"
         )
         cut = _b64(bytes(255))
-        yield _bad("signature one octet short", "invalid_signature", f"{header}.{payload}.{cut}")
+        yield _bad("signature one byte short", "invalid_signature", f"{header}.{payload}.{cut}")
         none = _segment({**self.header, "alg": "none"})
         yield _bad(
             "alg none, signature kept", "algorithm_not_allowed", f"{none}.{payload}.{signature}"
@@ -192,18 +192,18 @@ class _Zoo:
         yield _bad("b64 in the header", "unsupported_header", self.with_header(b64=False))
         yield _bad("zip in the header", "unsupported_header", self.with_header(zip="DEF"))
         twice = _json(self.claims)[:-1] + b',"aud":"https://other.example/token"}'
-        yield _bad("aud twice", "malformed_token", self._octets(payload=twice))
+        yield _bad("aud twice", "malformed_token", self._signed(payload=twice))
         alg = b'{"alg":"none",' + _json(self.header)[1:]
-        yield _bad("alg twice", "malformed_token", self._octets(header=alg))
+        yield _bad("alg twice", "malformed_token", self._signed(header=alg))
         nan = _json(self.claims)[:-1] + b',"extra":NaN}'
-        yield _bad("NaN in the payload", "malformed_token", self._octets(payload=nan))
+        yield _bad("NaN in the payload", "malformed_token", self._signed(payload=nan))
         bom = b"\xef\xbb\xbf" + _json(self.claims)
-        yield _bad("byte order mark", "malformed_token", self._octets(payload=bom))
+        yield _bad("byte order mark", "malformed_token", self._signed(payload=bom))
         utf16 = json.dumps(self.claims).encode("utf-16")
-        yield _bad("payload in UTF-16", "malformed_token", self._octets(payload=utf16))
-        yield _bad("payload is a list", "malformed_token", self._octets(payload=b"[]"))
+        yield _bad("payload in UTF-16", "malformed_token", self._signed(payload=utf16))
+        yield _bad("payload is a list", "malformed_token", self._signed(payload=b"[]"))
         deep = _json(self.claims)[:-1] + b',"x":' + b"[" * 2000 + b"]" * 2000 + b"}"
-        yield _bad("payload nested 2000 deep", "malformed_token", self._octets(payload=deep))
+        yield _bad("payload nested 2000 deep", "malformed_token", self._signed(payload=deep))
         yield _bad("padded with =", "malformed_token", f"{header}.{payload}.{signature}==")
         yield _bad("trailing line break", "malformed_token", f"{self.good}\n")
         yield _bad("not canonical base64url", "malformed_token", _noncanonical(self.good))
@@ -213,7 +213,7 @@ class _Zoo:
         yield _bad("empty", "malformed_token", "")
         yield _bad("larger than 16 KiB", "token_too_large", self.with_claims(pad="x" * 16_384))
 
-    def _octets(self, header: bytes | None = None, payload: bytes | None = None) -> str:
+    def _signed(self, header: bytes | None = None, payload: bytes | None = None) -> str:
         return self.signer.sign_bytes(header or _json(self.header), payload or _json(self.claims))
 
     def _hs256(self) -> str:
@@ -243,8 +243,8 @@ def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _b64(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+def _b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _segment(value: object) -> str:

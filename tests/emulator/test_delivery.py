@@ -294,9 +294,11 @@ def test_the_second_attempt_counts(okta: OktaEmulator) -> None:
 @pytest.mark.parametrize(
     "behaviour", [silence, drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 99, every=0.1)]
 )
-def test_a_slow_handler_times_out(okta: OktaEmulator, behaviour: Any) -> None:
+def test_a_slow_handler_times_out(
+    okta: OktaEmulator, behaviour: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The timeout covers the whole response, even when the handler keeps sending bytes."""
-    okta._parts.deliverer._timeout = 0.4
+    monkeypatch.setattr("hookkey_verify.emulator.delivery.TIMEOUT", 0.4)
     with FaultServer(behaviour) as handler:
         began = time.monotonic()
         delivery = okta.fire(okta.create_hook(handler.url)["id"])
