@@ -1,6 +1,6 @@
 """Every check of the project. `nox -l` lists the sessions; CI and the workflows only call them.
 
-`nox -s lint` makes an environment for the session and keeps it for the next time.
+`nox -s lint` creates an environment for the session and keeps it for the next run.
 `nox --no-venv -s lint` uses the environment that nox is installed in.
 """
 
@@ -88,7 +88,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Give each parser ten thousand inputs."""
+    """Fuzz each parser with ten thousand inputs."""
     install(session)
     session.run("pytest", *IN_PARALLEL, "tests/jose/test_fuzz.py", env={"FUZZ_EXAMPLES": "10000"})
 
@@ -106,7 +106,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """Build the wheel and check what is in it."""
+    """Build the wheel and check its contents."""
     folder = Path(session.create_tmp()).resolve() / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
@@ -123,14 +123,14 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed as ratios in one run; arguments go to `python -m tests.bench`."""
+    """Run the benchmarks; arguments go to `python -m tests.bench`."""
     install(session, "-e", ".[bench]")
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Try Okta's SDKs and other OAuth programs, and compare with docs/clients.md. Needs Node.js."""
+    """Run Okta's SDKs and other OAuth clients; compare with docs/clients.md. Needs Node.js."""
     install(session)
     session.run(
         "python", "-m", "tests.clients.run", "--fast", "--cache", ".ci/clients", *session.posargs
@@ -139,7 +139,7 @@ def clients(session: nox.Session) -> None:
 
 @nox.session(name="okta-sdk")
 def okta_sdk(session: nox.Session) -> None:
-    """Let Okta's Python SDK judge the emulator; it brings 128 MB of dependencies."""
+    """Test the emulator with Okta's Python SDK, which has 128 MB of dependencies."""
     install(session)
     folder = Path(session.create_tmp()).resolve()
     session.run("python", "-m", "venv", str(folder))
@@ -151,13 +151,13 @@ def okta_sdk(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Check that every library of the benchmarks can still be measured."""
+    """Check that the benchmarks can still measure every library."""
     session.install("-e", ".[dev,bench]")
     session.run("pytest", "tests/test_bench.py", "-k", "everything", *EVERYTHING)
 
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what takes too long for each change: clients, Okta's SDK, lower bounds, peers."""
+    """Run the checks that are too slow for every change: lower bounds, clients, SDK, peers."""
     for name in ("lower-bounds", "clients", "okta-sdk", "peers"):
         session.notify(name)

@@ -1,4 +1,4 @@
-"""The links of the package and its README as a package index shows it, made from one address."""
+"""Build the package's links and its README for a package index from one address."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ RELATIVE = r"(?P<image>!?)\[(?P<text>[^][]*(?:\[[^]]*\][^][]*)?)\]\((?!https?://
 
 
 def absolute(markdown: str, home: str) -> str:
-    """Return the text with relative links and pictures made absolute."""
+    """Return the text with relative links and images made absolute."""
     raw = home.replace("https://github.com/", "https://raw.githubusercontent.com/")
 
     def link(match: re.Match[str]) -> str:
@@ -25,7 +25,7 @@ class Metadata(MetadataHookInterface):
     """Fills in ``urls`` and ``readme``."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Fill them in."""
+        """Add both to ``metadata``."""
         home = self.config["home"]
         metadata["urls"] = {
             "Homepage": home,

@@ -1,7 +1,7 @@
 """A token inline hook in AWS Lambda, behind an API Gateway, a function URL or a load balancer.
 
-Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and its
-handler to ``hook_lambda.handler``. ``hook_lambda.authorizer`` is a Lambda authorizer instead.
+Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and set
+its handler to ``hook_lambda.handler``. For a Lambda authorizer, use ``hook_lambda.authorizer``.
 """
 
 import json
@@ -16,7 +16,7 @@ if __name__ == "__main__":  # a server imports this module
 keys = IssuerKeys.from_env()
 verifier = HookVerifier.from_env(keys)
 try:
-    keys.warm_up()  # during Lambda's initialization, so the first hook does not wait
+    keys.warm_up()  # during Lambda's initialization, so that the first hook does not wait
 except HookVerificationError as error:
     print("keys are not loaded yet:", error)  # the first hook fetches them
 

@@ -1,7 +1,7 @@
 """Manage the hook keys of an org: create, read, rename, delete.
 
-Runs as is, against a local org. To use your own org, delete the lines for the emulator and set
-OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN.
+This script runs as is, against a local org. To use your own org, delete the lines for the emulator
+and set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN.
 """
 
 from __future__ import annotations

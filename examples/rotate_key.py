@@ -1,6 +1,6 @@
 """Rotate a hook key without downtime: create a new key, switch the hook, delete the old key.
 
-Runs as is, against a local org. The script also takes the administrator's steps.
+This script runs as is, against a local org. It also performs the administrator's steps.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from hookkey_verify import HookSigner, HookVerificationError, HookVerifier, Stat
 CLIENT_ID = "0oa1hookclient4x7"
 TOKEN_URL = "https://hooks.acme.com/oauth2/token"
 
-okta = HookSigner.generate()  # plays Okta, which keeps the private key of a hook key
+okta = HookSigner.generate()  # stands in for Okta, which holds the private half of a hook key
 verifier = HookVerifier.for_client_assertion(
     StaticKeys.from_jwk(okta.public_jwk()), client_id=CLIENT_ID, token_url=TOKEN_URL
 )

@@ -3,8 +3,9 @@
 OKTA_CLIENT_ORGURL=https://acme.okta.com OKTA_CLIENT_TOKEN=… \
     python examples/verify_client_assertion.py 0oa1hookclient4x7 https://hooks.acme.com/oauth2/token
 
-Prints the claims as JSON and exits with 0. Otherwise, prints the reason and exits with 1 if the
-assertion is refused or 3 if the key could not be fetched. Exits with 2 after wrong usage.
+The script prints the claims as JSON and exits with 0. Otherwise it prints the reason, and exits
+with 1 if the assertion is refused or 3 if the key could not be fetched. It exits with 2 if the
+arguments are wrong.
 """
 
 import json

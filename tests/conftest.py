@@ -52,7 +52,7 @@ def signer(key_pool: KeyPool) -> HookSigner:
 
 @pytest.fixture(scope="session")
 def stranger(signer: HookSigner) -> HookSigner:
-    """A different key under the signer's kid. The pool could return the same key."""
+    """A different key under the signer's kid; the pool could return the signer's own key."""
     return HookSigner(_new_key(), signer.kid)
 
 

@@ -98,10 +98,10 @@ class FaultServer:
         self._thread.join()
 
     def _serve(self, connection: socket.socket) -> None:
-        octets = b""
-        while b"\r\n\r\n" not in octets:
-            octets += _received(connection)
-        head, _, body = octets.partition(b"\r\n\r\n")
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += _received(connection)
+        head, _, body = data.partition(b"\r\n\r\n")
         line, *fields = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
         while len(body) < int(headers.get("content-length", "0")):
@@ -113,10 +113,10 @@ class FaultServer:
 
 
 def _received(connection: socket.socket) -> bytes:
-    octets = connection.recv(65_536)
-    if not octets:
+    data = connection.recv(65_536)
+    if not data:
         raise ConnectionResetError
-    return octets
+    return data
 
 
 def answer(status: int, body: bytes = b"", *headers: str, length: int | None = None) -> Behaviour:
@@ -129,8 +129,8 @@ def answer(status: int, body: bytes = b"", *headers: str, length: int | None = N
     if not any(line.lower().startswith("content-type:") for line in headers):
         headers = ("Content-Type: application/json", *headers)
     lines = [f"HTTP/1.1 {status} -", f"Content-Length: {length}", "Connection: close", *headers]
-    octets = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-    return lambda peer: peer.send(octets)
+    data = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    return lambda peer: peer.send(data)
 
 
 def json_answer(status: int, document: object, *headers: str) -> Behaviour:
@@ -164,12 +164,12 @@ def after(seconds: float, behaviour: Behaviour) -> Behaviour:
 
 
 def silence(peer: Peer) -> None:
-    """Never answer."""
+    """Send nothing and keep the connection open."""
     peer.wait(30)
 
 
 def hang_up(peer: Peer) -> None:
-    """Close at once, without sending anything."""
+    """Close the connection without sending anything."""
 
 
 def headers_then_reset(peer: Peer) -> None:
@@ -178,7 +178,7 @@ def headers_then_reset(peer: Peer) -> None:
 
 
 def chunks_without_end(peer: Peer) -> None:
-    """A chunked body that grows until the client hangs up."""
+    """Send a chunked body until the client disconnects."""
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while not peer.stopping.is_set():
         peer.send(b"400\r\n" + MARK.encode().ljust(1024) + b"\r\n")

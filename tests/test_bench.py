@@ -118,11 +118,11 @@ def test_keysource(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     report = json.loads(capsys.readouterr().out)
     assert report["cold, hookkey_verify"]["calls"] == 1
     assert report["cold, hookkey_verify"]["answered"] == 20
-    assert report["cold and down, hookkey_verify"]["calls"] == 1
+    assert report["cold, org down, hookkey_verify"]["calls"] == 1
     flood = report["flood of unknown kids, hookkey_verify"]
     assert flood["calls"] <= flood["at most"]
     assert flood["calls for the known key"] == 2
-    assert report["flood of 20 while down, hookkey_verify"]["calls"] == 5
+    assert report["flood of 20, org down, hookkey_verify"]["calls"] == 5
     outage = report["outage, hookkey_verify"]
     assert (outage["then"], outage["recovered"]) == (503, True)
     assert report["3 processes on one Valkey, cold"] == {"calls": 1, "keys": 3}

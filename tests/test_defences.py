@@ -105,7 +105,7 @@ def test_2_strict_json(
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
     token = signer.sign_bytes(header, twice)
     assert not _attack(lambda: verifier.verify(token))
-    monkeypatch.setattr(jws, "json_object", lambda octets, limits: json.loads(octets))
+    monkeypatch.setattr(jws, "json_object", lambda data, limits: json.loads(data))
     assert _attack(lambda: verifier.verify(token))
 
 
@@ -139,7 +139,7 @@ def test_3_one_key_one_algorithm(
 def test_4_kid_is_one_path_segment(
     okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, kid: str
 ) -> None:
-    """Without the kid check, the token would choose which URL is called with our credentials."""
+    """A kid cannot choose the URL that is called with our credentials: it is checked first."""
     with HookKeys(okta.url, ApiToken(okta.api_token)) as source:
         assert not _attack(lambda: source.get(kid))
         assert len(okta.requests) == 0
@@ -282,8 +282,8 @@ def test_10_signature_paddings_on_a_valid_token(
 
     def token(message: bytes) -> str:
         signature = pow(int.from_bytes(message, "big") % modulus, numbers.d, modulus)
-        octets = signature.to_bytes(size, "big")
-        return f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+        raw = signature.to_bytes(size, "big")
+        return f"{signing_input}.{urlsafe_b64encode(raw).rstrip(b'=').decode()}"
 
     assert _attack(lambda: verifier.verify(token(good))), "the right padding must be accepted"
     for name, wrong in _paddings(good).items():
@@ -299,10 +299,10 @@ def test_10_signature_range(signer: HookSigner, verifier: HookVerifier, shift: i
     value = int.from_bytes(urlsafe_b64decode(text + "=="), "big")
     modulus = signer._key.public_key().public_numbers().n
     if shift:
-        octets = b"\x00" + value.to_bytes(256, "big")
+        raw = b"\x00" + value.to_bytes(256, "big")
     else:
-        octets = (value + modulus).to_bytes(257, "big").lstrip(b"\x00")
-    token = f"{signing_input}.{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+        raw = (value + modulus).to_bytes(257, "big").lstrip(b"\x00")
+    token = f"{signing_input}.{urlsafe_b64encode(raw).rstrip(b'=').decode()}"
     assert not _attack(lambda: verifier.verify(token))
 
 
@@ -385,7 +385,7 @@ def test_11_the_extension_refuses_before_flask_calls_a_view(
 def test_12_trust_is_bound_to_its_source(
     signer: HookSigner, stranger: HookSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One source with the keys of two issuers would let each sign for the other."""
+    """A source with keys of two issuers is refused, because each could sign for the other."""
     other = HookSigner(stranger._key, "a-kid-of-b")
     mine, theirs = (StaticKeys.from_jwk(each.public_jwk()) for each in (signer, other))
     merged = StaticKeys([mine.get(signer.kid), theirs.get(other.kid)])
@@ -426,12 +426,12 @@ def test_13_one_bad_answer_does_not_poison_the_source(
 def test_14_a_forged_payload_is_not_parsed(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a key nobody can make us parse JSON: the signature is verified first."""
+    """The payload of a forged token is not parsed, because the signature is verified first."""
     read: list[int] = []
 
-    def counted(octets: bytes, limits: JsonLimits) -> dict[str, Any]:
-        read.append(len(octets))
-        return json_object(octets, limits)
+    def counted(data: bytes, limits: JsonLimits) -> dict[str, Any]:
+        read.append(len(data))
+        return json_object(data, limits)
 
     monkeypatch.setattr(jws, "json_object", counted)
     good = signer.sign(_claims(groups=[{"a": 0}] * 200))
@@ -480,7 +480,7 @@ def test_14_a_claim_removes_few_expired_entries(monkeypatch: pytest.MonkeyPatch)
 def test_14_exact_types(
     signer: HookSigner, verifier: HookVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Methods of a str subclass are not called."""
+    """The verifier does not call methods of a str subclass."""
 
     class Hostile(str):
         def encode(self, *_: Any) -> Any:

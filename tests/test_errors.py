@@ -51,7 +51,7 @@ def test_all_lists_every_class() -> None:
 
 
 def test_the_tree_in_the_module_docstring_names_every_class() -> None:
-    """The drawing is the documentation, so it must be complete."""
+    """The tree that is drawn in the module docstring names every class."""
     drawn = set(re.findall(r"\b\w+Error\b", errors.__doc__ or ""))
     assert drawn == {kind.__name__ for kind in _subclasses(HookKeyError)} | {"HookKeyError"}
 
@@ -69,7 +69,7 @@ def test_every_class_is_complete(kind: type[HookKeyError]) -> None:
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.__name__)
 def test_headers_are_printable_ascii_with_balanced_quotes(kind: type[HookKeyError]) -> None:
-    """A title with a quote or a backslash would break the challenge's grammar."""
+    """Headers have no quote or backslash that would break the grammar of the challenge."""
     for name, value in kind().headers.items():
         assert re.fullmatch(r"[A-Za-z-]+", name)
         assert re.fullmatch(r'(Bearer|Basic)( [a-z_]+="[^"\\]*"(, [a-z_]+="[^"\\]*")*)?|\d+', value)
@@ -138,7 +138,7 @@ def test_text(error: HookKeyError, text: str) -> None:
 
 
 def test_api_error_keeps_oktas_summary_out_of_its_text() -> None:
-    """ErrorSummary may echo input, so it is only available as an attribute."""
+    """Okta's summary may echo input, so it is an attribute and not in ``str`` or ``repr``."""
     error = HookKeyApiError(
         status=400,
         headers={"X-Okta-Request-Id": "req1"},
@@ -158,6 +158,6 @@ def test_api_error_keeps_oktas_summary_out_of_its_text() -> None:
 
 @pytest.mark.parametrize("members", [{}, {"errorCode": 5, "errorCauses": "x", "errorId": None}])
 def test_api_error_survives_any_error_object(members: dict[str, object]) -> None:
-    """A proxy between us and Okta may answer with any JSON."""
+    """Error objects of any form are accepted, because a proxy may send any JSON."""
     error = RateLimitedError(error=members)
     assert (error.error_code, error.causes, error.error_id) == ("", (), "")

@@ -1,4 +1,4 @@
-"""Events: which ones a cache reports, with which values, and that a bad listener cannot harm it."""
+"""Events: which ones a cache reports, with which values, and what a failing listener affects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HIT, FETCH, MISS = EventName.HIT, EventName.FETCH, EventName.MISS
 
 
 class Scene:
-    """A scripted key source, a clock, and the events of the cache on top."""
+    """A cache over a scripted key source, with its clock and the events that it reports."""
 
     def __init__(self, jwk: dict[str, str], other_jwk: dict[str, str]) -> None:
         self._jwk = jwk
@@ -356,7 +356,7 @@ def test_no_lock_is_held_during_an_event(scene: Scene, play: Callable[[Scene], N
 def test_a_listener_that_raises(
     scene: Scene, play: Callable[[Scene], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Look-ups and fetches are unaffected, and only the type of the listener's error is logged."""
+    """A listener that raises affects no look-up or fetch; only the type of its error is logged."""
 
     def listener(event: Event) -> None:
         raise ZeroDivisionError(event.kid, "a secret")

@@ -122,7 +122,7 @@ def test_refusals(error: HookKeyError, status: int, reason: str, headers: dict[s
 
 
 def test_error_texts_are_not_sent() -> None:
-    """The response contains the title of the error's class; the error's own text is for logs."""
+    """The response contains the title of the error's class but not the error's own text."""
     refusal = _both(Guard(Failing(KeyUnavailableError("host db7 refused"))), [])
     assert isinstance(refusal, HttpRefusal)
     assert b"db7" not in refusal.body
@@ -307,7 +307,7 @@ def test_the_challenge_is_answered_only_if_enabled(verifier: HookVerifier) -> No
 
 
 def test_an_iterator_is_read_once(verifier: HookVerifier, bearer: tuple[str, str]) -> None:
-    """An iterator of headers is left for the verifier to read."""
+    """The guard leaves an iterator of headers unread, so that the verifier can read it."""
     guard = Guard(verifier, event_hook=True)
     assert isinstance(guard.check(iter([bearer]), "GET"), VerifiedHook)
 

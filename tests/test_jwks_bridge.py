@@ -1,4 +1,4 @@
-"""The bridge: what it serves, for how long, and in an outage."""
+"""JwksBridge and JwksEndpoint: what they serve, for how long, and during an outage."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def served(bridge: JwksBridge) -> list[str]:
 
 
 def test_what_is_served(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
-    """All keys in the form that JOSE libraries import, with type, tag and age."""
+    """The response has all keys in the form that JOSE libraries import, with type, tag and age."""
     keys = [okta.create_key(name) for name in ("one", "two")]
     answer = JwksBridge(client, clock=clock).respond(*GET)
     headers = dict(answer.headers)
@@ -73,7 +73,7 @@ def test_what_is_served(okta: OktaEmulator, client: HookKeysClient, clock: Clock
 def test_what_is_fresh_is_served_by_the_event_loop_itself(
     okta: OktaEmulator, client: HookKeysClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread is for fetching only."""
+    """``arespond`` serves a fresh set without a thread."""
     okta.create_key("one")
     bridge = JwksBridge(client)
     fetched = bridge.respond(*GET)
@@ -82,7 +82,7 @@ def test_what_is_fresh_is_served_by_the_event_loop_itself(
 
 
 def test_a_rotation(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
-    """Both keys are served while there are two, although one of them is named."""
+    """During a rotation, a name selects the old key and its successor, but no other key."""
     old = client.create("Token hook")
     client.create("Token hook of others")
     bridge = JwksBridge(client, names=["Token hook"], clock=clock)
@@ -96,14 +96,14 @@ def test_a_rotation(okta: OktaEmulator, client: HookKeysClient, clock: Clock) ->
 
 
 def test_an_org_without_keys(client: HookKeysClient) -> None:
-    """Is an empty set."""
+    """For an org without hook keys, the bridge serves an empty set."""
     assert served(JwksBridge(client)) == []
 
 
 def test_keys_by_name(
     okta: OktaEmulator, client: HookKeysClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Others are not served, nor fetched; a name that the org does not have is logged."""
+    """Keys with other names are neither served nor fetched; a name that is missing is logged."""
     one, _ = (okta.create_key(name) for name in ("one", "two"))
     bridge = JwksBridge(client, names=["one", "three"])
     assert served(bridge) == [one["keyId"]]
@@ -114,7 +114,7 @@ def test_keys_by_name(
 
 
 def test_how_long(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
-    """One fetch for ``fresh_for``; ``max-age`` is what is left of it; changes come after."""
+    """The set is fetched once per ``fresh_for``; ``max-age`` is the time until the next fetch."""
     bridge = JwksBridge(client, fresh_for=100, clock=clock)
     assert served(bridge) == []
     key = okta.create_key("one")
@@ -132,7 +132,7 @@ def test_how_long(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> N
 
 
 def test_not_modified(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
-    """304 for the tag that is current, weak or among others; 200 for another."""
+    """If-None-Match gets 304 if it holds the current tag, even a weak one, and 200 otherwise."""
     okta.create_key("one")
     bridge = JwksBridge(client, fresh_for=10, clock=clock)
     tag = dict(bridge.respond(*GET).headers)["ETag"]
@@ -149,7 +149,7 @@ def test_not_modified(okta: OktaEmulator, client: HookKeysClient, clock: Clock) 
 
 
 def test_methods(client: HookKeysClient, okta: OktaEmulator) -> None:
-    """HEAD as GET without body; everything else is 405, and asks nobody."""
+    """HEAD is GET without a body; other methods get 405 and cause no request to the org."""
     bridge = JwksBridge(client)
     for method in ("POST", "PUT", "DELETE", "OPTIONS", ""):
         answer = bridge.respond(method, {}, b"")
@@ -167,7 +167,7 @@ def test_methods(client: HookKeysClient, okta: OktaEmulator) -> None:
 def test_an_outage(
     okta: OktaEmulator, client: HookKeysClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The last set for ``stale_for``, to be kept for half a minute; then 503; then all is well."""
+    """In an outage the last set is served for ``stale_for``, then 503, until the org responds."""
     key = okta.create_key("one")
     bridge = JwksBridge(client, fresh_for=100, stale_for=1000, clock=clock)
     assert served(bridge) == [key["keyId"]]
@@ -179,7 +179,7 @@ def test_an_outage(
     asked = len(okta.requests)
     clock.now += 9
     assert served(bridge) == [key["keyId"]]
-    assert len(okta.requests) == asked  # not again before ten seconds are over
+    assert len(okta.requests) == asked  # at most one attempt in ten seconds
     clock.now += 1
     assert served(bridge) == [key["keyId"]]
     assert len(okta.requests) == asked + 1
@@ -198,7 +198,7 @@ def test_an_outage(
 def test_an_outage_from_the_beginning(
     okta: OktaEmulator, client: HookKeysClient, clock: Clock
 ) -> None:
-    """503, which is not remembered as an empty set."""
+    """Without a set, an outage is answered with 503 and never stored as an empty set."""
     bridge = JwksBridge(client, clock=clock)
     okta.fail(500)
     assert bridge.respond(*GET).status == 503
@@ -208,7 +208,7 @@ def test_an_outage_from_the_beginning(
 
 
 def test_half_an_answer(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
-    """A set that lacks one key is not served: whoever signs with it would be refused."""
+    """A set that lacks a key is not served, because tokens signed with it would be refused."""
     okta.create_key("one")
     okta.create_key("two")
     bridge = JwksBridge(client, fresh_for=10, clock=clock)
@@ -220,7 +220,7 @@ def test_half_an_answer(okta: OktaEmulator, client: HookKeysClient, clock: Clock
 
 @pytest.mark.parametrize("way", ["respond", "arespond"])
 def test_one_fetch_for_all(okta: OktaEmulator, client: HookKeysClient, way: str) -> None:
-    """Of many at once one asks the org, and an event loop does not wait for it."""
+    """Concurrent requests cause one fetch, which does not block the event loop."""
     okta.create_key("one")
     okta.fail(delay=0.2)
     bridge = JwksBridge(client)
@@ -230,17 +230,17 @@ def test_one_fetch_for_all(okta: OktaEmulator, client: HookKeysClient, way: str)
     else:
 
         async def many() -> tuple[list[int], float]:
-            beats: list[float] = []
+            ticks: list[float] = []
 
-            async def heart() -> None:
+            async def tick() -> None:
                 while True:
-                    beats.append(time.monotonic())
+                    ticks.append(time.monotonic())
                     await asyncio.sleep(0.005)
 
-            beating = asyncio.create_task(heart())
+            ticking = asyncio.create_task(tick())
             answers = await asyncio.gather(*(bridge.arespond(*GET) for _ in range(64)))
-            beating.cancel()
-            gaps = [b - a for a, b in pairwise(beats)]
+            ticking.cancel()
+            gaps = [b - a for a, b in pairwise(ticks)]
             return [answer.status for answer in answers], max(gaps)
 
         statuses, gap = asyncio.run(many())
@@ -250,10 +250,10 @@ def test_one_fetch_for_all(okta: OktaEmulator, client: HookKeysClient, way: str)
 
 
 @pytest.mark.parametrize("way", ["respond", "arespond"])
-def test_nobody_waits_who_has_a_set(
+def test_a_caller_with_a_set_does_not_wait(
     okta: OktaEmulator, client: HookKeysClient, clock: Clock, way: str
 ) -> None:
-    """One fetches, however long that takes; the others get the last set at once."""
+    """While one request refreshes the set, the others get the last set without waiting."""
     key = okta.create_key("one")
     bridge = JwksBridge(client, clock=clock)
     assert served(bridge) == [key["keyId"]]
@@ -280,7 +280,7 @@ def test_nobody_waits_who_has_a_set(
 def test_patience_has_an_end(
     okta: OktaEmulator, client: HookKeysClient, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """Without a set everybody waits for the first one, and then for no longer than that."""
+    """Without a set, a request waits ``PATIENCE`` seconds for the first fetch and then gets 503."""
     monkeypatch.setattr(jwks_bridge, "PATIENCE", 0.1)
     okta.fail(delay=1)
     bridge = JwksBridge(client)
@@ -299,7 +299,7 @@ def test_patience_has_an_end(
 
 
 def test_a_client_that_breaks(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
-    """Is an outage like any other; what it raised is not shown."""
+    """A client that raises counts as an outage, and only the type of its error is logged."""
 
     class Broken:
         asked = 0
@@ -320,7 +320,7 @@ def test_a_client_that_breaks(caplog: pytest.LogCaptureFixture, clock: Clock) ->
 
 
 def test_a_fork(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """A lock that another thread holds at that moment does not stop the child."""
+    """A lock that another thread held during the fork does not block the child."""
     bridge = JwksBridge(client)
     held, release = threading.Event(), threading.Event()
 
@@ -332,14 +332,14 @@ def test_a_fork(okta: OktaEmulator, client: HookKeysClient) -> None:
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    bridge.renew()  # what a child process does first
+    bridge.renew()  # a child process calls this after a fork
     assert served(bridge) == []
     release.set()
     thread.join()
 
 
 def test_a_client_that_is_refused(okta: OktaEmulator, caplog: pytest.LogCaptureFixture) -> None:
-    """503 for whoever asks; the log says what is wrong, and no token."""
+    """If the org refuses our token, requests get 503, and the log does not contain the token."""
     with HookKeysClient(okta.url, ApiToken("wrong-token"), max_wait=0) as client:
         bridge = JwksBridge(client)
         assert bridge.respond(*GET).status == 503
@@ -360,13 +360,13 @@ def test_a_client_that_is_refused(okta: OktaEmulator, caplog: pytest.LogCaptureF
     ],
 )
 def test_arguments(client: HookKeysClient, options: dict[str, Any], problem: str) -> None:
-    """Are named."""
+    """An invalid argument is refused, and the message names it."""
     with pytest.raises(ConfigurationError, match=problem):
         JwksBridge(client, **options)
 
 
 def test_clients(okta: OktaEmulator) -> None:
-    """The synchronous client only: the bridge has threads for it."""
+    """Only a synchronous client is accepted, because the bridge calls it in a thread."""
     awaitable = AsyncHookKeysClient(okta.url, ApiToken(okta.api_token))
     for wrong in (None, "https://acme.okta.com", awaitable):
         with pytest.raises(ConfigurationError, match="client must be a HookKeysClient"):
@@ -375,7 +375,7 @@ def test_clients(okta: OktaEmulator) -> None:
 
 
 def test_a_set_that_stays() -> None:
-    """``JwksEndpoint``: the same answers for a set that is known, as of a token endpoint."""
+    """``JwksEndpoint`` serves a fixed set and refuses invalid arguments."""
     endpoint = JwksEndpoint({"keys": [{"kid": "b"}, {"kid": "a"}]}, max_age=60)
     answer = asyncio.run(endpoint.arespond(*GET))
     assert json.loads(answer.body)["keys"] == [{"kid": "a"}, {"kid": "b"}]

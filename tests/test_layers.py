@@ -1,6 +1,6 @@
 """What importing a module loads, and which modules are public.
 
-That dependencies point down is checked by import-linter, from the list in ``pyproject.toml``.
+import-linter checks the direction of dependencies, with the rules in ``pyproject.toml``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROOT = Path(hookkey_verify.__file__).parent
 
 
 def _loaded_after(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has after running the code."""
+    """Return the top-level modules that a fresh interpreter has after running the code."""
     program = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -50,12 +50,12 @@ else:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    """Names are imported when they are first used."""
+    """Importing the package imports no heavy module, because names are imported on first use."""
     assert not _loaded_after("import hookkey_verify") & HEAVY
 
 
 def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: Path) -> None:
-    """Down to the verified signature."""
+    """A token is verified with static keys without importing a heavy module but cryptography."""
     signer = HookSigner.generate()
     file = tmp_path / "jwk.json"
     file.write_text(json.dumps(signer.public_jwk()))
@@ -65,13 +65,13 @@ def test_verifying_with_static_keys_imports_neither_requests_nor_jwt(tmp_path: P
 
 
 BUDGET = 100
-"""Modules beyond those of a bare Python; cryptography's RSA alone needs 45 of them."""
+"""The number of modules that a bare interpreter lacks; cryptography's RSA alone needs 45."""
 
-DEAR = {"logging", "dataclasses", "inspect", "pathlib", "urllib", "ipaddress", "asyncio", "ssl"}
+SLOW = {"logging", "dataclasses", "inspect", "pathlib", "urllib", "ipaddress", "asyncio", "ssl"}
 
 
 def test_a_cold_start_has_a_budget(tmp_path: Path) -> None:
-    """Of modules, because seconds depend on the machine: until an assertion is verified."""
+    """Verifying a first assertion loads at most ``BUDGET`` modules (time varies by machine)."""
     signer = HookSigner.generate()
     token = signer.client_assertion(client_id="c", token_url="t")
     file = tmp_path / "start.py"
@@ -83,7 +83,7 @@ def test_a_cold_start_has_a_budget(tmp_path: Path) -> None:
     )
     loaded = _imported_by(str(file)) - _imported_by(os.devnull)
     assert len(loaded) <= BUDGET, sorted(loaded)
-    assert not loaded & (HEAVY - {"cryptography"} | DEAR)
+    assert not loaded & (HEAVY - {"cryptography"} | SLOW)
     assert "cryptography.hazmat.primitives.serialization" not in loaded
 
 
@@ -96,7 +96,7 @@ def _imported_by(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("room", "heavy"),
+    ("module", "heavy"),
     [
         ("guard", {"cryptography"}),
         ("shared_secret", {"cryptography"}),
@@ -109,13 +109,13 @@ def _imported_by(program: str) -> set[str]:
         ("django", {"cryptography", "django"}),
     ],
 )
-def test_no_framework_but_its_own(room: str, heavy: set[str]) -> None:
-    """Importing an adapter imports its framework, and neither another one nor an HTTP client."""
-    assert _loaded_after(f"import hookkey_verify.{room}") & HEAVY <= heavy
+def test_no_framework_but_its_own(module: str, heavy: set[str]) -> None:
+    """Importing an adapter imports its own framework, but no other one and no HTTP client."""
+    assert _loaded_after(f"import hookkey_verify.{module}") & HEAVY <= heavy
 
 
 @pytest.mark.parametrize(
-    ("missing", "room"),
+    ("missing", "module"),
     [
         ("uvicorn", "emulator"),
         ("starlette", "emulator"),
@@ -127,18 +127,18 @@ def test_no_framework_but_its_own(room: str, heavy: set[str]) -> None:
         ("opentelemetry.metrics", "otel"),
     ],
 )
-def test_a_missing_extra_is_named(missing: str, room: str) -> None:
-    """Whoever lacks a package of an extra is told what to install."""
-    program = f"import sys\nsys.modules[{missing!r}] = None\nimport hookkey_verify.{room}"
+def test_a_missing_extra_is_named(missing: str, module: str) -> None:
+    """If a package of an extra is missing, the ImportError says what to install."""
+    program = f"import sys\nsys.modules[{missing!r}] = None\nimport hookkey_verify.{module}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert f"pip install 'hookkey_verify[{room}]'" in done.stderr.splitlines()[-1]
+    assert f"pip install 'hookkey_verify[{module}]'" in done.stderr.splitlines()[-1]
 
 
 def test_public_names() -> None:
-    """A table of contents of at most 17 names, each of which exists and is listed by dir()."""
+    """The package has at most 17 public names; each exists and is listed by ``dir``."""
     assert len(hookkey_verify.__all__) <= 17
     for name in hookkey_verify.__all__:
         assert getattr(hookkey_verify, name).__name__ == name
@@ -148,7 +148,7 @@ def test_public_names() -> None:
 
 
 def _modules() -> list[str]:
-    """Every module of the package, by its path below it."""
+    """Return every module of the package as a dotted path below the package."""
     paths = [path.relative_to(ROOT) for path in ROOT.rglob("*.py")]
     parts = [path.parts[:-1] if path.name == "__init__.py" else path.parts for path in paths]
     return sorted(".".join(each).removesuffix(".py") for each in parts if each)
@@ -159,7 +159,7 @@ PUBLIC = [name for name in _modules() if not any(p.startswith("_") for p in name
 
 @pytest.mark.parametrize("module", PUBLIC)
 def test_a_public_module_says_what_is_public(module: str) -> None:
-    """``__all__`` is written out in every module whose path has no underscore."""
+    """Every module whose path has no underscore defines ``__all__``."""
     path = ROOT.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     body = ast.parse(file.read_text()).body
@@ -174,7 +174,7 @@ def test_a_public_module_says_what_is_public(module: str) -> None:
 
 
 def test_the_documentation_imports_no_private_module() -> None:
-    """What people copy goes on working when private modules move."""
+    """No documentation or example imports a private module, which may move."""
     repository = ROOT.parent
     files = [*repository.glob("*.md"), *repository.glob("docs/*.md")]
     files += repository.glob("examples/**/*.py")
@@ -197,7 +197,7 @@ PACKAGES = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exist
 
 
 def test_no_two_public_classes_have_one_name() -> None:
-    """A name means one thing in the whole package; adapters alone share theirs on purpose."""
+    """No two public classes share a name, except in adapters, where it is intended."""
     adapters = {"asgi", "wsgi", "django", "flask", "fastapi", "starlette", "aws_lambda", "otel"}
     seen: dict[str, str] = {}
     for module in PUBLIC:

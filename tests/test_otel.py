@@ -1,4 +1,4 @@
-"""KeySourceMetrics for OpenTelemetry: what an export holds."""
+"""KeySourceMetrics for OpenTelemetry: the content of an export."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _exported(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
 
 
 def test_an_export(okta: OktaEmulator) -> None:
-    """Events by outcome, durations, ages and status; never a kid."""
+    """An export has events by outcome, durations, ages and status, but no kid."""
     reader, clock = InMemoryMetricReader(), ManualClock()
     provider = MeterProvider([reader])
     metrics = KeySourceMetrics(provider)
@@ -67,6 +67,6 @@ def test_an_export(okta: OktaEmulator) -> None:
 
 
 def test_what_cannot_be_watched(keys: StaticKeys) -> None:
-    """A source without health is refused at once, not at every export."""
+    """A source without health is refused by ``watch``, not at every export."""
     with pytest.raises(ConfigurationError, match="watch takes"):
         KeySourceMetrics(MeterProvider()).watch(keys)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""KeySourceMetrics for Prometheus: what a scrape shows."""
+"""KeySourceMetrics for Prometheus: the content of a scrape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_KEY = "0fb3de6f-0000-4000-8000-000000000000"
 
 
 def test_a_scrape(okta: OktaEmulator) -> None:
-    """Events by outcome, durations, ages and status; never a kid."""
+    """A scrape has events by outcome, durations, ages and status, but no kid."""
     registry, clock = CollectorRegistry(), ManualClock()
     metrics = KeySourceMetrics(registry)
     policy = CachePolicy(fresh_for=100, refresh_ahead=0)
@@ -62,7 +62,7 @@ def test_a_scrape(okta: OktaEmulator) -> None:
 
 
 def test_a_source_that_is_gone_is_not_reported(okta: OktaEmulator) -> None:
-    """Watching keeps nothing alive."""
+    """A watched source can be garbage-collected, and is then no longer reported."""
     registry = CollectorRegistry()
     metrics = KeySourceMetrics(registry, prefix="acme")
     keys = HookKeys(okta.url, ApiToken(okta.api_token))
@@ -76,7 +76,7 @@ def test_a_source_that_is_gone_is_not_reported(okta: OktaEmulator) -> None:
 
 
 def test_two_sources_of_one_org(okta: OktaEmulator) -> None:
-    """They are one line, the worse one; a scrape with two would be refused."""
+    """Sources of one org are reported as one line, the most severe: Prometheus refuses two."""
     registry = CollectorRegistry()
     metrics = KeySourceMetrics(registry)
     url = okta.url
@@ -95,6 +95,6 @@ def test_two_sources_of_one_org(okta: OktaEmulator) -> None:
 
 
 def test_what_cannot_be_watched(keys: StaticKeys) -> None:
-    """A source without health is refused at once, not at every scrape."""
+    """A source without health is refused by ``watch``, not at every scrape."""
     with pytest.raises(ConfigurationError, match="watch takes"):
         KeySourceMetrics(CollectorRegistry()).watch(keys)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The README is true: its Python runs, its tables are complete, its links lead somewhere."""
+"""The README and the guides: their Python runs, tables are complete, links lead to files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 @pytest.mark.parametrize("code", [*PYTHON, *GUIDES_PYTHON])
 def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every block runs as pasted, those that need an org against a local one."""
+    """Every Python block runs as it is; blocks that need an org run against a local one."""
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
     monkeypatch.setenv("HOOKKEY_STORE_SECRET", "s" * 32)
@@ -43,7 +43,7 @@ def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.slow
 def test_python_is_typed(tmp_path: Path) -> None:
-    """What is pasted passes mypy --strict."""
+    """Every Python block passes mypy --strict."""
     files = []
     untyped = "rest_framework"  # has no types of its own
     typed = (code for code in [*PYTHON, *GUIDES_PYTHON] if untyped not in code)
@@ -56,13 +56,13 @@ def test_python_is_typed(tmp_path: Path) -> None:
 
 
 def test_quick_start_has_five_lines() -> None:
-    """Short enough to be read before it is pasted."""
+    """The quick start has five lines of Python."""
     statements = [line for line in PYTHON[0].splitlines() if line]
     assert len(statements) == 5
 
 
 def test_two_commands() -> None:
-    """One ends in the demo, one in the tests; each makes its own virtual environment."""
+    """The README has two commands, the demo and the tests; each makes a virtual environment."""
     assert len(SHELL) == 2
     assert all(command.startswith("python3 -m venv ") for command in SHELL)
     assert SHELL[0].endswith("hookkey demo\n")
@@ -70,7 +70,7 @@ def test_two_commands() -> None:
 
 
 def test_table_of_reasons() -> None:
-    """Every reason with its status and class, in the order of the enumeration, and no other."""
+    """The table lists exactly the reasons, in order, each with its status and class."""
     rows = re.findall(r"^\| `([a-z_]+)` \| (\d{3}) \| `(\w+)` \|", README, re.MULTILINE)
     kinds = {
         kind.__dict__["reason"]: kind
@@ -84,19 +84,19 @@ def test_table_of_reasons() -> None:
 
 
 def test_claims_about_the_zoo() -> None:
-    """Fifty tokens, as the README says."""
+    """``bad_tokens`` returns fifty tokens, as the README says."""
     zoo = bad_tokens(HookSigner.generate(), client_id="0oa1", token_url="https://acme.com/token")
     assert len(zoo) == 50
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", README))
 def test_links(target: str) -> None:
-    """Relative links lead to files of the repository."""
+    """Every link of the README leads to a file of the repository."""
     assert (ROOT / target).exists()
 
 
 def test_the_guide_names_the_defaults() -> None:
-    """What docs/keys.md says of the defaults is what they are."""
+    """The defaults of CachePolicy are those that docs/keys.md states."""
     policy = CachePolicy()
     assert (policy.fresh_for, policy.stale_if_error, policy.negative_for) == (3600, 3600, 60)
     assert (policy.refresh_ahead, policy.fetch_timeout, policy.directory_for) == (0.2, 2.5, 30)
@@ -106,5 +106,5 @@ def test_the_guide_names_the_defaults() -> None:
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])
 def test_files_exist(file: str) -> None:
-    """What people look for is there."""
+    """The files that people expect in a repository exist and have a title."""
     assert (ROOT / file).read_text().startswith("# ")

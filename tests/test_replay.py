@@ -19,7 +19,7 @@ class Clock:
 
 
 def test_once_each() -> None:
-    """The first claim wins; another issuer's jti is another jti."""
+    """The first claim of a jti succeeds and later ones fail; each issuer has its own jtis."""
     store = MemoryReplayStore(clock=Clock())
     assert store.claim("a", "1", 2000)
     assert not store.claim("a", "1", 2000)
@@ -28,10 +28,10 @@ def test_once_each() -> None:
 
 
 def test_kept_until_it_expires() -> None:
-    """A jti is remembered until its token could not be accepted any more, and a minute longer.
+    """A jti is remembered for one minute after its token expires.
 
-    The verifier reads the clock before the store does: without the minute, a token that is replayed
-    at its very end would be in time for the one and forgotten by the other.
+    The verifier reads the clock before the store does. Without the minute, the verifier could still
+    accept a token that the store has just forgotten.
     """
     clock = Clock()
     store = MemoryReplayStore(clock=clock)
@@ -44,20 +44,20 @@ def test_kept_until_it_expires() -> None:
 
 
 def test_a_jti_that_is_used_again_after_its_end() -> None:
-    """An expired entry that is still held does not refuse it, and its removal does not free it."""
+    """A jti can be claimed again after it expires; removing the old entry keeps the new claim."""
     clock = Clock()
     store = MemoryReplayStore(clock=clock)
     for number in range(50):
         store.claim("a", str(number), 2000)
     clock.now = 2060
     assert store.claim("a", "49", 3000)
-    for number in range(50, 60):  # each removes some of those that expired
+    for number in range(50, 60):  # each claim removes some expired entries
         assert store.claim("b", str(number), 3000)
     assert not store.claim("a", "49", 3000)
 
 
 def test_a_full_store_refuses_and_forgets_nothing() -> None:
-    """Filling the store must not make room for a replay."""
+    """A full store refuses new claims and forgets no old one, so that no replay is accepted."""
     clock = Clock()
     store = MemoryReplayStore(max_entries=2, clock=clock)
     assert store.claim("a", "1", 2000)
@@ -70,7 +70,7 @@ def test_a_full_store_refuses_and_forgets_nothing() -> None:
 
 
 def test_threads() -> None:
-    """Of many concurrent claims exactly one wins."""
+    """Exactly one of many concurrent claims of a jti succeeds."""
     store = MemoryReplayStore()
     with ThreadPoolExecutor(16) as pool:
         claims = list(pool.map(lambda _: store.claim("a", "1", 9e9), range(400)))
@@ -79,13 +79,13 @@ def test_threads() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "1", None])
 def test_configuration(value: object) -> None:
-    """The bound is a positive integer."""
+    """``max_entries`` must be a positive integer."""
     with pytest.raises(ConfigurationError, match="max_entries"):
         MemoryReplayStore(max_entries=value)  # type: ignore[arg-type]
 
 
 def test_it_says_that_it_guards_one_process(caplog: pytest.LogCaptureFixture) -> None:
-    """Once, and not to those who know."""
+    """The store warns once that it covers one process, and never with ``single_process=True``."""
     MemoryReplayStore(single_process=True).claim("a", "1", 9e9)
     assert caplog.text == ""
     store = MemoryReplayStore()

@@ -1,4 +1,4 @@
-"""Settings and what is made of them: which source wins, and what the errors say."""
+"""Settings: which source has precedence, what is created from them, and the errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SOURCES = ("argument", "environment", "working directory", "home")
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Okta's two files, which do not exist yet, and an environment without settings."""
+    """Paths of Okta's two files, which do not exist yet; the environment has no settings."""
     here, home = tmp_path / "here", tmp_path / "home"
     (home / ".okta").mkdir(parents=True)
     here.mkdir()
@@ -63,7 +63,7 @@ def test_precedence(
     there: tuple[str, ...],
     name: str,
 ) -> None:
-    """Argument, environment, ./okta.yaml, ~/.okta/okta.yaml: the first that has it."""
+    """The first source wins: argument, environment, ./okta.yaml, ~/.okta/okta.yaml."""
     where = NAMES[name]
     assert where.key is not None
     given = {name: "from argument"} if "argument" in there else {}
@@ -84,7 +84,7 @@ def test_precedence(
 
 
 def test_files_fill_the_gaps_of_each_other(places: tuple[Path, Path]) -> None:
-    """A setting that one file lacks comes from the other; None and empty count as lacking."""
+    """A setting that one file lacks is read from the other; None and empty values are skipped."""
     _write(places[0], orgUrl="https://acme.okta.com", token=None)
     _write(places[1], orgUrl="https://other.okta.com", token=SECRET)
     settings = Settings({"token": None}, environ={"OKTA_CLIENT_ORGURL": ""})
@@ -93,7 +93,7 @@ def test_files_fill_the_gaps_of_each_other(places: tuple[Path, Path]) -> None:
 
 
 def test_files_are_read_only_when_they_are_needed(places: tuple[Path, Path]) -> None:
-    """A broken file does not matter to whoever has everything in the environment."""
+    """An invalid file causes no error if the setting is in the environment."""
     places[0].write_text("okta: [")
     settings = Settings(environ={"OKTA_CLIENT_TOKEN": SECRET})
     assert settings.text("token") == SECRET
@@ -116,7 +116,7 @@ def test_files_are_read_only_when_they_are_needed(places: tuple[Path, Path]) -> 
     ids=range(8),
 )
 def test_broken_files(places: tuple[Path, Path], content: bytes) -> None:
-    """The error names the file and nothing of what is in it."""
+    """The error for an invalid file names the file but repeats none of its content."""
     places[0].write_bytes(content)
     with pytest.raises(
         ConfigurationError, match=r"okta\.yaml must be YAML with settings"
@@ -126,7 +126,7 @@ def test_broken_files(places: tuple[Path, Path], content: bytes) -> None:
 
 
 def test_without_pyyaml(places: tuple[Path, Path]) -> None:
-    """The error says what to install, and what else would do."""
+    """Without PyYAML, an okta.yaml raises an error that says what to install."""
     _write(places[0], token=SECRET)
     program = (
         "import sys\nsys.modules['yaml'] = None\n"
@@ -140,7 +140,7 @@ def test_without_pyyaml(places: tuple[Path, Path]) -> None:
 
 
 def test_what_is_missing_is_named(places: tuple[Path, Path]) -> None:
-    """With every place where it could be."""
+    """The error for a missing setting names every place where it can be set."""
     with pytest.raises(ConfigurationError, match=r"OKTA_CLIENT_ORGURL, or okta\.client\.orgUrl"):
         Settings().need("org_url")
     with pytest.raises(ConfigurationError, match=r"set HOOKKEY_TOKEN_URL$"):
@@ -160,7 +160,7 @@ def test_what_is_missing_is_named(places: tuple[Path, Path]) -> None:
     ],
 )
 def test_words(value: Any, words: tuple[str, ...]) -> None:
-    """Commas as in Okta's variables, spaces as in OAuth, lists as in YAML."""
+    """A list may be text with commas (Okta's variables) or spaces (OAuth), or a list (YAML)."""
     assert Settings({"scopes": value}).words("scopes") == words
 
 
@@ -169,13 +169,13 @@ def test_words(value: Any, words: tuple[str, ...]) -> None:
     [(True, True), (False, False), ("true", True), (" False ", False), ("1", True), ("no", False)],
 )
 def test_flags(value: Any, flag: bool) -> None:
-    """As YAML and shells write them."""
+    """A flag may be a boolean or a word such as true, 1 or no."""
     assert Settings({"dpop": value}).flag("dpop") is flag
     assert Settings({"dpop": value}).text("dpop") == str(value)
 
 
 def test_wrong_types(places: tuple[Path, Path]) -> None:
-    """The error names the file or the variable."""
+    """The error for a value of the wrong type names the key and file, or the argument."""
     _write(places[0], orgUrl=["https://acme.okta.com"], scopes={"a": 1}, dpopEnabled="perhaps")
     settings = Settings()
     reads: list[tuple[Any, str, str]] = [
@@ -193,20 +193,20 @@ def test_wrong_types(places: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("written", ["0123", "0x" + "f" * 5_000, "7", "2026-11-23"], ids=len)
 def test_scalars_stay_what_was_written(places: tuple[Path, Path], written: str) -> None:
-    """A token of digits is no number, and a date no date."""
+    """A scalar in a file is read as text, even if it looks like a number or a date."""
     places[0].write_text(f"okta: {{client: {{token: {written}}}}}")
     assert Settings().text("token") == written
 
 
 @pytest.mark.parametrize("written", ["", "~", "null", "''"])
 def test_nothing_is_not_a_value(places: tuple[Path, Path], written: str) -> None:
-    """As an empty variable."""
+    """An empty or null value in a file counts as missing."""
     places[0].write_text(f"okta:\n  client:\n    token: {written}\n")
     assert Settings().text("token") is None
 
 
 def test_a_yaml_bomb(places: tuple[Path, Path]) -> None:
-    """Merge keys are not merged, so forty lines cost nothing."""
+    """YAML merge keys are not expanded, so nested ones use no extra memory."""
     lines = ["a0: &a0 {x: y}"] + [
         f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)
     ]
@@ -214,16 +214,16 @@ def test_a_yaml_bomb(places: tuple[Path, Path]) -> None:
     assert Settings().text("token") == "t"
 
 
-# --- what is made of them
+# --- objects created from settings
 
 
 def _pem() -> str:
-    octets: bytes = HookSigner.generate()._key.private_bytes(
+    pem: bytes = HookSigner.generate()._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return octets.decode()
+    return pem.decode()
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def _pem() -> str:
     ],
 )
 def test_tokens(places: tuple[Path, Path], given: dict[str, str], kind: type) -> None:
-    """By Okta's authorizationMode, whose default is SSWS."""
+    """Okta's authorizationMode selects the kind of token; the default is SSWS."""
     assert type(credentials(Settings(given))) is kind
 
 
 @pytest.mark.parametrize("form", ["PEM", "one line", "file"])
 @pytest.mark.parametrize("mode", [None, "PrivateKey"])
 def test_a_service_app(places: tuple[Path, Path], form: str, mode: str | None) -> None:
-    r"""Its key is a PEM, also with \\n in one line, or the path of one."""
+    r"""The key of a service app is a PEM, a PEM in one line with \n, or the path of a file."""
     pem = _pem()
     value = {"PEM": pem, "one line": pem.replace("\n", "\\n"), "file": "app.pem"}[form]
     Path("app.pem").write_text(pem)
@@ -268,13 +268,13 @@ def test_a_service_app(places: tuple[Path, Path], form: str, mode: str | None) -
 def test_what_is_missing_to_sign_in(
     places: tuple[Path, Path], given: dict[str, str], problem: str
 ) -> None:
-    """Named with where to put it."""
+    """The error for incomplete credentials names what is missing or invalid."""
     with pytest.raises(ConfigurationError, match=problem):
         credentials(Settings(given))
 
 
 def test_the_connection(places: tuple[Path, Path]) -> None:
-    """A CA bundle and a proxy, if any."""
+    """``connection`` returns the configured CA bundle and proxy, or the defaults of requests."""
     assert connection(Settings()) == {"verify": True, "proxies": None}
     given = Settings({"ca_bundle": "/ca.pem", "proxy": "http://proxy:3128"})
     proxies = {"https": "http://proxy:3128", "http": "http://proxy:3128"}
@@ -284,7 +284,7 @@ def test_the_connection(places: tuple[Path, Path]) -> None:
 def test_from_env(
     places: tuple[Path, Path], okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clients and sources of keys; arguments come first."""
+    """Clients and key sources are created from the environment; arguments override it."""
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
     with HookKeysClient.from_env(timeout=5) as client, HookKeys.from_env(directory=True) as keys:
@@ -305,7 +305,7 @@ def test_a_verifier_from_env(
     keys: StaticKeys,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The recipe follows the keys: an issuer's for access tokens, others for assertions."""
+    """``from_env`` verifies access tokens with an issuer's keys, and assertions with others."""
     with pytest.raises(ConfigurationError, match="HOOKKEY_CLIENT_ID"):
         HookVerifier.from_env(keys)
     monkeypatch.setenv("HOOKKEY_CLIENT_ID", "0oa1")
@@ -330,12 +330,12 @@ def test_a_verifier_from_env(
 
 
 def test_without_a_home(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the working directory is looked at."""
+    """Without a home directory, only the file in the working directory is read."""
 
-    def homeless() -> Path:
+    def no_home() -> Path:
         raise RuntimeError
 
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(Path, "home", no_home)
     _write(places[0], token=SECRET)
     assert Settings().text("token") == SECRET
 
@@ -344,7 +344,7 @@ def test_without_a_home(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPat
 def test_a_folder_does_not_choose_where_a_secret_goes(
     places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
-    """An okta.yaml in the working directory may be anybody's."""
+    """An org URL from ./okta.yaml is refused unless the secret comes from there, too."""
     _write(places[0], orgUrl="https://evil.example")
     if secret == "home":
         _write(places[1], orgUrl="https://acme.okta.com", token=SECRET)
@@ -365,14 +365,14 @@ def test_a_folder_does_not_choose_where_a_secret_goes(
 
 
 def test_a_home_that_cannot_be_read(places: tuple[Path, Path], monkeypatch: Any) -> None:
-    """It counts as empty; so does a name that is too long."""
+    """A home directory that cannot be read (here: a name that is too long) counts as empty."""
     monkeypatch.setattr(Path, "home", lambda: Path("/" + "x" * 5_000))
     assert Settings().text("token") is None
 
 
 @pytest.mark.parametrize("content", ["okta: !!bool foo", "okta: !!timestamp foo"])
 def test_odd_tags(places: tuple[Path, Path], content: str) -> None:
-    """PyYAML raises what it likes; we do not."""
+    """A file with an invalid YAML tag raises a ConfigurationError."""
     places[0].write_text(content)
     with pytest.raises(ConfigurationError, match="must be YAML"):
         Settings().text("token")

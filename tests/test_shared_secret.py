@@ -1,4 +1,4 @@
-"""HeaderSecret and BasicCredentials."""
+"""HeaderSecret and BasicCredentials: which headers they accept, and their refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _basic(text: str, encoding: str = "utf-8") -> str:
 
 
 def _accepts(verifier: Any, *headers: tuple[str, str]) -> bool:
-    """Whether they pass, in both worlds."""
+    """Return whether the headers are accepted; the sync and async methods must agree."""
     try:
         hook = verifier.verify_headers(headers)
     except WrongCredentialsError:
@@ -52,12 +52,12 @@ def _accepts(verifier: Any, *headers: tuple[str, str]) -> bool:
     ],
 )
 def test_header_secret(headers: Any, accepted: bool) -> None:
-    """Exactly one header with exactly one of the secrets."""
+    """HeaderSecret accepts exactly one header whose value equals one of the secrets."""
     assert _accepts(HeaderSecret(SECRET, NEXT), *headers) is accepted
 
 
 def test_header_of_another_name() -> None:
-    """Whatever was entered in Okta; names have no case."""
+    """The header may have any name, which is compared without regard to case."""
     verifier = HeaderSecret(SECRET, header="X-Hook-Secret")
     assert _accepts(verifier, ("x-hook-secret", SECRET))
     assert not _accepts(verifier, ("Authorization", SECRET))
@@ -86,19 +86,19 @@ def test_header_of_another_name() -> None:
     ],
 )
 def test_basic_credentials(value: str, accepted: bool) -> None:
-    """UTF-8 in base64 (RFC 7617), without anything after it."""
+    """BasicCredentials accepts UTF-8 in base64 (RFC 7617) with nothing after it."""
     verifier = BasicCredentials("okta", "pä:ss", "next")
     assert _accepts(verifier, ("Authorization", value)) is accepted
 
 
 def test_twice_is_not_once() -> None:
-    """Which one counts must not be the sender's choice."""
+    """A request with two Authorization headers is refused, even if both are right."""
     header = ("Authorization", _basic("okta:next"))
     assert not _accepts(BasicCredentials("okta", "next"), header, header)
 
 
 def test_what_a_verified_hook_says() -> None:
-    """Nothing: there are no claims; and it does not expire."""
+    """The VerifiedHook of a shared secret has no claims and never expires."""
     hook = HeaderSecret(SECRET).verify_headers({"Authorization": SECRET})
     assert isinstance(hook, VerifiedHook)
     assert (hook.subject, hook.client_id, hook.scopes, hook.jti) == (None, None, (), None)
@@ -114,19 +114,19 @@ def test_what_a_verified_hook_says() -> None:
     ids=["header", "basic"],
 )
 def test_the_refusal(verifier: Any, challenge: str) -> None:
-    """401 with the challenge of its scheme; neither what was sent nor what was expected."""
+    """A refusal is 401 with a challenge, and contains neither the sent nor the expected value."""
     for headers in ([], [("Authorization", "wr0ng")]):
         refusal = Guard(verifier).check(headers)
         assert isinstance(refusal, HttpRefusal)
         assert (refusal.status, refusal.error.reason) == (401, "wrong_credentials")
         assert dict(refusal.headers)["WWW-Authenticate"] == challenge
-        told = f"{refusal!r} {refusal.error!r} {refusal.error} {verifier!r}"
-        assert SECRET not in told
-        assert "wr0ng" not in told
+        texts = f"{refusal!r} {refusal.error!r} {refusal.error} {verifier!r}"
+        assert SECRET not in texts
+        assert "wr0ng" not in texts
 
 
 def test_the_comparison_tells_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digests of one length, each of them compared, whichever matches."""
+    """All secrets are compared, as digests of equal length, even after a match."""
     compared: list[tuple[int, int]] = []
 
     def compare(a: bytes, b: bytes) -> bool:
@@ -163,6 +163,6 @@ def test_the_comparison_tells_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_wrong_arguments(make: Any, named: str) -> None:
-    """Named, and an empty secret is never one."""
+    """Invalid arguments, such as an empty secret, are refused, and the message names them."""
     with pytest.raises(ConfigurationError, match=named):
         make()

@@ -1,4 +1,4 @@
-"""HookSigner: what Okta would sign."""
+"""HookSigner: it signs client assertions as Okta does, and any other token for tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _decode(signer: HookSigner, token: str) -> dict[str, Any]:
 
 @freeze_time("2026-11-23T12:00:00Z")
 def test_client_assertion(signer: HookSigner) -> None:
-    """The claims that Okta's authorization servers ask for, times from the (frozen) wall clock."""
+    """An assertion has the claims that Okta requires, with times from the wall clock."""
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL, lifetime=120)
     decoded = _decode(signer, token)
     claims = decoded["payload"]
@@ -39,13 +39,13 @@ def test_client_assertion(signer: HookSigner) -> None:
 
 
 def test_every_assertion_has_its_own_jti(signer: HookSigner) -> None:
-    """Two assertions made in one second are two."""
+    """Assertions that are signed within one second are all different."""
     tokens = {signer.client_assertion(client_id="c", token_url="t") for _ in range(20)}
     assert len(tokens) == 20
 
 
 def test_sign_adds_nothing(signer: HookSigner) -> None:
-    """Claims as given, headers merged, None removes."""
+    """``sign`` leaves claims unchanged and merges headers; None removes a header."""
     claims = {"exp": "tomorrow", "aud": [1, None], "ä": {"b": 1.5}}
     decoded = jwt.api_jws.PyJWS().decode_complete(
         signer.sign(claims, headers={"typ": None, "cty": "x", "kid": "other"}),
@@ -57,7 +57,7 @@ def test_sign_adds_nothing(signer: HookSigner) -> None:
 
 
 def test_generate() -> None:
-    """2048 bits and a random kid unless told otherwise."""
+    """``generate`` makes a key of 2048 bits with a random kid, or with the given kid."""
     first, named = HookSigner.generate(), HookSigner.generate("mine")
     assert len(first.kid) == 36
     assert named.kid == "mine"
@@ -74,7 +74,7 @@ def _pem(key: Any, *, password: bytes | None = None) -> bytes:
 
 
 def test_pem(key_pool: KeyPool) -> None:
-    """An unencrypted PEM, text or bytes, is the same key."""
+    """A key object and its unencrypted PEM, as text or bytes, give the same public JWK."""
     key = key_pool()
     jwks = [HookSigner(k, "k").public_jwk() for k in (key, _pem(key), _pem(key).decode())]
     assert jwks[0] == jwks[1] == jwks[2]
@@ -99,21 +99,21 @@ RSA_1024 = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     ids=["None", "empty", "surrogate", "rubbish", "EC", "EC PEM", "encrypted", "1024", "public"],
 )
 def test_bad_private_key(key: Any, problem: str) -> None:
-    """The message says what to pass."""
+    """An unsuitable private key is refused, and the message says what to pass."""
     with pytest.raises(ConfigurationError, match=problem):
         HookSigner(key, "kid")
 
 
 @pytest.mark.parametrize("kid", ["", "a\n", "é", "k" * 256, None, 5])
 def test_bad_kid(key_pool: KeyPool, kid: Any) -> None:
-    """A kid that no verifier would take is not signed."""
+    """A kid that verifiers would refuse is refused."""
     with pytest.raises(ConfigurationError, match="kid"):
         HookSigner(key_pool(), kid)
 
 
 @pytest.mark.parametrize("bits", [1024, 2047, 8193, "2048", True])
 def test_bad_size(bits: Any) -> None:
-    """Generating starts at 2048 bits."""
+    """``generate`` refuses sizes outside 2048 to 8192 bits."""
     with pytest.raises(ConfigurationError, match="bits"):
         HookSigner.generate(bits=bits)
 
@@ -134,7 +134,7 @@ def test_bad_size(bits: Any) -> None:
     ids=repr,
 )
 def test_bad_assertion_arguments(signer: HookSigner, arguments: dict[str, Any], name: str) -> None:
-    """The message names the argument."""
+    """The message for an invalid argument names it."""
     with pytest.raises(ConfigurationError, match=name):
         signer.client_assertion(**{"client_id": "c", "token_url": "t", **arguments})
 
@@ -153,13 +153,13 @@ def test_bad_assertion_arguments(signer: HookSigner, arguments: dict[str, Any], 
     ],
 )
 def test_what_cannot_be_signed(signer: HookSigner, claims: Any, headers: Any, problem: str) -> None:
-    """Bad input ends in our error, and alg cannot be changed."""
+    """Claims and headers that are not JSON, and a changed alg, raise a ConfigurationError."""
     with pytest.raises(ConfigurationError, match=problem):
         signer.sign(claims, headers=headers)
 
 
 def test_circular_claims(signer: HookSigner) -> None:
-    """A structure that holds itself has no JSON."""
+    """Claims that contain themselves raise a ConfigurationError."""
     claims: dict[str, Any] = {}
     claims["self"] = claims
     with pytest.raises(ConfigurationError, match="claims cannot"):
@@ -167,7 +167,7 @@ def test_circular_claims(signer: HookSigner) -> None:
 
 
 def test_the_private_key_stays_inside(signer: HookSigner) -> None:
-    """Not in repr, not pickled, not copied."""
+    """The private key is not in the repr, and a signer cannot be pickled or copied."""
     assert repr(signer) == f"HookSigner(kid={signer.kid!r})"
     for leave in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(ConfigurationError, match="private key"):

@@ -1,4 +1,4 @@
-"""SigningKey: what it takes, what it signs, and that two other libraries agree."""
+"""SigningKey: the keys it accepts, and its signatures, checked with two other libraries."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def pem(key: Any, password: bytes | None = None) -> bytes:
     secret: Any = serialization.NoEncryption()
     if password:
         secret = serialization.BestAvailableEncryption(password)
-    octets: bytes = key.private_bytes(
+    encoded: bytes = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secret
     )
-    return octets
+    return encoded
 
 
-@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")  # RFC 9864: its new name
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")  # for EdDSA (RFC 9864)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_two_judges(algorithm: Any) -> None:
-    """PyJWT and joserfc accept what it signs, with its public JWK; and refuse what was changed."""
+    """PyJWT and joserfc verify a token with its public JWK; PyJWT refuses another key."""
     key = SigningKey.generate(algorithm)
     jwk: dict[str, Any] = {**key.public_key.as_jwk()}
-    for number in range(20):  # one in 256 of the numbers r and s begins with a zero byte
+    for number in range(20):  # one in 256 values of r or s begins with a zero byte
         token = key.sign(json.dumps({"n": number}).encode()).decode()
         assert jwt.decode(token, jwt.PyJWK(jwk), algorithms=[algorithm]) == {"n": number}
         allowed = [algorithm]
-        judged = joserfc_jwt.decode(
+        decoded = joserfc_jwt.decode(
             token, KeySet.import_key_set({"keys": [jwk]}), algorithms=allowed
         )
-        assert judged.claims == {"n": number}
+        assert decoded.claims == {"n": number}
     header = jwt.get_unverified_header(token)
     assert header == {"alg": algorithm, "typ": "at+jwt", "kid": key.public_key.thumbprint}
     other = SigningKey.generate(algorithm).public_key.as_jwk()
@@ -53,8 +53,8 @@ def test_two_judges(algorithm: Any) -> None:
         jwt.decode(token, jwt.PyJWK(other), algorithms=[algorithm])
 
 
-def test_es256_signatures_are_64_octets() -> None:
-    """Also when r or s begins with zeros, which DER leaves out; one in 128 does."""
+def test_es256_signatures_are_64_bytes() -> None:
+    """An ES256 signature has 64 bytes, even if r or s begins with zeros, which DER omits."""
     key = SigningKey.generate("ES256")
     short = 0
     for number in range(2_000):
@@ -67,7 +67,7 @@ def test_es256_signatures_are_64_octets() -> None:
 
 
 def test_the_same_key_has_the_same_kid(tmp_path: Path) -> None:
-    """In every process, from an object, a PEM or a file; unless it is named."""
+    """Without a given kid, the kid is the same for a key object, its PEM and its file."""
     private = ec.generate_private_key(ec.SECP256R1())
     path = tmp_path / "key.pem"
     path.write_bytes(pem(private))
@@ -101,7 +101,7 @@ def test_the_same_key_has_the_same_kid(tmp_path: Path) -> None:
     ids=lambda key: type(key).__name__,
 )
 def test_what_is_no_key(key: Any, tmp_path: Path) -> None:
-    """Other curves and kinds, short RSA, encrypted and public ones; a file is named."""
+    """An unsuitable key is refused; if it is from a file, the message names the file."""
     with pytest.raises(ConfigurationError, match="private_key must be"):
         SigningKey(key)
     path = tmp_path / "bad.pem"
@@ -111,7 +111,7 @@ def test_what_is_no_key(key: Any, tmp_path: Path) -> None:
 
 
 def test_other_arguments(tmp_path: Path) -> None:
-    """Are named."""
+    """Other invalid arguments are refused, and the message names them."""
     for kid in ("", "\n", 5, "x" * 256):
         with pytest.raises(ConfigurationError, match="kid must be"):
             SigningKey(ed25519.Ed25519PrivateKey.generate(), kid)  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def test_other_arguments(tmp_path: Path) -> None:
 
 
 def test_it_stays_private() -> None:
-    """Not in its repr, not pickled, not copied."""
+    """The key is not in the repr, and a SigningKey cannot be pickled or copied."""
     key = SigningKey.generate()
     assert repr(key) == f"SigningKey(ES256, kid={key.kid!r})"
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):

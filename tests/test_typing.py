@@ -1,4 +1,4 @@
-"""What users may write type-checks, and what they must not write does not."""
+"""Correct use of the package passes a type checker, and incorrect use is reported."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _mypy(file: str, cache: Path) -> str:
 
 
 def test_accepted(tmp_path: Path) -> None:
-    """Under mypy --strict; pyright checks the same file."""
+    """accepted.py passes mypy --strict; pyright checks the same file elsewhere."""
     assert "Success" in _mypy("accepted.py", tmp_path)
 
 
 def test_rejected(tmp_path: Path) -> None:
-    """Every marked line is reported with its code, and no other line."""
+    """Every marked line of rejected.py is reported with its code, and no other line is."""
     source = (CASES / "rejected.py").read_text().splitlines()
     expected = {
         (number, match[1])

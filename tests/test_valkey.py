@@ -1,4 +1,4 @@
-"""ValkeyKeyStore: records in a real Valkey, and every way in which it can be of no use."""
+"""ValkeyKeyStore with a real Valkey: records, forged records, and stores that fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server() -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def raw(server: ValkeyServer) -> Iterator[redis.Redis]:
-    """A client that sees what is really there; the server is empty when the test begins."""
+    """A plain client of the server, which is empty when the test begins."""
     with redis.Redis.from_url(server.connection_url) as client:
         client.flushall()
         yield client
@@ -58,7 +58,7 @@ def org_keys(okta: OktaEmulator, store: ValkeyKeyStore, **arguments: Any) -> Hoo
 
 
 def test_what_is_written_is_read(store: ValkeyKeyStore) -> None:
-    """With the time that it has left."""
+    """A written record is read with its remaining seconds."""
     assert store.read(ORG, KID) is None
     store.write(ORG, KID, b'{"a": 1}', 50)
     kept = store.read(ORG, KID)
@@ -68,7 +68,7 @@ def test_what_is_written_is_read(store: ValkeyKeyStore) -> None:
 
 
 def test_a_record_ends(store: ValkeyKeyStore) -> None:
-    """By itself, when its time is over."""
+    """A record disappears when its time is over."""
     store.write(ORG, KID, b"{}", 0.02)
     until = time.monotonic() + 5
     while store.read(ORG, KID) is not None:
@@ -77,7 +77,7 @@ def test_a_record_ends(store: ValkeyKeyStore) -> None:
 
 
 def test_names_do_not_mix(store: ValkeyKeyStore, server: ValkeyServer) -> None:
-    """62. Another org, another kid and another prefix are other records."""
+    """Records are separate for each org, kid and prefix."""
     store.write(ORG, KID, b"{}", 50)
     other = ValkeyKeyStore(server.connection_url, secret=SECRET, prefix="other")
     assert store.read("https://evil.okta.com", KID) is None
@@ -87,7 +87,7 @@ def test_names_do_not_mix(store: ValkeyKeyStore, server: ValkeyServer) -> None:
 
 
 def test_one_lease_at_a_time(store: ValkeyKeyStore, raw: redis.Redis) -> None:
-    """Whoever has it gives it back; who had it earlier cannot."""
+    """Only the lease holder can release a lease; a wrong token releases nothing."""
     token = store.lease(ORG, KID, 50)
     assert token is not None
     assert store.lease(ORG, KID, 50) is None
@@ -99,7 +99,7 @@ def test_one_lease_at_a_time(store: ValkeyKeyStore, raw: redis.Redis) -> None:
     assert 49_000 < raw.pttl(name) <= 50_000
 
 
-# --- what is not to be believed
+# --- records that are not authentic
 
 
 def _name(raw: redis.Redis) -> bytes:
@@ -125,7 +125,7 @@ def _name(raw: redis.Redis) -> bytes:
 def test_a_record_of_somebody_else_is_garbage(
     store: ValkeyKeyStore, raw: redis.Redis, forge: Any
 ) -> None:
-    """Whoever can write into the store cannot plant a key without the secret."""
+    """A record that was written without the secret is refused."""
     store.write(ORG, KID, b'{"a": 1}', 50)
     value = raw.get(_name(raw))
     raw.set(_name(raw), forge(value, raw), px=50_000)
@@ -133,14 +133,14 @@ def test_a_record_of_somebody_else_is_garbage(
 
 
 def test_a_record_cannot_be_moved(store: ValkeyKeyStore, raw: redis.Redis) -> None:
-    """The tag covers the name: one org's record is garbage under another's name."""
+    """A record that was moved to another org is refused, because its tag covers the name."""
     store.write(ORG, KID, b'{"a": 1}', 50)
     raw.rename(_name(raw), f"hookkey:key:https://other.okta.com:{KID}")
     assert store.read("https://other.okta.com", KID) == (b"", 0.0)
 
 
 def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServer) -> None:
-    """Workers with different secrets do not believe each other; with None only garbage is told."""
+    """Workers with different secrets, or without one, refuse each other's records."""
     store.write(ORG, KID, b"{}", 50)
     for secret in ("x" * 32, None):
         other = ValkeyKeyStore(server.connection_url, secret=secret)
@@ -151,11 +151,11 @@ def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServe
         other.close()
 
 
-# --- keys through it
+# --- key sources with a store
 
 
 def test_two_workers_one_call(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
-    """The second worker's key is the first one's, and verifies like it."""
+    """Two workers with one store send one request for a key, and one for an unknown kid."""
     key_id = okta.create_key("one")["keyId"]
     with org_keys(okta, store) as first, org_keys(okta, store) as second:
         assert first.get(key_id) == second.get(key_id)
@@ -167,7 +167,7 @@ def test_two_workers_one_call(okta: OktaEmulator, store: ValkeyKeyStore) -> None
 
 
 def test_many_workers_at_once_one_call(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
-    """Twenty caches, cold, begin together."""
+    """Twenty workers that need a key at the same time send one request."""
     key_id = okta.create_key("one")["keyId"]
     workers = [org_keys(okta, store) for _ in range(20)]
     barrier, got = threading.Barrier(20), list[PublicKey]()
@@ -186,7 +186,7 @@ def test_many_workers_at_once_one_call(okta: OktaEmulator, store: ValkeyKeyStore
 
 
 def test_invalidate_goes_past_the_store(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
-    """A deleted key that this worker was told of is not brought back by the others' record."""
+    """After ``invalidate``, a worker ignores the stored record of a deleted key."""
     created = okta.create_key("one")
     with org_keys(okta, store) as keys, org_keys(okta, store) as other:
         keys.get(created["keyId"])
@@ -201,7 +201,7 @@ def test_invalidate_goes_past_the_store(okta: OktaEmulator, store: ValkeyKeyStor
 def test_a_wrong_key_in_the_store_is_not_taken(
     okta: OktaEmulator, store: ValkeyKeyStore, raw: redis.Redis
 ) -> None:
-    """Not even one that a worker with the secret wrote for another kid."""
+    """An authentic record whose key has another kid is refused."""
     key_id = okta.create_key("one")["keyId"]
     with org_keys(okta, store) as keys:
         keys.get(key_id)
@@ -220,7 +220,7 @@ def _dead_port() -> int:
 
 
 def test_a_store_that_is_down_is_an_event(okta: OktaEmulator) -> None:
-    """The key comes from the org."""
+    """If the store is unreachable, the key comes from the org and an event is reported."""
     key_id = okta.create_key("one")["keyId"]
     store = ValkeyKeyStore(f"redis://127.0.0.1:{_dead_port()}", secret=SECRET)
     events: list[Event] = []
@@ -230,7 +230,7 @@ def test_a_store_that_is_down_is_an_event(okta: OktaEmulator) -> None:
 
 
 def test_a_store_that_hangs_costs_its_timeout(okta: OktaEmulator) -> None:
-    """It is left after ``timeout`` seconds, in time for the org."""
+    """A store that hangs times out after ``timeout`` seconds, and the key comes from the org."""
     key_id = okta.create_key("one")["keyId"]
     with FaultServer(silence) as hanging:
         url = hanging.url.replace("http", "redis")
@@ -241,7 +241,7 @@ def test_a_store_that_hangs_costs_its_timeout(okta: OktaEmulator) -> None:
 
 
 def test_a_store_that_drips_costs_half_a_second(okta: OktaEmulator) -> None:
-    """26. Its client's time-out counts from one octet to the next; a step of the store does not."""
+    """If the store sends single bytes, each within ``timeout``, the key comes from the org."""
     key_id = okta.create_key("one")["keyId"]
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -263,7 +263,7 @@ def test_a_store_that_drips_costs_half_a_second(okta: OktaEmulator) -> None:
 def test_a_store_that_holds_garbage(
     okta: OktaEmulator, store: ValkeyKeyStore, raw: redis.Redis, garbage: str
 ) -> None:
-    """Under the name of a record: the key comes from the org all the same."""
+    """If a record has invalid content, the key comes from the org."""
     key_id = okta.create_key("one")["keyId"]
     name = f"hookkey:key:{okta.url}:{key_id}"
     if garbage == "a list":
@@ -297,7 +297,7 @@ def test_a_store_that_holds_garbage(
     ids=repr,
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
-    """Each is named; what may hold a password is not repeated."""
+    """An invalid argument is named, and its value, which may hold a password, is not shown."""
     given = {"url": "redis://localhost", "secret": SECRET, **arguments}
     with pytest.raises(ConfigurationError, match=named) as caught:
         ValkeyKeyStore(**given)
@@ -305,19 +305,19 @@ def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
 
 
 def test_the_secret_has_no_default() -> None:
-    """To trust the store, None must be written out."""
+    """``secret`` has no default: a store without a secret needs an explicit None."""
     with pytest.raises(TypeError, match="secret"):
         ValkeyKeyStore("redis://localhost")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("scheme", ["valkey", "redis", "valkeys", "rediss", "unix"])
 def test_schemes(scheme: str) -> None:
-    """Valkey's and Redis' names for the same thing."""
+    """URLs may have the schemes of Valkey and of Redis."""
     assert ValkeyKeyStore(f"{scheme}://localhost", secret=None) is not None
 
 
 def test_secrets_stay_inside() -> None:
-    """58. Neither repr nor pickle nor copy shows URL or secret."""
+    """The repr shows neither URL nor secret, and a store cannot be pickled or copied."""
     store = ValkeyKeyStore("redis://:pa55word@localhost", secret=SECRET)
     assert "pa55word" not in repr(store)
     assert SECRET not in repr(store)

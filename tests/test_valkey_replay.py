@@ -1,4 +1,4 @@
-"""ValkeyReplayStore against a real Valkey: once among processes, and without a server."""
+"""ValkeyReplayStore with a real Valkey: single use across processes, and outages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def store(server: ValkeyServer, raw: redis.Redis) -> Iterator[ValkeyReplayStore]
 
 
 def test_once_each(store: ValkeyReplayStore) -> None:
-    """Of issuer and jti together; no two pairs are the same record."""
+    """Each pair of issuer and jti can be claimed once, and no two pairs share a record."""
     until = time.time() + 100
     for issuer, jti in (("a", "1"), ("b", "1"), ("a", "11"), ("a1", "1"), ("", "a1"), ("a", "")):
         assert store.claim(issuer, jti, until) is True
@@ -61,7 +61,7 @@ def test_once_each(store: ValkeyReplayStore) -> None:
 
 
 def test_what_is_kept(store: ValkeyReplayStore, raw: redis.Redis) -> None:
-    """A digest, until the token is refused anyway by whatever clock."""
+    """A record has only a digest, and ends ``CLOCK_TOLERANCE`` seconds after its token."""
     store.claim("https://acme.okta.com", "secret-jti", time.time() + 100)
     [name] = cast(list[bytes], raw.keys())
     assert name.startswith(b"hookkey:used:")
@@ -74,7 +74,7 @@ def test_what_is_kept(store: ValkeyReplayStore, raw: redis.Redis) -> None:
 def test_among_processes(
     server: ValkeyServer, raw: redis.Redis, signer: HookSigner, keys: StaticKeys
 ) -> None:
-    """Eight processes post one assertion two hundred times: one token is issued."""
+    """When eight processes post one assertion two hundred times, one token is issued."""
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
     form["client_assertion"] = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     body = urlencode(form).encode()
@@ -105,19 +105,19 @@ def _post(jwk: dict[str, str], url: str, body: bytes, together: Any, results: An
 
 
 def test_without_a_server(caplog: pytest.LogCaptureFixture) -> None:
-    """Refused as an outage; or accepted, with an event and a line in the log, if that is wanted."""
+    """Without a server, claims raise; with "accept" they succeed with an event and a warning."""
     url = f"redis://:s3cret@127.0.0.1:{free_port()}/0"
     store = ValkeyReplayStore(url)
-    with pytest.raises(KeyUnavailableError, match="replay store cannot be asked") as refused:
+    with pytest.raises(KeyUnavailableError, match="replay store is unreachable") as refused:
         store.claim("a", "1", time.time() + 10)
     assert refused.value.__context__ is None
-    told: list[Event] = []
-    lenient = ValkeyReplayStore(url, when_unreachable="accept", on_event=told.append)
+    events: list[Event] = []
+    lenient = ValkeyReplayStore(url, when_unreachable="accept", on_event=events.append)
     assert lenient.claim("a", "1", time.time() + 10) is True
-    assert [(event.name, event.outcome) for event in told] == [
+    assert [(event.name, event.outcome) for event in events] == [
         (EventName.REPLAY_UNCHECKED, "ConnectionError")
     ]
-    assert "accepted unchecked for replay" in caplog.text
+    assert "accepted without a replay check" in caplog.text
     assert "s3cret" not in caplog.text + repr(store) + str(refused.value)
     for leak in (pickle.dumps, copy.copy):
         with pytest.raises(ConfigurationError):
@@ -125,7 +125,7 @@ def test_without_a_server(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_server_that_hangs(server: ValkeyServer, raw: redis.Redis) -> None:
-    """The time-out is kept, and it is an outage."""
+    """A server that hangs times out after ``timeout`` seconds and counts as unreachable."""
     store = ValkeyReplayStore(server.connection_url, timeout=0.05)
     assert store.claim("a", "0", time.time() + 10)
     raw.client_pause(400)
@@ -151,6 +151,6 @@ def test_a_server_that_hangs(server: ValkeyServer, raw: redis.Redis) -> None:
     ids=str,
 )
 def test_arguments(arguments: dict[str, Any], problem: str) -> None:
-    """Are named."""
+    """An invalid argument is refused, and the message names it."""
     with pytest.raises(ConfigurationError, match=problem):
         ValkeyReplayStore(**{"url": "redis://localhost", **arguments})

@@ -1,4 +1,4 @@
-"""HookVerifier: the seven steps in their order, its configuration, its result."""
+"""HookVerifier: the order of its seven steps, its configuration and its result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _assertion(signer: HookSigner) -> str:
 
 
 class CountingKeys:
-    """A key source that counts how often it is asked."""
+    """A key source that records the kids that are looked up."""
 
     def __init__(self, answer: Callable[[str], PublicKey]) -> None:
         self.answer = answer
@@ -58,12 +58,12 @@ class CountingKeys:
         return self.get(kid)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 @pytest.fixture(params=["verify", "averify"])
 def run(request: pytest.FixtureRequest) -> Callable[[HookVerifier, Any], VerifiedHook]:
-    """Both ways in: what holds for one holds for the other."""
+    """Run a verification with ``verify`` and with ``averify``."""
     if request.param == "verify":
         return lambda verifier, token: verifier.verify(token)
     return lambda verifier, token: asyncio.run(verifier.averify(token))
@@ -73,7 +73,7 @@ Run = Callable[[HookVerifier, Any], VerifiedHook]
 
 
 def test_result(signer: HookSigner, verifier: HookVerifier, run: Run) -> None:
-    """The verified token, typed; str and bytes alike."""
+    """A VerifiedHook has the typed claims of the token, whether it is str or bytes."""
     token = _assertion(signer)
     hook = run(verifier, token)
     assert hook == run(verifier, token.encode())
@@ -88,7 +88,7 @@ def test_result(signer: HookSigner, verifier: HookVerifier, run: Run) -> None:
 
 
 def test_result_of_an_access_token(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
-    """cid, scp and a list of audiences, as Okta's authorization servers write them."""
+    """cid, scp and a list of audiences are read in the form that Okta sends them."""
     verifier = HookVerifier(
         keys, issuer="https://acme", audience="api://hooks", client_id="0oa", scopes=["hooks"]
     )
@@ -107,7 +107,7 @@ def test_result_of_an_access_token(signer: HookSigner, keys: StaticKeys, run: Ru
 
 
 def test_result_is_read_only_and_discreet(signer: HookSigner, verifier: HookVerifier) -> None:
-    """Handlers cannot change it, and its repr shows no claim."""
+    """Handlers cannot change a VerifiedHook, and its repr shows no claim."""
     hook = verifier.verify(_assertion(signer))
     with pytest.raises(TypeError):
         hook.claims["sub"] = "x"  # type: ignore[index]
@@ -122,7 +122,7 @@ def test_result_is_read_only_and_discreet(signer: HookSigner, verifier: HookVeri
 def test_results_are_equal_when_all_in_them_is(
     signer: HookSigner, verifier: HookVerifier, keys: StaticKeys
 ) -> None:
-    """Two readings of one token; not another token, and nothing else. Claims cannot be hashed."""
+    """Only results of the same token are equal, and no result can be hashed."""
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     hook = verifier.verify(token)
     assert hook == verifier.verify(token)
@@ -134,7 +134,7 @@ def test_results_are_equal_when_all_in_them_is(
 
 
 def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, run: Run) -> None:
-    """Steps 1 and 2 cost no key look-up."""
+    """A token that fails step 1 or 2 causes no key look-up."""
     source = CountingKeys(lambda kid: pytest.fail("asked"))
     verifier = HookVerifier(source, issuer=None, audience=None)
     good = _assertion(signer)
@@ -158,7 +158,7 @@ def test_nothing_is_asked_for_a_token_that_cannot_be_good(signer: HookSigner, ru
 def test_the_payload_is_read_after_its_signature_was_verified(
     signer: HookSigner, verifier: HookVerifier, run: Run, payload: bytes
 ) -> None:
-    """A forger cannot have a payload parsed; what a key holder signed must be strict JSON."""
+    """A payload must be strict JSON, but it is not parsed if the signature is wrong."""
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
     token = signer.sign_bytes(header, payload)
     with pytest.raises(MalformedTokenError, match="the payload"):
@@ -168,7 +168,7 @@ def test_the_payload_is_read_after_its_signature_was_verified(
 
 
 def test_a_source_that_returns_no_key(signer: HookSigner, run: Run) -> None:
-    """A key source of one's own that returns anything else could not be asked: 503."""
+    """A custom key source that does not return a PublicKey counts as unavailable."""
     verifier = HookVerifier(CountingKeys(lambda kid: cast(Any, None)), issuer=None, audience=None)
     with pytest.raises(KeyUnavailableError, match="did not return a PublicKey"):
         run(verifier, _assertion(signer))
@@ -177,14 +177,14 @@ def test_a_source_that_returns_no_key(signer: HookSigner, run: Run) -> None:
 def test_signature_comes_before_claims(
     signer: HookSigner, stranger: HookSigner, verifier: HookVerifier, run: Run
 ) -> None:
-    """A forger learns nothing about claims: every claim is wrong, and the signature is named."""
+    """If signature and claims are wrong, only the signature is reported."""
     token = stranger.sign({"iss": 5, "exp": "x"})
     with pytest.raises(SignatureError):
         run(verifier, token)
 
 
 def test_replay_comes_last(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
-    """A bad token with a good token's jti does not use it up."""
+    """A refused token does not use up its jti, which a valid token may share."""
     store = MemoryReplayStore()
     verifier = HookVerifier.for_client_assertion(
         keys, client_id=CLIENT_ID, token_url=TOKEN_URL, replay=store
@@ -205,7 +205,7 @@ def test_replay_comes_last(signer: HookSigner, keys: StaticKeys, run: Run) -> No
 
 
 def test_replay_without_a_jti(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
-    """Whether Okta's assertions have one is not documented: the token itself is single use then."""
+    """A token without a jti is single use, too, unless ``required_claims`` refuses it."""
     store = MemoryReplayStore(single_process=True)
     verifier = HookVerifier(keys, issuer=None, audience=None, replay=store)
     token = signer.sign({"exp": int(time.time()) + 60})
@@ -222,7 +222,7 @@ def test_replay_without_a_jti(signer: HookSigner, keys: StaticKeys, run: Run) ->
 def test_the_jti_is_kept_until_the_token_is_refused_anyway(
     signer: HookSigner, keys: StaticKeys
 ) -> None:
-    """The record outlives exp by the leeway: forgotten sooner, the token would pass again."""
+    """A replay is detected until exp plus leeway, after which the token has expired."""
     now = 1_800_000_000.0
     store = MemoryReplayStore(clock=lambda: now)
     verifier = HookVerifier(
@@ -242,20 +242,20 @@ def test_the_jti_is_kept_until_the_token_is_refused_anyway(
 
 
 def test_unknown_kid(signer: HookSigner, verifier: HookVerifier, run: Run) -> None:
-    """The source's verdict is passed on."""
+    """An unknown kid raises the UnknownKeyError of the key source."""
     with pytest.raises(UnknownKeyError):
         run(verifier, signer.sign({}, headers={"kid": "other"}))
 
 
 def test_kid_absent(signer: HookSigner, keys: StaticKeys, verifier: HookVerifier, run: Run) -> None:
-    """Refused, unless a key is pinned with default_kid."""
+    """A token without a kid is refused unless ``default_kid`` is set."""
     claims = {"iss": "x", "aud": "y", "exp": int(time.time()) + 60}
     token = signer.sign(claims, headers={"kid": None})
     with pytest.raises(MalformedTokenError, match="default_kid"):
         run(verifier, token)
     pinned = HookVerifier(keys, issuer="x", audience="y", default_kid=signer.kid)
     assert run(pinned, token).kid == signer.kid
-    with pytest.raises(UnknownKeyError):  # a kid that is there is not overruled
+    with pytest.raises(UnknownKeyError):  # default_kid does not override a kid
         run(pinned, signer.sign(claims, headers={"kid": "other"}))
 
 
@@ -275,7 +275,7 @@ def test_one_key_one_algorithm(signer: HookSigner, run: Run) -> None:
 
 
 def test_eddsa(run: Run) -> None:
-    """Ed25519 for access tokens of one's own."""
+    """EdDSA tokens are accepted if ``algorithms`` contains EdDSA."""
     private = ed25519.Ed25519PrivateKey.generate()
     jwk = jwt.algorithms.OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
     keys = StaticKeys.from_jwk({**jwk, "kid": "o"})
@@ -290,7 +290,7 @@ def test_eddsa(run: Run) -> None:
 def test_a_broken_key_source_is_an_outage(
     signer: HookSigner, run: Run, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody's own key source raised: 503, never an exception that is not ours, never 401."""
+    """Any unexpected exception of a key source raises KeyUnavailableError, without its text."""
 
     def fail(kid: str) -> PublicKey:
         raise error
@@ -303,7 +303,7 @@ def test_a_broken_key_source_is_an_outage(
 
 
 def test_a_broken_replay_store_is_an_outage(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
-    """The store cannot say, so the token is not accepted."""
+    """If the replay store raises, the token is refused with KeyUnavailableError."""
 
     class Broken:
         def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
@@ -341,7 +341,7 @@ def test_leeway_edge_under_freezegun(signer: HookSigner, verifier: HookVerifier)
 
 
 def test_headers(signer: HookSigner, verifier: HookVerifier) -> None:
-    """The one bearer token of a request, sync and async."""
+    """The bearer token of a request is verified; a request without one raises."""
     headers = {"Authorization": f"Bearer {_assertion(signer)}"}
     assert verifier.verify_headers(headers).issuer == CLIENT_ID
     assert asyncio.run(verifier.averify_headers(headers)).issuer == CLIENT_ID
@@ -387,7 +387,7 @@ WRONG: list[tuple[str, Any]] = [
     ("argument", "value"), WRONG, ids=lambda value: repr(value).partition(" at 0x")[0][:30]
 )
 def test_wrong_configuration(keys: StaticKeys, argument: str, value: Any) -> None:
-    """Fails at construction, not at the first token, and names the argument."""
+    """An invalid argument is refused at construction, and the message names it."""
     arguments = {"keys": keys, "issuer": "i", "audience": "a", argument: value}
     with pytest.raises(ConfigurationError, match=argument):
         HookVerifier(**arguments)
@@ -396,7 +396,7 @@ def test_wrong_configuration(keys: StaticKeys, argument: str, value: Any) -> Non
 @pytest.mark.parametrize("argument", ["client_id", "token_url"])
 @pytest.mark.parametrize("value", ["", " ", None, 5, ["x"]], ids=repr)
 def test_wrong_recipe(keys: StaticKeys, argument: str, value: Any) -> None:
-    """The recipe names its own arguments, not the general form's."""
+    """Errors of ``for_client_assertion`` name its own arguments, not those of HookVerifier."""
     arguments = {"client_id": "c", "token_url": "t", argument: value}
     with pytest.raises(ConfigurationError, match=argument):
         HookVerifier.for_client_assertion(keys, **arguments)
@@ -404,7 +404,7 @@ def test_wrong_recipe(keys: StaticKeys, argument: str, value: Any) -> None:
 
 @pytest.mark.parametrize("missing", ["issuer", "audience"])
 def test_safety_choices_have_no_default(keys: StaticKeys, missing: str) -> None:
-    """Who forgets the audience is told by Python; None must be written out."""
+    """``issuer`` and ``audience`` have no default: to skip a check, None must be passed."""
     arguments: dict[str, Any] = {"issuer": None, "audience": None}
     HookVerifier(keys, **arguments)
     del arguments[missing]
@@ -413,7 +413,7 @@ def test_safety_choices_have_no_default(keys: StaticKeys, missing: str) -> None:
 
 
 def test_exp_is_required_whatever_else_is(signer: HookSigner, keys: StaticKeys) -> None:
-    """required_claims adds; it cannot take exp away."""
+    """``required_claims`` adds to the required claims; exp stays required."""
     verifier = HookVerifier(keys, issuer=None, audience=None, required_claims=["x"])
     for claims, missing in (({"x": 1}, "exp"), ({"exp": 2e9}, "x")):
         with pytest.raises(MissingClaimError) as caught:
@@ -422,7 +422,7 @@ def test_exp_is_required_whatever_else_is(signer: HookSigner, keys: StaticKeys) 
 
 
 def test_repr_is_readable(verifier: HookVerifier) -> None:
-    """It shows source and policy, which hold no secret."""
+    """The repr shows the key source and the policy, neither of which holds a secret."""
     assert "StaticKeys" in repr(verifier)
     assert CLIENT_ID in repr(verifier)
 
@@ -431,7 +431,7 @@ def test_repr_is_readable(verifier: HookVerifier) -> None:
 def test_a_verdict_of_the_key_source_is_the_verdict(
     signer: HookSigner, keys: StaticKeys, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Whatever a source says in our own errors is passed on as it is."""
+    """If a key source raises one of our errors, the verifier raises the same object."""
 
     def get(kid: str, *, algorithm: str | None = None, deadline: float | None = None) -> PublicKey:
         raise error

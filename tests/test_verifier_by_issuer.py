@@ -1,4 +1,4 @@
-"""VerifierByIssuer: several verifiers as one, none of which can speak for another."""
+"""VerifierByIssuer combines verifiers, each of which accepts only its own issuer's tokens."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_each_issuer_signs_for_itself(
 def test_no_issuer_speaks_for_another(
     both: VerifierByIssuer, signer: HookSigner, stranger: HookSigner, run: Run
 ) -> None:
-    """A token that names A is held to the keys, the audience and the client of A."""
+    """A token with issuer A is verified with the keys, the audience and the client id of A."""
     with pytest.raises(SignatureError):
         run(both, _token(stranger, A))
     with pytest.raises(UnknownKeyError):
@@ -102,13 +102,13 @@ def test_no_issuer_speaks_for_another(
 def test_other_issuers_are_refused(
     both: VerifierByIssuer, signer: HookSigner, run: Run, issuer: Any
 ) -> None:
-    """Only an issuer that is exactly one of the verifiers' selects one."""
+    """A token is refused unless its issuer is exactly the issuer of one of the verifiers."""
     with pytest.raises(IssuerError):
         run(both, _token(signer, issuer))
 
 
 def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner, run: Run) -> None:
-    """A duplicate or nested iss selects a verifier at most, and that reads the payload strictly."""
+    """A duplicate iss is refused, and a nested iss does not count as the token's issuer."""
     header = b'{"alg":"RS256","kid":"%s"}' % signer.kid.encode()
     twice = signer.sign_bytes(header, b'{"iss":"%s","iss":"%s"}' % (B.encode(), A.encode()))
     with pytest.raises(MalformedTokenError, match="two members"):
@@ -119,7 +119,7 @@ def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner
 
 
 class Strict(HookVerifier):
-    """A verifier with a check of its own."""
+    """A verifier with an additional check, which always fails."""
 
     def verify(self, token: str | bytes) -> VerifiedHook:
         raise ClientIdError("cid")
@@ -129,7 +129,7 @@ class Strict(HookVerifier):
 
 
 def test_checks_of_a_subclass_count(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
-    """The selected verifier's own verify is called."""
+    """The ``verify`` of a subclass of HookVerifier is called, even if it is the only verifier."""
     keys = StaticKeys.from_jwk(signer.public_jwk())
     strict = Strict.for_access_token(keys, issuer=A, audience=f"api://{A}", client_id=None)
     for verifiers in ((strict,), (strict, _one(stranger, B))):
@@ -145,7 +145,7 @@ def test_what_is_not_a_token(both: VerifierByIssuer, run: Run, token: Any) -> No
 
 
 def test_limits(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
-    """A token is selected within the largest limits, and verified within its verifier's own."""
+    """The largest limits apply to selecting a verifier, and that verifier's own to verifying."""
     wide = JsonLimits(containers=1_000)
     both = VerifierByIssuer(
         _one(signer, A),
@@ -162,7 +162,7 @@ def test_limits(signer: HookSigner, stranger: HookSigner, run: Run) -> None:
 
 
 def test_headers_and_guards(both: VerifierByIssuer, stranger: HookSigner) -> None:
-    """It takes the place of a HookVerifier."""
+    """VerifierByIssuer verifies headers and works in a Guard, as a HookVerifier does."""
     headers = {"Authorization": f"Bearer {_token(stranger, B)}"}
     assert both.verify_headers(headers).issuer == B
     assert asyncio.run(both.averify_headers(headers)).issuer == B
@@ -195,7 +195,7 @@ def test_wrong_arguments(signer: HookSigner, stranger: HookSigner) -> None:
 
 
 def test_a_token_endpoint_takes_it(signer: HookSigner, stranger: HookSigner) -> None:
-    """Its verifiers are clients as if they were passed one by one."""
+    """A token endpoint accepts the clients of a combined verifier, each with its own key only."""
     url = "https://hooks.example/token"
 
     def client(who: HookSigner, client_id: str) -> HookVerifier:
@@ -231,7 +231,7 @@ def test_a_token_endpoint_takes_it(signer: HookSigner, stranger: HookSigner) -> 
 
 
 class Merged(StaticKeys):
-    """Keys of two issuers that know whose they are, such as those of one server with two names."""
+    """Keys that name both of their issuers, such as those of one server with two names."""
 
     issuers = (A, B)
 
@@ -241,7 +241,7 @@ def _public_key(signer: HookSigner) -> PublicKey:
 
 
 def test_several_issuers_over_one_source(signer: HookSigner, stranger: HookSigner) -> None:
-    """Each could sign for the others, so that is refused unless the source names them all."""
+    """Several issuers are refused for one key source unless the source names them all."""
     keys = [_public_key(signer), _public_key(HookSigner(stranger._key, "a-kid-of-b"))]
     with pytest.raises(ConfigurationError, match="VerifierByIssuer"):
         HookVerifier(StaticKeys(keys), issuer=[A, B], audience=None)
@@ -255,14 +255,14 @@ def test_several_issuers_over_one_source(signer: HookSigner, stranger: HookSigne
 
 @pytest.mark.parametrize("issuers", ["ab", None, 5, (A,), []])
 def test_issuers_that_do_not_name_them(signer: HookSigner, issuers: Any) -> None:
-    """Anything else than a collection of them all is not enough."""
+    """Several issuers are refused if the source's ``issuers`` is not a collection of them all."""
     keys = type("Odd", (StaticKeys,), {"issuers": issuers})([_public_key(signer)])
     with pytest.raises(ConfigurationError, match="share a key source"):
         HookVerifier(keys, issuer=[A, B], audience=None)
 
 
 def test_keys_of_another_issuer() -> None:
-    """A source that knows its issuer verifies no other's tokens."""
+    """A key source that has an issuer is refused for any other issuer."""
     with IssuerKeys(A) as keys:
         assert HookVerifier(keys, issuer=A, audience=None)
         for other in (B, [A, B], [B]):

@@ -1,8 +1,8 @@
-// An inline hook that does not use hookkey_verify. Test it with `hookkey fire`:
+// An inline hook handler that does not use hookkey_verify. Test it with `hookkey fire`:
 //   npm install
 //   ISSUER=https://acme.okta.com/oauth2/aus1 AUDIENCE=api://hooks CLIENT_ID=0oa1 npm start
 //   hookkey fire http://localhost:3000/hook ...
-// JWKS is the file or URL of the issuer's keys. Default: ISSUER/v1/keys.
+// JWKS is the file or URL of the issuer's keys; the default is ISSUER/v1/keys.
 import { readFileSync } from "node:fs";
 
 import express from "express";

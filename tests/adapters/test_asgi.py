@@ -1,4 +1,4 @@
-"""The ASGI middleware: what the matrix of all adapters does not ask."""
+"""The ASGI middleware, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ..faults import FaultServer, Peer, json_answer
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
-    """Says what type of connection it got, and whether there is a hook."""
+    """Respond with the type of the connection and the names in its state."""
     state = scope.get("state", {})
     body = f"{scope['type']} {sorted(state)}".encode()
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -63,7 +63,7 @@ def token(signer: HookSigner) -> str:
 
 
 def test_public_paths(verifier: HookVerifier, token: str) -> None:
-    """Everything wants a token but what is listed, which has no hook even with one."""
+    """Every path requires a token except public ones, which get no hook even with a token."""
     app = HookMiddleware(_app, verifier, public=["/healthz"])
     assert asyncio.run(_call(app, token)) == (200, b"http ['hook']")
     assert asyncio.run(_call(app))[0] == 401
@@ -79,7 +79,7 @@ def test_public_paths(verifier: HookVerifier, token: str) -> None:
     ("path", "root", "target", "status"),
     [
         ("/api/healthz", "/api", b"/api/healthz", 200),
-        ("/healthz", "/api", b"/api/healthz", 200),  # a server that leaves the mount point out
+        ("/healthz", "/api", b"/api/healthz", 200),  # the server omits the mount point
         ("/api/healthz", "/api/", b"/api/healthz", 200),
         ("/healthz", "/api", b"/healthz", 401),
         ("/api/healthz", "", b"/api/healthz", 200),
@@ -90,14 +90,14 @@ def test_public_paths(verifier: HookVerifier, token: str) -> None:
 def test_public_paths_have_the_mount_point(
     verifier: HookVerifier, path: str, root: str, target: bytes, status: int
 ) -> None:
-    """An entry counts from the root of the server, however the path is handed over."""
+    """A public path starts at the server root, whether or not ``path`` has the mount point."""
     app = HookMiddleware(_app, verifier, public=["/api/healthz"])
     scope: dict[str, Any] = {"path": path, "root_path": root, "raw_path": target}
     assert asyncio.run(_call(app, **scope))[0] == status
 
 
 def test_mounted_applications(verifier: HookVerifier) -> None:
-    """Below a mount of Starlette the whole path is compared, too."""
+    """The middleware compares the full path below a Starlette mount, too."""
     app = HookMiddleware(_app, verifier, public=["/api/healthz"])
     outer = Starlette(routes=[Mount("/api", app=app)])
     assert asyncio.run(_call(outer, path="/api/hooks/a"))[0] == 401
@@ -105,7 +105,7 @@ def test_mounted_applications(verifier: HookVerifier) -> None:
 
 
 def test_at_a_route(verifier: HookVerifier, token: str) -> None:
-    """Starlette takes the middleware at a route or a mount, and leaves the others open."""
+    """The middleware on a Starlette route or mount protects that one and leaves others open."""
 
     async def view(request: Request) -> PlainTextResponse:
         return PlainTextResponse(str("hook" in request.state._state))
@@ -125,7 +125,7 @@ def test_at_a_route(verifier: HookVerifier, token: str) -> None:
 
 
 def test_state_is_kept_and_not_shared(verifier: HookVerifier, token: str) -> None:
-    """What the lifespan has put there is there too; the server's own dict stays as it is."""
+    """The handler sees the lifespan state and the hook; the server's dict is not changed."""
     state = {"pool": 1}
     app = HookMiddleware(_app, verifier)
     assert asyncio.run(_call(app, token, state=state)) == (200, b"http ['hook', 'pool']")
@@ -133,7 +133,7 @@ def test_state_is_kept_and_not_shared(verifier: HookVerifier, token: str) -> Non
 
 
 def test_the_lifespan_passes(verifier: HookVerifier) -> None:
-    """Untouched, without path and headers as it is."""
+    """The middleware passes the lifespan scope on unchanged, though it has no path or headers."""
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -146,13 +146,13 @@ def test_the_lifespan_passes(verifier: HookVerifier) -> None:
 
 
 def test_other_connections_are_refused(verifier: HookVerifier) -> None:
-    """What is not HTTP has no request that could be verified."""
+    """A connection that is neither HTTP, WebSocket nor lifespan raises ConfigurationError."""
     with pytest.raises(ConfigurationError, match="type smtp"):
         asyncio.run(_call(HookMiddleware(_app, verifier), type="smtp"))
 
 
 def test_wrong_arguments(verifier: HookVerifier) -> None:
-    """Named at construction; a list of protected paths does not exist."""
+    """Wrong arguments raise at construction, and a list of protected paths is not supported."""
     with pytest.raises(ConfigurationError, match="public"):
         HookMiddleware(_app, verifier, public=["/hooks/*"])
     with pytest.raises(ConfigurationError, match="verifier"):
@@ -161,11 +161,11 @@ def test_wrong_arguments(verifier: HookVerifier) -> None:
         HookMiddleware(_app, verifier, paths=["/hooks"])  # type: ignore[call-arg]
 
 
-# --- a cold fetch never blocks the loop
+# --- a cold fetch does not block the event loop
 
 
 async def _with_heartbeat(work: Any) -> tuple[Any, float]:
-    """The result, and the longest pause of a task that ticks beside it."""
+    """Return the result, and the longest pause of a concurrent task that ticks."""
     longest, last, done = 0.0, time.monotonic(), False
 
     async def tick() -> None:
@@ -218,7 +218,7 @@ def _django(verifier: HookVerifier) -> Any:
 
 @pytest.mark.parametrize("build", [_middleware, _dependency, _django])
 def test_a_cold_fetch_does_not_block(signer: HookSigner, build: Callable[[Any], Any]) -> None:
-    """While the key takes 0.6 seconds to come, everything else goes on."""
+    """The event loop stays responsive while a key fetch takes 0.6 seconds."""
 
     def slow(peer: Peer) -> None:
         peer.wait(0.6)
@@ -238,7 +238,7 @@ def test_a_cold_fetch_does_not_block(signer: HookSigner, build: Callable[[Any], 
 
 
 def test_the_heartbeat_sees_what_blocks(signer: HookSigner, verifier: HookVerifier) -> None:
-    """The same measurement of something that blocks."""
+    """The measurement detects a call that blocks the event loop."""
 
     async def block() -> None:
         time.sleep(0.5)
@@ -258,7 +258,7 @@ def test_the_heartbeat_sees_what_blocks(signer: HookSigner, verifier: HookVerifi
     ],
 )
 def test_websockets(verifier: HookVerifier, token: str, path: str, sent: list[str]) -> None:
-    """They are refused before they are accepted, even with a token, unless their path is public."""
+    """A WebSocket is closed before it is accepted, even with a token, unless its path is public."""
     app = fastapi.FastAPI()
 
     @app.websocket("/{where}/ws")
@@ -284,7 +284,7 @@ def test_websockets(verifier: HookVerifier, token: str, path: str, sent: list[st
 
 
 def test_the_guard_is_the_only_judge(verifier: HookVerifier) -> None:
-    """The adapter has no verdict of its own."""
+    """The middleware returns the refusal of the guard unchanged."""
     app = HookMiddleware(_app, verifier)
     expected = Guard(verifier).check([])
     assert asyncio.run(_call(app))[1] == expected.body  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The Lambda adapter: what the matrix of all adapters does not ask."""
+"""The Lambda adapter, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Failing:
 
 
 def test_the_event_is_not_changed(verifier: HookVerifier, token: str) -> None:
-    """The handler gets a copy with the hook; a hook in the event is no proof."""
+    """The handler gets a copy of the event with the hook; a hook in the event is ignored."""
     seen: list[Any] = []
 
     @protect(verifier)
@@ -72,10 +72,10 @@ def test_the_event_is_not_changed(verifier: HookVerifier, token: str) -> None:
     ids=str,
 )
 def test_events_without_credentials(verifier: HookVerifier, event: Any) -> None:
-    """Also those that come from no gateway are refused, and in the form of a gateway."""
+    """Events without credentials, even those not from a gateway, get a gateway response."""
 
     def handler(event: dict[str, Any], context: Any) -> Any:
-        raise AssertionError("it ran")
+        raise AssertionError("the handler ran")
 
     answer = protect(verifier)(handler)(event, None)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (401, False)
@@ -84,7 +84,7 @@ def test_events_without_credentials(verifier: HookVerifier, event: Any) -> None:
 
 @pytest.mark.parametrize("other", ["", "Bearer", "Bearer x"])
 def test_two_values_of_one_header(verifier: HookVerifier, token: str, other: str) -> None:
-    """An empty value counts, too: whoever sends two does not choose which one is read."""
+    """Two Authorization values are refused even if one is empty; a None value is ignored."""
     for values in ([other, f"Bearer {token}"], [f"Bearer {token}", other]):
         event = {"multiValueHeaders": {"Authorization": values}}
         answer = protect(verifier)(lambda event, context: 1 / 0)(event, None)
@@ -99,13 +99,13 @@ def test_two_values_of_one_header(verifier: HookVerifier, token: str, other: str
     ids=str,
 )
 def test_events_of_odd_types(verifier: HookVerifier, event: Any) -> None:
-    """Are refused too."""
+    """A header value of the wrong type gets status 401 or 500, and the handler does not run."""
     answer = protect(verifier)(lambda event, context: 1 / 0)(event, None)
     assert answer["statusCode"] in (401, 500)
 
 
 def test_the_challenge_of_an_event_hook(verifier: HookVerifier) -> None:
-    """By the method of either kind of event."""
+    """The adapter answers a challenge in a GET event of a REST API or an HTTP API."""
     handler = protect(verifier, event_hook=True)(lambda event, context: 1 / 0)
     headers = {"x-okta-verification-challenge": "v"}
     for more in ({"httpMethod": "GET"}, {"requestContext": {"http": {"method": "GET"}}}):
@@ -139,7 +139,7 @@ def _events(token: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", ["TOKEN", "REQUEST", "HTTP API"])
 def test_a_policy(verifier: HookVerifier, signer: HookSigner, token: str, kind: str) -> None:
-    """Allows the good, denies the bad, for exactly what is called."""
+    """The policy allows a good token and denies a bad one, for exactly the called method."""
     authorizer = authorize(verifier)
     allowed = authorizer(_events(token)[kind], None)
     denied = authorizer(_events("a.b.c")[kind], None)
@@ -155,7 +155,7 @@ def test_a_policy(verifier: HookVerifier, signer: HookSigner, token: str, kind: 
 
 
 def test_a_policy_for_the_stage(verifier: HookVerifier, token: str) -> None:
-    """For gateways that keep it: every method of this API and stage, and no other; denials not."""
+    """With covers="stage", an allowing policy covers the API stage; a denial does not."""
     authorizer = authorize(verifier, covers="stage")
     stage = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3/prod/*"
     [allowed] = authorizer(_events(token)["TOKEN"], None)["policyDocument"]["Statement"]
@@ -164,7 +164,7 @@ def test_a_policy_for_the_stage(verifier: HookVerifier, token: str) -> None:
 
 
 def test_a_simple_response(keys: StaticKeys, signer: HookSigner) -> None:
-    """For HTTP APIs; the context has strings only."""
+    """The simple response for HTTP APIs has a context of strings only."""
     verifier = HookVerifier(keys, issuer=None, audience=None)
     claims = {"cid": "c", "sub": "s", "scp": ["a", "b"], "exp": int(time.time()) + 60}
     authorizer = authorize(verifier, response="simple")
@@ -178,7 +178,7 @@ def test_a_simple_response(keys: StaticKeys, signer: HookSigner) -> None:
 @pytest.mark.parametrize("response", ["iam", "simple"])
 @pytest.mark.parametrize("error", [KeyUnavailableError("x"), KeySourceConfigurationError("x")])
 def test_what_is_not_the_senders_fault(response: Any, error: Exception, token: str) -> None:
-    """Raises, so that the gateway answers 500 and keeps no denial."""
+    """The authorizer raises on a key source error, so that the gateway caches no denial."""
     authorizer = authorize(Failing(error), response=response)
     with pytest.raises(type(error)) as caught:
         authorizer(_events(token)["REQUEST"], None)
@@ -187,7 +187,7 @@ def test_what_is_not_the_senders_fault(response: Any, error: Exception, token: s
 
 
 def test_an_event_of_something_else(verifier: HookVerifier, token: str) -> None:
-    """A policy needs the ARN."""
+    """The authorizer raises for an event without the ARN that a policy needs."""
     with pytest.raises(ConfigurationError, match="methodArn"):
         authorize(verifier)({"headers": {"Authorization": f"Bearer {token}"}}, None)
     with pytest.raises(ConfigurationError, match="methodArn"):
@@ -199,7 +199,7 @@ def test_an_event_of_something_else(verifier: HookVerifier, token: str) -> None:
     [({"response": "xml"}, "response"), ({"covers": "*"}, "covers")],
 )
 def test_wrong_arguments(verifier: HookVerifier, options: Any, named: str) -> None:
-    """Named at construction."""
+    """A wrong argument raises at construction, and the error names it."""
     with pytest.raises(ConfigurationError, match=named):
         authorize(verifier, **options)
     with pytest.raises(ConfigurationError, match="verifier"):

@@ -1,4 +1,4 @@
-"""configured_verifier: of a framework's configuration, and of the environment."""
+"""``configured_verifier``: settings from a framework's configuration and the environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_access_tokens(signer: HookSigner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With an issuer; the values come before the environment."""
+    """An issuer selects access tokens, and given values override the environment."""
     monkeypatch.setenv("HOOKKEY_AUDIENCE", "api://hooks")
     monkeypatch.setenv("HOOKKEY_CLIENT_ID", "another")
     with FaultServer(json_answer(200, {"keys": [signer.public_jwk()]})) as server:
@@ -37,7 +37,7 @@ def test_access_tokens(signer: HookSigner, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_scopes_may_be_a_list(signer: HookSigner) -> None:
-    """As frameworks write their configuration, or words."""
+    """Scopes may be a list or a string of words."""
     for scopes in (["a", "b"], "a b"):
         values = {
             "HOOKKEY_ISSUER": "https://acme.okta.com/oauth2/aus1",
@@ -50,7 +50,7 @@ def test_scopes_may_be_a_list(signer: HookSigner) -> None:
 
 
 def test_client_assertions(okta: OktaEmulator) -> None:
-    """Without one: the org's hook keys."""
+    """Without an issuer, the verifier accepts client assertions signed with the org's hook keys."""
     signer = okta.signer(okta.create_key("k")["keyId"])
     verifier = configured_verifier(
         {
@@ -82,6 +82,6 @@ def test_client_assertions(okta: OktaEmulator) -> None:
     ],
 )
 def test_what_is_missing_is_named(values: dict[str, Any], named: str) -> None:
-    """By its variable, which is its name in every configuration."""
+    """The error names a missing or wrong setting by its variable."""
     with pytest.raises(ConfigurationError, match=named):
         configured_verifier(values)

@@ -1,4 +1,4 @@
-"""The Django adapter: what the matrix of all adapters does not ask."""
+"""The Django adapter, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from ..conftest import CLIENT_ID, TOKEN_URL
 from ..test_readme import GUIDES_PYTHON
 
 SECRET = HeaderSecret("s3cret")
-"""By its dotted path the verifier of some settings below."""
+"""A verifier that some settings below name by its dotted path."""
 
 HERE = __name__
 
 
 def tea(refusal: HttpRefusal) -> HttpAnswer:
-    """Answer in another way."""
+    """Replace the refusal by a response with status 418."""
     return HttpAnswer(418, (("X-Reason", refusal.error.reason),), b"tea")
 
 
@@ -68,7 +68,7 @@ def _open(request: HttpRequest) -> HttpResponse:
 
 
 class Site:
-    """Views at paths, for a while."""
+    """A temporary URL configuration."""
 
     def __init__(self, **options: Any) -> None:
         self.urlconf = ModuleType("site_for_a_test")
@@ -95,7 +95,7 @@ def site() -> Iterator[Site]:
 
 
 def test_the_view_keeps_what_it_is(verifier: HookVerifier) -> None:
-    """Its name, its documentation, whether it is async; and it is exempt from CSRF protection."""
+    """A protected view keeps its name, stays sync or async, and is exempt from CSRF checks."""
     sync, asynchronous = protect(verifier)(_ok), protect(verifier)(_async_ok)
     assert (sync.__name__, bool(sync.csrf_exempt)) == ("_ok", True)  # type: ignore[attr-defined]
     assert asyncio.iscoroutinefunction(asynchronous)
@@ -103,7 +103,7 @@ def test_the_view_keeps_what_it_is(verifier: HookVerifier) -> None:
 
 
 def test_no_csrf_token(site: Site, verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """Okta has none; views beside it keep their protection."""
+    """A protected view needs no CSRF token, and other views keep their CSRF protection."""
     client = site.at(hook=protect(verifier)(_ok), form=_open)
     assert client.post("/hook", headers=bearer).content == CLIENT_ID.encode()
     assert client.post("/hook").status_code == 401
@@ -111,7 +111,7 @@ def test_no_csrf_token(site: Site, verifier: HookVerifier, bearer: dict[str, str
 
 
 def test_class_based_views(site: Site, verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """The mixin, or Django's own method_decorator."""
+    """The mixin and Django's method_decorator each protect a class-based view."""
 
     class Mixed(HookRequiredMixin, View):
         hook_verifier = verifier
@@ -128,7 +128,7 @@ def test_class_based_views(site: Site, verifier: HookVerifier, bearer: dict[str,
 
 
 def test_the_setting(bearer: dict[str, str]) -> None:
-    """A verifier by its dotted path, and how to answer refusals."""
+    """HOOKKEY_VERIFY sets the verifier by dotted path, ON_REFUSAL and EVENT_HOOK."""
     setting = {"VERIFIER": f"{HERE}.SECRET", "ON_REFUSAL": f"{HERE}.tea", "EVENT_HOOK": True}
     with Site(HOOKKEY_VERIFY=setting) as site:
 
@@ -145,7 +145,7 @@ def test_the_setting(bearer: dict[str, str]) -> None:
 
 
 def test_a_changed_setting_counts() -> None:
-    """As tests change it."""
+    """A setting that a test overrides takes effect at once."""
     with Site(HOOKKEY_VERIFY={"VERIFIER": HeaderSecret("one")}) as site:
         client = site.at(hook=protect(_ok))
         assert client.post("/hook", headers={"Authorization": "one"}).status_code == 200
@@ -157,7 +157,7 @@ MIDDLEWARE = {"MIDDLEWARE": [f"{HookMiddleware.__module__}.HookMiddleware"]}
 
 
 def _urls(view: Any = _ok) -> list[Any]:
-    """Views with and without names, in namespaces within namespaces."""
+    """Return views with and without names, and in nested namespaces."""
     inner: Any = ([path("deep", _open, name="deep")], "inner")
     outer: Any = ([path("status", _open, name="status"), path("inner/", include(inner))], "outer")
     return [
@@ -188,7 +188,7 @@ def _urls(view: Any = _ok) -> list[Any]:
 def test_middleware_protects_every_view_but_the_public_ones(
     public: Any, open_paths: list[str], is_async: bool
 ) -> None:
-    """Views and namespaces are named as Django's routing names them; nobody else is let in."""
+    """The middleware leaves open exactly the views and namespaces in HOOKKEY_PUBLIC."""
     paths = ["/hook", "/hook/7", "/healthz", "/nameless", "/included"]
     paths += ["/outer/status", "/outer/inner/deep"]
     options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": public, **MIDDLEWARE}
@@ -221,7 +221,7 @@ def test_middleware_protects_every_view_but_the_public_ones(
     ids=str,
 )
 def test_public_names_that_cannot_be_resolved(public: Any, problem: str) -> None:
-    """``manage.py check`` fails, and no view runs."""
+    """A wrong entry in HOOKKEY_PUBLIC fails ``manage.py check``, and requests raise."""
     options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": public, **MIDDLEWARE}
     with Site(**options) as site:
         nothing: list[Any] = []
@@ -240,7 +240,7 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
     "order", [[CSRF, *MIDDLEWARE["MIDDLEWARE"]], [*MIDDLEWARE["MIDDLEWARE"], CSRF]], ids=str
 )
 def test_before_or_after_the_protection_from_csrf(order: list[str]) -> None:
-    """Hooks are verified either way, and public views keep their protection."""
+    """The middleware verifies in either order, and public views keep their CSRF protection."""
     options = {"HOOKKEY_VERIFY": {"VERIFIER": SECRET}, "HOOKKEY_PUBLIC": ["open"]}
     with Site(MIDDLEWARE=order, **options) as site:
         client = site.at(hook=_ok)
@@ -253,7 +253,7 @@ def test_before_or_after_the_protection_from_csrf(order: list[str]) -> None:
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["wsgi", "asgi"])
 def test_the_view_that_is_called_decides(is_async: bool) -> None:
-    """A middleware behind ours may route anew: ``process_view`` sees where to."""
+    """HOOKKEY_PUBLIC applies to the view that runs, even if a later middleware changes the URLs."""
     other = ModuleType("other_urls")
     other.urlpatterns = [path("open", _ok)]  # type: ignore[attr-defined]
     middleware = [*MIDDLEWARE["MIDDLEWARE"], f"{HERE}.reroute"]
@@ -267,7 +267,7 @@ def test_the_view_that_is_called_decides(is_async: bool) -> None:
 
 
 def reroute(get_response: Any) -> Any:
-    """A middleware that chooses other URLs."""
+    """Create a middleware that changes the URL configuration of the request."""
 
     def middleware(request: HttpRequest) -> Any:
         request.urlconf = django_settings.OTHER_URLS
@@ -277,22 +277,22 @@ def reroute(get_response: Any) -> Any:
 
 
 def test_one_verification_for_one_request(signer: HookSigner, keys: StaticKeys) -> None:
-    """A token that is good once passes the middleware, which looks at it once."""
-    judge = HookVerifier.for_client_assertion(
+    """The middleware verifies each request once, so a single-use token passes exactly once."""
+    verifier = HookVerifier.for_client_assertion(
         keys,
         client_id=CLIENT_ID,
         token_url=TOKEN_URL,
         replay=MemoryReplayStore(single_process=True),
     )
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
-    with Site(HOOKKEY_VERIFY={"VERIFIER": judge}, **MIDDLEWARE) as site:
+    with Site(HOOKKEY_VERIFY={"VERIFIER": verifier}, **MIDDLEWARE) as site:
         client = site.at(hook=_ok)
         headers = {"Authorization": f"Bearer {token}"}
         assert [client.post("/hook", headers=headers).status_code for _ in range(2)] == [200, 401]
 
 
 def test_middleware_needs_its_setting() -> None:
-    """And says so when Django starts."""
+    """Without a verifier, the middleware raises and names the missing setting."""
     with Site(HOOKKEY_VERIFY={}, **MIDDLEWARE) as site:
         client = site.at(hook=_ok)
         with pytest.raises(ConfigurationError, match="OKTA_CLIENT_ORGURL"):
@@ -304,7 +304,7 @@ BASIC_HEADER = {"Authorization": "Basic " + b64encode(b"okta:p4ssword").decode()
 
 
 class Custom:
-    """A verifier of a user's own, which says whether browsers send its credentials."""
+    """A custom verifier that may state whether browsers send its credentials."""
 
     def __init__(self, **attributes: bool) -> None:
         self.__dict__.update(attributes)
@@ -342,7 +342,7 @@ class Custom:
 def test_who_needs_a_csrf_token(
     judge: RequestVerifier, headers: dict[str, str], exempt: bool
 ) -> None:
-    """Only credentials that a browser sends on its own, because a foreign page can use those."""
+    """Only credentials that a browser sends automatically require a CSRF token."""
     expected = 200 if exempt else 403
 
     class Mixed(HookRequiredMixin, View):
@@ -368,7 +368,7 @@ def test_who_needs_a_csrf_token(
 
 
 def test_the_mixin_stands_first(verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """Behind ``View`` it would protect nothing, so the class cannot be made."""
+    """A class with the mixin after ``View`` cannot be created, because it would be unprotected."""
     with pytest.raises(ConfigurationError, match=r"Wrong is not protected: .* before View"):
 
         class Wrong(View, HookRequiredMixin):
@@ -406,12 +406,12 @@ def test_the_mixin_stands_first(verifier: HookVerifier, bearer: dict[str, str]) 
 
 
 def test_async_requests_stay_in_their_loop(verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """Through the middleware too."""
+    """The middleware verifies an async request in the event loop of that request."""
     loops = []
 
     class Noting:
         def verify_headers(self, headers: Any) -> Any:
-            raise AssertionError("the sync one")
+            raise AssertionError("the sync method was called")
 
         async def averify_headers(self, headers: Any) -> Any:
             loops.append(asyncio.get_running_loop())
@@ -441,7 +441,7 @@ def test_async_requests_stay_in_their_loop(verifier: HookVerifier, bearer: dict[
     ids=str,
 )
 def test_manage_py_check(setting: Any, problem: str) -> None:
-    """Finds what is wrong with the setting, and says it."""
+    """``manage.py check`` reports an error in HOOKKEY_VERIFY."""
     with Site(HOOKKEY_VERIFY=setting) as site:
         site.at(hook=protect(SECRET)(_ok))
         [error] = [each for each in run_checks() if each.id == "hookkey_verify.E001"]
@@ -449,7 +449,7 @@ def test_manage_py_check(setting: Any, problem: str) -> None:
 
 
 def test_manage_py_check_is_content() -> None:
-    """With a right setting, and without one."""
+    """``manage.py check`` passes with a valid setting and without a setting."""
     for options in ({"HOOKKEY_VERIFY": {"VERIFIER": SECRET}}, {}):
         with Site(**options) as site:
             site.at(hook=protect(SECRET)(_ok))
@@ -459,13 +459,13 @@ def test_manage_py_check_is_content() -> None:
 def test_the_recipe_for_rest_framework(
     site: Site, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """The class in the documentation: 401 with a challenge, 503, and request.auth."""
+    """The documented class sets request.auth and answers 401 with a challenge, or 500 on a bug."""
     scope: dict[str, Any] = {"__name__": __name__}
     [recipe] = [code for code in GUIDES_PYTHON if "rest_framework" in code]
     exec(compile(recipe, "docs/protect.md", "exec"), scope)
 
-    def view(judge: Any) -> Any:
-        kind = type("Kind", (scope["HookAuthentication"],), {"guard": Guard(judge)})
+    def view(request_verifier: Any) -> Any:
+        kind = type("Kind", (scope["HookAuthentication"],), {"guard": Guard(request_verifier)})
 
         @api_view(["POST"])  # type: ignore[untyped-decorator]
         @authentication_classes([kind])  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""The FastAPI adapter: what the matrix of all adapters does not ask."""
+"""The FastAPI adapter, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _served(app: FastAPI) -> Iterator[str]:
 
 
 def test_a_router(verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """Without a parameter, the hook is in the request's state; sync handlers as well."""
+    """A router dependency protects a sync handler, which finds the hook in request.state."""
     auth = HookAuth(verifier)
     router = APIRouter(dependencies=[Depends(auth)])
 
@@ -49,7 +49,7 @@ def test_a_router(verifier: HookVerifier, bearer: dict[str, str]) -> None:
 
 
 def test_without_the_handler(verifier: HookVerifier) -> None:
-    """FastAPI's own form: same status, same challenge, the problem as detail."""
+    """Without ``answer_refusal``, FastAPI returns the status and challenge with detail."""
     app = FastAPI(dependencies=[Depends(HookAuth(verifier))])
     app.post("/hook")(lambda: "ok")
     with _served(app) as url:
@@ -60,7 +60,7 @@ def test_without_the_handler(verifier: HookVerifier) -> None:
 
 
 def test_another_answer(verifier: HookVerifier) -> None:
-    """on_refusal, with the handler and without."""
+    """on_refusal sets status and headers; its body is sent only with ``answer_refusal``."""
 
     def tea(refusal: HttpRefusal) -> HttpAnswer:
         return HttpAnswer(418, (("X-Reason", refusal.error.reason),), b"tea")
@@ -77,7 +77,7 @@ def test_another_answer(verifier: HookVerifier) -> None:
 
 
 def test_the_handler_is_for_refusals() -> None:
-    """Other exceptions go on."""
+    """``answer_refusal`` raises exceptions other than HookRefused again."""
     with pytest.raises(KeyError):
         answer_refusal(Request({"type": "http"}), KeyError("x"))
 
@@ -91,7 +91,7 @@ def test_the_handler_is_for_refusals() -> None:
                 "type": "http",
                 "scheme": "bearer",
                 "bearerFormat": "JWT",
-                "description": "What Okta sends to the hook.",
+                "description": "The token that Okta sends to the hook.",
             },
         ),
         (BasicCredentials("u", "p"), {"type": "http", "scheme": "basic"}),
@@ -100,7 +100,7 @@ def test_the_handler_is_for_refusals() -> None:
     ids=["bearer", "basic", "header"],
 )
 def test_openapi(verifier: HookVerifier, judge: Any, scheme: dict[str, str]) -> None:
-    """The description has the scheme that the verifier wants, and where it is wanted."""
+    """The OpenAPI document has the verifier's security scheme, on protected operations only."""
     app = FastAPI()
     app.post("/hook", dependencies=[Depends(HookAuth(judge or verifier))])(lambda: "ok")
     app.post("/open")(lambda: "ok")
@@ -111,7 +111,7 @@ def test_openapi(verifier: HookVerifier, judge: Any, scheme: dict[str, str]) -> 
 
 
 def test_the_challenge_of_an_event_hook() -> None:
-    """A path operation by itself; the events are verified."""
+    """``HookAuth.challenge`` serves the verification request, and events need credentials."""
     auth = HookAuth(HeaderSecret("s3cret"))
     app = FastAPI()
     app.get("/events")(auth.challenge)
@@ -128,7 +128,7 @@ def test_the_challenge_of_an_event_hook() -> None:
 
 
 def test_overridden_in_tests(verifier: HookVerifier, signer: HookSigner) -> None:
-    """As FastAPI's users do it."""
+    """FastAPI's dependency_overrides replaces the verification in tests."""
     auth = HookAuth(verifier)
     app = FastAPI(dependencies=[Depends(auth)])
     app.post("/hook")(lambda: "ok")
@@ -139,6 +139,6 @@ def test_overridden_in_tests(verifier: HookVerifier, signer: HookSigner) -> None
 
 
 def test_wrong_arguments() -> None:
-    """Named at construction."""
+    """A missing verifier raises at construction, and the error names it."""
     with pytest.raises(ConfigurationError, match="verifier"):
         HookAuth(None)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The Flask adapter: what the matrix of all adapters does not ask."""
+"""The Flask adapter, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def app() -> Flask:
 
 
 def _statuses(app: Flask, path: str, bearer: dict[str, str]) -> tuple[int, int]:
-    """With credentials, and without."""
+    """Return the status with credentials and the status without."""
     client = app.test_client()
     return client.post(path, headers=bearer).status_code, client.post(path).status_code
 
@@ -42,7 +42,7 @@ def _statuses(app: Flask, path: str, bearer: dict[str, str]) -> tuple[int, int]:
 def test_arguments_reach_the_view(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """As without the decorator, which keeps name and documentation."""
+    """A protected view gets its URL arguments and keeps its name and docstring."""
 
     @app.post("/hook/<int:number>")
     @protect(verifier)
@@ -57,7 +57,7 @@ def test_arguments_reach_the_view(
 
 @pytest.mark.parametrize("bare", [True, False])
 def test_bare(app: Flask, verifier: HookVerifier, bearer: dict[str, str], bare: bool) -> None:
-    """With the application's verifier; brackets make no difference."""
+    """``@protect`` and ``@protect()`` both use the verifier of the application."""
 
     def hook() -> str:
         return "ok"
@@ -68,7 +68,7 @@ def test_bare(app: Flask, verifier: HookVerifier, bearer: dict[str, str], bare: 
 
 
 def test_required(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """The same from the extension."""
+    """``HookKeyVerify.required`` protects a view after ``init_app``."""
     hooks = HookKeyVerify(verifier=verifier)
     hooks.init_app(app)
     app.post("/hook")(hooks.required(lambda: "ok"))
@@ -76,7 +76,7 @@ def test_required(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) ->
 
 
 def _named(view: Any) -> Any:
-    """A decorator as it should be."""
+    """A decorator with functools.wraps."""
 
     @functools.wraps(view)
     def decorated(*args: Any, **kwargs: Any) -> Any:
@@ -105,7 +105,7 @@ class Holder:
 
 
 class Slotted:
-    """A decorator that has no attributes to look at."""
+    """A decorator class without a ``__dict__``."""
 
     __slots__ = ("view",)
 
@@ -127,7 +127,7 @@ def _listed(view: Any) -> Any:
 
 
 def _cached(view: Any) -> Any:
-    """What the standard library wraps in C."""
+    """A decorator that is implemented in C."""
     return functools.lru_cache(view)
 
 
@@ -146,7 +146,7 @@ def _names(order: tuple[Any, ...]) -> str:
 def test_the_order_of_decorators_does_not_matter(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str], order: Any
 ) -> None:
-    """Above or below the route, and with whatever other decorators in between."""
+    """``required`` works above or below the route, in any order with other decorators."""
     hooks = HookKeyVerify(app, verifier)
     ran = []
 
@@ -167,7 +167,7 @@ def test_the_order_of_decorators_does_not_matter(
 def test_a_decorator_that_refers_to_something_later(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """What it will refer to is not there yet when the view is marked."""
+    """``required`` accepts a view whose closure variable is not assigned yet."""
     hooks = HookKeyVerify(app, verifier)
 
     def view() -> str:
@@ -182,7 +182,7 @@ def test_a_decorator_that_refers_to_something_later(
 
 
 def test_proxies_are_not_looked_into(app: Flask, verifier: HookVerifier) -> None:
-    """A view may hold Flask's proxies, which mean something only while they are used."""
+    """The extension does not evaluate the Flask proxies that a view refers to."""
     app.secret_key = "for the session"
     HookKeyVerify(app, verifier)
 
@@ -199,7 +199,7 @@ def test_proxies_are_not_looked_into(app: Flask, verifier: HookVerifier) -> None
 def test_async_views_in_either_order(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """The extension refuses before an async view is called, too."""
+    """The extension protects an async view with ``required`` above or below the route."""
     hooks = HookKeyVerify(app, verifier)
 
     @app.post("/below")
@@ -220,7 +220,7 @@ def test_async_views_in_either_order(
 def test_a_view_that_is_replaced(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str], decorate: Any
 ) -> None:
-    """Tracing tools wrap what Flask has registered; the protection is seen through that."""
+    """A view stays protected when a tracing tool wraps it after its registration."""
     hooks = HookKeyVerify(app, verifier)
     hooks.required(app.post("/above", endpoint="above")(lambda: "ok"))
     app.post("/below", endpoint="below")(hooks.required(lambda: "ok"))
@@ -236,7 +236,7 @@ def test_a_view_that_is_replaced(
 
 
 def test_applications_are_not_kept_alive(verifier: HookVerifier) -> None:
-    """A factory that is called again and again, as tests do, leaves nothing behind."""
+    """An application can be garbage-collected after use, although its views are protected."""
 
     def factory() -> Any:
         app = Flask(__name__)
@@ -252,7 +252,7 @@ def test_applications_are_not_kept_alive(verifier: HookVerifier) -> None:
 
 
 def test_a_token_is_used_once(app: Flask, signer: HookSigner, keys: Any) -> None:
-    """However often a request is protected with one verifier, it is verified once."""
+    """Several protections with the same verifier verify a request once."""
     verifier = HookVerifier.for_client_assertion(
         keys,
         client_id=CLIENT_ID,
@@ -270,7 +270,7 @@ def test_a_token_is_used_once(app: Flask, signer: HookSigner, keys: Any) -> None
 
 
 def test_one_extension_for_one_application(app: Flask, verifier: HookVerifier) -> None:
-    """Which of two verifiers counts must not depend on which extension came last."""
+    """A second extension on the same application raises ConfigurationError."""
     HookKeyVerify(app, verifier)
     with pytest.raises(ConfigurationError, match="already"):
         HookKeyVerify(app, HeaderSecret("s3cret"))
@@ -279,7 +279,7 @@ def test_one_extension_for_one_application(app: Flask, verifier: HookVerifier) -
 def test_another_verifier_is_asked_all_the_same(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """What one verifier let pass, another may refuse."""
+    """A view protected with two different verifiers must pass both."""
     hooks = HookKeyVerify(app, verifier)
     app.post("/hook")(hooks.required(protect(HeaderSecret("s3cret"))(lambda: "ok")))
     assert _statuses(app, "/hook", bearer) == (401, 401)
@@ -289,7 +289,7 @@ def test_another_verifier_is_asked_all_the_same(
 def test_two_applications(
     verifier: HookVerifier, stranger: HookSigner, bearer: dict[str, str]
 ) -> None:
-    """One decorated view, two applications, each with a verifier of its own."""
+    """A view registered in two applications uses the verifier of the current one."""
 
     @protect
     def hook() -> str:
@@ -306,7 +306,7 @@ def test_two_applications(
 
 
 def test_from_the_configuration(app: Flask, signer: HookSigner) -> None:
-    """What is missing is named when the application starts."""
+    """The extension reads app.config, and a missing setting raises at construction."""
     app.config["HOOKKEY_ISSUER"] = "https://acme.okta.com/oauth2/aus1"
     app.config["HOOKKEY_CLIENT_ID"] = CLIENT_ID
     with pytest.raises(ConfigurationError, match="HOOKKEY_AUDIENCE"):
@@ -318,7 +318,7 @@ def test_from_the_configuration(app: Flask, signer: HookSigner) -> None:
 
 
 def test_without_the_extension(app: Flask) -> None:
-    """A bare decorator cannot work, and lets nobody through."""
+    """A bare ``protect`` without the extension raises ConfigurationError on a request."""
     app.post("/hook")(protect(lambda: "ok"))
     app.testing = True
     with pytest.raises(ConfigurationError, match=r"HookKeyVerify\(app\)"):
@@ -328,7 +328,7 @@ def test_without_the_extension(app: Flask) -> None:
 def test_protection_above_the_route(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Would leave the view open, so the extension refuses it and says why."""
+    """A view with ``protect`` above the route gives 500 and a log entry, and does not run."""
     HookKeyVerify(app, verifier)
     ran = []
 
@@ -342,13 +342,13 @@ def test_protection_above_the_route(
     with caplog.at_level(logging.ERROR, "hookkey_verify"):
         assert _statuses(app, "/hook", bearer) == (500, 500)
     assert ran == []
-    assert "protect must stand below @app.route" in caplog.text
+    assert "protect must be placed below @app.route" in caplog.text
     assert app.test_client().get("/other").text == "fine"
     assert app.test_client().get("/nothing").status_code == 404
 
 
 class CallableView:
-    """A view that is an object, which cannot be referred to weakly."""
+    """A callable object that does not support weak references."""
 
     __slots__ = ("__dict__",)
     __name__ = "callable_view"
@@ -360,16 +360,16 @@ class CallableView:
 def test_views_that_are_no_functions(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """Classes and callable objects."""
+    """``protect`` works on class-based views and callable objects."""
 
     class Hook(MethodView):
-        decorators = [protect(verifier)]  # noqa: RUF012 - as Flask has it
+        decorators = [protect(verifier)]  # noqa: RUF012 - the way Flask declares it
 
         def post(self) -> str:
             return "ok"
 
     class AsyncHook(MethodView):
-        decorators = [protect(verifier)]  # noqa: RUF012 - as Flask has it
+        decorators = [protect(verifier)]  # noqa: RUF012 - the way Flask declares it
 
         async def post(self) -> str:
             return "ok"
@@ -382,7 +382,7 @@ def test_views_that_are_no_functions(
 
 
 def test_nested_blueprints(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) -> None:
-    """What is registered below a protected blueprint is protected, what is beside it not."""
+    """A blueprint nested in a protected one is protected, and a sibling stays open."""
     outer, inner, other = (Blueprint(name, name) for name in ("outer", "inner", "other"))
     assert HookKeyVerify(app, verifier).protect(outer) is outer
     inner.post("/hook")(lambda: "ok")
@@ -395,7 +395,7 @@ def test_nested_blueprints(app: Flask, verifier: HookVerifier, bearer: dict[str,
 
 
 def test_current_hook_elsewhere(app: Flask) -> None:
-    """Is an error of ours, not somebody else's hook."""
+    """``current_hook`` outside a protected view raises ConfigurationError."""
     with app.test_request_context(), pytest.raises(ConfigurationError, match="protected views"):
         _ = current_hook.subject
 
@@ -403,7 +403,7 @@ def test_current_hook_elsewhere(app: Flask) -> None:
 def test_a_hook_does_not_outlive_its_request(
     app: Flask, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """Also not where a test keeps one application context for several requests."""
+    """A hook is removed after its request, even if a test keeps the application context."""
     seen = []
 
     def hook() -> str:
@@ -421,7 +421,7 @@ def test_a_hook_does_not_outlive_its_request(
 
 
 def test_options(app: Flask, verifier: HookVerifier) -> None:
-    """on_refusal and event_hook reach the guard."""
+    """``protect`` passes on_refusal and event_hook to the guard."""
 
     def tea(refusal: HttpRefusal) -> HttpAnswer:
         return HttpAnswer(418, (("X-Reason", refusal.error.reason),), b"tea")
@@ -441,6 +441,6 @@ def test_options(app: Flask, verifier: HookVerifier) -> None:
 
 @pytest.mark.parametrize("options", [{"event_hook": True}, {"on_refusal": print}])
 def test_options_without_verifier(options: dict[str, Any]) -> None:
-    """Belong to the extension then."""
+    """``protect`` with options but no verifier raises ConfigurationError."""
     with pytest.raises(ConfigurationError, match="verifier"):
         protect(**options)

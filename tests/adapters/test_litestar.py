@@ -1,4 +1,4 @@
-"""Litestar has no adapter of its own: the guard in the documentation protects its routes."""
+"""The documented guard for Litestar, which has no adapter of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..test_readme import GUIDES_PYTHON
 
 
 class Down:
-    """A verifier that is out of order."""
+    """A verifier that fails with an unexpected error."""
 
     def verify_headers(self, headers: Any) -> Any:
         raise RuntimeError
@@ -34,7 +34,7 @@ def recipe() -> dict[str, Any]:
 
 
 def test_the_recipe(recipe: dict[str, Any], signer: HookSigner, verifier: HookVerifier) -> None:
-    """The handler runs for a verified request, and finds its hook."""
+    """The handler runs with a token; without one, the response is the guard's refusal."""
     recipe["guard"] = Guard(verifier)
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     with TestClient(recipe["app"]) as client:
@@ -49,7 +49,7 @@ def test_the_recipe(recipe: dict[str, Any], signer: HookSigner, verifier: HookVe
 
 
 def test_a_verifier_that_is_out_of_order(recipe: dict[str, Any]) -> None:
-    """A verifier that fails answers 500, and the handler does not run."""
+    """An unexpected error of the verifier leads to status 500."""
     recipe["guard"] = Guard(Down())
     with TestClient(recipe["app"]) as client:
         assert client.post("/hook").status_code == 500

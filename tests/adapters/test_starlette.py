@@ -1,4 +1,4 @@
-"""Starlette's authentication with a hook."""
+"""``HookBackend`` with Starlette's authentication middleware."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _get(url: str, token: str | None = None) -> requests.Response:
 
 
 def test_an_authenticated_user(url: str, signer: HookSigner) -> None:
-    """With its scopes, and the hook itself."""
+    """The user has the client or subject as its name, the scopes, and the hook."""
     claims = {"iss": CLIENT_ID, "aud": TOKEN_URL, "exp": 2**31, "sub": "s", "scp": ["hooks"]}
     for more, name in (({"cid": "c"}, "c"), ({}, "s")):
         answer = _get(f"{url}/hook", signer.sign({**claims, **more}))
@@ -63,14 +63,14 @@ def test_an_authenticated_user(url: str, signer: HookSigner) -> None:
     assert _get(f"{url}/hook", signer.sign(claims)).json()[:2] == ["", ""]
 
 
-def test_nobody(url: str) -> None:
-    """Stays anonymous, and is kept out where that is required."""
+def test_without_credentials(url: str) -> None:
+    """A request without a token is anonymous and refused where authentication is required."""
     assert _get(f"{url}/open").text == "False"
     assert _get(f"{url}/hook").status_code == 401
 
 
 def test_bad_credentials(url: str, signer: HookSigner) -> None:
-    """Are refused everywhere, as by every adapter, not with Starlette's 400."""
+    """A bad token gets 401 on every route, not Starlette's default 400."""
     for path in ("open", "hook"):
         answer = _get(f"{url}/{path}", signer.sign({"iss": CLIENT_ID, "aud": "b", "exp": 2**31}))
         assert (answer.status_code, answer.json()["reason"]) == (401, "wrong_audience")
@@ -78,7 +78,7 @@ def test_bad_credentials(url: str, signer: HookSigner) -> None:
 
 
 def test_errors_of_somebody_else() -> None:
-    """Another backend's error tells nothing of itself."""
+    """The response to another backend's error does not contain that error's text."""
     connection = HTTPConnection({"type": "http", "headers": []})
     answer = HookBackend.on_error(connection, AuthenticationError("s3cret"))
     assert (answer.status_code, json.loads(bytes(answer.body))["reason"]) == (401, "missing_token")

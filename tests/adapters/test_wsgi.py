@@ -1,4 +1,4 @@
-"""The WSGI middleware: what the matrix of all adapters does not ask."""
+"""The WSGI middleware, beyond the end-to-end tests that all adapters share."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _call(app: Any, path: str, token: str | None = None, **environ: Any) -> tupl
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         started.append(status)
-        return lambda octets: None
+        return lambda data: None
 
     answer = app(environ, start_response)
     try:
@@ -48,7 +48,7 @@ def _call(app: Any, path: str, token: str | None = None, **environ: Any) -> tupl
 
 
 def test_public_paths(verifier: HookVerifier, signer: HookSigner) -> None:
-    """Everything wants a token but what is listed, which has no hook even with one."""
+    """Every path requires a token except public ones, which get no hook even with a token."""
     app = HookMiddleware(validator(_app), verifier, public=["/healthz"])
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     assert _call(validator(app), "/hooks/a", token) == ("200 OK", b"True")
@@ -73,13 +73,13 @@ def test_public_paths(verifier: HookVerifier, signer: HookSigner) -> None:
 def test_the_target_as_it_was_sent(
     verifier: HookVerifier, targets: dict[str, str], is_open: bool
 ) -> None:
-    """Wherever a server tells it, it must be the same entry."""
+    """A path is public only if every raw target that the server passes matches it as well."""
     app = HookMiddleware(_app, verifier, public=["/healthz"])
     assert (_call(app, "/healthz", **targets)[0] == "200 OK") is is_open
 
 
 def test_mounted_below_a_prefix(verifier: HookVerifier) -> None:
-    """An entry counts from the root of the server."""
+    """A public path starts at the server root, so it includes SCRIPT_NAME."""
     app = HookMiddleware(_app, verifier, public=["/api/healthz"])
     assert _call(app, "/healthz", SCRIPT_NAME="/api")[0] == "200 OK"
     assert _call(app, "/healthz")[0] == "401 Unauthorized"
@@ -89,13 +89,13 @@ def test_mounted_below_a_prefix(verifier: HookVerifier) -> None:
 
 
 def test_what_is_there_already_is_no_proof(verifier: HookVerifier) -> None:
-    """Whatever has put a hook into the environ before, a public path has none."""
+    """A hook that is already in the environ is removed on a public path."""
     app = HookMiddleware(_app, verifier, public=["/open"])
     assert _call(app, "/open", **{HOOK: "forged"}) == ("200 OK", b"False")
 
 
 def test_wrong_arguments(verifier: HookVerifier) -> None:
-    """Named at construction; a list of protected paths does not exist."""
+    """Wrong arguments raise at construction, and a list of protected paths is not supported."""
     with pytest.raises(ConfigurationError, match="public"):
         HookMiddleware(_app, verifier, public="/healthz")
     with pytest.raises(ConfigurationError, match="verifier"):
@@ -107,7 +107,7 @@ def test_wrong_arguments(verifier: HookVerifier) -> None:
 @pytest.mark.parametrize("length", ["", "x", "-1", "\u00b2", "1" * 5000, "9" * 30, "2"])
 @pytest.mark.parametrize("ended", [True, False])
 def test_lengths_that_an_endpoint_is_told(length: str, ended: bool) -> None:
-    """Whatever the server lets through: an answer, and no more read than is looked at."""
+    """For any Content-Length, the endpoint responds and reads at most max_body + 1 bytes."""
     asked: list[int] = []
 
     class Input(BytesIO):
@@ -129,14 +129,14 @@ def test_lengths_that_an_endpoint_is_told(length: str, ended: bool) -> None:
     environ["wsgi.input_terminated"] = ended
     [body] = serve(Echo())(environ, lambda *_: lambda _: None)
     expected = {"2": b"ab", "1" * 5000: b"abcdefghi", "9" * 30: b"abcdefghi"}
-    assert received(BytesIO(b"abc").read, 9, 4) == b""  # of four octets three came
+    assert received(BytesIO(b"abc").read, 9, 4) == b""  # three of four bytes arrived
     assert received(lambda size: b"", 9, 0) == b""
     assert body == expected.get(length, b"abcdefghi" if ended else b"")
     assert all(0 <= size <= 9 for size in asked)
 
 
 def test_a_body_that_breaks_is_none() -> None:
-    """A chunk that lies, or a connection that ends: the endpoint judges an empty one."""
+    """The endpoint gets an empty body if reading the body fails."""
 
     class Cut(BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
@@ -157,7 +157,7 @@ def test_a_body_that_breaks_is_none() -> None:
 
 
 def test_an_answer_to_head_has_no_body(verifier: HookVerifier) -> None:
-    """Or the server would send it, and the next answer on the connection would begin with it."""
+    """A refusal of a HEAD request has Content-Length but no body."""
     sent: list[Any] = []
     environ: dict[str, Any] = {"REQUEST_METHOD": "HEAD"}
     setup_testing_defaults(environ)

@@ -1,9 +1,10 @@
-"""Everything that is measured, in one run.
+"""Run every benchmark and print the results.
 
 python -m tests.bench [--only NAME …] [--json FILE] [--svg FILE]
 
-``pip install -e '.[bench]'`` brings the libraries that we are measured beside; those that are
-missing are named. Five minutes; close the browser meanwhile. ``--svg`` draws the verification.
+``pip install -e '.[bench]'`` installs the libraries for comparison; the output lists those that are
+missing. A full run takes five minutes; do not use the machine for other work meanwhile. ``--svg``
+draws the section verify.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ Report = dict[str, Any]
 
 def _verify() -> Report:
     figures, missing = verify.measure()
-    return {**figures, "not installed": ", ".join(missing) or "none is missing"}
+    return {**figures, "not installed": ", ".join(missing) or "none"}
 
 
 def _refuse() -> Report:
-    worst = {f"{kind}, worst token": costs for kind, costs in hostile.worst().items()}
+    worst = {f"{kind}, slowest token": costs for kind, costs in hostile.worst().items()}
     return {**verify.refusals(), **worst}
 
 
@@ -38,22 +39,22 @@ def _token_endpoint() -> Report:
 
 
 SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
-    "verify": ("a verification: cached key, full policy, beside others", _verify),
-    "refuse": ("a refusal; hostile tokens of 15 KB beside a good one of 1 KB", _refuse),
-    "grow": ("longer tokens, more keys, more claims; look-up, signing", verify.growth),
-    "cold": ("a process until its first verification", cold.measure),
-    "serving": ("requests a second, protected and not", serving.measure),
-    "threads": ("verifications a second, together", threads.measure),
+    "verify": ("one verification with a cached key and the full policy, by library", _verify),
+    "refuse": ("one refusal; 15 KB hostile tokens compared with a 1 KB valid token", _refuse),
+    "grow": ("longer tokens, more keys, more claims; key look-up, signing", verify.growth),
+    "cold": ("time from process start to the first verification", cold.measure),
+    "serving": ("requests per second, unprotected and protected", serving.measure),
+    "threads": ("total verifications per second of several threads or processes", threads.measure),
     "tokens": (
-        "the token endpoint, beside one RSA verification and one signature",
+        "the token endpoint, compared with one RSA verification and one signature",
         _token_endpoint,
     ),
-    "memory": ("memory", memory.measure),
+    "memory": ("memory per cached key and per used token", memory.measure),
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, print, and write what was asked for."""
+    """Run the chosen sections, print the results, and write the JSON and SVG files if requested."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--json", type=Path, metavar="FILE")

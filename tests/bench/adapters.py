@@ -1,10 +1,10 @@
-"""What an adapter adds to a request beyond the verification itself.
+"""The time that an adapter adds to a request beyond the verification itself.
 
 python -m tests.bench.adapters [--json]
 
-Each framework serves the same handler twice, protected and not, in process: no sockets, so that
-nothing hides a microsecond. The figure is protected minus unprotected minus ``verifier.verify``, as
-medians of differences within a round.
+Each framework serves the same handler twice, unprotected and protected. The calls run in process,
+because socket noise would hide differences of a microsecond. The result is protected minus
+unprotected minus ``verifier.verify``: the median of the differences within a round.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hookkey_verify.flask import protect
 CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
 ROUNDS, CALLS = 300, 20
 AT_MOST = {"wsgi": 15, "asgi": 15, "flask": 25, "fastapi": 25}
-"""Microseconds."""
+"""Upper limit for each adapter, in microseconds."""
 
 HEADERS = {
     "Host": "hooks.acme.com",
@@ -141,7 +141,7 @@ def _asgi(app: Any, token: str) -> Call:
 
 
 async def measure() -> dict[str, dict[str, float]]:
-    """Return for each framework the median microseconds, and what of them is the adapter's."""
+    """Return for each framework the median times in microseconds, and the adapter's share."""
     signer = HookSigner.generate()
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL, lifetime=3000)
     verifier = HookVerifier.for_client_assertion(
@@ -182,7 +182,7 @@ async def _time(call: Call) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     report = asyncio.run(measure())
     if "--json" in sys.argv:
         print(json.dumps(report, indent=2))

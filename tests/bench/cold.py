@@ -1,8 +1,9 @@
-"""From the start of a process to its first verification: what a Lambda waits for.
+"""The time from process start to the first verification, as in a cold start on AWS Lambda.
 
 python -m tests.bench --only cold
 
-Processes in turns; medians of what each takes longer than a Python that does nothing.
+The processes run alternately. The results are medians of the time that each takes beyond a Python
+process that does nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ jwt.decode({assertion!r}, jwt.PyJWK({jwk}), algorithms=["RS256"], audience={audi
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Return for each way the milliseconds beyond a bare Python, and their ratio to a peer's."""
+    """Return for each program the milliseconds beyond bare Python, and their ratio to the imports.
+
+    The ratio compares with ``import jwt, requests``.
+    """
     with OktaEmulator() as okta, TemporaryDirectory() as compiled:
         signer = okta.signer(okta.create_key("bench")["keyId"])
         values: dict[str, Any] = {
@@ -84,7 +88,10 @@ def _assertion(signer: HookSigner) -> str:
 
 
 def _milliseconds(program: str, compiled: str) -> float:
-    """``compiled`` is where modules are kept as bytecode, as pip does it for what it installs."""
+    """Run a program and return its duration.
+
+    ``compiled``: the directory for bytecode, because pip compiles installed packages too.
+    """
     env = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()

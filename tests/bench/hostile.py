@@ -1,11 +1,11 @@
-"""What it costs to refuse tokens that were made to be expensive, beside a good one of 1 KB.
+"""The cost of refusing tokens that were made to be expensive, compared with a valid token of 1 KB.
 
 python -m tests.bench --only refuse
 
-A family of payloads and headers, nearly as long as a token may be: wide, deep, many members, long
+The payloads and headers are nearly as long as a token may be: wide, deep, many members, long
 strings, escapes, numbers, duplicate names, white space, and structure just within the limits. Each
-of them comes forged, forged to a ``VerifierByIssuer``, with a key that is not known, and signed
-with the right key but expired. The worst of each kind is told.
+is tried with a forged signature, with a forged signature at a ``VerifierByIssuer``, with an unknown
+kid, and with a valid signature but expired. The report names the slowest token of each kind.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["payloads", "worst"]
 
 ROUNDS, CALLS = 15, 20
 PAYLOAD_BYTES = 11_300
-"""As much as fits beside a header and a signature of 2048 bits."""
+"""The largest payload that fits into a token with a 2048-bit signature."""
 
 UNITS = {
     "objects": '{"a":0}',
@@ -43,7 +43,7 @@ UNITS = {
     "escapes": r'"\n\n"',
     "escaped letters": r'"\u0041"',
     "surrogates": r'"\ud83d\ude00"',
-    "two bytes a letter": '"éé"',
+    "two-byte characters": '"éé"',
 }
 WITHIN_THE_LIMITS = {
     "250 objects": ('{"a":0}', 250),
@@ -57,54 +57,54 @@ WITHIN_THE_LIMITS = {
 
 
 def payloads(iss: str) -> dict[str, bytes]:
-    """Return the family, by name; every payload begins with the claims of an expired token."""
+    """Return the payloads by name; each begins with the claims of an expired token."""
     claims = {"iss": iss, "sub": iss, "aud": AUDIENCE, "exp": 1_000_000_000, "iat": 1_000_000_000}
     head = json.dumps(claims)[:-1]
-    room = PAYLOAD_BYTES - len(head)
-    lists = {f"a list of {name}": _list(unit, room) for name, unit in UNITS.items()}
+    space = PAYLOAD_BYTES - len(head)
+    lists = {f"a list of {name}": _list(unit, space) for name, unit in UNITS.items()}
     within = {f"{name}": _list(unit, 0, count) for name, (unit, count) in WITHIN_THE_LIMITS.items()}
-    members = room // 11
+    members = space // 11
     rest = {
-        "deep": '"a":' + "[" * (room // 2 - 3) + "]" * (room // 2 - 3),
-        "deep objects": '"a":' + '{"a":' * (room // 7) + "0" + "}" * (room // 7),
-        "members": ",".join(f'"m{n:05}":0' for n in range(members)),
+        "deep lists": '"a":' + "[" * (space // 2 - 3) + "]" * (space // 2 - 3),
+        "deep objects": '"a":' + '{"a":' * (space // 7) + "0" + "}" * (space // 7),
+        "many members": ",".join(f'"m{n:05}":0' for n in range(members)),
         "240 members": ",".join(f'"m{n:05}":0' for n in range(240)),
-        "one name again and again": ",".join(['"a":0'] * (room // 6)),
-        "iss again and again": ",".join(['"iss":"x"'] * 240),
-        "one long string": f'"a":"{"x" * (room - 8)}"',
-        "one long string of escapes": r'"a":"' + r"\n" * (room // 2 - 8) + '"',
-        "one long string of escaped letters": r'"a":"' + r"\u0041" * (room // 6 - 2) + '"',
-        "one long string of surrogates": r'"a":"' + r"\ud83d\ude00" * (room // 12 - 2) + '"',
-        "one long string of quotes": r'"a":"' + r"\"" * (room // 2 - 8) + '"',
+        "a repeated name": ",".join(['"a":0'] * (space // 6)),
+        "a repeated iss": ",".join(['"iss":"x"'] * 240),
+        "one long string": f'"a":"{"x" * (space - 8)}"',
+        "one long string of escapes": r'"a":"' + r"\n" * (space // 2 - 8) + '"',
+        "one long string of escaped letters": r'"a":"' + r"\u0041" * (space // 6 - 2) + '"',
+        "one long string of surrogates": r'"a":"' + r"\ud83d\ude00" * (space // 12 - 2) + '"',
+        "one long string of quotes": r'"a":"' + r"\"" * (space // 2 - 8) + '"',
         "a long integer": f'"a":{"9" * 4_000}',
-        "white space": f'"a":{" " * (room - 8)}0',
-        "not closed": f'"a":"{"[" * (room - 8)}',
+        "white space": f'"a":{" " * (space - 8)}0',
+        "unclosed lists": f'"a":"{"[" * (space - 8)}',
     }
     tails = {**lists, **within, **rest}
     made = {name: f"{head},{tail}}}".encode() for name, tail in tails.items()}
-    return {**made, "white space first": b" " * (room - 8) + head.encode() + b"}"}
+    return {**made, "leading white space": b" " * (space - 8) + head.encode() + b"}"}
 
 
-def _list(unit: str, room: int, count: int | None = None) -> str:
-    many = (room - 8) // (len(unit.encode()) + 1) if count is None else count
+def _list(unit: str, space: int, count: int | None = None) -> str:
+    many = (space - 8) // (len(unit.encode()) + 1) if count is None else count
     return f'"a":[{",".join([unit] * many)}]'
 
 
 def headers(kid: str) -> dict[str, bytes]:
-    """Return headers of the accepted kind with an expensive member."""
+    """Return headers with an accepted algorithm and an expensive member, by name."""
     head = json.dumps({"alg": "RS256", "kid": kid})[:-1]
-    room = 3_000 - len(head)
+    space = 3_000 - len(head)
     tails = {
-        "a long header": f'"a":"{"x" * room}"',
-        "a header of escapes": r'"a":"' + r"\n" * (room // 2) + '"',
-        "a wide header": _list("{}", room),
+        "a long header": f'"a":"{"x" * space}"',
+        "a header of escapes": r'"a":"' + r"\n" * (space // 2) + '"',
+        "a wide header": _list("{}", space),
         "a header of 60 floats": _list("1.5", 0, 60),
     }
     return {name: f"{head},{tail}}}".encode() for name, tail in tails.items()}
 
 
 def worst() -> dict[str, dict[str, Any]]:
-    """Return the most expensive token of each kind of refusal, and how many good ones it costs."""
+    """Return the slowest token of each kind of refusal, and its ratio to a valid token."""
     signer, other = HookSigner.generate(), HookSigner.generate()
     keys = StaticKeys.from_jwk(signer.public_jwk())
     one = _verifier(keys, ISSUER)
@@ -119,8 +119,8 @@ def worst() -> dict[str, dict[str, Any]]:
     return {
         "forged": _costs(one.verify, token, forged),
         "forged, VerifierByIssuer": _costs(several.verify, token, forged),
-        "unknown key": _costs(one.verify, token, unknown),
-        "signed, and expired": _costs(one.verify, token, signed),
+        "unknown kid": _costs(one.verify, token, unknown),
+        "validly signed but expired": _costs(one.verify, token, signed),
     }
 
 
@@ -148,6 +148,6 @@ def _costs(verify: Callable[[str], object], good: str, tokens: Mapping[str, str]
         return refuse
 
     candidates = {name: refused(token) for name, token in tokens.items()}
-    figures = in_turns({"good": lambda: verify(good), **candidates}, rounds=ROUNDS, calls=CALLS)
+    figures = in_turns({"valid": lambda: verify(good), **candidates}, rounds=ROUNDS, calls=CALLS)
     name, figure = max(figures.items(), key=lambda item: item[1].ratio)
-    return {"us": figure.us, "good ones": figure.ratio, "worst of": len(tokens), "is": name}
+    return {"us": figure.us, "ratio": figure.ratio, "tokens": len(tokens), "slowest": name}

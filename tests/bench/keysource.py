@@ -1,9 +1,10 @@
-"""What look-ups of keys cost, and what they cost the org, beside PyJWT's PyJWKClient in one run.
+"""The time that key look-ups take and the calls that they cause, compared with PyJWKClient.
 
 python -m tests.bench.keysource [--json]
 
-Everything goes over real HTTP on loopback to one server that counts; only the flood's minute is
-simulated. PyJWKClient has its defaults, except where a line says otherwise.
+All requests are real HTTP on loopback to a server that counts them. Only the minute of the flood
+and the outage run on a simulated clock. PyJWKClient has its default settings, except where a
+comment says otherwise.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Figures = dict[str, Any]
 
 
 class Org(ThreadingHTTPServer):
-    """Serves every kid except those that begin with x, one document a kid and all as a set."""
+    """An org with every kid except those that begin with x, one document per kid and a JWK Set."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -53,7 +54,7 @@ class Org(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, *_: object) -> None:
-        pass  # clients leave when their time is over
+        pass  # clients close the connection when their timeout expires
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -103,8 +104,8 @@ def _theirs(org: Org, **arguments: Any) -> Any:
     return jwt.PyJWKClient(f"{org.url}/jwks", **arguments).get_signing_key
 
 
-def _at_once(look_up: Callable[[str], object], kid: str) -> Figures:
-    """Look up with all threads at once; how many succeeded, and when the last one was answered."""
+def _concurrently(look_up: Callable[[str], object], kid: str) -> Figures:
+    """Look up from all threads at once; return the successes and the duration of the slowest."""
     barrier = threading.Barrier(THREADS)
 
     def one(_: int) -> tuple[bool, float]:
@@ -130,24 +131,24 @@ def _quietly(look_up: Callable[[str], object], kid: str) -> None:
 
 
 def cold() -> Iterator[tuple[str, Figures]]:
-    """Fifty threads, one kid, nothing cached."""
+    """Fifty threads look up one kid while nothing is cached, with the org up and down."""
     for name, down, source in (
         ("cold, hookkey_verify", False, _ours),
         ("cold, PyJWKClient", False, _theirs),
-        ("cold and down, hookkey_verify", True, _ours),
-        ("cold and down, PyJWKClient", True, _theirs),
+        ("cold, org down, hookkey_verify", True, _ours),
+        ("cold, org down, PyJWKClient", True, _theirs),
     ):
         with _org() as org:
             org.down = down
             made = source(org)
-            figures = _at_once(made.get if isinstance(made, HookKeys) else made, KNOWN)
+            figures = _concurrently(made.get if isinstance(made, HookKeys) else made, KNOWN)
             yield name, {"calls": org.calls.total(), **figures}
 
 
 def flood() -> Iterator[tuple[str, Figures]]:
-    """Ten thousand made-up kids in a simulated minute; a known key is due for renewal meanwhile.
+    """Look up ten thousand made-up kids in a simulated minute, while a known key becomes due.
 
-    PyJWKClient asks once for the set in all that time, and not again for 30 s: a new key waits.
+    PyJWKClient requests the set once and not again for 30 s, so it finds no new key meanwhile.
     """
     with _org() as org:
         org.seconds = 0
@@ -180,12 +181,12 @@ def flood() -> Iterator[tuple[str, Figures]]:
             made = source(org)
             for number in range(FLOOD // 20):
                 _quietly(made.get if isinstance(made, HookKeys) else made, f"x{number}")
-            yield f"flood of {FLOOD // 20} while down, {name}", {"calls": org.calls.total()}
+            yield f"flood of {FLOOD // 20}, org down, {name}", {"calls": org.calls.total()}
 
 
 def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
     """Look-ups of a known kid while another kid's fetch hangs for two seconds."""
-    # Its cooldown of 30 s after a fetch is over, as in a process that has run for a while.
+    # No cooldown: PyJWKClient's 30 s after a fetch are over in a process that has run for a while.
     for name, source, arguments in (
         ("hookkey_verify", _ours, {}),
         ("PyJWKClient", _theirs, {"cooldown_duration": 0}),
@@ -207,7 +208,7 @@ def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
             hanging.join()
             times.sort()
             yield (
-                f"known kid beside a hanging fetch, {name}",
+                f"known kid during a hanging fetch, {name}",
                 {
                     "look-ups": len(times),
                     "p99 ms": round(times[int(len(times) * 0.99)] * 1e3, 3),
@@ -217,7 +218,7 @@ def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
 
 
 def outage() -> Iterator[tuple[str, Figures]]:
-    """Down after expiry: served until the stale bound, then 503, then well again by itself."""
+    """Take the org down: keys are served until the stale limit, then 503; later it recovers."""
     with _org() as org:
         org.seconds = 0
         clock = ManualClock()
@@ -239,12 +240,12 @@ def outage() -> Iterator[tuple[str, Figures]]:
         recovered = keys.get(KNOWN).kid == KNOWN
     yield (
         "outage, hookkey_verify",
-        {"served for s": served, "calls in it": calls, "then": status, "recovered": recovered},
+        {"seconds served": served, "calls": calls, "then": status, "recovered": recovered},
     )
 
 
 def warm() -> Iterator[tuple[str, Figures]]:
-    """A look-up of a cached key, beside a dict under a lock."""
+    """Look up a cached key, compared with a dict under a lock."""
     with _org() as org:
         ours, theirs = _ours(org), _theirs(org)
         ours.get(KNOWN)
@@ -270,7 +271,7 @@ def warm() -> Iterator[tuple[str, Figures]]:
     floor = rounds["dict under a lock"]
     for name, times in rounds.items():
         more = statistics.median(t - bare for t, bare in zip(times, floor, strict=True))
-        figures = {"us": round(statistics.median(times) * 1e6, 3), "more us": round(more * 1e6, 3)}
+        figures = {"us": round(statistics.median(times) * 1e6, 3), "extra us": round(more * 1e6, 3)}
         yield f"warm look-up, {name}", figures
 
 
@@ -282,7 +283,7 @@ def _worker(url: str, store: str, start: Any, results: Any) -> None:
 
 
 def fleet() -> Iterator[tuple[str, Figures]]:
-    """Eight processes, one Valkey, nothing cached."""
+    """Eight processes share one Valkey and look up a kid while nothing is cached."""
     context = multiprocessing.get_context("spawn")
     with _org() as org, valkey_server() as server:
         org.seconds = 0.3
@@ -301,7 +302,7 @@ def fleet() -> Iterator[tuple[str, Figures]]:
 
 
 def main() -> None:
-    """Print a table, or JSON."""
+    """Run the benchmark and print a table or JSON."""
     report: dict[str, Figures] = {}
     for scene in (cold, flood, beside_a_hanging_fetch, outage, warm, fleet):
         for name, figures in scene():

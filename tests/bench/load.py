@@ -1,10 +1,10 @@
-"""Load on a protected handler in two processes, while the key source comes and goes.
+"""Load on a protected handler in two processes, while the key source goes up and down.
 
 python -m tests.bench.load [seconds] [--json]
 
-The source answers for a second and fails for a second, and the keys are believed for a second only,
-so that every state of the cache is passed under load. What must hold: a good token is never
-answered with 401, no 5xx but 503, no bad token gets in, memory stays flat.
+The source answers for a second and fails for a second, and keys are fresh for one second only, so
+that the cache passes through every state under load. The script fails if a good token gets a 401, a
+response has a 5xx status other than 503, a bad token is accepted, or memory grows by 20 percent.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tests.servers import free_port
 CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
 PROCESSES, CLIENTS = 2, 8
 WARM_UP = 5.0
-"""Seconds until memory is measured for the first time, or a third of the run."""
+"""Seconds until the first measurement of memory; at most a third of the run."""
 ORG_URL, KID = "BENCH_ORG_URL", "known"
 
 
@@ -48,8 +48,8 @@ def make_app() -> Any:
     policy = CachePolicy(fresh_for=1, stale_if_error=0, negative_for=1, backoff=0.1, max_backoff=1)
     keys = HookKeys(os.environ[ORG_URL], ApiToken("t"), policy=policy)
     verifier = HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
-    with suppress(HookVerificationError):  # the source may be failing just now
-        keys.warm_up(KID)  # else the made-up kids could use up what is left for the first look-up
+    with suppress(HookVerificationError):  # the source may be down at this moment
+        keys.warm_up(KID)  # otherwise the made-up kids could exhaust the budget for unknown kids
 
     async def handler(scope: Any, receive: Any, send: Any) -> None:
         headers = [(b"content-length", b"2")]
@@ -61,7 +61,7 @@ def make_app() -> Any:
 
 @contextmanager
 def flapping_source(jwk: dict[str, Any]) -> Iterator[str]:
-    """A second up, a second down."""
+    """Serve the key, alternating between one second up and one second down."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -90,7 +90,7 @@ def flapping_source(jwk: dict[str, Any]) -> Iterator[str]:
 
 
 class Client(threading.Thread):
-    """Sends good and bad tokens over one connection, and counts the answers."""
+    """Sends good and bad tokens over one connection at a time, and counts the responses."""
 
     def __init__(self, port: int, good: list[str], bad: list[str], until: float) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Client(threading.Thread):
         self._port, self._tokens, self._until = port, (good, bad), until
 
     def run(self) -> None:
-        """Go on until it is time; a new connection now and then, so that all workers are used."""
+        """Send until the end time; reconnect every 200 requests so that all workers are used."""
         while time.monotonic() < self._until:
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
             for _ in range(200):
@@ -108,7 +108,7 @@ class Client(threading.Thread):
                 is_bad = random.random() < 0.3
                 token = random.choice(self._tokens[is_bad])
                 connection.request("POST", "/", headers={"Authorization": f"Bearer {token}"})
-                # uvicorn's workers send headers and body apart and wait for the acknowledgement.
+                # uvicorn sends headers and body separately and waits for the acknowledgement.
                 connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 answer = connection.getresponse()
                 answer.read()
@@ -117,12 +117,12 @@ class Client(threading.Thread):
 
 
 def _children(pid: int) -> set[int]:
-    """The workers, and what multiprocessing has beside them."""
+    """Return the process ids of the workers and of multiprocessing's helper."""
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def _memory(pids: set[int]) -> int:
-    """Resident kilobytes of these processes together."""
+    """Return the total resident memory of these processes in kilobytes."""
     total = 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -144,7 +144,7 @@ def _wait(port: int) -> None:
 
 
 def measure(seconds: float) -> dict[str, Any]:
-    """Run the load and return the counts."""
+    """Run the load and return the counts and the memory."""
     signer, stranger = HookSigner.generate(KID), HookSigner.generate(KID)
     recipe: Any = {"client_id": CLIENT_ID, "token_url": TOKEN_URL, "lifetime": 3000}
     good = [signer.client_assertion(**recipe) for _ in range(20)]
@@ -192,14 +192,14 @@ def measure(seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run, print, and fail when something does not hold."""
+    """Run the load, print the report, and fail if a condition is violated."""
     arguments = [each for each in sys.argv[1:] if not each.startswith("--")]
     report = measure(float(arguments[0]) if arguments else 60)
     print(json.dumps(report, indent=2))
-    assert set(report["good tokens"]) <= {200, 503}, "a good token was refused"
-    assert set(report["bad tokens"]) <= {401, 503}, "a bad token got in"
+    assert set(report["good tokens"]) <= {200, 503}, "a good token got neither 200 nor 503"
+    assert set(report["bad tokens"]) <= {401, 503}, "a bad token got neither 401 nor 503"
     before, after = report["memory in KB"]
-    assert after < before * 1.2, "memory grew"
+    assert after < before * 1.2, "memory grew by 20 percent or more"
 
 
 if __name__ == "__main__":

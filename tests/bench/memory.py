@@ -1,4 +1,4 @@
-"""What is held in memory for a cached key, and for a live ``jti``.
+"""Memory per cached key, and per used token in ``MemoryReplayStore``.
 
 python -m tests.bench --only memory
 """
@@ -18,12 +18,12 @@ KEYS, LIVE = 2_000, 100_000
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Return the bytes of each cached key, of an org's 50, and of each used token."""
+    """Return the bytes per cached key, for 50 keys, and per used token."""
     return {"cached keys": _cached_keys(), "live jti": _live_jti()}
 
 
 def _cached_keys() -> dict[str, float]:
-    """Resident memory, because OpenSSL's part of a key is not Python's to count."""
+    """Measure resident memory, because ``tracemalloc`` does not see OpenSSL's part of a key."""
     jwk = HookSigner.generate().public_jwk()
 
     def fetch(kid: str, deadline: float) -> Fetched:
@@ -31,7 +31,7 @@ def _cached_keys() -> dict[str, float]:
 
     kids = [f"{number:036d}" for number in range(KEYS)]
     caches = [KeyCache(fetch, CachePolicy(max_keys=KEYS), expected=kids) for _ in range(2)]
-    for kid in kids[:40]:  # so that imports and arenas are not counted
+    for kid in kids[:40]:  # exclude imports and memory arenas from the measurement
         caches[0].get(kid)
     gc.collect()
     before = _resident()

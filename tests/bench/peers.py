@@ -1,8 +1,8 @@
-"""The libraries beside which we are measured, each asked for the same, as its documentation says.
+"""The other libraries, each set up for the same verification, as its documentation describes.
 
-Verify an RS256 token whose key is found by its kid among keys that are in memory; accept RS256
-only; check iss, aud and exp with a leeway of a minute. Some check less and cannot be asked for
-more. A peer that is not installed raises ImportError: ``pip install 'hookkey_verify[bench]'``.
+Each verifies an RS256 token: it finds the key by its kid among keys in memory, accepts RS256 only,
+and checks iss, aud and exp with a leeway of a minute. Some libraries support fewer checks. A
+library that is not installed raises ImportError: ``pip install 'hookkey_verify[bench]'``.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def _joserfc(signer: HookSigner, token: str) -> Verify:
 
 
 def _authlib(signer: HookSigner, token: str) -> Verify:
-    import authlib.deprecate  # noqa: F401 - sets a filter of its own
+    import authlib.deprecate  # noqa: F401 - installs a warning filter
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is deprecated for joserfc
+        warnings.simplefilter("ignore")  # authlib.jose is deprecated in favor of joserfc
         from authlib.jose import JsonWebKey, JsonWebToken
 
     keys = JsonWebKey.import_key_set({"keys": [signer.public_jwk()]})
@@ -149,10 +149,10 @@ def _okta_jwt_verifier(signer: HookSigner, token: str) -> Verify:
     from okta_jwt_verifier import BaseJWTVerifier
 
     class Verifier(BaseJWTVerifier):  # type: ignore[misc]
-        def get_jwk_sync(self, kid: str) -> Any:  # its answers are cached by requests
+        def get_jwk_sync(self, kid: str) -> Any:  # the original uses an HTTP cache
             return keys[kid]
 
-    del token  # it wants issuers to be URLs
+    del token  # the library requires a URL as the issuer
     keys = {signer.kid: signer.public_jwk()}
     own = signer.sign(_claims(signer, iss=OKTA_ISSUER))
     verifier = Verifier(issuer=OKTA_ISSUER, audience=AUDIENCE, leeway=LEEWAY)
@@ -167,7 +167,7 @@ def _atlassian(signer: HookSigner, token: str) -> Verify:
         def retrieve(self, key_identifier: Any, **_: Any) -> Any:
             return keys[key_identifier.key_id]
 
-    del token  # it wants the issuer to be the beginning of the kid
+    del token  # the library requires a kid that begins with the issuer
     kid = f"{ISSUER}/key"
     pem = signer._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     keys = {kid: pem.decode()}
@@ -219,14 +219,14 @@ PEERS: dict[str, tuple[str, Callable[[HookSigner, str], Verify]]] = {
     "okta-jwt-verifier": ("okta-jwt-verifier", _okta_jwt_verifier),
     "atlassian-jwt-auth": ("atlassian-jwt-auth", _atlassian),
 }
-"""Name in the table: the distribution, and what makes its verification."""
+"""The name in the table: the distribution, and the function that prepares its verification."""
 
 NATIVE = frozenset({"ryjwt", "oxyjwt"})
-"""Whose path is not Python."""
+"""The libraries whose verification is not written in Python."""
 
 
 def available(signer: HookSigner, token: str) -> tuple[dict[str, Verify], list[str]]:
-    """Return the peers that are installed, by name and version, and the names of the others."""
+    """Return the installed libraries by name and version, and the names of the missing ones."""
     found, missing = {}, []
     for name, (distribution, make) in PEERS.items():
         try:

@@ -1,4 +1,4 @@
-"""The figures of ``tests.bench.verify`` as an SVG for the README, in light and dark."""
+"""Draw the results of ``tests.bench.verify`` as an SVG for the README, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 
 
 def bars(title: str, note: str, ratios: Mapping[str, float]) -> str:
-    """Return an SVG with a bar for each name, the shortest first; ``floor`` is the one of 1.0."""
+    """Return an SVG with one bar per name, shortest first; the floor is the bar with ratio 1."""
     rows = sorted(ratios.items(), key=lambda row: row[1])
     height = TOP + ROW * len(rows) + 12
     longest = max(ratios.values())
-    told = "; ".join(f"{name} {ratio:.2f}" for name, ratio in rows)
+    summary = "; ".join(f"{name} {ratio:.2f}" for name, ratio in rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{escape(title)}: {escape(told)}</title>",
+        f"<title>{escape(title)}: {escape(summary)}</title>",
         f"<style>{_STYLE}</style>",
         f'<text x="12" y="24" font-weight="600">{escape(title)}</text>',
         f'<text x="12" y="44" class="small">{escape(note)}</text>',

@@ -1,7 +1,7 @@
-"""How all of the benchmarks measure: candidates in turns, short rounds, medians, ratios in a round.
+"""The measurement that the benchmarks share: alternating candidates, short rounds, medians.
 
-Whatever else the machine does in a round, it does to all of them. Ratios tell more than times: the
-clock of a laptop changes, and with it every figure but those.
+Other load on the machine during a round affects all candidates alike. Compare ratios rather than
+times: when the clock speed of the machine changes, every time changes, but the ratios do not.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ __all__ = ["Figure", "in_turns", "machine", "table"]
 
 
 class Figure(NamedTuple):
-    """What one candidate took."""
+    """The result for one candidate."""
 
     us: float
     """Median microseconds of one call."""
     ratio: float
     """Median of the ratios to the first candidate, round by round."""
     low: float
-    """The quarter of the ratios is below this."""
+    """The first quartile of the ratios."""
     high: float
-    """The quarter of the ratios is above this."""
+    """The third quartile of the ratios."""
 
 
 def in_turns(
     candidates: Mapping[str, Callable[[], object]], *, rounds: int, calls: int
 ) -> dict[str, Figure]:
-    """Call each candidate ``calls`` times in each of ``rounds``; the first one is the floor."""
+    """Call each candidate ``calls`` times per round; the first candidate is the floor."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for call in candidates.values():
         call()
@@ -66,7 +66,7 @@ def _figure(times: list[float], floor: list[float]) -> Figure:
 
 
 def machine() -> dict[str, str]:
-    """Name what was measured, and on what."""
+    """Return the machine, the Python, and the versions of what is measured."""
     names = ("hookkey_verify", "cryptography")
     return {
         "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
@@ -87,8 +87,8 @@ def _processor() -> str:
 
 
 def table(rows: Iterable[tuple[str, Figure]], width: int = 40) -> str:
-    """Write figures one under the other."""
-    head = f"{'':{width}} {'us':>9} {'ratio':>7}   {'half of the rounds':>18}"
+    """Format the results as a table, one line per name."""
+    head = f"{'':{width}} {'us':>9} {'ratio':>7}   {'middle half':>18}"
     lines = (
         f"{name:{width}} {f.us:9.2f} {f.ratio:7.2f}   {f.low:8.2f} to {f.high:.2f}"
         for name, f in rows

@@ -1,9 +1,10 @@
-"""Requests a second of a protected handler and of its unprotected twin, over real sockets.
+"""Requests per second of the same handler, unprotected and protected, over real sockets.
 
 python -m tests.bench --only serving
 
-Each pair is served by one process (waitress or uvicorn), asked by another over one connection that
-stays open, in turns. The ratio is what protection leaves of the throughput.
+One process (waitress or uvicorn) serves both handlers. Another process sends requests to them
+alternately, over one persistent connection each. The ratio is the throughput of the protected
+handler divided by that of the unprotected one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BODY = b'{"eventType":"com.okta.oauth2.tokens.transform","data":{}}'
 
 
 def _django_app(verifier: HookVerifier | None) -> Any:
-    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415 - in the server's process
+    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415 - in the server process
     from django.http import HttpRequest, HttpResponse  # noqa: PLC0415
     from django.urls import path  # noqa: PLC0415
     from django.views.decorators.csrf import csrf_exempt  # noqa: PLC0415
@@ -86,11 +87,11 @@ def _serve(name: str, jwk: dict[str, str], channel: Connection) -> None:
     with contextlib.ExitStack() as stack:
         ports = [stack.enter_context(server(make(each))) for each in (None, verifier)]
         channel.send(ports)
-        channel.recv()  # until it is over
+        channel.recv()  # wait for the end of the measurement
 
 
 def _rate(connection: socket.socket, request: bytes) -> float:
-    """Ask one request after the other; how many a second."""
+    """Send one request after the other; return the requests per second."""
     count, began = 0, time.perf_counter()
     while (spent := time.perf_counter() - began) < SECONDS:
         connection.sendall(request)
@@ -105,7 +106,7 @@ def _rate(connection: socket.socket, request: bytes) -> float:
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Return both rates of each adapter, and the median of their ratios."""
+    """Return both rates for each adapter, and the median of their ratios."""
     signer = HookSigner.generate()
     token = signer.client_assertion(client_id=ISSUER, token_url=AUDIENCE, lifetime=3000)
     request = (

@@ -1,8 +1,9 @@
-"""How long the shell waits: ``hookkey keys list`` beside the import of Okta's SDK alone.
+"""The duration of ``hookkey keys list``, compared with only importing Okta's SDK.
 
 OKTA_SDK_PYTHON=… python -m tests.bench.start
 
-OKTA_SDK_PYTHON is a Python that has the package ``okta``. Cold starts, interleaved, medians.
+OKTA_SDK_PYTHON is a Python in which the package ``okta`` is installed. Both start a new process
+in each round; the results are medians.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ def _seconds(command: list[str], env: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Print both medians and their ratio."""
+    """Run the benchmark and print both medians and their ratio."""
     commands = {"hookkey keys list": [sys.executable, "-m", "hookkey_verify", "keys", "list"]}
     sdk = os.environ.get("OKTA_SDK_PYTHON")
     if sdk:
         commands["import okta.client"] = [sdk, "-c", "import okta.client"]
     else:
-        print("OKTA_SDK_PYTHON is not set: Okta's SDK is left out")
+        print("OKTA_SDK_PYTHON is not set: skipping Okta's SDK")
     with OktaEmulator() as okta:
         settings = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
         env = {**os.environ, **settings}

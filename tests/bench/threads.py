@@ -1,9 +1,10 @@
-"""How many verifications a second threads and processes make together, as multiples of one thread.
+"""The total verifications per second of several threads or processes, as multiples of one thread.
 
 python -m tests.bench --only threads
 
-RSAPublicKey.verify lets go of the interpreter lock for its few microseconds, and our verifier uses
-another operation, which does not; so one that does is measured beside it.
+``RSAPublicKey.verify`` releases the interpreter lock (GIL) for a few microseconds. Our verifier
+uses another RSA operation, which keeps it. The benchmark therefore also measures a verifier with
+``RSAPublicKey.verify``.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def _ours(jwk: dict[str, str], token: str) -> Callable[[], object]:
     return lambda: verifier.verify(token)
 
 
-def _letting_go(signer: HookSigner, token: str) -> Callable[[], object]:
-    """Our verifier, but with RSAPublicKey.verify."""
+def _releasing_gil(signer: HookSigner, token: str) -> Callable[[], object]:
+    """Return a call of our verifier with ``RSAPublicKey.verify``."""
     verify = signer._key.public_key().verify
     scheme, digest = padding.PKCS1v15(), hashes.SHA256()
     key = PublicKey.from_document(signer.public_jwk(), expected_kid=None)
-    object.__setattr__(key, "_check", lambda signed, octets: verify(signed, octets, scheme, digest))
+    object.__setattr__(key, "_check", lambda signed, data: verify(signed, data, scheme, digest))
     verifier = HookVerifier.for_client_assertion(
         StaticKeys([key]), client_id=ISSUER, token_url=AUDIENCE
     )
@@ -58,7 +59,7 @@ def _work(call: Callable[[], object], until: float, counts: list[int], number: i
 
 
 def _threads(call: Callable[[], object], count: int) -> float:
-    """Return verifications a second."""
+    """Return the verifications per second of all threads together."""
     counts = [0] * count
     until = time.monotonic() + SECONDS
     workers = [
@@ -100,12 +101,12 @@ def _processes(jwk: dict[str, str], token: str, count: int) -> float:
 
 
 def measure() -> dict[str, dict[str, float]]:
-    """Return for each the median of a second's verifications, and of the ratio to one thread."""
+    """Return for each case the median verifications per second, and the ratio to one thread."""
     signer = HookSigner.generate()
     token = signer.client_assertion(client_id=ISSUER, token_url=AUDIENCE, lifetime=3000)
     jwk = signer.public_jwk()
     ours, bare = _ours(jwk, token), floor(signer, token)
-    other = _letting_go(signer, token)
+    other = _releasing_gil(signer, token)
     cases: dict[str, Callable[[], float]] = {
         "1 thread": lambda: _threads(ours, 1),
         "2 threads": lambda: _threads(ours, 2),

@@ -1,9 +1,9 @@
-"""What a verification costs, as multiples of the bare RSA operation on the same octets.
+"""The cost of a verification, as multiples of the bare RSA operation on the same bytes.
 
 python -m tests.bench --only verify refuse grow
 
-Beside every other library that is installed, in one run; then what a refusal costs, and what
-happens when tokens, key sets and claims grow.
+The same run measures every other library that is installed. Further sections measure refusals, and
+longer tokens, more keys and more claims.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ FLOOR = "bare RSAPublicKey.verify"
 
 
 def floor(signer: HookSigner, token: str) -> Call:
-    """Return the bare RSAPublicKey.verify, everything around it done beforehand."""
+    """Return a call of the bare ``RSAPublicKey.verify``, with everything else prepared."""
     key = signer._key.public_key()
     signing_input, _, text = token.rpartition(".")
-    octets, signature = signing_input.encode(), urlsafe_b64decode(text + "==")
+    data, signature = signing_input.encode(), urlsafe_b64decode(text + "==")
     scheme, digest = padding.PKCS1v15(), hashes.SHA256()
-    return lambda: key.verify(signature, octets, scheme, digest)
+    return lambda: key.verify(signature, data, scheme, digest)
 
 
 def measure() -> tuple[Figures, list[str]]:
-    """Return the figures of everybody, and who is not installed."""
+    """Return the results of all candidates, and the names of the libraries not installed."""
     with OktaEmulator() as okta:
         signer = okta.signer(okta.create_key("bench")["keyId"])
         token = _assertion(signer)
@@ -58,11 +58,11 @@ def measure() -> tuple[Figures, list[str]]:
     keys = StaticKeys.from_jwk(signer.public_jwk())
     static = _verifier(keys)
     issued = _access_token(signer)
-    of_hook = HookVerifier.for_access_token(
+    access = HookVerifier.for_access_token(
         keys, issuer=OKTA_ISSUER, audience=AUDIENCE, client_id=ISSUER, scopes=["hooks"]
     )
     cached = _verifier(fetched)
-    again = HookVerifier.for_access_token(
+    memoized = HookVerifier.for_access_token(
         keys,
         issuer=OKTA_ISSUER,
         audience=AUDIENCE,
@@ -76,8 +76,8 @@ def measure() -> tuple[Figures, list[str]]:
             FLOOR: floor(signer, token),
             "hookkey_verify, HookKeys": lambda: cached.verify(token),
             "hookkey_verify, StaticKeys": lambda: static.verify(token),
-            "hookkey_verify, access token": lambda: of_hook.verify(issued),
-            "hookkey_verify, verified_cache": lambda: again.verify(issued),
+            "hookkey_verify, access token": lambda: access.verify(issued),
+            "hookkey_verify, verified_cache": lambda: memoized.verify(issued),
             **peers,
         },
         rounds=ROUNDS,
@@ -88,20 +88,20 @@ def measure() -> tuple[Figures, list[str]]:
 
 
 def refusals() -> Figures:
-    """What it costs to be sent rubbish. Every token is refused, by us and by PyJWT."""
+    """Measure the refusal of invalid tokens, which both hookkey_verify and PyJWT refuse."""
     signer = HookSigner.generate()
     token = _assertion(signer)
     verifier = _verifier(StaticKeys.from_jwk(signer.public_jwk()))
-    verifier.verify(token)  # as in any program that has been running for a while
+    verifier.verify(token)  # warm up, as in a long-running process
     key = jwt.PyJWK(signer.public_jwk())
     head, payload, signature = token.split(".")
     none = jwt.utils.base64url_encode(b'{"alg":"none","typ":"JWT"}').decode()
-    rubbish = {
+    invalid = {
         "forged signature": f"{head}.{payload}.{signature[:40]}AAAA{signature[44:]}",
         "wrong alg": f"{none}.{payload}.{signature}",
-        "over-long, 17 KiB": f"{head}.{'A' * 17_000}.{signature}",
-        "over-long, 60 KiB": f"{head}.{'A' * 60_000}.{signature}",
-        "over-long, 10 MB": f"{head}.{'A' * 10_000_000}.{signature}",
+        "overlong, 17 KiB": f"{head}.{'A' * 17_000}.{signature}",
+        "overlong, 60 KiB": f"{head}.{'A' * 60_000}.{signature}",
+        "overlong, 10 MB": f"{head}.{'A' * 10_000_000}.{signature}",
     }
 
     def ours(bad: str) -> Call:
@@ -125,7 +125,7 @@ def refusals() -> Figures:
         return refuse
 
     candidates = {FLOOR: floor(signer, token)}
-    for name, bad in rubbish.items():
+    for name, bad in invalid.items():
         candidates[f"{name}, hookkey_verify"] = ours(bad)
         if len(bad) < 100_000:
             candidates[f"{name}, PyJWT"] = pyjwt(bad)
@@ -133,7 +133,7 @@ def refusals() -> Figures:
 
 
 def growth() -> Figures:
-    """Longer tokens, more keys, more claims; and what one look-up and one signature take."""
+    """Measure longer tokens, more keys and more claims; also one key look-up and one signature."""
     signer = HookSigner.generate()
     jwks = [signer.public_jwk(), *(HookSigner.generate().public_jwk() for _ in range(3))]
     candidates: dict[str, Call] = {FLOOR: floor(signer, _assertion(signer))}
@@ -178,7 +178,7 @@ def _assertion(signer: HookSigner, more: Mapping[str, Any] | None = None) -> str
 
 
 def _access_token(signer: HookSigner) -> str:
-    """The claims that Okta documents, in a token of an authorization server."""
+    """Return an access token with the claims that Okta documents for authorization servers."""
     now = int(time.time())
     identity = {"iss": OKTA_ISSUER, "aud": AUDIENCE, "sub": ISSUER, "cid": ISSUER, "scp": ["hooks"]}
     times = {"iat": now, "exp": now + 3000, "jti": "AT.2rPzBH0eHnDxN3qvH1wqvXwRWQ9Cu0Vf5y"}
@@ -186,6 +186,6 @@ def _access_token(signer: HookSigner) -> str:
 
 
 def _padded(signer: HookSigner, size: int) -> str:
-    """As near below as base64url gets; a signature alone has 342 of it."""
+    """Return a token as long as base64url allows up to ``size`` bytes; the signature takes 342."""
     missing = max(0, size - len(_assertion(signer, {"pad": ""})))
     return _assertion(signer, {"pad": "x" * max(0, missing * 3 // 4 - 2)})

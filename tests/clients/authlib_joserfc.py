@@ -1,4 +1,4 @@
-"""Authlib and joserfc: token requests, and a JWK Set of ``JwksBridge``."""
+"""Authlib and joserfc: token requests, and verification with the JWK Set of ``JwksBridge``."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def with_key() -> None:
 
 
 def with_joserfc() -> None:
-    """Verify an assertion with the keys of the bridge."""
+    """Verify an assertion with joserfc and the keys of the bridge."""
     keys = KeySet.import_key_set(requests.get(BRIDGE["jwks"], timeout=10).json())
     claims = joserfc_jwt.decode(BRIDGE["assertion"], keys, algorithms=["RS256"]).claims
     assert claims["sub"] == BRIDGE["clientId"]
 
 
 def with_authlib() -> None:
-    """Do the same with ``authlib.jose``."""
-    warnings.simplefilter("ignore")  # it announces joserfc as its successor
+    """Verify an assertion with ``authlib.jose`` and the keys of the bridge."""
+    warnings.simplefilter("ignore")  # authlib.jose is deprecated in favor of joserfc
     from authlib.jose import JsonWebKey, jwt  # noqa: PLC0415
 
     keys = JsonWebKey.import_key_set(requests.get(BRIDGE["jwks"], timeout=10).json())

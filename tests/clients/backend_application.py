@@ -1,4 +1,4 @@
-"""requests-oauthlib: ``BackendApplicationClient``, the client credentials grant."""
+"""requests-oauthlib: the client credentials grant with ``BackendApplicationClient``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oauthlib.oauth2 import BackendApplicationClient
 from report import CONFIG, call_hook, report
 from requests_oauthlib import OAuth2Session
 
-os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # it is http on loopback
+os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # the test server uses plain HTTP on loopback
 ENDPOINT = CONFIG["tokenEndpoint"]
 CLIENT = ENDPOINT["secretClient"]
 

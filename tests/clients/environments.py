@@ -1,4 +1,4 @@
-"""The clients, and the environment of each: a venv, or a folder with node_modules."""
+"""The clients and their environments: a venv or a folder with node_modules for each."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ INSTALL_TIMEOUT, RUN_TIMEOUT = 600, 120
 
 
 class ClientError(Exception):
-    """A client cannot be installed, or its script prints no outcomes."""
+    """Raised when a client cannot be installed or its script prints no outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client: its name in the table, its script, and the exact packages that it needs."""
+    """A client: its name in the table, its script, and its packages with exact versions."""
 
     title: str
     script: str
@@ -33,12 +33,12 @@ class Client:
 
     @property
     def name(self) -> str:
-        """What ``--only`` takes."""
+        """The name for ``--only``."""
         return Path(self.script).stem
 
     @property
     def is_node(self) -> bool:
-        """Tell whether it runs on Node.js."""
+        """Whether the client runs on Node.js."""
         return self.script.endswith(".mjs")
 
 
@@ -64,11 +64,11 @@ CLIENTS = (
 )
 
 FAST = frozenset(client.name for client in CLIENTS)
-"""What ``--fast`` runs: clients that install in under a minute. okta 3, the slowest, took 32 s."""
+"""The clients that ``--fast`` runs: those that install within a minute (okta 3 took 32 s)."""
 
 
 def install(client: Client, cache: Path) -> float:
-    """Make the environment of a client unless the cache has it; return the seconds it took.
+    """Create the environment of a client unless it is cached; return the seconds it took.
 
     Raises ``ClientError``.
     """
@@ -115,7 +115,7 @@ def run(client: Client, cache: Path, config: dict[str, Any]) -> dict[str, str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The variables of this process, without settings for Okta's SDKs, and a home without files."""
+    """Return this process's variables without settings for Okta's SDKs, and with another home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OKTA_")}
     return {**kept, "HOME": str(folder), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 

@@ -1,10 +1,10 @@
-// oauth4webapi: discovery, the client credentials grant, validation of access tokens.
+// oauth4webapi: discovery, the client credentials grant and validation of access tokens.
 import * as oauth from "oauth4webapi";
 
 import { callHook, config, report } from "./report.mjs";
 
 const { server, tokenEndpoint } = config;
-const insecure = { [oauth.allowInsecureRequests]: true }; // it is http on loopback
+const insecure = { [oauth.allowInsecureRequests]: true }; // the test server uses plain HTTP on loopback
 const endpointMetadata = {
   issuer: tokenEndpoint.issuer,
   token_endpoint: tokenEndpoint.url,
@@ -20,7 +20,7 @@ async function privateKey({ jwk, kid }, algorithm, options) {
   return oauth.PrivateKeyJwt({ key, kid }, options);
 }
 
-/** Okta wants the endpoint as the audience of an assertion; the library sets the issuer. */
+/** Okta requires the endpoint as the audience of an assertion; the library sets the issuer. */
 function audience(url) {
   return { [oauth.modifyAssertion]: (_header, payload) => (payload.aud = url) };
 }
@@ -60,7 +60,7 @@ async function tokenEndpointWithKey(options) {
   await atTokenEndpoint(app, await privateKey(app, "RS256", options));
 }
 
-/** Okta: "The audience claim for client_assertion must be the endpoint invoked". */
+/** Okta's error is "The audience claim for client_assertion must be the endpoint invoked". */
 async function refusedForIssuer() {
   const app = server.rsaApp;
   try {

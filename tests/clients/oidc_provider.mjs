@@ -20,7 +20,7 @@ function jwk(algorithm) {
   return { ...privateKey.export({ format: "jwk" }), use: "sig", alg: algorithm, kid: algorithm };
 }
 
-/** The access tokens for each resource are signed with another algorithm. */
+/** Selects a different signing algorithm for the access tokens of each resource. */
 function getResourceServerInfo(_context, resource) {
   const [alg] = Object.entries(audiences).find(([, audience]) => audience === resource);
   return { scope, audience: resource, accessTokenFormat: "jwt", jwt: { sign: { alg } } };

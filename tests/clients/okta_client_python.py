@@ -1,6 +1,7 @@
-"""okta-client-python: discovery and client authentication. It has no client credentials flow.
+"""okta-client-python: discovery and client authentication.
 
-So its JWT bearer request is sent with the other grant.
+The library has no client credentials flow. The script therefore changes its JWT bearer request to
+that grant.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ class ClientCredentialsRequest(JWTBearerTokenRequest):  # type: ignore[misc]
 
     @property
     def body_parameters(self) -> dict[str, Any]:
-        """Return the form, without the assertion of the other grant."""
+        """Return the form without the assertion of the JWT bearer grant."""
         parameters = {**super().body_parameters, "grant_type": "client_credentials"}
         del parameters["assertion"]
         return parameters
 
 
 def private_key(app: dict[str, Any], algorithm: str) -> ClientAuthorization:
-    """Return what authenticates this client with a signed assertion."""
+    """Return the authorization with a signed assertion for this app."""
     claims = JWTBearerClaims(
         issuer=app["clientId"],
         subject=app["clientId"],
@@ -69,7 +70,7 @@ async def client_credentials(authorization: ClientAuthorization) -> None:
 
 
 def with_secret() -> ClientAuthorization:
-    """Return what authenticates a client with its secret in the form."""
+    """Return the authorization with the client secret in the form."""
     app = SERVER["secretApp"]
     return ClientSecretAuthorization(id=app["clientId"], secret=app["secret"])
 

@@ -9,7 +9,7 @@ async function verify(assertClaims) {
   const verifier = new OktaJwtVerifier({
     issuer: server.issuer,
     assertClaims,
-    testing: { disableHttpsCheck: true }, // it is http on loopback
+    testing: { disableHttpsCheck: true }, // the test server uses plain HTTP on loopback
   });
   await verifier.verifyAccessToken(server.accessToken, server.audience);
 }

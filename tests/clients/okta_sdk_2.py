@@ -1,4 +1,4 @@
-"""okta 2.9, the Python SDK. It sends the parameters of a token request in the query string."""
+"""okta 2.9, Okta's Python SDK. It sends token request parameters in the query string."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORG = CONFIG["org"]
 
 
 def private_key(app: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that sign in as this service app."""
+    """Return the settings for authenticating as this service app."""
     return {
         "authorizationMode": "PrivateKey",
         "clientId": app["clientId"],

@@ -1,6 +1,7 @@
-"""okta 3, the Python SDK. Its model of hook keys wants ``isUsed`` to be a string.
+"""okta 3, Okta's Python SDK.
 
-Okta sends a boolean, so it can parse no hook key.
+Its hook key model requires ``isUsed`` to be a string. Okta sends a boolean, so the SDK cannot parse
+hook keys.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TOKEN = {"token": ORG["apiToken"]}
 
 
 def private_key(app: dict[str, Any], *, dpop: bool) -> dict[str, Any]:
-    """Return the settings that sign in as this service app."""
+    """Return the settings for authenticating as this service app."""
     return {
         "authorizationMode": "PrivateKey",
         "clientId": app["clientId"],
@@ -43,7 +44,7 @@ async def hook_keys(settings: dict[str, Any]) -> None:
 
 
 def _names(answer: Any) -> list[str]:
-    """The names in an answer of the SDK. Raises the error that it returned."""
+    """Return the names in a result of the SDK. Raises the error if the SDK returned one."""
     found, _, error = answer
     if error is not None:
         raise error if isinstance(error, Exception) else RuntimeError(error)

@@ -4,7 +4,7 @@ import * as client from "openid-client";
 import { callHook, config, report } from "./report.mjs";
 
 const { server, tokenEndpoint } = config;
-const insecure = { execute: [client.allowInsecureRequests] }; // it is http on loopback
+const insecure = { execute: [client.allowInsecureRequests] }; // the test server uses plain HTTP on loopback
 
 async function privateKey({ jwk, kid }, algorithm, options) {
   const parameters = {
@@ -15,7 +15,7 @@ async function privateKey({ jwk, kid }, algorithm, options) {
   return client.PrivateKeyJwt({ key, kid }, options);
 }
 
-/** Okta wants the endpoint as the audience of an assertion; the library sets the issuer. */
+/** Okta requires the endpoint as the audience of an assertion; the library sets the issuer. */
 function audience(url) {
   return { [client.modifyAssertion]: (_header, payload) => (payload.aud = url) };
 }
@@ -49,7 +49,7 @@ async function tokenEndpointWithKey(options) {
   await atTokenEndpoint(app, await privateKey(app, "RS256", options));
 }
 
-/** Okta: "The audience claim for client_assertion must be the endpoint invoked". */
+/** Okta's error is "The audience claim for client_assertion must be the endpoint invoked". */
 async function refusedForIssuer() {
   const app = server.rsaApp;
   try {

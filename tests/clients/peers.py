@@ -1,4 +1,4 @@
-"""The peers that the clients are tried with: a local org, a token endpoint, a JWKS bridge."""
+"""The peers that the clients are tested with: a local org, a token endpoint, a JWKS bridge."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ SCOPES = ["hooks"]
 API_SCOPES = ["okta.inlineHooks.read", "okta.inlineHooks.manage"]
 TOKEN_CLIENT, SECRET_CLIENT = "0oa1tokenclient4x7", "0oa1secretclient4x"
 SECRET, SERVER_SECRET = "a-client_secret", "a+secret_of the server%"
-"""Form-encoded both differ (RFC 6749 section 2.3.1)."""
+"""Secrets that form encoding changes (RFC 6749 section 2.3.1)."""
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 @contextmanager
 def peers() -> Iterator[dict[str, Any]]:
-    """Start the peers and yield what a client must know of them, ready for JSON."""
+    """Start the peers and yield the configuration for the clients, as JSON-compatible values."""
     with ExitStack() as stack:
         okta = stack.enter_context(OktaEmulator())
         routes = _Routes()
@@ -69,7 +69,7 @@ def peers() -> Iterator[dict[str, Any]]:
 
 
 def _org(okta: OktaEmulator, key: Mapping[str, Any]) -> dict[str, Any]:
-    """The management API: its inline hooks and hook keys, and who may ask for them."""
+    """Set up the management API: inline hooks, hook keys, and the credentials to read them."""
     uri = "https://acme.com/hook"
     okta.create_hook(uri, name="With a key", key=key, client_id="0oa1hookclient4x7")
     okta.create_hook(uri, name="With a secret", client_secret=SERVER_SECRET, client_id="0oa1other")
@@ -86,7 +86,7 @@ def _org(okta: OktaEmulator, key: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _server(okta: OktaEmulator, base: str, routes: _Routes) -> dict[str, Any]:
-    """The custom authorization server, and a hook that accepts its access tokens."""
+    """Set up the custom authorization server and a hook that accepts its access tokens."""
     verifier = HookVerifier.for_access_token(
         IssuerKeys(okta.issuer), audience=AUDIENCE, client_id=None, scopes=SCOPES
     )
@@ -104,7 +104,7 @@ def _server(okta: OktaEmulator, base: str, routes: _Routes) -> dict[str, Any]:
 
 
 def _token_endpoint(base: str, routes: _Routes) -> dict[str, Any]:
-    """A ``TokenEndpoint`` with a client of each kind, its JWK Set, and a hook behind it."""
+    """Set up a ``TokenEndpoint`` with a client of each kind, its JWK Set, and a protected hook."""
     key = _rsa_key()
     tokens = TokenEndpoint(
         [_assertions(key, base), ClientSecret(SECRET_CLIENT, SECRET)],
@@ -129,7 +129,7 @@ def _token_endpoint(base: str, routes: _Routes) -> dict[str, Any]:
 
 
 def _assertions(key: rsa.RSAPrivateKey, base: str) -> HookVerifier:
-    """Accepts assertions for the token URL and, as many clients sign them, for the issuer."""
+    """Return a verifier that accepts assertions for the token URL and for the issuer."""
     return HookVerifier.for_client_assertion(
         StaticKeys.from_jwk({**_jwk(key.public_key()), "use": "sig", "alg": "RS256"}),
         client_id=TOKEN_CLIENT,
@@ -158,7 +158,7 @@ _KID = "a-key"
 
 
 def _jwk(key: Any) -> dict[str, str]:
-    """The JWK of a private or public key, RSA or EC."""
+    """Return the JWK of a private or public key, RSA or EC."""
     is_rsa = isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey)
     algorithm: Any = RSAAlgorithm if is_rsa else ECAlgorithm
     members = json.loads(algorithm.to_jwk(key))
@@ -175,7 +175,7 @@ def _ec_key() -> ec.EllipticCurvePrivateKey:
 
 
 class _Routes:
-    """A WSGI application of others, each at one path. They may be added while it is served."""
+    """A WSGI application that routes paths to others, which may be added while it runs."""
 
     def __init__(self) -> None:
         self.apps: dict[str, App] = {}

@@ -1,6 +1,7 @@
-// Tries what a Node.js client can do and prints the outcomes. The client scripts import it.
+// Runs the functions of a Node.js client script and prints the outcomes.
+// The client scripts import this module.
 
-/** What peers.py tells the clients. */
+/** The configuration that peers.py creates for the clients. */
 export const config = JSON.parse(process.argv[2]);
 
 /** Calls each function and prints one JSON object: "ok", or "failed: " and the error. */
@@ -21,7 +22,7 @@ async function outcome(attempt) {
   }
 }
 
-/** Names the error and, for a refused token request, what the server said. */
+/** Describes the error, with the server's message if it refused a token request. */
 async function described(error) {
   if (error?.code === "OAUTH_WWW_AUTHENTICATE_CHALLENGE") {
     return `${error.constructor.name}: ${error.status} ${await error.response.text()}`;
@@ -38,7 +39,7 @@ export function expectNames(given, expected) {
   if (left !== right) throw new Error(`expected ${right}, got ${left}`);
 }
 
-/** Calls a hook with an access token; throws when the hook refuses it. */
+/** Calls a hook with an access token; throws if the hook refuses it. */
 export async function callHook(url, accessToken) {
   const answer = await fetch(url, { headers: { Authorization: `Bearer ${accessToken}` } });
   if (!answer.ok) throw new Error(`the hook answered ${answer.status}: ${await answer.text()}`);

@@ -1,6 +1,7 @@
-"""Tries what a Python client can do and prints the outcomes. The client scripts import it.
+"""Run the functions of a Python client script and print the outcomes.
 
-It imports only the standard library, because it runs in the environment of the client.
+The client scripts import this module. It imports only the standard library, because it runs in the
+environment of the client.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from typing import Any
 __all__ = ["CONFIG", "call_hook", "expect_names", "report"]
 
 CONFIG: dict[str, Any] = json.loads(sys.argv[1])
-"""What ``peers.py`` tells the clients."""
+"""The configuration that ``peers.py`` creates for the clients."""
 
 
 def report(tries: Mapping[str, Callable[[], Any]]) -> None:
     """Call each function and print one JSON object: "ok", or "failed: " and the error.
 
-    ``tries``: functions by the name of the capability. They raise when it does not work, and may be
-        coroutine functions.
+    ``tries``: functions by the name of the capability. A function raises if the capability does not
+        work, and may be a coroutine function.
     """
     print(json.dumps({name: _outcome(attempt) for name, attempt in tries.items()}))
 

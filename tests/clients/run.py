@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.clients.run")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where clients are installed")
     parser.add_argument("--only", choices=[client.name for client in CLIENTS], action="append")
-    parser.add_argument("--fast", action="store_true", help="those that install within a minute")
+    parser.add_argument("--fast", action="store_true", help="only clients that install quickly")
     parser.add_argument("--write", action="store_true", help=f"write docs/{DOCUMENT.name}")
     return parser
 

@@ -1,4 +1,4 @@
-"""The table of ``docs/clients.md``: written, read and compared. Pure."""
+"""Write, read and compare the table of ``docs/clients.md``, without I/O."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def rows_of(client: str, outcomes: dict[str, str]) -> list[Row]:
-    """Return the rows of a client, with results that are the same in every run."""
+    """Return the rows of a client, with the values that change in every run replaced."""
     return [Row(client, name, _stable(result)) for name, result in outcomes.items()]
 
 
@@ -63,7 +63,7 @@ def text_of(rows: Iterable[Row]) -> str:
 
 
 def merged(document: str, rows: list[Row], clients: Collection[str]) -> list[Row]:
-    """Return the rows of the document, those of ``clients`` replaced by ``rows``.
+    """Return the rows of the document, with those of ``clients`` replaced by ``rows``.
 
     Clients keep the order of the document; new ones come last.
     """

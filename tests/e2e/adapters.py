@@ -1,6 +1,7 @@
-"""Every adapter in front of the same handler, each on a real server where there is one.
+"""Every adapter in front of the same handler, on a real server where one exists.
 
-All are given one verifier, so that a test asks all of them the same and compares.
+All adapters share one verifier, so that a test can send the same request to each of them and
+compare the responses.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; header names are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -56,12 +57,12 @@ class Reply:
 
 @dataclass(slots=True)
 class Runs:
-    """How often the handler ran, and what it was given."""
+    """The handler behind every adapter; it records each hook that it receives."""
 
     hooks: list[VerifiedHook] = field(default_factory=list)
 
     def __call__(self, hook: Any) -> dict[str, Any]:
-        """Be the handler."""
+        """Record the hook and return its subject; raise if the claims contain ``boom``."""
         assert isinstance(hook, VerifiedHook)
         self.hooks.append(hook)
         if "boom" in hook.claims:
@@ -79,7 +80,7 @@ def _over(port: int) -> Send:
         lines = ["POST /hook HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
         head = "\r\n".join([*lines, "Content-Length: 2", "", ""]).encode("latin-1")
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            # All at once: a server that fails closes without reading what comes later.
+            # One call: a server that fails closes the connection without reading later data.
             connection.sendall(head + b"{}")
             answer = http.client.HTTPResponse(connection)
             answer.begin()
@@ -93,14 +94,14 @@ def _over(port: int) -> Send:
 
 @contextmanager
 def over_wsgi(app: Any) -> Iterator[Send]:
-    """Serve with waitress."""
+    """Serve the application with waitress."""
     with wsgi_server(app) as port:
         yield _over(port)
 
 
 @contextmanager
 def over_asgi(app: Any) -> Iterator[Send]:
-    """Serve with uvicorn."""
+    """Serve the application with uvicorn."""
     with asgi_server(app) as port:
         yield _over(port)
 
@@ -110,7 +111,7 @@ def over_asgi(app: Any) -> Iterator[Send]:
 
 @contextmanager
 def flask_decorator(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """A sync view."""
+    """A sync Flask view, protected by the decorator."""
     app = flask.Flask(__name__)
 
     @app.post("/hook")
@@ -125,7 +126,7 @@ def flask_decorator(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
 
 @contextmanager
 def flask_async(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """An async view."""
+    """An async Flask view, protected by the decorator."""
     app = flask.Flask(__name__)
 
     @app.post("/hook")
@@ -140,7 +141,7 @@ def flask_async(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
 
 @contextmanager
 def flask_blueprint(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """All of a blueprint."""
+    """A Flask blueprint in which every view is protected."""
     app = flask.Flask(__name__)
     hooks = flask.Blueprint("hooks", __name__)
     for_flask.HookKeyVerify(app, verifier).protect(hooks)
@@ -229,7 +230,7 @@ def _django_middleware(app: str) -> Adapter:
 
 @contextmanager
 def starlette_middleware(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """The pure middleware around Starlette."""
+    """The ASGI middleware around a Starlette application."""
 
     async def hook(request: Request) -> JSONResponse:
         return JSONResponse(run(request.state.hook))
@@ -241,7 +242,7 @@ def starlette_middleware(verifier: RequestVerifier, run: Runs) -> Iterator[Send]
 
 @contextmanager
 def litestar_middleware(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """The same as a middleware of Litestar."""
+    """The ASGI middleware, registered as a Litestar middleware."""
 
     @litestar.post("/hook", status_code=200)
     async def hook(request: litestar.Request[Any, Any, Any]) -> dict[str, Any]:
@@ -254,7 +255,7 @@ def litestar_middleware(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
 
 @contextmanager
 def plain_asgi(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """No framework at all."""
+    """The ASGI middleware around an application without a framework."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert scope["type"] == "http"
@@ -276,7 +277,7 @@ def _http_only(app: Any) -> Any:
 
 @contextmanager
 def fastapi_dependency(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """The dependency, with its handler for refusals."""
+    """The FastAPI dependency, with its exception handler for refusals."""
     app = fastapi.FastAPI()
     app.add_exception_handler(for_fastapi.HookRefused, for_fastapi.answer_refusal)
     auth = for_fastapi.HookAuth(verifier)
@@ -292,7 +293,7 @@ def fastapi_dependency(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
 
 @contextmanager
 def plain_wsgi(verifier: RequestVerifier, run: Runs) -> Iterator[Send]:
-    """The middleware around a plain application."""
+    """The WSGI middleware around an application without a framework."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         body = json.dumps(run(environ[wsgi.HOOK])).encode()
@@ -317,7 +318,7 @@ def _lambda(kind: str) -> Adapter:
         def send(headers: Headers) -> Reply:
             try:
                 answer = handler(lambda_event(kind, headers), None)
-            except RuntimeError:  # what Lambda makes of an exception
+            except RuntimeError:  # Lambda turns an exception into a 500 response
                 return Reply(500, {}, b"")
             several = answer.get("multiValueHeaders", {})
             sent = answer.get("headers", {name: values[0] for name, values in several.items()})
@@ -336,7 +337,7 @@ def _lambda(kind: str) -> Adapter:
 
 
 def lambda_event(kind: str, headers: Headers) -> dict[str, Any]:
-    """The event in which a gateway or a load balancer passes these headers on."""
+    """Return the event in which a gateway or a load balancer passes on these headers."""
     joined: dict[str, str] = {}
     several: dict[str, list[str]] = {}
     for name, value in headers:

@@ -1,4 +1,4 @@
-"""ASGI applications with the same three routes, with and without protection of their own."""
+"""ASGI applications with the same three routes, unprotected or protected by framework means."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def _starlette_public(prefix: str = "") -> Route:
 
 
 def starlette(run: Run) -> Starlette:
-    """Starlette without protection."""
+    """Return a Starlette application without protection."""
     return Starlette(routes=[_starlette_public(), *_starlette_routes(run, [])])
 
 
 def starlette_mounted(run: Run) -> Starlette:
-    """The routes of Starlette below a mount point, without protection."""
+    """Return a Starlette application with its routes below a mount point, unprotected."""
     return Starlette(
         routes=[Mount("/api", routes=[_starlette_public(), *_starlette_routes(run, [])])]
     )
@@ -95,7 +95,7 @@ def _fastapi_public(app: fastapi.FastAPI) -> fastapi.FastAPI:
 
 
 def fastapi_app(run: Run, root_path: str = "") -> fastapi.FastAPI:
-    """FastAPI without protection."""
+    """Return a FastAPI application without protection."""
     app = _fastapi_public(fastapi.FastAPI(root_path=root_path))
     _fastapi_routes(app.router, run, [])
     return app
@@ -117,7 +117,7 @@ def fastapi_by_router(verifier: RequestVerifier, run: Run) -> fastapi.FastAPI:
 
 
 def litestar_app(run: Run, guards: list[Any] | None = None) -> litestar.Litestar:
-    """Litestar, without protection unless there are guards."""
+    """Return a Litestar application, unprotected unless guards are given."""
 
     @litestar.route(["/hook", "/hooks/token"], http_method=["GET", "POST"], guards=guards)
     async def hook() -> litestar.Response[bytes]:
@@ -142,7 +142,7 @@ def litestar_by_guard(verifier: RequestVerifier, run: Run) -> litestar.Litestar:
 
 
 def quart_app(run: Run) -> quart.Quart:
-    """Quart without protection."""
+    """Return a Quart application without protection."""
     app = quart.Quart("site")
 
     async def hook() -> quart.Response:
@@ -168,7 +168,7 @@ class _Falcon:
 
 
 def falcon_asgi(run: Run) -> Any:
-    """Falcon in ASGI without protection."""
+    """Return a Falcon ASGI application without protection."""
     app = falcon.asgi.App()
     app.add_route("/hook", _Falcon(run))
     app.add_route("/hooks/token", _Falcon(run))

@@ -1,4 +1,4 @@
-"""Requests with targets that no HTTP client would send, written to sockets by hand."""
+"""Raw HTTP requests over sockets, with request targets that no HTTP client would send."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 __all__ = ["Exchange", "Line", "exchanges", "request"]
 
 _BODY = b"{}"
-_PATIENCE = 5.0
-"""Seconds in which a server must begin to answer."""
+_TIMEOUT = 5.0
+"""Seconds to wait for a connection, or for the next data from the server."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
@@ -22,7 +22,7 @@ _BREAKS = (b"\r", b"\n")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was sent, and all that came back."""
+    """A request and all data received in response."""
 
     method: bytes
     target: bytes
@@ -30,7 +30,7 @@ class Exchange:
 
     @property
     def status(self) -> int:
-        """The status, or 0 for an answer without one."""
+        """The status code, or 0 if the response has none."""
         found = re.match(rb"HTTP/1\.[01] (\d{3})", self.answer)
         return int(found[1]) if found else 0
 
@@ -49,7 +49,7 @@ def request(method: bytes, target: bytes, token: str | None = None, *, last: boo
 
 
 class Line:
-    """A connection to a server, made anew whenever the server has closed it."""
+    """A connection to a server, opened again after the server has closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -62,23 +62,23 @@ class Line:
             self._socket = None
 
     def exchange(self, message: bytes, *, alone: bool = False) -> bytes:
-        """Send a request; all that comes back, which is nothing when the server closes.
+        """Send a request and return all data received, which is empty if the server closes.
 
-        ``alone`` gives it a connection of its own, and reads everything until the end.
+        ``alone`` uses a new connection for the request and reads until the server closes it.
         """
         if alone:
             self.close()
         reused = self._socket is not None
         answer = self._attempt(message, alone)
-        if reused and not answer:  # closed since the last answer
+        if reused and not answer:  # closed since the previous response
             answer = self._attempt(message, alone)
         return answer
 
     def _attempt(self, message: bytes, alone: bool) -> bytes:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_PATIENCE)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with suppress(OSError):  # the server may have answered before it closed
+        with suppress(OSError):  # the server may have responded before it closed
             self._socket.sendall(message)
         answer, ended = _received(self._socket, to_the_end=alone)
         if ended:
@@ -87,7 +87,7 @@ class Line:
 
 
 def _received(connection: socket.socket, *, to_the_end: bool) -> tuple[bytes, bool]:
-    """An answer, and whether the connection has ended or cannot be trusted any more."""
+    """Return the response, and whether the connection has ended or must not be reused."""
     answer = bytearray()
     try:
         while to_the_end or not _is_whole(answer):
@@ -112,7 +112,7 @@ def _is_whole(answer: bytearray) -> bool:
 
 
 def exchanges(port: int, targets: Sequence[bytes], workers: int = 4) -> list[Exchange]:
-    """Send all targets with GET and POST and without a token, over several connections."""
+    """Send every target with GET and POST and without a token, over several connections."""
     with ThreadPoolExecutor(workers) as pool:
         shares = [targets[number::workers] for number in range(workers)]
         return [each for share in pool.map(lambda s: [*_sent(port, s)], shares) for each in share]

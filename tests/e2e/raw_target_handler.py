@@ -1,4 +1,4 @@
-"""The handler that must not run without a token, and what else all applications share."""
+"""The handler that must not run without a token, and constants that all applications share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["HANDLER_RAN", "HEALTHY", "METHODS", "Run", "recorder"]
 
 Run = Callable[[], bytes]
-"""The handler: it leaves a trace, and returns the body of the answer."""
+"""The handler: it records that it ran, and returns the response body."""
 
 HANDLER_RAN = b"HANDLER RAN"
 HEALTHY = b"healthy"
@@ -16,7 +16,7 @@ METHODS = ["GET", "POST"]
 
 
 def recorder(trace: Path) -> Run:
-    """Return a handler that appends a line to this file whenever it runs."""
+    """Return a handler that appends a line to ``trace`` whenever it runs."""
 
     def run() -> bytes:
         with trace.open("ab") as file:

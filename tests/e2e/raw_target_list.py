@@ -1,4 +1,4 @@
-"""Request targets that servers, middleware and routers may read in different ways."""
+"""Request targets that servers, middleware and routers may interpret differently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice, product
 __all__ = ["PLAIN", "targets"]
 
 PLAIN = (b"/hook", b"/hooks/token")
-"""The protected paths as everybody writes them."""
+"""The protected paths in their usual form."""
 
 _PREFIXES = (
     b"/", b"//", b"/./", b"/../", b"/x/../", b"/healthz/../", b"/healthz/", b"/healthz//", b"/;/",
@@ -31,7 +31,7 @@ _PREFIXES = (
     b"//api/", b"/api/../", b"/api/healthz/../", b"/api/healthz?", b"/api/%2e%2e/",
     b"/apihealthz/../", b"/api/api/", b"/.", b"/~/", b"&", b"=/", b":/", b"/:/", b"[/", b"",
 )  # fmt: skip
-"""What comes before the name of a path."""
+"""Text before the name of a path."""
 
 _NAMES = (
     b"hook", b"HOOK", b"Hook", b"%68ook", b"%2568ook", b"h%6fok", b"h%6Fok", b"h%256fok",
@@ -47,7 +47,7 @@ _NAMES = (
     b"healthz", b"HEALTHZ", b"health%7a", b"healthz/../hook", b"healthz/hook",
     b"healthz/../hooks/token",
 )  # fmt: skip
-"""How the name of a path may be written."""
+"""Spellings of the name of a path."""
 
 _SUFFIXES = (
     b"", b"/", b"//", b"/.", b"/..", b"/./", b"/x/..", b"/%2e", b"/%2e%2e/hook", b"%2f", b"%2f.",
@@ -63,7 +63,7 @@ _SUFFIXES = (
     b".json", b".", b"..", b"~", b"*", b"&x", b"=", b"+", b",", b"'", b'"', b"<", b">", b"|", b"{}",
     b"^", b"`", b"$", b"!", b"\r", b"\n", b"\r\n", b"\x01", b"%01", b"\x1b", b"\xad", b"%ad",
 )  # fmt: skip
-"""What comes after the name of a path."""
+"""Text after the name of a path."""
 
 _ODD = (
     b"", b"*", b"/", b"//", b"///", b"?", b"#", b"@", b"%", b"%2f", b"\\", b".", b"..", b"/.",
@@ -76,13 +76,13 @@ _ODD = (
     b"/healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /hook", b"/healthz\x80", b"/healthz%e2%80%a8",
     b"/healthz%0a", b"/healthz;", b"//healthz", b"/api/healthz", b"/healthz/hook/../../hook",
 )  # fmt: skip
-"""Targets that are no combination."""
+"""Targets that are not a combination of prefix, name and suffix."""
 
 _SIZE = 60_000
-"""Bytes of a very long target; some servers read a line of 64 KB at most."""
+"""Length of a very long target in bytes; some servers accept lines of at most 64 KB."""
 
 _SITE = rb"/(?=healthz|hook)"
-"""Where a path of the site begins."""
+"""Matches the slash at which a path of the site begins."""
 
 
 def targets(prefix: str = "") -> list[bytes]:
@@ -95,7 +95,7 @@ def targets(prefix: str = "") -> list[bytes]:
 
 
 def _moved(target: bytes, base: bytes) -> bytes:
-    """The same target for a site that begins below a mount point."""
+    """Return the same target for a site that begins below a mount point."""
     if re.search(_SITE, target):
         return re.sub(_SITE, base + b"/", target, count=1)
     if target.startswith(b"/"):
@@ -117,13 +117,13 @@ def _all() -> Iterator[bytes]:
 
 
 _STEP = 15_013
-"""A prime, so that neighbours in the list differ in prefix, name and suffix."""
+"""A prime, so that consecutive targets differ in prefix, name and suffix."""
 
 
 def _some(
     prefixes: tuple[bytes, ...], names: tuple[bytes, ...], suffixes: tuple[bytes, ...], *, step: int
 ) -> Iterator[bytes]:
-    """Every so many of the combinations."""
+    """Yield every ``step``-th combination of prefix, name and suffix."""
     return map(b"".join, islice(product(prefixes, names, suffixes), 0, None, step))
 
 

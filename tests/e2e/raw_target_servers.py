@@ -1,7 +1,7 @@
-"""Servers in processes of their own, so that client and server have a core each.
+"""Servers in separate processes, so that client and server each use their own core.
 
-The processes come from multiprocessing's fork server, which has no threads and has imported the
-applications already.
+The processes come from multiprocessing's fork server, which has no threads and has already
+imported the applications.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FORMS = {**PROTECTED_FORMS, **OPEN_FORMS, **NAIVE_FORMS}
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["__main__", __name__])
 _MAX_HEAD = 2**17
-"""Bytes of a request head that servers accept where they can be told."""
+"""Maximum size of a request head in bytes, for servers that can be configured."""
 
 
 def _uvicorn(http: Any, app: Any, listener: socket.socket) -> None:
@@ -67,7 +67,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Take a socket that listens already, and targets of any length."""
+        """Configure a socket that is already listening, and targets of any length."""
         options: dict[str, Any] = {
             "bind": f"fd://{self._listener.detach()}",
             "worker_class": "gthread",
@@ -94,7 +94,7 @@ def _waitress(app: Any, listener: socket.socket) -> None:
 
 class _QuietWerkzeug(werkzeug.serving.WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Print nothing; the original raises for some targets, and then nothing is answered."""
+        """Print nothing; the original raises for some targets, which prevents a response."""
 
 
 def _werkzeug(app: Any, listener: socket.socket) -> None:
@@ -138,12 +138,12 @@ SERVERS: dict[str, dict[str, _Serve]] = {
 
 
 def _child(name: str, server: str, trace: str, jwk: dict[str, Any], ready: Connection) -> None:
-    """Build a form of protection and serve it until killed; errors are logged beside the trace."""
+    """Build a form of protection and serve it until killed; output goes to ``<trace>.log``."""
     os.setsid()
     log = os.open(f"{trace}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    logging.disable(logging.WARNING)  # Django warns of every path that it does not know
+    logging.disable(logging.WARNING)  # Django logs every unknown path as a warning
     verifier = HookVerifier.for_client_assertion(
         StaticKeys.from_jwk(jwk), client_id=CLIENT_ID, token_url=TOKEN_URL
     )
@@ -153,13 +153,13 @@ def _child(name: str, server: str, trace: str, jwk: dict[str, Any], ready: Conne
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     ready.send(listener.getsockname()[1])
-    os.fork()  # two processes accept from one socket, so that both cores have work
+    os.fork()  # two processes accept from one socket, to use both cores
     SERVERS[form.interface][server](app, listener)
 
 
 @contextmanager
 def serving(name: str, server: str, trace: Path, jwk: dict[str, Any]) -> Iterator[int]:
-    """Serve a form in a process, which is killed with its own children afterwards; the port."""
+    """Serve a form in a process and yield the port; the process group is killed afterwards."""
     parent_end, child_end = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(
         target=_child, args=(name, server, str(trace), jwk, child_end), daemon=True

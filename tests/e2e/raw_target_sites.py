@@ -1,7 +1,7 @@
 """The forms of protection: applications with the same three routes, in each framework.
 
-``/hook`` and ``/hooks/token`` are protected, ``/healthz`` is public. A form is built in a process
-of its own, because the settings of Django belong to the process.
+``/hook`` and ``/hooks/token`` are protected, ``/healthz`` is public. Each form is built in a
+separate process, because Django's settings are global to the process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from .. import django_site  # noqa: F401 # isort: skip - Django wants its settings before the rest
+from .. import django_site  # noqa: F401 # isort: skip - Django needs its settings first
 
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
@@ -56,13 +56,13 @@ _LISTED = frozenset({"/hook", "/hooks/token"})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An application, and where its routes begin."""
+    """An application, its interface (``asgi`` or ``wsgi``) and the prefix of its routes."""
 
     interface: str
     build: Callable[[RequestVerifier, Run], Any]
     prefix: str = ""
     is_whole: bool = False
-    """Whether a middleware protects the whole application, by the paths of requests."""
+    """Whether a middleware protects the whole application, based on request paths."""
 
 
 # --- Django
@@ -80,12 +80,12 @@ def _urls(hook: Any, healthz: Any) -> ModuleType:
 
 
 def _not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer without a template, which would take most of the time of the test."""
+    """Respond without a template; rendering one would take most of the test's time."""
     return HttpResponse(status=404)
 
 
 def _django(handler: type[Any], protect: Any, run: Run, **options: Any) -> Any:
-    """Django in this process, with these settings from now on."""
+    """Return a Django application; its settings stay in force for the whole process."""
 
     def hook(request: HttpRequest) -> HttpResponse:
         return HttpResponse(run())
@@ -143,7 +143,7 @@ _SCRIPT: dict[str, Any] = {"FORCE_SCRIPT_NAME": "/api"}
 
 
 def _whole(interface: str, framework: Framework, prefix: str = "") -> Form:
-    """The middleware stands before the whole application."""
+    """Return a form whose middleware wraps the whole application."""
     middleware: Any = asgi.HookMiddleware if interface == "asgi" else wsgi.HookMiddleware
     public = [f"{prefix}/healthz"]
     return Form(
@@ -161,7 +161,7 @@ _SPECIAL: dict[str, Form] = {
     "django-wsgi-script-name": _whole("wsgi", partial(_django, WSGIHandler, _unchanged, **_SCRIPT)),
     "flask-dispatched": Form("wsgi", flask_dispatched, "/api", is_whole=True),
 }
-_OWN_TERMS: dict[str, Form] = {
+_BY_FRAMEWORK: dict[str, Form] = {
     "starlette-route-middleware": Form("asgi", starlette_by_route),
     "starlette-mount-middleware": Form("asgi", starlette_by_mount, "/api"),
     "fastapi-depends": Form("asgi", fastapi_by_route),
@@ -213,19 +213,19 @@ PROTECTED_FORMS: dict[str, Form] = {
     **{f"{name}-whole": _whole("asgi", framework) for name, framework in _ASGI.items()},
     **{f"{name}-whole": _whole("wsgi", framework) for name, framework in _WSGI.items()},
     **_SPECIAL,
-    **_OWN_TERMS,
+    **_BY_FRAMEWORK,
 }
-"""No request without a token may run the handler of these."""
+"""Forms whose handler must not run for a request without a token."""
 
 OPEN_FORMS: dict[str, Form] = {
     **{f"{name}-open": _open("asgi", framework) for name, framework in _ASGI.items()},
     **{f"{name}-open": _open("wsgi", framework) for name, framework in _WSGI.items()},
 }
-"""Nothing protects these."""
+"""Forms without protection."""
 
 NAIVE_FORMS: dict[str, Form] = {
     "starlette-naive": _naive_asgi(starlette),
     "flask-naive": _naive_wsgi(flask_app),
     "bottle-naive": _naive_wsgi(bottle_app),
 }
-"""These are protected by a list of paths, which is compared with the decoded path."""
+"""Forms that compare the decoded path with a list of protected paths."""

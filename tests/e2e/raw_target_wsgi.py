@@ -1,4 +1,4 @@
-"""WSGI applications with the same three routes, with and without protection of their own."""
+"""WSGI applications with the same three routes, unprotected or protected by framework means."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hookkey_verify.guard import RequestVerifier
 from .raw_target_handler import HEALTHY, METHODS, Run
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # WebOb imports the module cgi
+    warnings.simplefilter("ignore", DeprecationWarning)  # WebOb imports the deprecated module cgi
     from pyramid.config import Configurator
     from pyramid.response import Response as PyramidResponse
 
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def flask_app(run: Run) -> flask.Flask:
-    """Flask without protection."""
+    """Return a Flask application without protection."""
     app = _flask_public()
     _flask_routes(app, lambda: flask.Response(run()))
     return app
@@ -81,7 +81,7 @@ def flask_dispatched(verifier: RequestVerifier, run: Run) -> Any:
 
 
 def bottle_app(run: Run) -> Any:
-    """Bottle without protection."""
+    """Return a Bottle application without protection."""
     app = bottle.Bottle()
     app.route("/hook", METHODS, run)
     app.route("/hooks/token", "POST", run)
@@ -90,7 +90,7 @@ def bottle_app(run: Run) -> Any:
 
 
 def pyramid_app(run: Run) -> Any:
-    """Pyramid without protection."""
+    """Return a Pyramid application without protection."""
     config = Configurator()
     bodies: Mapping[str, Run] = {"/hook": run, "/hooks/token": run, "/healthz": lambda: HEALTHY}
     for route, body in bodies.items():
@@ -114,7 +114,7 @@ class _Falcon:
 
 
 def falcon_wsgi(run: Run) -> Any:
-    """Falcon in WSGI without protection."""
+    """Return a Falcon WSGI application without protection."""
     app = falcon.App()
     app.add_route("/hook", _Falcon(run))
     app.add_route("/hooks/token", _Falcon(run))

@@ -1,4 +1,4 @@
-"""The ``hookkey`` command in this process, on a terminal, and its findings."""
+"""Run the ``hookkey`` command in this process, on a terminal or in a shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hookkey_verify.settings import NAMES
 
 
 class Shell:
-    """The command in this process, with the settings of a local org in the environment."""
+    """Runs the command in this process, with the settings of a local org in the environment."""
 
     def __init__(self, okta: OktaEmulator) -> None:
         self.env: dict[str, str | None] = dict.fromkeys(
@@ -36,7 +36,7 @@ class Shell:
 
 
 def on_a_terminal(shell: Shell, *arguments: str, **env: str) -> str:
-    """What a person sees: the process's stdout is a terminal."""
+    """Return what the command prints when its stdout is a terminal."""
     leader, follower = pty.openpty()
     variables = {name: value for name, value in shell.env.items() if value is not None}
     process = subprocess.Popen(
@@ -47,18 +47,18 @@ def on_a_terminal(shell: Shell, *arguments: str, **env: str) -> str:
         env={**os.environ, **variables, "TERM": "xterm", "COLUMNS": "120", **env},
     )
     os.close(follower)
-    octets = b""
+    output = b""
     while True:
         try:
             chunk = os.read(leader, 65_536)
-        except OSError:  # the other side is gone
+        except OSError:  # the process has closed the terminal
             break
         if not chunk:
             break
-        octets += chunk
+        output += chunk
     os.close(leader)
     process.wait(30)
-    return octets.decode()
+    return output.decode()
 
 
 def findings_of(done: Result) -> dict[str, tuple[str, str]]:
@@ -67,7 +67,7 @@ def findings_of(done: Result) -> dict[str, tuple[str, str]]:
 
 
 def piped(shell: Shell, command: str) -> subprocess.CompletedProcess[str]:
-    """In a shell, whose redirections are what it is about."""
+    """Run the command in ``sh``, which applies the redirections in ``command``."""
     variables = {name: value for name, value in shell.env.items() if value is not None}
     return subprocess.run(
         ["sh", "-c", command.replace("hookkey", f"{sys.executable} -m hookkey_verify", 1)],

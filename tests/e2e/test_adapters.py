@@ -1,4 +1,4 @@
-"""One matrix: every adapter gives every request the same answer, over real sockets."""
+"""Every adapter gives the same response to the same request, over sockets where possible."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .adapters import ADAPTERS, Reply, Runs, Send
 
 
 class Failing:
-    """A key source that raises."""
+    """A key source that always raises the given error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -44,7 +44,7 @@ class Failing:
 
 
 class Careless:
-    """A verifier of a user's own that raises what it should not."""
+    """A user's own verifier that raises an undocumented exception."""
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
         raise KeyError("secret")
@@ -54,7 +54,7 @@ class Careless:
 
 
 class ByCase:
-    """Asks the verifier that the header X-Case names."""
+    """A verifier that delegates to the one named in the ``X-Case`` header."""
 
     def __init__(self, cases: dict[str, RequestVerifier]) -> None:
         self._cases = cases
@@ -77,7 +77,7 @@ def _verifier(keys: Any, **options: Any) -> HookVerifier:
 
 @pytest.fixture(scope="module")
 def by_case(keys: StaticKeys) -> ByCase:
-    """One verifier for all cases."""
+    """One verifier for all cases, selected by the ``X-Case`` header."""
     return ByCase(
         {
             "good": _verifier(keys),
@@ -93,7 +93,7 @@ def by_case(keys: StaticKeys) -> ByCase:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A request that is refused."""
+    """A request that must be refused, with the expected status and reason."""
 
     name: str
     headers: tuple[tuple[str, str], ...]
@@ -103,7 +103,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def cases(signer: HookSigner) -> list[Case]:
-    """The zoo, requests without one token, and what is not the sender's fault."""
+    """Requests with a bad token, without exactly one token, or that fail for another reason."""
     good = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     bearer = ("Authorization", f"Bearer {good}")
     cases = [
@@ -133,7 +133,7 @@ def cases(signer: HookSigner) -> list[Case]:
     ):
         cases.append(Case(name, (bearer, ("X-Case", name)), status, reason))
     for bad in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL):
-        if "\n" not in bad.token:  # no client can send that in a header
+        if "\n" not in bad.token:  # a header cannot contain a line break
             value = f"Bearer {bad.token}".strip()
             cases.append(Case(bad.name, (("Authorization", value),), 401, str(bad.reason)))
     assert len(cases) > 60
@@ -142,7 +142,7 @@ def cases(signer: HookSigner) -> list[Case]:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One adapter, being served."""
+    """An adapter that is being served, and the record of its handler's runs."""
 
     send: Send
     runs: Runs
@@ -150,7 +150,7 @@ class Site:
 
 @pytest.fixture(scope="module", params=list(ADAPTERS))
 def site(request: pytest.FixtureRequest, by_case: ByCase) -> Iterator[Site]:
-    """Each adapter in turn."""
+    """Serve each adapter in turn."""
     runs = Runs()
     with ADAPTERS[request.param](by_case, runs) as send:
         yield Site(send, runs)
@@ -161,7 +161,7 @@ def _bearer(token: str) -> tuple[tuple[str, str], ...]:
 
 
 def test_a_verified_request(site: Site, signer: HookSigner) -> None:
-    """Runs the handler once, which has the hook; the scheme's case does not matter."""
+    """A verified request runs the handler once; header name and scheme ignore case."""
     token = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     for headers in (_bearer(token), (("AUTHORIZATION", f"bearer {token}"),)):
         site.runs.hooks.clear()
@@ -172,7 +172,10 @@ def test_a_verified_request(site: Site, signer: HookSigner) -> None:
 
 
 def test_refused_requests(site: Site, by_case: ByCase, cases: list[Case]) -> None:
-    """Same status, same reason, same headers; nothing of the token; the handler does not run."""
+    """Every adapter refuses a bad request with the same status, body and headers.
+
+    The response reveals nothing of the token, and the handler does not run.
+    """
     site.runs.hooks.clear()
     for case in cases:
         reply = site.send(case.headers)
@@ -188,17 +191,17 @@ def test_refused_requests(site: Site, by_case: ByCase, cases: list[Case]) -> Non
 
 
 def _reveals_nothing(case: Case, reply: Reply) -> None:
-    told = reply.body.decode() + " ".join(f"{k}: {v}" for k, v in reply.headers.items())
-    assert "secret" not in told
-    assert "Traceback" not in told
+    visible = reply.body.decode() + " ".join(f"{k}: {v}" for k, v in reply.headers.items())
+    assert "secret" not in visible
+    assert "Traceback" not in visible
     for name, value in case.headers:
         for segment in value.replace(",", " ").replace(".", " ").split():
             short = name == "X-Case" or len(segment) < 12
-            assert short or segment not in told, case.name
+            assert short or segment not in visible, case.name
 
 
 def test_what_the_headers_say(site: Site, cases: list[Case]) -> None:
-    """RFC 6750: no error code without credentials; RFC 9110: when to come back."""
+    """Refusals have ``WWW-Authenticate`` as in RFC 6750 and ``Retry-After`` as in RFC 9110."""
     by_name = {case.name: site.send(case.headers).headers for case in cases[:17]}
     assert by_name["no header"]["www-authenticate"] == "Bearer"
     assert by_name["two words"]["www-authenticate"].startswith('Bearer error="invalid_token"')
@@ -213,7 +216,7 @@ def test_what_the_headers_say(site: Site, cases: list[Case]) -> None:
 
 
 def test_the_handlers_own_exceptions(site: Site, signer: HookSigner) -> None:
-    """Are the framework's business: 500 from there, and no problem document of ours."""
+    """An exception in the handler gives the framework's 500 response, not a problem document."""
     site.runs.hooks.clear()
     claims = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "boom": 1}
     token = signer.sign({**claims, "exp": int(time.time()) + 300})

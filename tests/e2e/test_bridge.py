@@ -1,4 +1,4 @@
-"""``hookkey bridge``: four foreign libraries verify an assertion with the keys that it serves."""
+"""``hookkey bridge`` serves keys with which four other libraries verify an assertion."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def org(key_pool: KeyPool) -> Iterator[OktaEmulator]:
 
 @pytest.fixture(scope="module")
 def url(org: OktaEmulator) -> Iterator[str]:
-    """The command, running; it prints where it serves."""
+    """Run the command and yield the URL that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "hookkey_verify", "bridge", "--port", "0", "--name", "Token hook"],
         env={
@@ -72,7 +72,7 @@ def assertion(org: OktaEmulator) -> str:
 
 
 def test_what_it_serves(url: str, org: OktaEmulator) -> None:
-    """The key that was named, at one path."""
+    """The command serves only the named key, at one path, with an ETag."""
     answer = requests.get(url, timeout=10)
     [key] = answer.json()["keys"]
     assert key["kid"] == org.org.list()[0]["keyId"]
@@ -81,21 +81,21 @@ def test_what_it_serves(url: str, org: OktaEmulator) -> None:
 
 
 def test_pyjwt(url: str, assertion: str) -> None:
-    """PyJWKClient fetches the set by itself."""
+    """PyJWT verifies an assertion with the key set that PyJWKClient fetches."""
     key = jwt.PyJWKClient(url).get_signing_key_from_jwt(assertion)
     claims = jwt.decode(assertion, key, algorithms=["RS256"], audience=TOKEN_URL, issuer=CLIENT_ID)
     assert claims["sub"] == CLIENT_ID
 
 
 def test_joserfc(url: str, assertion: str) -> None:
-    """Which refuses hook keys as Okta sends them."""
+    """joserfc, which refuses hook keys as Okta sends them, accepts the served keys."""
     keys = KeySet.import_key_set(requests.get(url, timeout=10).json())
     assert joserfc_jwt.decode(assertion, keys, algorithms=["RS256"]).claims["sub"] == CLIENT_ID
 
 
 def test_authlib(url: str, assertion: str) -> None:
-    """The same set again."""
-    with warnings.catch_warnings(record=True):  # it announces joserfc as its successor
+    """Authlib verifies an assertion with the served keys."""
+    with warnings.catch_warnings(record=True):  # Authlib warns that joserfc succeeds it
         jose: Any = importlib.import_module("authlib.jose")
     keys: Any = jose.JsonWebKey.import_key_set(requests.get(url, timeout=10).json())
     assert jose.jwt.decode(assertion, keys)["sub"] == CLIENT_ID
@@ -103,7 +103,7 @@ def test_authlib(url: str, assertion: str) -> None:
 
 @pytest.mark.skipif(NODE is None or NPM is None, reason="there is no Node.js")
 def test_jose(url: str, assertion: str, tmp_path: Path) -> None:
-    """Of Node.js, as many authorization servers use it."""
+    """The Node.js library jose, used by many authorization servers, verifies an assertion."""
     install = [NPM or "", "install", "--no-audit", "--no-fund", "jose@6.1.0"]
     done = subprocess.run(install, cwd=tmp_path, capture_output=True, timeout=180, check=False)
     if done.returncode != 0:
@@ -118,7 +118,7 @@ def test_jose(url: str, assertion: str, tmp_path: Path) -> None:
 
 
 def test_what_it_needs(monkeypatch: pytest.MonkeyPatch, okta: OktaEmulator) -> None:
-    """It needs an org, a port that is free, and keys that exist."""
+    """The command requires an org, keys that exist and a free port."""
     monkeypatch.delenv("OKTA_CLIENT_ORGURL", raising=False)
     without = CliRunner().invoke(hookkey, ["bridge"])
     assert without.exit_code == 2

@@ -31,19 +31,19 @@ REASONS = [
     "accepted",  # the key is cached
     "replayed",
     "invalid_signature",  # payload changed
-    "invalid_signature",  # another key
-    "algorithm_not_allowed",  # none
+    "invalid_signature",  # signed by another key
+    "algorithm_not_allowed",  # alg none
     "algorithm_not_allowed",  # HS256
     "expired",
     "wrong_audience",
     "unknown_key",  # not in the org
-    "unknown_key",  # climbs the path
-    "malformed_token",  # a member twice
+    "unknown_key",  # path traversal in the kid
+    "malformed_token",  # duplicate member
 ]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """``python -m hookkey_verify`` with these arguments, without colours, 80 columns wide."""
+    """Run ``python -m hookkey_verify`` with these arguments, without colours, 80 columns wide."""
     return subprocess.run(
         [sys.executable, "-m", "hookkey_verify", *arguments],
         cwd=ROOT,
@@ -59,7 +59,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_as_json() -> None:
-    """Ten refused for the expected reasons, two accepted, one key fetched: exit 0."""
+    """The demo refuses ten tokens, accepts two, fetches one key, and exits with 0."""
     done = run("demo", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
@@ -84,7 +84,7 @@ def test_demo_as_json() -> None:
 
 
 def test_demo_as_a_table() -> None:
-    """Every verdict has a line that fits, and the last one says that all are right: exit 0."""
+    """The demo prints one unwrapped line per verdict and a summary, and exits with 0."""
     done = run("demo")
     assert (done.returncode, done.stderr) == (0, "")
     rows = re.findall(r"\b(accepted|refused)\b\W+([a-z_]*)\W+\d+\.\d+\W+yes\b", done.stdout)
@@ -106,7 +106,7 @@ def test_version() -> None:
 
 
 def test_unknown_command() -> None:
-    """Exit 2, with the name on standard error only."""
+    """An unknown command exits with 2 and is named on standard error only."""
     done = run("verfy")
     assert (done.returncode, done.stdout) == (2, "")
     assert "No such command 'verfy'" in done.stderr
@@ -126,7 +126,7 @@ def invoke(*arguments: str) -> tuple[int, str]:
     ("command", "said"), [((), ["demo", "--version"]), (("demo",), ["--json", "Example:"])]
 )
 def test_help(option: str, command: Sequence[str], said: list[str]) -> None:
-    """Both spellings explain the command and its options."""
+    """Both ``--help`` and ``-h`` describe the command and its options."""
     code, output = invoke(*command, option)
     assert code == 0
     assert [each for each in said if each not in output] == []
@@ -136,7 +136,7 @@ def test_help(option: str, command: Sequence[str], said: list[str]) -> None:
     "arguments", [["demo", "--jason"], ["demo", "more"], ["--verbose"]], ids=" ".join
 )
 def test_wrong_usage(arguments: list[str]) -> None:
-    """Exit 2."""
+    """Wrong usage exits with 2."""
     assert invoke(*arguments)[0] == 2
 
 
@@ -161,7 +161,7 @@ def _report(*rows: Row) -> DemoReport:
 def test_exit_1_when_a_verdict_is_not_the_expected_one(
     monkeypatch: pytest.MonkeyPatch, wrong: Row, options: list[str]
 ) -> None:
-    """One wrong row among good ones is enough, and it is shown."""
+    """One wrong row among good rows makes the demo exit with 1, and the row is shown."""
     monkeypatch.setattr(story, "run", lambda: _report(GOOD, wrong, BAD))
     code, output = invoke("demo", *options)
     assert code == 1
@@ -175,13 +175,13 @@ def test_exit_1_when_a_verdict_is_not_the_expected_one(
 
 
 def test_exit_0_when_all_are_as_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other half of the test above."""
+    """The demo exits with 0 when every verdict is the expected one."""
     monkeypatch.setattr(story, "run", lambda: _report(GOOD, BAD))
     assert invoke("demo")[0] == 0
 
 
 def test_the_rows_are_measured_not_recited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that the verifier treats otherwise than expected makes a wrong row."""
+    """A token that is refused for an unexpected reason makes its row and the report wrong."""
 
     def mislabelled(*args: Any, **kwargs: Any) -> tuple[BadToken, ...]:
         zoo = {bad.name: bad for bad in bad_tokens(*args, **kwargs)}
@@ -222,13 +222,13 @@ def test_the_command_without_its_extra(
     absent: list[str],
     named: str,
 ) -> None:
-    """Exit 2 and the line to type, instead of a traceback."""
+    """Without its extra, the command exits with 2 and prints the pip command to run."""
     monkeypatch.setattr(cli, "find_spec", _without(*absent))
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 2
-    said = capsys.readouterr()
-    assert (said.out, said.err) == (
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (
         "",
         f"hookkey {named} pip install 'hookkey_verify[cli,emulator]'\n",
     )
@@ -246,7 +246,7 @@ def test_the_command_without_its_extra(
 def test_the_demo_without_its_extra(
     monkeypatch: pytest.MonkeyPatch, absent: list[str], named: str
 ) -> None:
-    """Exit 2 and the line to type; the other commands do not need it."""
+    """Without its extra, the demo exits with 2 and prints the pip command; others still work."""
     monkeypatch.setattr(commands, "find_spec", _without(*absent))
     code, output = invoke("demo")
     assert code == 2

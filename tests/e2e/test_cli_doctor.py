@@ -1,4 +1,4 @@
-"""``hookkey doctor``: its findings about settings, org, clock, keys and a token."""
+"""``hookkey doctor`` reports findings about settings, org, clock, keys and a token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .shell import Shell, findings_of
 
 
 def test_doctor_compares_the_token(shell: Shell, tmp_path: Path) -> None:
-    """With a verifier in the settings, each claim has a row with what was expected."""
+    """With a verifier in the settings, doctor compares each claim with the expected value."""
     signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
     token = signer.client_assertion(client_id="0oa1", token_url="https://a.io/t")
     (tmp_path / "token").write_text(token)
@@ -30,7 +30,10 @@ def test_doctor_compares_the_token(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_doctor_on_a_healthy_org(shell: Shell, tmp_path: Path) -> None:
-    """Settings and their origins, connection, clock, rate limit, keys and the token's set-up."""
+    """Doctor reports no failure for a healthy org and hides the API token.
+
+    The findings cover settings with their origins, org, clock, rate limit, keys and kind of token.
+    """
     key = shell.okta.create_key("Token hook")
     token = shell.okta.signer(key["keyId"]).client_assertion(
         client_id=CLIENT_ID, token_url=TOKEN_URL
@@ -52,7 +55,7 @@ def test_doctor_on_a_healthy_org(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
-    """An access token, somebody else's token, and what is no token at all."""
+    """Doctor identifies access tokens, tokens with an unknown kid and text that is not a JWT."""
     signer = shell.okta.signer(shell.okta.create_key("k")["keyId"])
     foreign = {"kid": "other"}
     issuer = "https://acme.okta.com/oauth2/aus1"
@@ -81,7 +84,7 @@ def test_doctor_names_the_set_up(shell: Shell, tmp_path: Path) -> None:
     ],
 )
 def test_doctor_on_a_sick_org(shell: Shell, behaviour: Any, code: int, problem: str) -> None:
-    """What failed and what to do about it; the exit code tells it too."""
+    """If the org cannot be read, doctor says why, and the exit code depends on the cause."""
     with FaultServer(behaviour) as server:
         shell.env["OKTA_CLIENT_ORGURL"] = server.url
         done = shell("doctor", "--json")
@@ -91,7 +94,7 @@ def test_doctor_on_a_sick_org(shell: Shell, behaviour: Any, code: int, problem: 
 
 
 def test_doctor_warns(shell: Shell) -> None:
-    """Of a clock that is off, a rate limit that is nearly used up, an org without keys."""
+    """Doctor warns of a wrong clock, a nearly exhausted rate limit and an org without keys."""
     headers = (
         "Date: Tue, 14 Nov 2023 22:13:20 GMT",
         "X-Rate-Limit-Limit: 50",
@@ -109,7 +112,7 @@ def test_doctor_warns(shell: Shell) -> None:
 
 
 def test_doctor_claims_nothing_that_it_has_not_seen(shell: Shell, tmp_path: Path) -> None:
-    """Without the org's list it does not know whose kid it is; Bearer before a token is fine."""
+    """Doctor ignores ``Bearer`` before a token, and skips the token if it cannot list the keys."""
     key = shell.okta.create_key("k")
     token = shell.okta.signer(key["keyId"]).client_assertion(client_id="c", token_url="t")
     (tmp_path / "token").write_text(f"Bearer {token}")
@@ -119,7 +122,7 @@ def test_doctor_claims_nothing_that_it_has_not_seen(shell: Shell, tmp_path: Path
 
 
 def test_doctor_on_numbers_without_end(shell: Shell) -> None:
-    """Five thousand digits are no rate limit."""
+    """Doctor ignores rate limit headers with 5000 digits."""
     nines = "9" * 5_000
     headers = (f"X-Rate-Limit-Limit: {nines}", f"X-Rate-Limit-Remaining: {nines}")
     with FaultServer(json_answer(200, [], *headers)) as server:
@@ -128,7 +131,7 @@ def test_doctor_on_numbers_without_end(shell: Shell) -> None:
 
 
 def test_doctor_without_settings(shell: Shell) -> None:
-    """It says what to set."""
+    """Without settings, doctor exits with 2 and a failed settings check."""
     shell.env["OKTA_CLIENT_ORGURL"] = shell.env["OKTA_CLIENT_TOKEN"] = None
     done = shell("doctor", "--json")
     assert done.exit_code == 2
@@ -136,7 +139,7 @@ def test_doctor_without_settings(shell: Shell) -> None:
 
 
 def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
-    """Booleans, numbers and lists; a password in the URL is hidden."""
+    """Doctor reads booleans, numbers and lists from YAML, and hides a password in the URL."""
     settings = {"dpopEnabled": True, "kid": 7, "scopes": ["a", "b"]}
     (tmp_path / "okta.yaml").write_text(json.dumps({"okta": {"client": settings}}))
     found = findings_of(shell("doctor", "--json"))

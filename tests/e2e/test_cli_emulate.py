@@ -1,4 +1,4 @@
-"""``hookkey emulate``: the local org as a process."""
+"""``hookkey emulate`` runs the local org as a process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hookkey_verify.emulator import OktaEmulator
 
 
 def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
-    """It prints what to export, then every request, and ends cleanly."""
+    """The command prints its settings and every request, and exits with 0 when interrupted."""
     command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate"]
     seed = tmp_path / "org.yaml"
     seed.write_text("keys: [Seeded]\nhooks: [{uri: 'https://a.io/hook', key: Seeded}]\n")
@@ -31,10 +31,10 @@ def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         text=True,
     )
     assert process.stdout is not None
-    octets = ""
-    while not octets.endswith("}\n") or octets.count("{") != octets.count("}"):
-        octets += process.stdout.readline()
-    report = json.loads(octets)
+    output = ""
+    while not output.endswith("}\n") or output.count("{") != output.count("}"):
+        output += process.stdout.readline()
+    report = json.loads(output)
     with HookKeysClient(report["orgUrl"], ApiToken(report["token"])) as client:
         ids = [key["keyId"] for key in report["keys"]]
         assert [key.key_id for key in client.list()] == ids
@@ -55,7 +55,7 @@ def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken(okta: OktaEmulator) -> None:
-    """Exit code 2 and the port's number."""
+    """A port that is in use gives exit code 2 and is named in the message."""
     port = okta.url.rpartition(":")[2]
     done = CliRunner().invoke(hookkey, ["emulate", "--port", port])
     assert done.exit_code == 2
@@ -63,7 +63,7 @@ def test_a_port_that_is_taken(okta: OktaEmulator) -> None:
 
 
 def test_what_emulate_says_first(tmp_path: Path) -> None:
-    """All that a handler and a client are configured with, in the words of the shell."""
+    """On start, the command prints every value that a handler and a client need."""
     seed = tmp_path / "org.yaml"
     seed.write_text(
         "keys: [K]\nhooks:\n- {uri: 'https://a.io/h', key: K, client_id: 0oa7, name: Claims}\n"
@@ -72,12 +72,12 @@ def test_what_emulate_says_first(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "hookkey_verify", "emulate", "--seed", str(seed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = ""
-    while "console:" not in said:
-        said += process.stdout.readline()
+    output = ""
+    while "console:" not in output:
+        output += process.stdout.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
-    url = re.search(r"OKTA_CLIENT_ORGURL=(\S+)", said)
+    url = re.search(r"OKTA_CLIENT_ORGURL=(\S+)", output)
     assert url is not None
     issuer = rf"{re.escape(url[1])}/oauth2/aus\w+"
     for pattern in (
@@ -90,12 +90,12 @@ def test_what_emulate_says_first(tmp_path: Path) -> None:
         "#   client id 0oa7, scope hooks",
         "#   client id 0oa8, scope hooks, https://a.io/t",
     ):
-        assert re.search(rf"^{pattern}$", said, re.MULTILINE), said
+        assert re.search(rf"^{pattern}$", output, re.MULTILINE), output
 
 
 @pytest.mark.parametrize("names", [("a", "a"), ("",)])
 def test_keys_that_cannot_be_emulated(names: tuple[str, ...]) -> None:
-    """Exit code 2 and the org's reason."""
+    """An invalid key name gives exit code 2 and the org's reason."""
     options = [option for name in names for option in ("--key", name)]
     done = CliRunner().invoke(hookkey, ["emulate", *options])
     assert done.exit_code == 2

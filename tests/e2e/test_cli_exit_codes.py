@@ -38,7 +38,7 @@ from .shell import Shell
     ],
 )
 def test_exit_codes(shell: Shell, arguments: tuple[str, ...], code: int, problem: str) -> None:
-    """Each with a text that says what to do, on stderr."""
+    """Each error has its exit code and a message on stderr, and leaves both keys in place."""
     shell.okta.create_key("taken")
     shell.okta.org.set_used(shell.okta.create_key("used")["id"])
     done = shell(*arguments)
@@ -57,7 +57,7 @@ def test_exit_codes(shell: Shell, arguments: tuple[str, ...], code: int, problem
     ],
 )
 def test_errors_as_json(shell: Shell, behaviour: Any, code: int, reason: str) -> None:
-    """One document with the stable reason, beside the text on stderr."""
+    """With ``--json``, stdout has a document with a stable reason, and stderr has the message."""
     with FaultServer(behaviour) as server:
         shell.env["OKTA_CLIENT_ORGURL"] = server.url
         done = shell("keys", "list", "--json")
@@ -68,7 +68,7 @@ def test_errors_as_json(shell: Shell, behaviour: Any, code: int, reason: str) ->
 
 
 def test_nothing_is_configured(shell: Shell) -> None:
-    """The text says which variable, or where in which file."""
+    """Without an org URL, the message names the variable and the setting in okta.yaml."""
     shell.env["OKTA_CLIENT_ORGURL"] = None
     done = shell("keys", "list")
     assert done.exit_code == 2
@@ -89,7 +89,7 @@ def test_nothing_is_configured(shell: Shell) -> None:
 def test_settings_are_called_by_their_variables(
     shell: Shell, variable: str, value: str | None, problem: str
 ) -> None:
-    """The message names what to change, as a person has written it."""
+    """Messages name a setting by its environment variable and do not repeat the token."""
     shell.env[variable] = value
     for command in (("keys", "list"), ("doctor",)):
         done = shell(*command)

@@ -1,4 +1,4 @@
-"""``hookkey fire``: one hook, or the whole zoo, at a real server."""
+"""``hookkey fire`` sends one hook, or all bad tokens, to a real server."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def key(signer: HookSigner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """The options that make the command an Okta."""
+    """The options that let the command sign assertions as Okta does."""
     monkeypatch.chdir(tmp_path)
-    octets = signer._key.private_bytes(
+    pem_bytes = signer._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    Path("test.pem").write_bytes(octets)
+    Path("test.pem").write_bytes(pem_bytes)
     return ("--private-key", "test.pem", "--kid", signer.kid, "--client-id", CLIENT_ID)
 
 
@@ -57,7 +57,7 @@ def _served(verifier: RequestVerifier | None, check: Any = None) -> Any:
 
 @pytest.fixture
 def hook(keys: StaticKeys) -> Iterator[str]:
-    """A handler that wants client assertions."""
+    """Serve a handler that requires client assertions and yield its URL."""
     verifier = HookVerifier.for_client_assertion(keys, client_id=CLIENT_ID, token_url=TOKEN_URL)
     with _served(verifier) as port:
         yield f"http://127.0.0.1:{port}/hook"
@@ -68,7 +68,7 @@ ACCESS = ("--issuer", ISSUER, "--audience", AUDIENCE, "--scope", "hooks")
 
 
 def test_a_good_hook(hook: str, key: tuple[str, ...]) -> None:
-    """Steps, verdict, exit code 0; nothing of the token."""
+    """An accepted hook shows its steps and verdict, exits with 0, and hides the token."""
     done = run(hook, *key, *ASSERTION)
     assert done.exit_code == 0, done.output
     assert "commands: the hook's commands are carried out" in done.stdout
@@ -79,7 +79,7 @@ def test_a_good_hook(hook: str, key: tuple[str, ...]) -> None:
 
 
 def test_a_refused_hook(hook: str, key: tuple[str, ...]) -> None:
-    """Exit code 1, and what becomes of the user's flow."""
+    """A refused hook exits with 1 and shows the effect on the issued token."""
     done = run(hook)
     assert done.exit_code == 1
     assert "the token is issued without the hook's changes: the hook answers 401" in done.stdout
@@ -88,7 +88,7 @@ def test_a_refused_hook(hook: str, key: tuple[str, ...]) -> None:
 
 
 def test_access_tokens(keys: StaticKeys, key: tuple[str, ...]) -> None:
-    """As the authorization server would issue them."""
+    """A handler for access tokens accepts a generated access token and refuses all bad ones."""
     verifier = HookVerifier.for_access_token(
         keys, issuer=ISSUER, audience=AUDIENCE, client_id=CLIENT_ID, scopes=["hooks"]
     )
@@ -103,7 +103,7 @@ def test_access_tokens(keys: StaticKeys, key: tuple[str, ...]) -> None:
 
 
 def test_the_whole_dance(key: tuple[str, ...]) -> None:
-    """The token URL first; its token reaches the hook."""
+    """The command gets a token from the token URL and sends it to the hook."""
     issued = json_answer(200, {"access_token": "T0KEN", "expires_in": 60})
     with FaultServer(issued, json_answer(200, PATCH)) as server:
         done = run(server.url, *key, "--token-url", server.url, "--scope", "hooks", "--json")
@@ -113,7 +113,7 @@ def test_the_whole_dance(key: tuple[str, ...]) -> None:
 
 
 def test_a_secret_or_a_token_of_ones_own(key: tuple[str, ...]) -> None:
-    """From files."""
+    """The command sends a shared secret or a token that it reads from a file."""
     Path("secret").write_text("s3cret\n")
     Path("token").write_text("Bearer a.b.c\n")
     with _served(HeaderSecret("s3cret", header="X-Secret")) as port:
@@ -129,14 +129,14 @@ def test_a_secret_or_a_token_of_ones_own(key: tuple[str, ...]) -> None:
     "kind", ["token", "saml", "registration", "import", "password", "telephony"]
 )
 def test_types(kind: str) -> None:
-    """Each with its data."""
+    """Each hook type is sent with an Okta event type."""
     with FaultServer(json_answer(200, {})) as server:
         assert run(server.url, "--type", kind).exit_code == 0
         assert json.loads(server.requests[0].body)["eventType"].startswith("com.okta.")
 
 
 def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
-    """At a handler of ours."""
+    """A handler that this library protects refuses every bad token."""
     done = run(hook, *key, *ASSERTION, "--zoo")
     assert done.exit_code == 0, done.output
     *_, unsent, summary = done.stdout.splitlines()
@@ -147,7 +147,7 @@ def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
 
 
 def test_the_zoo_finds_holes(key: tuple[str, ...]) -> None:
-    """A handler that reads the claims and never looks at the signature."""
+    """``--zoo`` finds a handler that reads the claims but does not verify the signature."""
 
     def careless() -> bool:
         try:
@@ -180,7 +180,7 @@ def test_the_zoo_finds_holes(key: tuple[str, ...]) -> None:
 def test_a_handler_that_refuses_everything(
     key: tuple[str, ...], behaviour: Any, good: str, bad: str
 ) -> None:
-    """Is not safe but broken; and an error is no refusal."""
+    """Refusing the good token is a failure, and an error does not count as a refusal."""
     with FaultServer(behaviour) as server:
         done = run(server.url, *key, *ASSERTION, "--zoo", "--json")
     results = {row["token"]: row["result"] for row in json.loads(done.stdout)["tokens"]}
@@ -199,7 +199,7 @@ def test_a_handler_that_refuses_everything(
     ],
 )
 def test_wrong_usage(key: tuple[str, ...], arguments: tuple[str, ...], problem: str) -> None:
-    """Exit code 2, and what to add."""
+    """Wrong usage gives exit code 2 and a message that says what to change."""
     Path("empty").write_text("")
     done = run(*arguments)
     assert (done.exit_code, problem in done.stderr) == (2, True), done.output
@@ -211,7 +211,7 @@ def test_wrong_usage(key: tuple[str, ...], arguments: tuple[str, ...], problem: 
 def test_what_a_good_token_needs(
     key: tuple[str, ...], missing: tuple[str, ...], problem: str
 ) -> None:
-    """Named, before anything is sent."""
+    """An option that is needed for a good token is named in the error."""
     done = run("http://127.0.0.1:9/", *key, *missing, "--zoo")
     assert (done.exit_code, problem in done.stderr) == (2, True), done.output
 
@@ -236,7 +236,7 @@ def test_what_a_good_token_needs(
 def test_options_without_effect(
     key: tuple[str, ...], arguments: tuple[str, ...], idle: str
 ) -> None:
-    """They are refused, so that nobody believes in them."""
+    """Options without effect are refused, so that no user relies on them."""
     Path("empty").write_text("")
     done = run("http://127.0.0.1:9/", *arguments)
     assert (done.exit_code, idle in done.stderr) == (2, True), done.stderr
@@ -252,13 +252,13 @@ def test_options_without_effect(
     ],
 )
 def test_a_url_with_a_hint(url: str, hint: str) -> None:
-    """A scheme that is missing, and one that Okta does not take."""
+    """A URL without a scheme, or with a scheme that Okta does not allow, gives a hint."""
     done = run(url)
     assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
 
 
 def test_why_the_handler_refused(hook: str, key: tuple[str, ...]) -> None:
-    """The reason in the handler's problem document, and that of the token URL, are shown."""
+    """The output has the reason from the handler's problem document or from the token URL."""
     done = run(hook, *key, "--token-url", "https://other.example/token", "--direct")
     assert "the hook answers 401 (wrong_audience: The token is for another audience)" in done.stdout
     refusal = json_answer(400, {"error": "invalid_scope", "error_description": "No such scope."})
@@ -268,7 +268,7 @@ def test_why_the_handler_refused(hook: str, key: tuple[str, ...]) -> None:
 
 
 def test_an_answer_that_is_not_json(key: tuple[str, ...]) -> None:
-    """Its step is not ok."""
+    """A response that is not JSON makes its step fail."""
     with FaultServer(answer(200, b"OK", "Content-Type: text/plain")) as server:
         done = run(server.url)
     assert done.exit_code == 1
@@ -278,7 +278,7 @@ def test_an_answer_that_is_not_json(key: tuple[str, ...]) -> None:
 def test_a_hook_of_a_running_emulator(
     okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """By its name or its id; the emulator has the key and the credentials."""
+    """A running emulator fires a hook by name or id, with its own key and credentials."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
@@ -304,7 +304,7 @@ def test_a_hook_of_a_running_emulator(
 
 
 def test_an_org_that_is_no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real org, and one that is not running, are told apart."""
+    """The message distinguishes a real org from an emulator that is not running."""
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", "t")
     with FaultServer(json_answer(404, {"errorCode": "E0000022"})) as server:
         monkeypatch.setenv("OKTA_CLIENT_ORGURL", server.url)
@@ -315,7 +315,7 @@ def test_an_org_that_is_no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.exit_code, "is hookkey emulate running there?" in done.stderr) == (3, True)
 
 
-def test_nobody_is_there() -> None:
-    """Exit code 3, and how often it was tried."""
+def test_no_emulator_is_running() -> None:
+    """If no server listens, the command exits with 3 and lists every attempt."""
     done = run("http://127.0.0.1:9/hook", "--type", "saml")
     assert (done.exit_code, done.stdout.count("no connection")) == (3, 3)

@@ -1,4 +1,4 @@
-"""``hookkey keys``: create, read, rename, rotate and delete keys of the local org."""
+"""``hookkey keys`` creates, reads, renames, rotates and deletes keys of the local org."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .shell import Shell
 
 
 def test_an_administrators_afternoon(shell: Shell) -> None:
-    """Create a key, hand out its JWK, rotate it, delete the old one: from --help alone."""
+    """An administrator can create a key, export its JWK, and rotate, rename and delete the key."""
     made = shell.json("keys", "create", "Token hook", "--json")
     assert set(made) == {"id", "keyId", "name", "isUsed", "created", "lastUpdated", "jwk"}
     for key in (made["id"], made["keyId"], "Token hook"):
@@ -40,7 +40,7 @@ def test_an_administrators_afternoon(shell: Shell) -> None:
 
 
 def test_texts_for_people(shell: Shell) -> None:
-    """Without --json: fields by name and the JWK below, to be copied."""
+    """Without ``--json``, ``create`` prints the fields by name and then the JWK."""
     done = shell("keys", "create", "Token hook")
     assert done.stderr == f"created {shell.okta.org.list()[0]['id']}\n"
     head, _, jwk = done.stdout.partition("\n\n")
@@ -55,7 +55,10 @@ def test_texts_for_people(shell: Shell) -> None:
 
 
 def test_the_second_step_of_a_rotation_finds_the_successor(shell: Shell) -> None:
-    """By the name that the first step gave it; the key may be named by its id."""
+    """``rotate --finish`` finds the successor by the name that the first step gave it.
+
+    The first step accepts the key's id. Several candidates require ``--successor``.
+    """
     made = shell.json("keys", "create", "Token hook", "--json")
     successor = shell.json("keys", "rotate", made["id"], "--json")
     assert successor["name"].startswith("Token hook 20")
@@ -69,13 +72,13 @@ def test_the_second_step_of_a_rotation_finds_the_successor(shell: Shell) -> None
 
 
 def test_a_rename_says_what_it_did(shell: Shell) -> None:
-    """Both names, on stderr."""
+    """A rename prints the old and the new name on stderr."""
     shell.okta.create_key("Old")
     assert shell("keys", "rename", "Old", "New").stderr == "renamed 'Old' to 'New'\n"
 
 
 def test_a_deletion_is_asked_about(shell: Shell) -> None:
-    """On a terminal; no is no."""
+    """On a terminal, ``delete`` asks for confirmation, and the answer no keeps the key."""
     shell.okta.create_key("Token hook")
     leader, follower = pty.openpty()
     variables = {name: value for name, value in shell.env.items() if value is not None}
@@ -97,7 +100,7 @@ def test_a_deletion_is_asked_about(shell: Shell) -> None:
 
 
 def test_a_rotation_that_was_interrupted_at_its_end(shell: Shell) -> None:
-    """The old key is gone and the new one not yet renamed: the same command does the rest."""
+    """Repeating ``rotate --finish`` renames the new key if the old key is already deleted."""
     key = shell.okta.create_key("next")
     command = ("keys", "rotate", "old", "--successor", "next", "--finish", "--yes", "--json")
     unasked = shell(*(each for each in command if each != "--yes"))

@@ -1,4 +1,4 @@
-"""What people type by mistake: the command says what to change, and repeats no secret."""
+"""Common mistakes on the command line: messages say what to change and repeat no secret."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def token(signer: HookSigner) -> str:
 KEYS = ("--keys", "jwk.json")
 
 
-# --- secrets in the place of files
+# --- secrets in place of file names
 
 
 def test_no_secret_is_repeated(signer: HookSigner, token: str) -> None:
-    """Whoever types a secret where a file is wanted does not find it in the error."""
+    """A secret that is typed in place of a file name does not appear in the error."""
     pem = signer._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -73,9 +73,9 @@ def test_no_secret_is_repeated(signer: HookSigner, token: str) -> None:
 
 @pytest.mark.parametrize("content", ["orgUrl: [", "okta: hello", b"\xff\xfe"])
 def test_an_okta_yaml_that_cannot_be_read(token: str, content: str | bytes) -> None:
-    """Exit code 2 and the name of the file, from every command that reads it."""
-    octets = content if isinstance(content, bytes) else content.encode()
-    Path("okta.yaml").write_bytes(octets)
+    """Every command that reads a broken okta.yaml exits with 2 and names the file."""
+    data = content if isinstance(content, bytes) else content.encode()
+    Path("okta.yaml").write_bytes(data)
     for arguments in (
         ("doctor",),
         ("verify", "token", *ASSERTION),
@@ -87,7 +87,7 @@ def test_an_okta_yaml_that_cannot_be_read(token: str, content: str | bytes) -> N
 
 
 def test_a_setting_in_a_file_is_named_with_the_file() -> None:
-    """The key and the file, in one phrase."""
+    """A message about a setting in a file names the key and the file."""
     Path("okta.yaml").write_text("okta: {client: {orgUrl: 'http://a.okta.com', token: t}}")
     done = run("keys", "list")
     assert "okta.client.orgUrl in okta.yaml must begin with https://" in done.stderr
@@ -98,20 +98,20 @@ def test_a_setting_in_a_file_is_named_with_the_file() -> None:
 
 @pytest.mark.parametrize("command", ["verify", "inspect", "doctor"])
 def test_an_empty_file(token: str, command: str) -> None:
-    """It is no token; nothing else is blamed."""
+    """An empty token file is reported as the problem."""
     Path("empty").write_text("\n")
     done = run(command, "empty", OKTA_CLIENT_ORGURL="https://127.0.0.1:9", OKTA_CLIENT_TOKEN="t")
     assert "hookkey: the token file must contain 1 to 65536 bytes" in done.output
 
 
 def test_a_token_in_quotes(token: str) -> None:
-    """As it was copied from JSON."""
+    """A token in quotes, as copied from JSON, is accepted."""
     assert run("verify", *KEYS, *ASSERTION, stdin=f'"{token}"\n').exit_code == 0
 
 
 @pytest.mark.parametrize("value", [-9e10, 1e300, -1, 9e11, 2**53])
 def test_times_far_away(signer: HookSigner, token: str, value: float) -> None:
-    """A time that is no date is shown as a number, also in a token that is accepted."""
+    """``inspect`` works for times that are not valid dates, with and without keys."""
     claims = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": time.time() + 99}
     for name in ("nbf", "iat", "exp"):
         stdin = signer.sign({**claims, name: value})
@@ -134,7 +134,7 @@ def test_times_far_away(signer: HookSigner, token: str, value: float) -> None:
 def test_rows_tell_the_truth(
     signer: HookSigner, token: str, claims: dict[str, Any], row: str
 ) -> None:
-    """Each for itself, also when an earlier one has failed."""
+    """Each row shows the result of its own check, even if an earlier check has failed."""
     now = int(time.time())
     good = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "iat": now, "exp": now + 60}
     times = {name: now + v for name, v in claims.items() if type(v) is int and name != "jti"}
@@ -143,7 +143,7 @@ def test_rows_tell_the_truth(
 
 
 def test_all_client_ids_are_shown(signer: HookSigner, token: str) -> None:
-    """They must agree, so all of them are there."""
+    """``inspect`` shows all client id claims, because they must agree."""
     claims = {"iss": "https://i", "aud": "a", "cid": "c1", "client_id": "evil", "exp": 9e9}
     policy = ("--issuer", "https://i", "--audience", "a", "--client-id", "c1")
     done = run("inspect", *KEYS, *policy, stdin=signer.sign(claims))
@@ -151,7 +151,7 @@ def test_all_client_ids_are_shown(signer: HookSigner, token: str) -> None:
 
 
 def test_configured_values_are_not_translated(signer: HookSigner, token: str) -> None:
-    """A value that is called like an argument stays what it is."""
+    """A configured value that looks like a parameter name is printed unchanged."""
     url = "https://a.example/token_url"
     done = run("verify", "token", *KEYS, "--client-id", CLIENT_ID, "--token-url", url)
     assert f'expected aud "{url}"' in done.stderr.splitlines()[-1]
@@ -160,7 +160,7 @@ def test_configured_values_are_not_translated(signer: HookSigner, token: str) ->
 
 
 def test_what_to_do_about_an_unknown_key(signer: HookSigner, token: str) -> None:
-    """In flags where there are flags, and the other way round for access tokens."""
+    """For an unknown key, the message suggests flags that match the kind of token."""
     other = HookSigner.generate("other").public_jwk()
     Path("other.json").write_text(json.dumps(other))
     done = run("verify", "token", "--keys", "other.json", *ASSERTION)
@@ -187,7 +187,7 @@ def test_what_to_do_about_an_unknown_key(signer: HookSigner, token: str) -> None
 def test_verify_options(
     signer: HookSigner, token: str, arguments: tuple[str, ...], env: dict[str, str], problem: str
 ) -> None:
-    """Each message names the flag, the variable or the member."""
+    """Each message names the flag, the variable or the JWK member to change."""
     pem = signer._key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -199,7 +199,7 @@ def test_verify_options(
 
 
 def test_sign_takes_claims_or_options(signer: HookSigner, token: str) -> None:
-    """Not both, of which one would be ignored."""
+    """``sign`` refuses a claims file together with options, and an invalid token URL."""
     key = signer._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -223,7 +223,7 @@ def findings(done: Result) -> dict[str, tuple[str, str]]:
 
 
 def test_doctor_with_an_issuer_alone(okta: OktaEmulator) -> None:
-    """Access tokens need no org: their issuer is asked, and the token is verified."""
+    """Without an org, doctor verifies an access token with the keys of its issuer."""
     settings = {
         "HOOKKEY_ISSUER": okta.issuer,
         "HOOKKEY_AUDIENCE": "api://hooks",
@@ -248,7 +248,7 @@ def test_doctor_with_an_issuer_alone(okta: OktaEmulator) -> None:
     ],
 )
 def test_doctor_finds_settings_that_cannot_work(issuer: str, problem: str) -> None:
-    """Without a token already."""
+    """Doctor reports an unusable issuer even without a token."""
     settings = {"HOOKKEY_AUDIENCE": "api://hooks", "HOOKKEY_CLIENT_ID": "0oa1"}
     done = run("doctor", "--json", **settings, HOOKKEY_ISSUER=issuer)
     assert done.exit_code == 1
@@ -257,7 +257,7 @@ def test_doctor_finds_settings_that_cannot_work(issuer: str, problem: str) -> No
 
 
 def test_doctor_has_no_flags_to_name(signer: HookSigner, token: str) -> None:
-    """It reads settings only, so it names variables only."""
+    """Doctor reads only settings, so its messages name variables and no flags."""
     env = {"OKTA_CLIENT_ORGURL": "https://127.0.0.1:9", "OKTA_CLIENT_TOKEN": "t"}
     done = run("doctor", "token", HOOKKEY_CLIENT_ID="c", **env)
     assert "set HOOKKEY_TOKEN_URL" in done.output
@@ -277,7 +277,7 @@ def test_doctor_has_no_flags_to_name(signer: HookSigner, token: str) -> None:
     ],
 )
 def test_fire_options(arguments: tuple[str, ...], problem: str) -> None:
-    """What cannot work is no network failure."""
+    """Invalid options give exit code 2 and are not reported as a network failure."""
     Path("org.yaml").write_text("keys: [a]\nhooks: []\n")
     done = run("fire", *arguments)
     assert (done.exit_code, problem in done.stderr) == (2, True), done.stderr
@@ -302,7 +302,7 @@ def test_fire_options(arguments: tuple[str, ...], problem: str) -> None:
     ],
 )
 def test_an_org_that_answers_something_else(document: Any) -> None:
-    """It is no emulator."""
+    """An org that sends an unexpected document is reported as not being an emulator."""
     with FaultServer(json_answer(200, document)) as server:
         env = {"OKTA_CLIENT_ORGURL": server.url, "OKTA_CLIENT_TOKEN": "t"}
         for options in ((), ("--json",)):
@@ -311,7 +311,7 @@ def test_an_org_that_answers_something_else(document: Any) -> None:
 
 
 def test_a_large_delivery(okta: OktaEmulator) -> None:
-    """Three hundred commands are reported as by URL."""
+    """The emulator's delivery of 300 commands is reported as a success."""
     command = {"type": "com.okta.identity.patch", "value": [{"op": "add", "path": "/a"}]}
     env = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
     with FaultServer(json_answer(200, {"commands": [command] * 300})) as server:
@@ -321,7 +321,7 @@ def test_a_large_delivery(okta: OktaEmulator) -> None:
 
 
 def _echo(server: FaultServer, peer: Peer) -> None:
-    """Answer 401, and repeat in every way what was sent."""
+    """Answer 401 and repeat the body and the headers of the request in several members."""
     request = server.requests[-1]
     sent = " ".join([request.body.decode(), *request.headers.values()])
     words = f"got {sent} {quote_plus(sent)}"
@@ -330,7 +330,7 @@ def _echo(server: FaultServer, peer: Peer) -> None:
 
 
 def test_credentials_that_come_back_are_not_shown(okta: OktaEmulator) -> None:
-    """Neither from the handler nor from the token URL."""
+    """Credentials that a handler or a token URL repeats are not shown."""
     secret = "cl1ent-s3cret-of-the-hook"
     env = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
     server = FaultServer(lambda peer: _echo(server, peer))
@@ -350,7 +350,7 @@ def test_credentials_that_come_back_are_not_shown(okta: OktaEmulator) -> None:
 
 
 def test_answers_are_cut(okta: OktaEmulator) -> None:
-    """A handler does not fill the terminal."""
+    """Long text in a response is shortened in the output."""
     for body in (
         {"error": {"errorSummary": "x" * 200_000}},
         {"commands": [{"type": "x" * 200_000}]},
@@ -363,7 +363,7 @@ def test_answers_are_cut(okta: OktaEmulator) -> None:
 
 
 def test_a_seed_with_a_typo() -> None:
-    """The names are those of the file."""
+    """The error for a wrong seed file uses the names of the file's members."""
     Path("org.yaml").write_text("hooks: [{url: 'https://a.io'}]")
     done = run("emulate", "--seed", "org.yaml")
     assert done.exit_code == 2
@@ -371,21 +371,21 @@ def test_a_seed_with_a_typo() -> None:
 
 
 def test_a_host_that_is_none() -> None:
-    """Not even a name that could be looked up."""
+    """An invalid host name is refused because it is not a local address."""
     env = {"OKTA_CLIENT_ORGURL": "https://acme.okta.com", "OKTA_CLIENT_TOKEN": "t"}
     done = run("bridge", "--host", "é" * 70, **env)
     assert (done.exit_code, "is not a local address" in done.stderr) == (2, True)
 
 
 def test_a_token_with_a_placeholder() -> None:
-    """The variable is named."""
+    """A token that is still a placeholder is reported with its variable."""
     env = {"OKTA_CLIENT_ORGURL": "https://acme.okta.com", "OKTA_CLIENT_TOKEN": "{apiToken}"}
     done = run("keys", "list", **env)
     assert "OKTA_CLIENT_TOKEN still contains a placeholder" in done.stderr
 
 
 def test_an_emulator_that_fails(okta: OktaEmulator) -> None:
-    """Its status is shown."""
+    """If the emulator fails, the command exits with 3 and shows the status."""
     with FaultServer(answer(500, b"")) as server:
         env = {"OKTA_CLIENT_ORGURL": server.url, "OKTA_CLIENT_TOKEN": "t"}
         done = run("fire", "Hook", **env)

@@ -1,4 +1,4 @@
-"""``hookkey``: tables, help, and streams that are closed or full."""
+"""The output of ``hookkey``: tables, help, and streams that are closed or full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .shell import Shell, on_a_terminal, piped
 
 
 def test_waits_are_announced(shell: Shell) -> None:
-    """On stderr, so that a pipe gets the data only."""
+    """A wait is announced on stderr, so that a pipe receives only the data."""
     busy = ("X-Rate-Limit-Limit: 0", "X-Rate-Limit-Remaining: 0")
     limited = json_answer(429, {"errorCode": "E0000047"}, *busy)
     with FaultServer(limited, json_answer(200, [])) as server:
@@ -31,7 +31,7 @@ def test_waits_are_announced(shell: Shell) -> None:
 
 
 def test_tables_are_for_terminals(shell: Shell) -> None:
-    """With a heading there, without colours where NO_COLOR asks for none, without tabs."""
+    """On a terminal, a table has a heading and no tabs, and NO_COLOR disables colours."""
     key = shell.okta.create_key("Token hook")
     seen = on_a_terminal(shell, "keys", "list", NO_COLOR="1")
     assert "keyId" in seen
@@ -42,7 +42,7 @@ def test_tables_are_for_terminals(shell: Shell) -> None:
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 140])
 def test_ids_do_not_wrap(shell: Shell, columns: int) -> None:
-    """Columns are left out first, and what is left has whole ids, however long the names are."""
+    """A narrow table drops columns and keeps the remaining ids whole, even beside long names."""
     made = [shell.okta.create_key(f"A token hook with a long name, number {n}") for n in range(2)]
     seen = on_a_terminal(shell, "keys", "list", COLUMNS=str(columns), NO_COLOR="1")
     seen = re.sub(r"\x1b\[\d*m", "", seen)
@@ -55,13 +55,13 @@ def test_ids_do_not_wrap(shell: Shell, columns: int) -> None:
 
 @pytest.mark.parametrize("group", [(), ("keys",)])
 def test_summaries_are_not_cut(shell: Shell, group: tuple[str, ...]) -> None:
-    """The list of commands shows whole sentences."""
+    """The list of commands shows complete summaries."""
     done = shell(*group, "--help")
     assert "..." not in done.stdout.partition("Commands:")[2]
 
 
 def test_completion() -> None:
-    """A script for each shell."""
+    """``completion`` prints a script for each supported shell."""
     for shell_name in ("bash", "zsh", "fish"):
         done = CliRunner().invoke(hookkey, ["completion", shell_name])
         assert done.exit_code == 0
@@ -78,14 +78,14 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
 
 @pytest.mark.parametrize("path", list(_commands(hookkey)), ids=" ".join)
 def test_every_help_has_an_example(path: tuple[str, ...]) -> None:
-    """One line that can be copied and begins with the command itself."""
+    """The help of every command has an example that begins with the command itself."""
     done = CliRunner().invoke(hookkey, [*path, "--help"])
     assert done.exit_code == 0
     assert f"Example: hookkey {' '.join(path)}" in " ".join(done.output.split())
 
 
 def test_a_full_disk(shell: Shell) -> None:
-    """The key exists: its id is told, whatever becomes of the rest."""
+    """If the output cannot be written, ``create`` still prints the id of the new key on stderr."""
     variables = {name: value for name, value in shell.env.items() if value is not None}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -115,7 +115,7 @@ def test_a_full_disk(shell: Shell) -> None:
     ],
 )
 def test_streams_that_are_not_there(shell: Shell, command: str, code: int) -> None:
-    """Closed, full, or of too few characters: never a traceback."""
+    """Streams that are closed, full or limited to a small character set cause no traceback."""
     shell.okta.create_key("k")
     shell.okta.create_key("ключ")
     done = piped(shell, command)
@@ -127,7 +127,7 @@ def test_streams_that_are_not_there(shell: Shell, command: str, code: int) -> No
 
 
 def test_a_reader_that_has_seen_enough(shell: Shell) -> None:
-    """As with ``| head -1``: no traceback, no text."""
+    """A closed pipe, as after ``| head -1``, causes no traceback and no message."""
     shell.okta.create_key("Token hook")
     variables = {name: value for name, value in shell.env.items() if value is not None}
     reader, writer = os.pipe()
@@ -144,7 +144,7 @@ def test_a_reader_that_has_seen_enough(shell: Shell) -> None:
 
 
 def test_names_cannot_drive_the_terminal(shell: Shell) -> None:
-    """What somebody else wrote into a name is shown, not obeyed."""
+    """Control characters in a key's name are printed escaped."""
     key = {"id": "HKY1", "keyId": "k", "name": "a\x1b]0;b\x07\tc"}
     with FaultServer(json_answer(200, [key])) as server:
         shell.env["OKTA_CLIENT_ORGURL"] = server.url

@@ -1,4 +1,4 @@
-"""``hookkey sign``, ``verify`` and ``inspect``: tokens from files and stdin."""
+"""``hookkey sign``, ``verify`` and ``inspect`` with tokens from files and stdin."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def jwk(signer: HookSigner) -> str:
-    """The public key in a file, for --keys."""
+    """Write the public key to a file for ``--keys`` and return the file name."""
     Path("jwk.json").write_text(json.dumps(signer.public_jwk()))
     return "jwk.json"
 
@@ -51,17 +51,17 @@ def run(*arguments: str, stdin: str = "") -> Result:
 
 
 def _pem(signer: HookSigner) -> str:
-    octets = signer._key.private_bytes(
+    pem_bytes = signer._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    Path("private.pem").write_bytes(octets)
+    Path("private.pem").write_bytes(pem_bytes)
     return "private.pem"
 
 
 def test_sign_then_verify(signer: HookSigner, jwk: str) -> None:
-    """What one prints the other takes from a pipe, with or without the word Bearer."""
+    """``verify`` accepts from a pipe what ``sign`` prints, with or without the word Bearer."""
     signed = run("sign", "--private-key", _pem(signer), "--kid", signer.kid, *ASSERTION)
     assert signed.exit_code == 0
     for text in (
@@ -77,7 +77,7 @@ def test_sign_then_verify(signer: HookSigner, jwk: str) -> None:
 
 
 def test_sign_any_claims(signer: HookSigner) -> None:
-    """From a file; of the claims nothing is changed."""
+    """``sign`` signs claims from a file and changes none of them."""
     Path("claims.json").write_text('{"iss": "me", "n": 1}')
     key = ("--private-key", _pem(signer), "--kid", "k1")
     done = run("sign", *key, "--claims", "claims.json")
@@ -98,7 +98,7 @@ def test_sign_any_claims(signer: HookSigner) -> None:
 
 
 def test_verify_from_a_file_as_json(jwk: str, token: str, signer: HookSigner) -> None:
-    """A document with stable members."""
+    """``verify --json`` prints a document with stable members for a token in a file."""
     Path("token").write_text(token)
     report = json.loads(run("verify", "token", "--keys", jwk, *ASSERTION, "--json").stdout)
     assert set(report) == {"verified", "kid", "keyThumbprint", "header", "claims"}
@@ -106,7 +106,7 @@ def test_verify_from_a_file_as_json(jwk: str, token: str, signer: HookSigner) ->
 
 
 def test_verify_with_the_orgs_keys(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything from the environment."""
+    """``verify`` works with all settings from the environment and the org's keys."""
     signer = okta.signer(okta.create_key("one")["keyId"])
     for name, value in (
         ("OKTA_CLIENT_ORGURL", okta.url),
@@ -120,7 +120,7 @@ def test_verify_with_the_orgs_keys(okta: OktaEmulator, monkeypatch: pytest.Monke
 
 
 def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
-    """With the issuer's own keys, or with a file."""
+    """``verify`` checks an access token with the issuer's own keys or with a file."""
     now = int(time.time())
     claims = {"aud": "api://h", "cid": CLIENT_ID, "scp": ["hooks"], "exp": now + 300}
     policy = ("--audience", "api://h", "--client-id", CLIENT_ID, "--scope", "hooks")
@@ -148,7 +148,7 @@ def test_verify_an_access_token(signer: HookSigner, jwk: str) -> None:
     ],
 )
 def test_what_is_missing(jwk: str, token: str, arguments: tuple[str, ...], problem: str) -> None:
-    """Exit code 2, and what to add."""
+    """Missing or unsuitable options give exit code 2 and a message that names the option."""
     done = run("verify", *arguments, stdin=token)
     assert done.exit_code == 2
     assert problem in done.stderr
@@ -157,14 +157,14 @@ def test_what_is_missing(jwk: str, token: str, arguments: tuple[str, ...], probl
 
 @pytest.mark.parametrize("text", ["", "  \n", "x" * 70_000])
 def test_no_token(jwk: str, text: str) -> None:
-    """Nothing on stdin, or far too much."""
+    """Empty or oversized input on stdin gives exit code 2."""
     done = run("verify", "--keys", jwk, *ASSERTION, stdin=text)
     assert done.exit_code == 2
     assert "1 to 65536 bytes" in done.stderr
 
 
 def test_a_file_that_cannot_be_read(jwk: str) -> None:
-    """Exit code 3, and no traceback."""
+    """A token file that cannot be read gives exit code 3 and no traceback."""
     done = subprocess.run(
         [
             sys.executable,
@@ -185,7 +185,7 @@ def test_a_file_that_cannot_be_read(jwk: str) -> None:
 
 
 def test_a_closed_standard_input(jwk: str) -> None:
-    """Exit code 3, and no traceback."""
+    """A closed standard input gives exit code 3 and no traceback."""
     command = f"{' '.join(HOOKKEY)} verify --keys {jwk} --client-id c --token-url t <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, "")
@@ -195,7 +195,7 @@ def test_a_closed_standard_input(jwk: str) -> None:
 def test_scopes_from_the_environment(
     signer: HookSigner, jwk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Count with --keys as without; an issuer there makes it an access token."""
+    """Issuer and scopes from the environment also apply if ``--keys`` is given."""
     now = int(time.time())
     claims = {"iss": "i", "aud": "a", "cid": CLIENT_ID, "scp": ["hooks"], "exp": now + 300}
     for name, value in (("ISSUER", "i"), ("AUDIENCE", "a"), ("CLIENT_ID", CLIENT_ID)):
@@ -225,9 +225,9 @@ CHECKS = {
 
 
 def test_the_zoo(signer: HookSigner, jwk: str) -> None:
-    """Every bad token is refused with its reason, and the row of that reason fails."""
+    """Every bad token is refused with its reason, and the check for that reason fails."""
     zoo = bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL)
-    # The command strips what stands around a token, and refuses an empty file as such.
+    # The command strips the text around a token, and refuses an empty file with exit code 2.
     shown_as_sent = [bad for bad in zoo if bad.token and bad.token == bad.token.strip()]
     assert len(shown_as_sent) >= len(zoo) - 4
     for bad in shown_as_sent:
@@ -250,7 +250,7 @@ def test_the_zoo(signer: HookSigner, jwk: str) -> None:
 
 
 def test_every_check_says_what_is_and_what_was_expected(jwk: str, signer: HookSigner) -> None:
-    """All claims that are wrong are shown at once, with how long ago the token expired."""
+    """All wrong claims are shown at once, each with its actual and its expected value."""
     now = int(time.time())
     token = signer.sign({"iss": "me", "aud": ["a", "b"], "iat": now - 7500, "exp": now - 7200})
     for command in ("inspect", "verify"):
@@ -268,7 +268,7 @@ def test_every_check_says_what_is_and_what_was_expected(jwk: str, signer: HookSi
 
 
 def test_access_tokens_are_compared_as_well(jwk: str, signer: HookSigner) -> None:
-    """Client and scopes have rows of their own."""
+    """For an access token, client and scopes have their own rows."""
     claims = {"iss": "i", "aud": "a", "cid": "0oa1", "scp": ["x"], "exp": int(time.time()) + 9}
     policy = ("--issuer", "i", "--audience", "a", "--client-id", "0oa2", "--scope", "x")
     token = signer.sign(claims)
@@ -281,7 +281,7 @@ def test_access_tokens_are_compared_as_well(jwk: str, signer: HookSigner) -> Non
 
 
 def test_a_key_that_is_not_there(jwk: str, signer: HookSigner) -> None:
-    """The row names the kid and where it was looked for."""
+    """The row for a missing key has the kid and the place of the look-up."""
     token = signer.sign({"exp": 2_000_000_000}, headers={"kid": "k2"})
     done = run("inspect", "--keys", jwk, *ASSERTION, stdin=token)
     assert 'key\tfailed\tkid is "k2", expected a key of the file; there is no such' in done.output
@@ -290,7 +290,7 @@ def test_a_key_that_is_not_there(jwk: str, signer: HookSigner) -> None:
 
 @pytest.mark.parametrize("command", ["verify", "inspect", "doctor"])
 def test_a_token_in_the_place_of_a_file(command: str, token: str) -> None:
-    """It is refused with the reason, and not repeated."""
+    """A token in place of a file name is refused with a hint and not repeated."""
     for argument in (token, f"Bearer {token}"):
         done = run(command, argument)
         assert done.exit_code == 2
@@ -299,7 +299,7 @@ def test_a_token_in_the_place_of_a_file(command: str, token: str) -> None:
 
 
 def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
-    """First of all; then header, claims and every check."""
+    """``inspect`` first warns that nothing is verified, then shows every check."""
     done = run("inspect", "--keys", jwk, *ASSERTION, stdin=token)
     assert done.exit_code == 0
     assert done.stdout.startswith("UNVERIFIED")
@@ -317,13 +317,13 @@ def test_inspect_says_that_nothing_is_verified(jwk: str, token: str) -> None:
 
 
 def test_inspect_what_cannot_be_read() -> None:
-    """It says why instead."""
+    """For an unreadable token, ``inspect`` says why."""
     shown: Any = json.loads(run("inspect", "--json", stdin="rubbish.!!").stdout)
     assert shown["unverified"]["header"].startswith("cannot be read")
 
 
 def test_inspect_with_keys_that_cannot_be_used(signer: HookSigner, token: str) -> None:
-    """A check was asked for, so not to make it is an error."""
+    """If a check is requested but the keys cannot be used, ``inspect`` exits with 2."""
     done = run("inspect", "--keys", _pem(signer), "--kid", "k", *ASSERTION, stdin=token)
     assert done.exit_code == 2
     assert "private key" in done.stderr

@@ -1,6 +1,6 @@
 """The console in a real browser: light and dark, small and large, with the keyboard alone.
 
-Skipped where there is no Chromium; ``.ci/run`` installs it.
+The tests are skipped if Chromium is not installed; ``.ci/run`` installs it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ pytestmark = [
 ]
 
 WIDTHS = (360, 1440)
-# WCAG 2.2: contrast of text with what is behind it.
+# Returns the texts whose contrast with the background is below 4.5 (WCAG 2.2).
 CONTRAST = """
 const channel = v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
 const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
@@ -80,7 +80,7 @@ def driver() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="module")
 def org(key_pool: KeyPool) -> Iterator[OktaEmulator]:
-    """An org with a key, two hooks, and deliveries that went well and not."""
+    """An org with a key and two hooks, of which one delivery succeeded and one failed."""
     with OktaEmulator(new_key=key_pool) as okta, FaultServer(json_answer(200, {})) as server:
         key = okta.create_key("Token hook")
         good = okta.create_hook(f"{server.url}/hook", name="Claims", key=key)
@@ -115,7 +115,7 @@ def assertion(okta: OktaEmulator) -> str:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_how_it_looks(driver: webdriver.Chrome, org: OktaEmulator, width: int, scheme: str) -> None:
-    """Everything open: nothing is cut, all text can be read, everything has a name."""
+    """With all details open, nothing overflows, text has contrast and controls have names."""
     with window(driver, width, scheme):
         driver.get(org.url + "/")
         driver.find_element(By.NAME, "token").send_keys(assertion(org))
@@ -136,13 +136,13 @@ def test_how_it_looks(driver: webdriver.Chrome, org: OktaEmulator, width: int, s
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_with_the_keyboard_alone(driver: webdriver.Chrome, key_pool: KeyPool, width: int) -> None:
-    """Make a key and a hook, fire it and inspect a token, with Tab, Space, Enter and letters."""
+    """A user can create a key and a hook, fire it and inspect a token with the keyboard alone."""
     with OktaEmulator(new_key=key_pool) as okta, FaultServer(json_answer(200, {})) as server:
         with window(driver, width, "light"):
             driver.get(okta.url + "/")
 
             def to(wanted: Callable[[Any], bool]) -> Any:
-                """Press Tab until something has the focus, and see that the focus shows."""
+                """Press Tab until the wanted element has the focus, and check its focus outline."""
                 for _ in range(60):
                     driver.switch_to.active_element.send_keys(Keys.TAB)
                     element = driver.switch_to.active_element
@@ -184,7 +184,7 @@ def test_with_the_keyboard_alone(driver: webdriver.Chrome, key_pool: KeyPool, wi
 def _fire_from_the_console(
     driver: webdriver.Chrome, okta: OktaEmulator, uri: str, token_url: str | None = None
 ) -> str:
-    """Create a key and a hook, click Fire, and return what the deliveries say."""
+    """Create a key and a hook, click Fire, and return the text of the deliveries."""
 
     def fill(form: str, **fields: str) -> None:
         for name, value in fields.items():
@@ -209,14 +209,14 @@ def _fire_from_the_console(
 
 
 def test_the_tutorial(driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Path) -> None:
-    """The Flask code of the README, with another issuer, answers a hook of the console."""
+    """The Flask code of the README, with another issuer, answers a hook fired in the console."""
     code = code_block("README.md", "from flask import Flask", "IssuerKeys(")
     port = free_port()
     command = ("flask", "--app", "hook", "run", f"--port={port}")
     with served(tmp_path, replaced(code, ISSUER, okta.issuer), *command):
-        said = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook")
-    assert "✓ commands" in said
-    assert "com.okta.access.patch" in said
+        shown = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook")
+    assert "✓ commands" in shown
+    assert "com.okta.access.patch" in shown
     header = driver.find_element(By.TAG_NAME, "header").text
     for fact in (okta.issuer, okta.api_token, "api://hooks", f"{okta.issuer}/v1/token"):
         assert fact in header
@@ -226,19 +226,19 @@ def test_the_tutorial(driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Pa
 def test_the_tutorial_with_a_token_url(
     driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Path
 ) -> None:
-    """The README's own token URL, with this server's address, answers a hook of the console."""
+    """The README's token URL code, with a local address, answers a hook fired in the console."""
     port = free_port()
     token_url = f"http://127.0.0.1:{port}/oauth2/token"
     code = replaced(code_block("README.md", "app.post(", "TokenEndpoint("), TOKEN_URL, token_url)
     env = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
     with served(tmp_path, code, "flask", "--app", "hook", "run", f"--port={port}", env=env):
-        said = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook", token_url)
-    assert "✓ commands" in said
-    assert token_url in said
+        shown = _fire_from_the_console(driver, okta, f"http://127.0.0.1:{port}/hook", token_url)
+    assert "✓ commands" in shown
+    assert token_url in shown
 
 
 def test_without_scripts(driver: webdriver.Chrome, org: OktaEmulator) -> None:
-    """There are none: everything works where they are off."""
+    """A hook can be fired, and its delivery is shown, with scripts disabled."""
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         driver.get(org.url + "/")

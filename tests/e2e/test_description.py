@@ -1,4 +1,4 @@
-"""The org's OpenAPI description, tried on the org itself by schemathesis."""
+"""Schemathesis tests the emulated org against the OpenAPI description that the org serves."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ROUTES = 18
 
 
 def test_what_is_described_is_so(key_pool: KeyPool, tmp_path: Path) -> None:
-    """About a thousand requests, good and bad: each answer is one that the description knows.
+    """Every response to several hundred generated requests conforms to the description.
 
-    Not asked are whether every good request is accepted, because names are unique, and ``execute``,
-    which calls hosts that schemathesis made up.
+    Valid requests may be refused, because names are unique. ``execute`` is excluded, because it
+    calls hosts that schemathesis makes up.
     """
     with OktaEmulator(new_key=key_pool, rate_limit=10**9) as okta:
         okta.create_hook("https://acme.com/hook", key=okta.create_key("one"))
@@ -44,7 +44,7 @@ def test_what_is_described_is_so(key_pool: KeyPool, tmp_path: Path) -> None:
 
 
 def test_all_of_it_is_described(okta: OktaEmulator) -> None:
-    """Every path of the application but the console's and the description's own."""
+    """The description has every path except its own and those of the console and the emulator."""
     document = requests.get(f"{okta.url}/openapi.json", timeout=5).json()
     described = {
         (path.replace("keyId", "key_id"), method.upper())

@@ -1,4 +1,4 @@
-"""The emulated org over real HTTP, as a client that knows Okta's documentation sees it."""
+"""The emulated org, over real HTTP, behaves as Okta's documentation describes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Api:
-    """Sends requests to the org, with its token unless told otherwise."""
+    """Sends requests to the org, with its API token unless other credentials are given."""
 
     def __init__(self, okta: OktaEmulator) -> None:
         self._okta = okta
@@ -42,9 +42,9 @@ class Api:
             method, f"{self._okta.url}{KEYS}{path}", headers=headers, timeout=10, **more
         )
 
-    def post(self, octets: bytes, content_type: str | None = "application/json") -> Any:
+    def post(self, body: bytes, content_type: str | None = "application/json") -> Any:
         headers = {} if content_type is None else {"Content-Type": content_type}
-        return self("POST", headers=headers, data=octets)
+        return self("POST", headers=headers, data=body)
 
     def close(self) -> None:
         self._session.close()
@@ -58,14 +58,14 @@ def serving(okta: OktaEmulator) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def shared(key_pool: KeyPool) -> Iterator[OktaEmulator]:
-    """One org for many tests: to stop one takes 0.2 s."""
+    """One org for many tests, because stopping an org takes 0.2 s."""
     with OktaEmulator(api_token=TOKEN, new_key=key_pool, rate_limit=10**6) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def api(shared: OktaEmulator) -> Iterator[Api]:
-    """The shared org, without the keys of earlier tests."""
+    """A client of the shared org, without the keys of earlier tests."""
     for key in shared.org.list():
         shared.org.delete(key["id"])
     with closing(Api(shared)) as api:
@@ -80,7 +80,7 @@ def create(api: Api, name: str = "one") -> dict[str, Any]:
 
 
 def failure(response: requests.Response) -> tuple[int, str]:
-    """Status and code of Okta's error object, whose members are checked on the way."""
+    """Check the members of Okta's error object, and return the status and the error code."""
     assert response.headers.get("Content-Type") == "application/json"
     body = response.json()
     assert set(body) == {"errorCode", "errorSummary", "errorLink", "errorId", "errorCauses"}
@@ -93,7 +93,7 @@ def failure(response: requests.Response) -> tuple[int, str]:
 
 
 def test_create(api: Api) -> None:
-    """POST answers 200 (not 201) with the public key inside ``_embedded``."""
+    """POST returns 200 (not 201) with the public key inside ``_embedded``."""
     key = create(api)
     assert set(key) == {"id", "keyId", "name", "created", "lastUpdated", "isUsed", "_embedded"}
     assert (key["name"], key["isUsed"]) == ("one", False)
@@ -103,7 +103,7 @@ def test_create(api: Api) -> None:
 
 
 def test_list(api: Api) -> None:
-    """GET of the collection: all keys in order, without public keys, ``expand`` or not."""
+    """GET on the collection returns all keys in order and no public keys, even with ``expand``."""
     made = [create(api, name) for name in ("one", "two")]
     for key in made:
         del key["_embedded"]
@@ -112,7 +112,7 @@ def test_list(api: Api) -> None:
 
 
 def test_an_empty_list(api: Api) -> None:
-    """No keys is an empty list, not an error."""
+    """GET on an org without keys returns an empty list, not an error."""
     response = api("GET")
     assert (response.status_code, response.json()) == (200, [])
 
@@ -128,7 +128,7 @@ def test_an_empty_list(api: Api) -> None:
     ],
 )
 def test_get(api: Api, query: str, expanded: bool) -> None:
-    """One key by ``id``: without its public key unless asked."""
+    """GET by ``id`` returns the public key only with ``expand=publickey``."""
     made = create(api)
     got = api("GET", f"/{made['id']}{query}").json()
     assert ("_embedded" in got) is expanded
@@ -136,7 +136,7 @@ def test_get(api: Api, query: str, expanded: bool) -> None:
 
 
 def test_replace(api: Api) -> None:
-    """PUT answers with the new name and the public key."""
+    """PUT returns the new name and the public key."""
     made = create(api)
     response = api("PUT", f"/{made['id']}", json={"name": "two"})
     assert response.status_code == 200
@@ -147,13 +147,13 @@ def test_replace(api: Api) -> None:
 
 
 def test_replace_with_its_own_name(api: Api) -> None:
-    """A key's own name is not taken."""
+    """PUT accepts the name that the key already has."""
     made = create(api)
     assert api("PUT", f"/{made['id']}", json={"name": "one"}).status_code == 200
 
 
 def test_delete(api: Api) -> None:
-    """204 without body or content type; then it is gone."""
+    """DELETE returns 204 without body or content type, and removes the key."""
     made = create(api)
     response = api("DELETE", f"/{made['id']}")
     assert (response.status_code, response.content) == (204, b"")
@@ -164,7 +164,7 @@ def test_delete(api: Api) -> None:
 
 @pytest.mark.parametrize("shape", ["bare", "wrapped"])
 def test_both_public_shapes(key_pool: KeyPool, shape: PublicShape) -> None:
-    """The JWK as Okta's specification has it, or inside ``_embedded`` as its example has it."""
+    """The org returns the JWK alone, as in Okta's specification, or wrapped, as in its example."""
     with serving(OktaEmulator(new_key=key_pool, public_shape=shape)) as api:
         made = create(api)
         got = api("GET", f"/public/{made['keyId']}")
@@ -181,7 +181,7 @@ def test_both_public_shapes(key_pool: KeyPool, shape: PublicShape) -> None:
     ids=["SSWS", "SSWS without space", "Bearer"],
 )
 def test_accepted_credentials(api: Api, header: str) -> None:
-    """Both documented schemes, and what Okta's Python SDK sends."""
+    """The org accepts both documented schemes and what Okta's Python SDK sends."""
     assert api("GET", headers={"Authorization": header}).status_code == 200
 
 
@@ -201,7 +201,7 @@ def test_accepted_credentials(api: Api, header: str) -> None:
     ],
 )
 def test_refused_credentials(api: Api, header: str) -> None:
-    """401 E0000011, for every endpoint, before anything is looked at."""
+    """Every endpoint answers wrong credentials with 401 E0000011, even for an unknown key."""
     made = create(api)
     for method, path in (
         ("GET", ""),
@@ -232,7 +232,7 @@ def test_refused_credentials(api: Api, header: str) -> None:
     ids=lambda value: value[:20],
 )
 def test_what_is_not_there(api: Api, method: str, path: str) -> None:
-    """404 E0000007, whatever the id looks like."""
+    """An unknown id gives 404 E0000007, whatever characters it has."""
     assert failure(api(method, path, json={"name": "x"})) == (404, "E0000007")
 
 
@@ -249,13 +249,13 @@ def test_what_is_not_there(api: Api, method: str, path: str) -> None:
     ],
 )
 def test_unsupported_methods(api: Api, method: str, path: str) -> None:
-    """405 E0000022."""
+    """An unsupported method gives 405 E0000022."""
     assert failure(api(method, path, json={"name": "x"})) == (405, "E0000022")
 
 
 @pytest.mark.parametrize("path", ["/", "/a/b", "/public/", "/public/a/b", "/public/a%2Fb", "x"])
 def test_unknown_paths(api: Api, path: str) -> None:
-    """404 in Okta's form and no redirect: there is nothing beside the six endpoints."""
+    """A path outside the six endpoints gives 404 with Okta's error object, and no redirect."""
     response = api("GET", path, allow_redirects=False)
     assert failure(response) == (404, "E0000022")
 
@@ -264,7 +264,7 @@ NOT_WELL_FORMED = (400, "E0000003")
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "body",
     [
         b"",
         b"{",
@@ -280,16 +280,16 @@ NOT_WELL_FORMED = (400, "E0000003")
         b'{"name":"x","pad":"' + b"x" * 65_536 + b'"}',
         b'{"name":"x","pad":"' + b"x" * 200_000 + b'"}',
     ],
-    ids=lambda octets: f"{len(octets)} octets {octets[:16]!a}",
+    ids=lambda body: f"{len(body)} octets {body[:16]!a}",
 )
-def test_bodies_that_are_not_well_formed(api: Api, octets: bytes) -> None:
-    """400 E0000003 for what is no JSON object, is nested too deeply or is over 64 KiB."""
-    assert failure(api.post(octets)) == NOT_WELL_FORMED
+def test_bodies_that_are_not_well_formed(api: Api, body: bytes) -> None:
+    """A body that is not a JSON object, is nested too deeply or is over 64 KiB gives E0000003."""
+    assert failure(api.post(body)) == NOT_WELL_FORMED
     assert api("GET").json() == []
 
 
 def test_a_body_of_exactly_64_kib(api: Api) -> None:
-    """The limit itself is accepted, one octet more is not."""
+    """A body of 64 KiB is accepted, and one byte more is refused."""
     head, tail = b'{"name":"x","pad":"', b'"}'
     pad = b"x" * (65_536 - len(head + tail))
     assert failure(api.post(head + pad + b"x" + tail)) == NOT_WELL_FORMED
@@ -300,12 +300,12 @@ def test_a_body_of_exactly_64_kib(api: Api) -> None:
     "content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/xml"]
 )
 def test_other_content_types(api: Api, content_type: str | None) -> None:
-    """400 E0000021, also for a body that would be good."""
+    """Another content type gives 400 E0000021, even for a valid body."""
     assert failure(api.post(b'{"name":"x"}', content_type)) == (400, "E0000021")
 
 
 def test_a_content_type_with_a_charset(api: Api) -> None:
-    """Parameters do not matter."""
+    """Parameters of the content type are ignored."""
     assert api.post(b'{"name":"x"}', "application/json; charset=utf-8").status_code == 200
 
 
@@ -315,7 +315,7 @@ def test_a_content_type_with_a_charset(api: Api) -> None:
     ids=lambda body: str(body)[:20],
 )
 def test_refused_names(api: Api, body: dict[str, Any]) -> None:
-    """400 E0000001 with a cause, by POST and by PUT."""
+    """POST and PUT answer an invalid name with 400 E0000001 and a cause."""
     made = create(api)
     for method, path in (("POST", ""), ("PUT", f"/{made['id']}")):
         response = api(method, path, json=body)
@@ -325,7 +325,7 @@ def test_refused_names(api: Api, body: dict[str, Any]) -> None:
 
 
 def test_a_name_that_utf8_cannot_write(api: Api) -> None:
-    """A lone surrogate is refused, and never makes the list unreadable."""
+    """A name with a lone surrogate is refused, and the list stays readable."""
     response = api.post(b'{"name":"\\ud800"}')
     listed = api("GET")
     assert listed.status_code == 200
@@ -334,13 +334,13 @@ def test_a_name_that_utf8_cannot_write(api: Api) -> None:
 
 @pytest.mark.parametrize("name", ["x", "x" * 255, "Schlüssel", "🔑"], ids=lambda n: ascii(n)[:20])
 def test_accepted_names(api: Api, name: str) -> None:
-    """1 to 255 characters come back as they were sent."""
+    """A name of 1 to 255 characters is returned unchanged."""
     assert create(api, name)["name"] == name
     assert [key["name"] for key in api("GET").json()] == [name]
 
 
 def test_names_are_unique(api: Api) -> None:
-    """400 E0000001 for the name of another key."""
+    """POST and PUT answer the name of another key with 400 E0000001."""
     create(api, "one")
     two = create(api, "two")
     assert failure(api("POST", json={"name": "one"})) == (400, "E0000001")
@@ -348,7 +348,7 @@ def test_names_are_unique(api: Api) -> None:
 
 
 def test_fifty_keys(api: Api) -> None:
-    """400 E0000001 for the 51st."""
+    """The 51st key is refused with 400 E0000001."""
     for number in range(50):
         create(api, str(number))
     assert failure(api("POST", json={"name": "one more"})) == (400, "E0000001")
@@ -356,7 +356,7 @@ def test_fifty_keys(api: Api) -> None:
 
 
 def test_a_used_key_cannot_be_deleted(okta: OktaEmulator) -> None:
-    """``set_used`` shows as true, and DELETE is refused."""
+    """A key that ``set_used`` marks has ``isUsed`` true and cannot be deleted."""
     made = okta.create_key("one")
     okta.org.set_used(made["id"])
     with closing(Api(okta)) as api:
@@ -370,7 +370,7 @@ def test_a_used_key_cannot_be_deleted(okta: OktaEmulator) -> None:
 
 
 def test_headers_of_every_answer(api: Api) -> None:
-    """Not to be stored, with rate limit and request id, on success and on failure."""
+    """Every response has no-store, rate limit and request id headers, on success and failure."""
     made = create(api)
     answers = [
         api("GET"),
@@ -391,7 +391,7 @@ def test_headers_of_every_answer(api: Api) -> None:
 
 
 def test_the_rate_limit(key_pool: KeyPool) -> None:
-    """429 E0000047 beyond it, with headers that say when it ends; then it has ended."""
+    """Requests over the limit get 429 E0000047 until the reset time in the headers."""
     now = 1_761_311_167.0
     emulator = OktaEmulator(new_key=key_pool, rate_limit=2, clock=lambda: now)
     with serving(emulator) as api:
@@ -411,7 +411,7 @@ def test_the_rate_limit(key_pool: KeyPool) -> None:
 
 
 def test_private_keys_are_in_no_body(key_pool: KeyPool) -> None:
-    """Neither as members nor as numbers, whatever is asked."""
+    """No response contains a part of a private key or the API token."""
     private = key_pool()
     with serving(OktaEmulator(api_token=TOKEN, new_key=lambda: private)) as api:
         made = create(api)
@@ -432,8 +432,8 @@ def test_private_keys_are_in_no_body(key_pool: KeyPool) -> None:
 def _private_numbers(key: RSAPrivateKey) -> Iterator[str]:
     numbers = key.private_numbers()
     for number in (numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp):
-        octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
-        yield base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+        data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        yield base64.urlsafe_b64encode(data).rstrip(b"=").decode()
         yield str(number)
 
 
@@ -441,7 +441,7 @@ def _private_numbers(key: RSAPrivateKey) -> Iterator[str]:
 
 
 def test_concurrent_creates_of_one_name(okta: OktaEmulator) -> None:
-    """Exactly one of them is answered with 200."""
+    """Of concurrent requests to create the same name, exactly one succeeds."""
 
     def attempt(_: int) -> int:
         with closing(Api(okta)) as api:
@@ -453,11 +453,11 @@ def test_concurrent_creates_of_one_name(okta: OktaEmulator) -> None:
     assert len(okta.org.list()) == 1
 
 
-# --- its life
+# --- lifecycle
 
 
 def test_the_log(okta: OktaEmulator) -> None:
-    """``requests`` has a line for every request, in order, also for refused ones."""
+    """``requests`` has a line for every request, in order, including refused ones."""
     with closing(Api(okta)) as api:
         made = create(api)
         api("GET", f"/{made['id']}?expand=publickey")
@@ -476,7 +476,7 @@ def test_the_log(okta: OktaEmulator) -> None:
 
 
 def test_start_and_stop(key_pool: KeyPool) -> None:
-    """The address exists while it runs; starting twice is an error, stopping twice is not."""
+    """The URL exists only while the org runs; a second start raises, a second stop does not."""
     emulator = OktaEmulator(new_key=key_pool)
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="not running"):
@@ -495,7 +495,7 @@ def test_start_and_stop(key_pool: KeyPool) -> None:
 
 
 def test_keys_survive_a_restart(key_pool: KeyPool) -> None:
-    """Stopping is an outage, not a new org."""
+    """A stopped org keeps its keys and serves them after a restart."""
     emulator = OktaEmulator(new_key=key_pool)
     made = emulator.create_key("one")
     for _ in range(2):
@@ -505,7 +505,7 @@ def test_keys_survive_a_restart(key_pool: KeyPool) -> None:
 
 
 def test_create_key_and_signer_agree_with_http(okta: OktaEmulator) -> None:
-    """The short cuts for tests reach the same org."""
+    """``create_key`` and ``signer`` use the same keys as the HTTP endpoints."""
     made = okta.create_key("one")
     with closing(Api(okta)) as api:
         assert api("GET", f"/public/{made['keyId']}").json() == made["_embedded"]
@@ -513,12 +513,12 @@ def test_create_key_and_signer_agree_with_http(okta: OktaEmulator) -> None:
 
 
 def test_it_listens_on_loopback_only(okta: OktaEmulator) -> None:
-    """The address is this machine's, on a free port."""
+    """The org's URL has the IPv4 loopback address."""
     assert okta.url.startswith("http://127.0.0.1:")
 
 
 def test_a_random_token_by_default() -> None:
-    """Every emulator has its own, long enough not to be guessed."""
+    """Every emulator has its own API token, which is too long to be guessed."""
     first, second = OktaEmulator().api_token, OktaEmulator().api_token
     assert first != second
     assert len(first) >= 32
@@ -544,7 +544,7 @@ def test_a_random_token_by_default() -> None:
     ids=str,
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
-    """Each is named at construction."""
+    """A wrong argument raises at construction, with its name in the message."""
     make: Callable[..., OktaEmulator] = OktaEmulator
     with pytest.raises(ConfigurationError, match=named):
         make(**arguments)

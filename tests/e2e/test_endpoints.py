@@ -1,4 +1,4 @@
-"""``serve`` of every adapter, on real servers: the same answers from all of them."""
+"""``serve`` gives the same responses in every adapter, on real servers where possible."""
 
 from __future__ import annotations
 
@@ -169,7 +169,10 @@ def form(signer: HookSigner) -> bytes:
 
 @pytest.mark.parametrize("served", ADAPTERS, ids=lambda served: served.__name__)
 def test_tokens(served: Served, endpoint: TokenEndpoint, signer: HookSigner) -> None:
-    """Issued once each, whether the length of the body is told or not; refused as RFC 6749 says."""
+    """Every adapter issues one token per assertion and refuses bad requests as in RFC 6749.
+
+    Bodies with a known length and chunked bodies give the same result.
+    """
     with served(endpoint) as send:
         for chunked in (False, True):
             body = form(signer)
@@ -198,7 +201,7 @@ def test_tokens(served: Served, endpoint: TokenEndpoint, signer: HookSigner) -> 
 
 @pytest.mark.parametrize("served", ADAPTERS, ids=lambda served: served.__name__)
 def test_keys(served: Served, endpoint: TokenEndpoint) -> None:
-    """The JWK Set, and 304 for who has it."""
+    """Every adapter serves the JWK Set, and returns 304 for a matching ``If-None-Match``."""
     with served(JwksEndpoint(endpoint.jwks)) as send:
         status, headers, body = send("GET")
         assert (status, json.loads(body)) == (200, endpoint.jwks)
@@ -212,7 +215,7 @@ def test_keys(served: Served, endpoint: TokenEndpoint) -> None:
 
 
 def test_what_is_no_endpoint() -> None:
-    """Cannot be mounted anywhere."""
+    """``serve`` raises for an object that is not an endpoint."""
     modules: list[Any] = [asgi, wsgi, aws_lambda, for_django, for_flask, for_starlette]
     for module in modules:
         with pytest.raises(ConfigurationError, match="endpoint must be"):
@@ -220,7 +223,7 @@ def test_what_is_no_endpoint() -> None:
 
 
 def test_what_is_not_http(endpoint: TokenEndpoint) -> None:
-    """An ASGI endpoint says so; a Lambda answers events without method, body or headers."""
+    """An ASGI endpoint raises for a websocket, and a Lambda answers incomplete events."""
     call: Any = asgi.serve(endpoint)({"type": "websocket"}, None, None)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="answers HTTP"):
         call.send(None)

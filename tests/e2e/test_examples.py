@@ -1,4 +1,4 @@
-"""The examples run, and say what their heads promise."""
+"""The examples run and print what their docstrings promise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _run(
 
 
 def test_sign_and_verify() -> None:
-    """One accepted, two refused with their reasons."""
+    """The example accepts one token and refuses two with their reasons."""
     done = _run("sign_and_verify.py")
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
@@ -53,7 +53,7 @@ def test_sign_and_verify() -> None:
 def test_verify_client_assertion(
     okta: OktaEmulator, changes: dict[str, str], status: int, says: str
 ) -> None:
-    """Against a local org over HTTP: the claims, or the reason and its exit status."""
+    """Against a local org, the example prints the claims, or a reason with its exit status."""
     key = okta.create_key("example")
     signer = okta.signer(key["keyId"])
     done = _run(
@@ -73,7 +73,7 @@ def test_verify_client_assertion(
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.rglob("*.py")), ids=lambda file: file.name)
 def test_without_arguments(file: Path) -> None:
-    """Each runs, or prints its head, which says how to run it."""
+    """Without arguments, each example runs or prints its docstring, which says how to run it."""
     nothing = {name: "" for name in os.environ if name.startswith(("OKTA_", "HOOKKEY_"))}
     done = _run(str(file.relative_to(EXAMPLES)), **nothing)
     assert "Traceback" not in done.stderr
@@ -82,7 +82,7 @@ def test_without_arguments(file: Path) -> None:
 
 
 def test_every_example_is_run() -> None:
-    """A new example must get a test."""
+    """Every example is named in one of the test modules for examples."""
     here = Path(__file__)
     places = ("test_examples.py", "test_hook_examples.py", "test_receivers.py")
     tested = "".join(here.with_name(name).read_text() for name in places)
@@ -90,7 +90,7 @@ def test_every_example_is_run() -> None:
 
 
 def test_manage_keys() -> None:
-    """The life of a key, and a refusal with its reason."""
+    """The example manages keys, prints a refusal with its reason and leaves no key."""
     done = _run("manage_keys.py")
     assert done.returncode == 0, done.stderr
     assert (
@@ -100,7 +100,7 @@ def test_manage_keys() -> None:
 
 
 def test_rotate_key() -> None:
-    """Nothing is deleted before the change-over; then one key of the same name is left."""
+    """The example rotates a key in three steps and leaves one key of the same name."""
     done = _run("rotate_key.py")
     assert done.returncode == 0, done.stderr
     assert [line[:2] for line in done.stdout.splitlines()] == ["1.", "2.", "3."]

@@ -1,4 +1,4 @@
-"""The handlers in examples/, each served as its head says, and called over the socket."""
+"""The handlers in examples/ are served as their docstrings say, and called over HTTP."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module")
 def issuer(signer: HookSigner) -> Iterator[str]:
-    """An authorization server's JWK Set, over HTTP."""
+    """Serve an authorization server's JWK Set over HTTP, and yield the issuer."""
     with FaultServer(json_answer(200, {"keys": [signer.public_jwk()]})) as server:
         yield f"{server.url}/oauth2/aus1"
 
@@ -78,7 +78,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module", params=list(SERVERS))
 def url(request: pytest.FixtureRequest, issuer: str) -> Iterator[str]:
-    """Each example, served in a process of its own."""
+    """Serve each example in a separate process, and yield its URL."""
     port = free_port()
     program, *arguments = SERVERS[request.param]
     process = subprocess.Popen(
@@ -110,13 +110,13 @@ def _post(url: str, token: str | None) -> requests.Response:
 
 
 def test_a_hook_is_answered_with_a_command(url: str, signer: HookSigner, issuer: str) -> None:
-    """As Okta calls it."""
+    """A request as Okta sends it is answered with a command."""
     answer = _post(url, _token(signer, issuer))
     assert (answer.status_code, answer.json()) == (200, COMMANDS)
 
 
 def test_strangers_are_refused(url: str, signer: HookSigner, issuer: str) -> None:
-    """With the reason, and without running the handler."""
+    """A request without a valid token is refused with 401 and the reason."""
     unsigned = _token(signer, issuer, scp=["admin"]).rpartition(".")[0]
     signature = _token(signer, issuer).rpartition(".")[2]
     for token, reason in (
@@ -132,12 +132,12 @@ def test_strangers_are_refused(url: str, signer: HookSigner, issuer: str) -> Non
 
 @pytest.mark.parametrize("url", ["hook_starlette.py"], indirect=True)
 def test_other_paths_are_open(url: str) -> None:
-    """The middleware protects what it was told to."""
+    """The Starlette example's health check is open without a token."""
     assert requests.get(f"{url}/health", timeout=10).json() == {"status": "ok"}
 
 
 def test_lambda(signer: HookSigner, issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imported as Lambda does, with its keys fetched by then."""
+    """The Lambda example fetches its keys on import, answers a hook and authorizes a request."""
     for name, value in _environment(issuer).items():
         monkeypatch.setenv(name, value)
     spec = importlib.util.spec_from_file_location("hook_lambda", EXAMPLES / "hook_lambda.py")

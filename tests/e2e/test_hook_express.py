@@ -1,6 +1,6 @@
-"""``hookkey fire`` and the org against a handler in another language: Express, with jose.
+"""``hookkey fire`` and the emulated org with a handler in another language: Express with jose.
 
-Skipped where there is no Node.js, or no registry to install from.
+The tests are skipped if Node.js or a package registry is not available.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def handler(folder: Path, **environment: str) -> Iterator[str]:
-    """The example's server; its URL is what it prints."""
+    """Run the example's server, and yield the URL that it prints."""
     process = subprocess.Popen(
         [NODE or "", "server.js"],
         cwd=folder,
@@ -76,7 +76,7 @@ def handler(folder: Path, **environment: str) -> Iterator[str]:
 
 
 def test_the_whole_dance(installed: Path, okta: OktaEmulator) -> None:
-    """Assertion, token, call: the handler fetches the keys of the org's authorization server."""
+    """The handler accepts a hook that the org fires, and refuses the token of another client."""
     key = okta.create_key("Token hook")
     hook = okta.create_hook("https://placeholder.example", key=key)
     client_id = hook["channel"]["config"]["clientId"]
@@ -94,9 +94,9 @@ def test_the_whole_dance(installed: Path, okta: OktaEmulator) -> None:
 
 
 def test_the_audit(installed: Path, tmp_path: Path, signer: HookSigner) -> None:
-    """What a careful handler on a good library lets in that it should not, and nothing else.
+    """``--zoo`` lists exactly the bad tokens that a careful handler with jose accepts.
 
-    None of these is forged: jose reads more than RFC 7515 allows, and checks less than it could.
+    None of them is forged: jose accepts more than RFC 7515 allows, and has fewer checks.
     """
     pem = tmp_path / "test.pem"
     pem.write_text(to_pem(signer._key))

@@ -1,4 +1,4 @@
-"""Okta's own SDK as a judge of the emulator, in an interpreter of its own (it brings 128 MB).
+"""Okta's own Python SDK as a client of the emulator, in a separate interpreter (it needs 128 MB).
 
 Set OKTA_SDK_PYTHON to a Python that has the package ``okta``; ``nox -s okta-sdk`` does.
 """
@@ -36,7 +36,7 @@ asyncio.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
 
 
 def sdk(okta: OktaEmulator, *calls: tuple[Any, ...]) -> list[Any]:
-    """Have the SDK make these calls and return what it made of the answers."""
+    """Run these calls with the SDK, and return their results."""
     done = subprocess.run(
         [SDK_PYTHON, "-c", PROGRAM, okta.url, okta.api_token, json.dumps(calls)],
         env={**os.environ, "OKTA_TESTING_TESTINGDISABLEHTTPSCHECK": "true"},
@@ -49,7 +49,7 @@ def sdk(okta: OktaEmulator, *calls: tuple[Any, ...]) -> list[Any]:
 
 
 def test_what_the_sdk_can_do(okta: OktaEmulator) -> None:
-    """It reads the bare public key and deletes, with its own form of Authorization."""
+    """The SDK reads the bare public key and deletes a key, with its own form of Authorization."""
     key = okta.create_key("one")
     public, deleted, gone = sdk(
         okta,
@@ -64,7 +64,7 @@ def test_what_the_sdk_can_do(okta: OktaEmulator) -> None:
 
 
 def test_what_the_sdk_cannot_do(okta: OktaEmulator) -> None:
-    """It refuses every real body with isUsed, as recorded against real orgs."""
+    """The SDK refuses every body with ``isUsed``, as recorded against real orgs."""
     key = okta.create_key("one")
     for name, *arguments in (("list_hook_keys",), ("get_hook_key", key["id"])):
         [result] = sdk(okta, (name, *arguments))

@@ -1,4 +1,4 @@
-"""What other clients, issuers and servers send is understood: one test for each, over HTTP.
+"""The package understands what other clients, issuers and servers send over HTTP.
 
 ``nox -s clients`` runs the programs themselves.
 """
@@ -54,7 +54,7 @@ def jwk_of(key: Any) -> dict[str, Any]:
 
 
 def signed(key: Any, algorithm: str, claims: dict[str, Any], **header: Any) -> str:
-    """A JWT made by PyJWT."""
+    """Return a JWT made by PyJWT."""
     now = int(time.time())
     times = {"iat": now, "exp": now + 300, "jti": str(uuid.uuid4())}
     return jwt.encode({**times, **claims}, key, algorithm, headers=header)
@@ -76,7 +76,10 @@ def token_request(okta: OktaEmulator, client_id: str, key: Any, algorithm: str) 
 
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_a_proof_for_an_app_without_dpop(okta: OktaEmulator, algorithm: str) -> None:
-    """The Okta SDK for Node sends one with every request; the app gets a Bearer token."""
+    """An app without DPoP gets a Bearer token, even if its request has a DPoP proof.
+
+    The Okta SDK for Node sends a proof with every request.
+    """
     key, url = KEYS[algorithm], f"{okta.url}/oauth2/v1/token"
     client_id = okta.create_service_app(jwk_of(key))
     proof = signed(key, algorithm, {"htm": "POST", "htu": url}, typ="dpop+jwt", jwk=jwk_of(key))
@@ -89,7 +92,7 @@ def test_a_proof_for_an_app_without_dpop(okta: OktaEmulator, algorithm: str) -> 
 
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_proofs_of_every_algorithm(okta: OktaEmulator, algorithm: str) -> None:
-    """RS and ES, 256 to 512."""
+    """The org accepts DPoP proofs with the algorithms RS256 to RS512 and ES256 to ES512."""
     key, url = KEYS[algorithm], f"{okta.url}/oauth2/v1/token"
     client_id = okta.create_service_app(jwk_of(RSA), dpop=True)
 
@@ -104,7 +107,10 @@ def test_proofs_of_every_algorithm(okta: OktaEmulator, algorithm: str) -> None:
 
 
 def test_token_parameters_in_the_query_string(okta: OktaEmulator) -> None:
-    """The Okta SDK for Python 2 sends them there, with an empty body."""
+    """The org accepts token parameters in the query string with an empty body.
+
+    Version 2 of the Okta SDK for Python sends them this way.
+    """
     client_id = okta.create_service_app(jwk_of(RSA))
     form = token_request(okta, client_id, RSA, "RS256")
     got = requests.post(f"{okta.url}/oauth2/v1/token", params=form, timeout=5)
@@ -112,7 +118,10 @@ def test_token_parameters_in_the_query_string(okta: OktaEmulator) -> None:
 
 
 def test_the_metadata_is_complete(okta: OktaEmulator) -> None:
-    """All members that RFC 8414 section 2 and OpenID Connect Discovery section 3 require."""
+    """The metadata has all required members.
+
+    RFC 8414 section 2 and OpenID Connect Discovery section 3 define them.
+    """
     required = {
         "issuer",
         "authorization_endpoint",
@@ -131,7 +140,7 @@ def test_the_metadata_is_complete(okta: OktaEmulator) -> None:
 @pytest.mark.parametrize("algorithm", KEYS)
 @pytest.mark.parametrize("dpop", [False, True])
 def test_service_apps_with_other_keys(okta: OktaEmulator, algorithm: str, dpop: bool) -> None:
-    """``ServiceApp`` signs in with RSA and EC keys."""
+    """``ServiceApp`` signs in with RSA and EC keys, with and without DPoP."""
     key = KEYS[algorithm]
     client_id = okta.create_service_app(jwk_of(key), dpop=dpop)
     app = ServiceApp(okta.url, client_id, key, dpop=dpop)
@@ -140,7 +149,7 @@ def test_service_apps_with_other_keys(okta: OktaEmulator, algorithm: str, dpop: 
 
 
 def test_a_refused_token_brings_a_challenge(okta: OktaEmulator) -> None:
-    """401 and the 403 for a scope have ``WWW-Authenticate`` (RFC 9110 section 11.6.1)."""
+    """Responses 401 and 403 have ``WWW-Authenticate`` (RFC 9110 section 11.6.1)."""
     url = f"{okta.url}/api/v1/hook-keys"
     wrong: list[dict[str, str]] = [{"Authorization": f"{each} x"} for each in ("Bearer", "SSWS")]
     for headers in ({}, *wrong):
@@ -158,7 +167,7 @@ def test_a_refused_token_brings_a_challenge(okta: OktaEmulator) -> None:
 
 
 def test_inline_hooks_have_links(okta: OktaEmulator) -> None:
-    """What can be done with a hook now, with URLs that work."""
+    """A hook links to the operations that its state allows, and the URLs work."""
     headers = {"Authorization": f"SSWS {okta.api_token}"}
     made = okta.create_hook("http://127.0.0.1:9/h", name="Claims")
     url = f"{okta.url}/api/v1/inlineHooks"
@@ -173,7 +182,10 @@ def test_inline_hooks_have_links(okta: OktaEmulator) -> None:
 
 
 def test_a_replace_of_the_name_alone(okta: OktaEmulator) -> None:
-    """All members of Okta's schema are optional; the channel and its secrets stay."""
+    """A PUT with only a name keeps the channel and its secret.
+
+    All members of Okta's schema are optional.
+    """
     headers = {"Authorization": f"SSWS {okta.api_token}"}
     secret = ("X-Secret", "s3cret")
     made = okta.create_hook("http://127.0.0.1:9/h", name="Old", secret=secret)
@@ -187,7 +199,7 @@ def test_a_replace_of_the_name_alone(okta: OktaEmulator) -> None:
 
 
 class Issuer:
-    """An authorization server that is not Okta's, as far as its key set goes."""
+    """The key set of an authorization server that is not Okta's."""
 
     def __init__(self, *documents: Any, behaviour: Any = None) -> None:
         served = json_answer(200, {"keys": [*documents]}) if behaviour is None else behaviour
@@ -215,7 +227,10 @@ class Issuer:
 @pytest.mark.parametrize("claim", ["scp", "scope"])
 @pytest.mark.parametrize("value", [["hooks", "other"], "hooks other"])
 def test_scopes_of_either_form(claim: str, value: Any) -> None:
-    """A list or words in a string, in ``scp`` or ``scope``: Spring and IdentityServer mix them."""
+    """Scopes may be a list or words in a string, in ``scp`` or ``scope``.
+
+    Spring and IdentityServer mix these forms.
+    """
     with Issuer(jwk_of(RSA)) as issuer:
         hook = issuer.verifier(scopes=["hooks"]).verify(issuer.token(RSA, **{claim: value}))
         assert hook.scopes == ("hooks", "other")
@@ -226,7 +241,7 @@ def test_scopes_of_either_form(claim: str, value: Any) -> None:
 @pytest.mark.parametrize("named", ["EdDSA", "Ed25519", None])
 @pytest.mark.parametrize("configured", ["EdDSA", "Ed25519"])
 def test_the_other_name_of_eddsa(named: str | None, configured: str) -> None:
-    """RFC 9864: Ed25519 in keys, tokens and ``algorithms`` is the same algorithm."""
+    """Ed25519 and EdDSA are the same algorithm in keys, tokens and ``algorithms`` (RFC 9864)."""
     key = ed25519.Ed25519PrivateKey.generate()
     jwk = {**SigningKey(key, "k").public_key.as_jwk(), "alg": named}
     document = {name: value for name, value in jwk.items() if value is not None}
@@ -245,7 +260,7 @@ def test_the_other_name_of_eddsa(named: str | None, configured: str) -> None:
     ["text/plain; charset=utf-8", "application/octet-stream", "application/jwk-set+json", None],
 )
 def test_key_sets_of_other_types(content_type: str | None) -> None:
-    """As plain text, as octets, without a type."""
+    """A key set is accepted as plain text, as bytes, as a JWK Set and without a content type."""
     body = json.dumps({"keys": [jwk_of(RSA)]}).encode()
     headers = [] if content_type is None else [f"Content-Type: {content_type}"]
     with Issuer(behaviour=answer(200, body, *headers)) as issuer:
@@ -263,7 +278,7 @@ def test_key_sets_of_other_types(content_type: str | None) -> None:
     ],
 )
 def test_the_issuer_is_blamed_not_okta(behaviour: Any) -> None:
-    """A key set that cannot be read: the message names the issuer's host."""
+    """The message about an unreadable key set names the issuer's host, not Okta."""
     with Issuer(behaviour=behaviour) as issuer:
         with pytest.raises(HookVerificationError) as caught:
             issuer.verifier().verify(issuer.token(RSA))
@@ -272,7 +287,10 @@ def test_the_issuer_is_blamed_not_okta(behaviour: Any) -> None:
 
 
 def test_the_same_key_twice() -> None:
-    """Identical material counts once, other material under one kid and algorithm not at all."""
+    """Identical keys under one kid count as one key.
+
+    Different keys under one kid and algorithm are not used at all.
+    """
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with Issuer(jwk_of(RSA), jwk_of(RSA)) as issuer:
         assert issuer.verifier().verify(issuer.token(RSA)).kid == "k"
@@ -287,7 +305,7 @@ def test_the_same_key_twice() -> None:
 
 @pytest.mark.parametrize("order", [("RS256", "ES256"), ("ES256", "RS256")])
 def test_two_kinds_of_key_under_one_kid(order: tuple[str, str]) -> None:
-    """The token's ``alg`` chooses (RFC 7517 section 4.5)."""
+    """The token's ``alg`` selects between two keys with one kid (RFC 7517 section 4.5)."""
     documents = [jwk_of(KEYS[name]) for name in order]
     with Issuer(*documents) as issuer:
         static = HookVerifier(
@@ -306,14 +324,14 @@ def test_two_kinds_of_key_under_one_kid(order: tuple[str, str]) -> None:
 
 
 def test_keys_for_encryption_are_ignored() -> None:
-    """RFC 7517 section 5."""
+    """``StaticKeys`` ignores keys for encryption (RFC 7517 section 5)."""
     enc = {**jwk_of(KEYS["ES256"]), "use": "enc", "kid": "enc"}
     keys = StaticKeys.from_jwks({"keys": [enc, jwk_of(RSA)]})
     assert repr(keys) == "StaticKeys('k')"
 
 
 def test_tokens_without_a_kid() -> None:
-    """The message names ``default_kid``, which ``for_access_token`` takes as well."""
+    """A token without a kid is refused with a hint at ``default_kid``, which then accepts it."""
     with Issuer(jwk_of(RSA)) as issuer:
         claims = {"iss": issuer.url, "aud": "api://hooks"}
         token = signed(RSA, "RS256", claims)
@@ -329,7 +347,7 @@ SECRET = "s3cret of+the %client: é"
 
 @pytest.fixture
 def token_url() -> Iterator[Callable[..., str]]:
-    """Serve a ``TokenEndpoint`` and return its URL."""
+    """Return a function that serves a ``TokenEndpoint`` and returns its URL."""
     servers = []
 
     def served(**options: Any) -> str:
@@ -370,7 +388,10 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 def test_a_secret_by_http_basic(
     token_url: Callable[..., str], encode: Callable[[str], str]
 ) -> None:
-    """RFC 6749 section 2.3.1, encoded as it wants and, as many clients do, not."""
+    """A secret in HTTP Basic is accepted with and without encoding.
+
+    RFC 6749 section 2.3.1 requires the encoding, but many clients omit it.
+    """
     url = token_url()
     headers = basic("0oasecret", encode(SECRET))
     got = requests.post(url, data=GRANT, headers=headers, timeout=5)
@@ -399,7 +420,10 @@ def test_http_basic_that_is_refused(
     status: int,
     error: str,
 ) -> None:
-    """A wrong secret gets the challenge; two ways at once are no way (RFC 6749 section 2.3)."""
+    """A wrong secret gets 401 with a challenge, and two methods at once get 400.
+
+    RFC 6749 section 2.3 allows only one authentication method per request.
+    """
     got = requests.post(token_url(), data={**GRANT, **form}, headers=headers, timeout=5)
     assert (got.status_code, got.json()["error"]) == (status, error)
     assert (status == 401) is ("WWW-Authenticate" in got.headers)
@@ -407,7 +431,10 @@ def test_http_basic_that_is_refused(
 
 
 def test_an_assertion_for_the_issuer(token_url: Callable[..., str]) -> None:
-    """The audience of openid-client and oauth4webapi; accepted only when it is configured."""
+    """An assertion for the issuer is accepted only if that audience is configured.
+
+    openid-client and oauth4webapi use this audience.
+    """
     for options, audiences in (
         ({}, {"url"}),
         ({"audiences": [ISSUER]}, {"url", "issuer", "both"}),
@@ -431,7 +458,7 @@ def test_an_assertion_for_the_issuer(token_url: Callable[..., str]) -> None:
 
 
 def test_a_source_is_asked_for_the_algorithm(okta: OktaEmulator) -> None:
-    """Every key source takes ``algorithm``; where a kid has one key, it makes no difference."""
+    """``HookKeys.get`` takes ``algorithm``, which makes no difference where a kid has one key."""
     key_id = okta.create_key("one")["keyId"]
     app = ServiceApp(okta.url, okta.create_service_app(jwk_of(RSA)), RSA)
     with HookKeys(okta.url, app) as keys:

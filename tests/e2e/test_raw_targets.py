@@ -1,6 +1,6 @@
-"""Whatever the raw request target, a protected handler never runs without a token.
+"""A protected handler never runs without a token, whatever the raw request target.
 
-The targets are written to real sockets as they are, because HTTP clients would normalise them.
+The targets are written to real sockets unchanged, because HTTP clients would normalise them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from .raw_target_sites import NAIVE_FORMS, OPEN_FORMS, PROTECTED_FORMS, Form
 pytestmark = pytest.mark.slow
 
 FIRST = {"asgi": "uvicorn-h11", "wsgi": "waitress"}
-"""The servers for the applications that are not protected."""
+"""The server of each interface for unprotected and naive forms."""
 
 
 def _cases(forms: Mapping[str, Form]) -> list[Any]:
-    """Every form on every server; wsgiref, which hides the raw target, for whole applications."""
+    """Return every form on every server.
+
+    wsgiref hides the raw target, so it serves only forms that protect the whole application.
+    """
     return [
         pytest.param(name, server, id=f"{name} on {server}")
         for name, form in forms.items()
@@ -47,7 +50,7 @@ def _ask(port: int, method: bytes, target: bytes, token: str | None = None) -> E
 
 
 def _check_controls(port: int, prefix: str, signer: HookSigner) -> None:
-    """Good tokens run the handler, the public path is open, and no token means 401."""
+    """Check that good tokens run the handler, the public path is open, and no token gives 401."""
     base = prefix.encode()
     for path in PLAIN:
         good = _ask(port, b"POST", base + path, _token(signer))
@@ -59,7 +62,7 @@ def _check_controls(port: int, prefix: str, signer: HookSigner) -> None:
 
 
 def _attack(name: str, server: str, signer: HookSigner, trace: Path) -> list[Exchange]:
-    """The exchanges in which the handler of an unprotected form ran."""
+    """Return the exchanges in which the handler of a form ran without a token."""
     with serving(name, server, trace, signer.public_jwk()) as port:
         sent = exchanges(port, targets(FORMS[name].prefix))
     return [each for each in sent if HANDLER_RAN in each.answer]
@@ -67,7 +70,7 @@ def _attack(name: str, server: str, signer: HookSigner, trace: Path) -> list[Exc
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
 def test_the_targets_are_many_and_the_same_in_every_run(prefix: str) -> None:
-    """At least 400 distinct ones, some of about 60 KB, the plain ones among them."""
+    """The list has at least 400 distinct targets, some of about 60 KB, and the plain paths."""
     made = targets(prefix)
     assert len(made) == len(set(made)) >= 400
     assert made == targets(prefix)
@@ -79,7 +82,7 @@ def test_the_targets_are_many_and_the_same_in_every_run(prefix: str) -> None:
 def test_no_target_runs_the_handler_without_a_token(
     name: str, server: str, signer: HookSigner, tmp_path: Path
 ) -> None:
-    """Neither an answer nor the file that the handler writes shows that it ran."""
+    """Neither a response nor the file that the handler writes shows that the handler ran."""
     trace = tmp_path / "trace"
     form = FORMS[name]
     with serving(name, server, trace, signer.public_jwk()) as port:
@@ -88,16 +91,16 @@ def test_no_target_runs_the_handler_without_a_token(
         trace.unlink()
         sent = exchanges(port, targets(form.prefix))
         assert [(each.method, each.target) for each in sent if HANDLER_RAN in each.answer] == []
-        assert not trace.exists(), "the handler ran without an answer that tells"
-        _check_controls(port, form.prefix, signer)  # the server is still the same
+        assert not trace.exists(), "the handler ran, but no response shows it"
+        _check_controls(port, form.prefix, signer)  # the server still works
     statuses = Counter(each.status for each in sent)
     print(f"{len(sent)} requests: {dict(statuses)}")
-    assert statuses[401] >= 20, "hardly a target came as far as the protection"
-    assert statuses[0] <= len(sent) // 20, "the server left too much without an answer"
+    assert statuses[401] >= 20, "too few targets reached the protection"
+    assert statuses[0] <= len(sent) // 20, "the server left too many requests without a response"
 
 
 def test_the_same_targets_run_unprotected_handlers(signer: HookSigner, tmp_path: Path) -> None:
-    """The list has many targets that routers take for a protected path."""
+    """Routers accept many targets of the list as one of the protected paths."""
     reached: dict[str, set[bytes]] = {}
     for name, form in OPEN_FORMS.items():
         ran = _attack(name, FIRST[form.interface], signer, tmp_path / name)
@@ -113,7 +116,7 @@ def test_the_same_targets_run_unprotected_handlers(signer: HookSigner, tmp_path:
 def test_a_list_of_protected_paths_is_bypassed(
     name: str, signer: HookSigner, tmp_path: Path
 ) -> None:
-    """A router finds the handler for a path that is not in the list."""
+    """A router finds the handler for a path that is not in the list of protected paths."""
     ran = _attack(name, FIRST[FORMS[name].interface], signer, tmp_path / "trace")
     bypasses = sorted({each.target for each in ran})
     print(f"{name}: {bypasses}")

@@ -1,4 +1,4 @@
-"""The receivers in examples/: a hook through assertion, token URL, access token and handler."""
+"""The receivers in examples/ take a hook from assertion to access token to handler."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SERVERS = {
 
 @contextmanager
 def serving(name: str, port: int, environment: dict[str, str]) -> Iterator[None]:
-    """One server, as the example's head says."""
+    """Run one server as the example's docstring says."""
     program, *arguments = SERVERS[name]
     folder = (EXAMPLES / name).parent
     process = subprocess.Popen(
@@ -71,7 +71,7 @@ def _answers(port: int) -> bool:
 
 @pytest.fixture
 def signing_key(tmp_path: Path) -> Path:
-    """Made as the examples say."""
+    """Create a signing key with the command that the examples document."""
     path = tmp_path / "key.pem"
     make = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     subprocess.run([*make, "-out", str(path)], check=True, capture_output=True)
@@ -99,7 +99,10 @@ def assertion_form(okta: OktaEmulator, key: dict[str, Any], token_url: str) -> d
 
 @pytest.mark.parametrize("name", ["receiver_flask.py", "receiver_fastapi.py"])
 def test_the_whole_dance(okta: OktaEmulator, signing_key: Path, name: str) -> None:
-    """A token of its own, kept for the next call; other tokens, and no token, are refused."""
+    """A receiver issues its own token, accepts it for several calls and refuses all others.
+
+    An unknown kid gets 503 with ``Retry-After`` while the org's keys are unavailable.
+    """
     port = free_port()
     token_url = f"http://127.0.0.1:{port}/oauth2/token"
     key = okta.create_key("Token hook")
@@ -125,7 +128,7 @@ def test_the_whole_dance(okta: OktaEmulator, signing_key: Path, name: str) -> No
 
 
 def test_a_cluster(key_pool: KeyPool, signing_key: Path) -> None:
-    """Two servers of four processes: one token an assertion, and each takes the other's tokens."""
+    """A cluster issues one token per assertion, and each server accepts the other's tokens."""
     name = "receiver_cluster/receiver.py"
     with ExitStack() as stack:
         okta = stack.enter_context(OktaEmulator(new_key=key_pool))
@@ -148,7 +151,7 @@ def test_a_cluster(key_pool: KeyPool, signing_key: Path) -> None:
         answers = list(pool.map(lambda url: requests.post(url, data=form, timeout=30), targets))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 199}
         asked = sum("public" in line.path for line in okta.requests)
-        assert asked <= 2  # of eight processes; they share what one has fetched
+        assert asked <= 2  # the eight processes share a fetched key
 
         token = next(a.json()["access_token"] for a in answers if a.status_code == 200)
         headers = {"Authorization": f"Bearer {token}"}

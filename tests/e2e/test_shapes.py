@@ -1,4 +1,4 @@
-"""The shapes recorded against real orgs: our emulator's answers, our client's requests."""
+"""Emulator responses and client requests have the shapes recorded against real orgs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def _matches(document: Any, shape: Any) -> bool:
 
 
 def test_answers_of_the_emulator(okta: OktaEmulator) -> None:
-    """Status and body of each endpoint: POST is 200, not 201; only some bodies have the key."""
+    """Each endpoint returns the recorded status and body; POST returns 200, not 201.
+
+    Only some of the bodies include the public key.
+    """
     session = requests.Session()
     session.headers["Authorization"] = f"SSWS {okta.api_token}"
     url = f"{okta.url}/api/v1/hook-keys"
@@ -104,7 +107,7 @@ def test_answers_of_the_emulator(okta: OktaEmulator) -> None:
     ],
 )
 def test_requests_of_the_client(call: Any, line: str, body: bytes) -> None:
-    """Method, path, body and headers of each call."""
+    """Each call of the client sends the recorded method, path, body and headers."""
     document = {"id": "HKY1", "keyId": "k", "name": "n"}
     answered = [document] if line.endswith("hook-keys") and line.startswith("GET") else document
     with FaultServer(json_answer(200, answered)) as server:

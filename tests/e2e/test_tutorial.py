@@ -1,7 +1,7 @@
-"""The frameworks' snippets of docs/protect.md reach "commands" at a hook of the local org.
+"""The framework snippets of docs/protect.md answer a hook of the local org with commands.
 
-Only the issuer is changed. The Flask code of the README, through the console in a browser, is in
-``test_console_browser``.
+Only the issuer is replaced. ``test_console_browser`` tests the Flask code of the README through
+the console in a browser.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _fired(okta: OktaEmulator, port: int) -> tuple[str, object]:
 
 
 def test_fastapi(okta: OktaEmulator, tmp_path: Path) -> None:
-    """FastAPI, served by uvicorn."""
+    """The FastAPI snippet, served by uvicorn, answers a hook with commands."""
     code = code_block("docs/protect.md", "from fastapi import", "async def token_hook")
     port = free_port()
     with served(
@@ -34,7 +34,7 @@ def test_fastapi(okta: OktaEmulator, tmp_path: Path) -> None:
 
 
 def test_django(okta: OktaEmulator, tmp_path: Path) -> None:
-    """Django, with a URL for the view, served by uvicorn."""
+    """The Django snippet, with a URL and served by uvicorn, answers a hook with commands."""
     code = code_block("docs/protect.md", "from django.http import", "def token_hook")
     (tmp_path / "site_of_hook.py").write_text(DJANGO_SITE)
     port = free_port()

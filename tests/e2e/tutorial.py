@@ -1,4 +1,4 @@
-"""The code of the README and of docs/protect.md, as text, served as a reader would serve it."""
+"""Extract the code of the README and of docs/protect.md, and serve it as a reader would."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="of-a-
 urlpatterns = [path("hook", hook.token_hook)]
 app = get_asgi_application()
 """
-"""What a Django project has around the view."""
+"""The parts of a Django project around the view."""
 
 
 def code_block(file: str, *words: str) -> str:
@@ -36,7 +36,7 @@ def code_block(file: str, *words: str) -> str:
 
 
 def replaced(code: str, old: str, new: str) -> str:
-    """Return the code with one literal changed, which must be there once."""
+    """Return the code with one string literal replaced, which must occur exactly once."""
     assert code.count(f'"{old}"') == 1
     return code.replace(f'"{old}"', f'"{new}"')
 
@@ -45,7 +45,7 @@ def replaced(code: str, old: str, new: str) -> str:
 def served(
     folder: Path, code: str, *command: str, env: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Write ``hook.py`` and run a server's command there until it says that it is running."""
+    """Write ``hook.py``, start a server in its folder and wait until the server is running."""
     (folder / "hook.py").write_text(code)
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
@@ -57,13 +57,13 @@ def served(
     )
     assert process.stdout is not None
     try:
-        said = []
+        output = []
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             if re.search(r"[Rr]unning on http", line):
                 break
         else:
-            raise AssertionError("".join(said))
+            raise AssertionError("".join(output))
         yield
     finally:
         process.terminate()

@@ -45,7 +45,7 @@ def browser(okta: OktaEmulator) -> Browser:
 
 
 def test_an_empty_org(okta: OktaEmulator, browser: Browser) -> None:
-    """The page of an empty org says what it is, that it is not Okta, and what to do next."""
+    """The page of an empty org shows its URLs, a notice that it is not Okta, and the next step."""
     for words in (okta.url, okta.issuer, "This is not Okta", "fire a hook"):
         assert words in browser.page
 
@@ -87,7 +87,7 @@ def test_hooks_with_other_authentication(okta: OktaEmulator, browser: Browser) -
 
 
 def test_secrets_are_not_shown(okta: OktaEmulator) -> None:
-    """Hook secrets are never shown, even after a delivery. The API token is: clients need it."""
+    """The page shows the API token, which clients need, but no hook secret."""
     with FaultServer(json_answer(200, {})) as server:
         hook = okta.create_hook(server.url, name="a", secret=("Authorization", SECRET))
         okta.create_hook("https://a.io/h", name="b", client_secret="another-" + SECRET)

@@ -34,7 +34,7 @@ def _good(issued: dict[str, Any] | None = None) -> Any:
 
 
 def test_the_whole_flow(okta: OktaEmulator) -> None:
-    """Assertion, access token, hook: a protected handler accepts the call and knows the client."""
+    """A protected handler accepts a call of the emulator and gets the id of the client."""
     key = okta.create_key("hooks")
     verifier = HookVerifier.for_access_token(
         IssuerKeys(okta.issuer), audience="api://hooks", client_id=None, scopes=["hooks"]
@@ -134,7 +134,7 @@ def test_a_token_is_renewed_before_it_expires(key_pool: Any) -> None:
     ],
 )
 def test_a_failed_token_request(okta: OktaEmulator, issued: Any, problem: str) -> None:
-    """Without a token the hook is not called, and the user's flow continues without it."""
+    """If the token request fails, the hook is not called, and ``verdict`` gives the reason."""
     key = okta.create_key("hooks")
     with FaultServer(issued) as server:
         hook = okta.create_hook(server.url, key=key, token_url=server.url, client_id="0oa1")
@@ -344,7 +344,7 @@ def test_a_slow_handler_times_out(
 def test_hook_responses(
     okta: OktaEmulator, status: int, body: bytes, outcome: str, says: str
 ) -> None:
-    """Status and body of the response determine the outcome and the verdict."""
+    """Status and body of the response determine ``outcome`` and ``verdict``."""
     with FaultServer(answer(status, body)) as handler:
         delivery = okta.fire(okta.create_hook(handler.url)["id"])
     assert (delivery.outcome, says in delivery.verdict) == (outcome, True), delivery.verdict

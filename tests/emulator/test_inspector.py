@@ -179,7 +179,7 @@ def test_segments_that_are_not_json_objects(org: OktaEmulator, segment: bytes) -
 
 
 def test_long_values_are_cut(org: OktaEmulator) -> None:
-    """Notes show at most 400 characters, however long a claim is."""
+    """Notes have fewer than 400 characters, however long a claim is."""
     seen = look(org, signer(org).sign(ASSERTION | {"iss": "x" * 5_000}))
     assert max(len(check.note) for check in seen.checks) < 400
 

@@ -44,7 +44,7 @@ def emulate(path: Path, key_pool: KeyPool) -> Iterator[Callable[..., OktaEmulato
 
 
 def test_everything_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
-    """The file keeps keys with their private halves, hooks, apps, issuer and API token."""
+    """The file keeps key pairs, hooks, apps, the issuer and the API token."""
     okta = emulate()
     key, other = okta.create_key("one"), okta.create_key("two")
     okta.org.rename(other["id"], {"name": "second"})

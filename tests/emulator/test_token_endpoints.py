@@ -33,7 +33,7 @@ def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple
 def test_assertions_that_okta_refuses(
     okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
 ) -> None:
-    """401 invalid_client, whatever is wrong with them."""
+    """Any invalid claim of an assertion is refused with 401 invalid_client."""
     client_id = okta.create_service_app(app_key.public_jwk())
     url = f"{okta.url}/oauth2/v1/token"
     now = int(time.time())
@@ -42,18 +42,18 @@ def test_assertions_that_okta_refuses(
 
 
 def test_an_assertion_passes_once(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """Okta's rule for jti."""
+    """An assertion is refused when it is sent a second time."""
     client_id = okta.create_service_app(app_key.public_jwk(), ("okta.inlineHooks.read",))
     url = f"{okta.url}/oauth2/v1/token"
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
-    with pytest.raises(KeyError):  # no error
+    with pytest.raises(KeyError):  # the response has no "error"
         _post(okta, assertion)
     assert _post(okta, assertion) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("jwk", ["text", 5, [1], None, {}, {"kty": "oct"}], ids=repr)
 def test_proofs_with_odd_keys(okta: OktaEmulator, app_key: HookSigner, jwk: Any) -> None:
-    """400 invalid_dpop_proof, not a broken server."""
+    """A DPoP proof with an invalid key is refused with 400 invalid_dpop_proof."""
     client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
     url = f"{okta.url}/oauth2/v1/token"
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
@@ -65,7 +65,7 @@ def test_proofs_with_odd_keys(okta: OktaEmulator, app_key: HookSigner, jwk: Any)
 def test_proofs_for_something_else(
     okta: OktaEmulator, app_key: HookSigner, changes: dict[str, Any]
 ) -> None:
-    """Another URL, another time."""
+    """A DPoP proof for another URL or with an invalid time is refused."""
     client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
     url = f"{okta.url}/oauth2/v1/token"
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
@@ -91,7 +91,7 @@ def test_proofs_for_something_else(
     ids=repr,
 )
 def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> None:
-    """Each is refused when it is asked for."""
+    """``fail`` raises ConfigurationError for an invalid fault."""
     with pytest.raises(ConfigurationError):
         okta.fail(**fault)
 
@@ -106,7 +106,7 @@ def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> Non
     ],
 )
 def test_forms_of_no_client(okta: OktaEmulator, form: dict[str, str], error: str) -> None:
-    """The same at the org's own endpoint and at its authorization server."""
+    """Both token endpoints refuse a form that does not authenticate a client."""
     for url in (f"{okta.url}/oauth2/v1/token", f"{okta.issuer}/v1/token"):
         answer = requests.post(url, data=form, timeout=10)
         assert answer.status_code in (400, 401)
@@ -114,7 +114,7 @@ def test_forms_of_no_client(okta: OktaEmulator, form: dict[str, str], error: str
 
 
 def test_secrets_are_not_for_oktas_own_scopes(okta: OktaEmulator) -> None:
-    """A client that has one gets its token from the authorization server only."""
+    """A client secret is accepted by the authorization server, not by the org's own endpoint."""
     client_id = okta._parts.apps.register_secret("s3cret", ["hooks"])
     form = {
         "grant_type": "client_credentials",
@@ -129,7 +129,7 @@ def test_secrets_are_not_for_oktas_own_scopes(okta: OktaEmulator) -> None:
 
 
 def test_faults_of_the_authorization_server(okta: OktaEmulator) -> None:
-    """Its token endpoint and its documents fail on demand too."""
+    """Faults also affect the authorization server's token endpoint and its documents."""
     for path, method in (("/v1/token", "POST"), ("/v1/keys", "GET")):
         okta.fail(503)
         assert requests.request(method, f"{okta.issuer}{path}", timeout=10).status_code == 503
@@ -141,7 +141,7 @@ def test_faults_of_the_authorization_server(okta: OktaEmulator) -> None:
 def test_assertions_without_a_usable_end(
     okta: OktaEmulator, app_key: HookSigner, exp: bytes
 ) -> None:
-    """Refused, by whatever comparison they would have passed."""
+    """An assertion whose exp is not a finite number in range is refused."""
     client_id = okta.create_service_app(app_key.public_jwk())
     url = f"{okta.url}/oauth2/v1/token"
     claims = b'{"iss":"%b","sub":"%b","aud":"%b","exp":%b}'
@@ -159,7 +159,7 @@ def test_assertions_without_a_usable_end(
 def test_proofs_that_prove_nothing(
     okta: OktaEmulator, app_key: HookSigner, headers: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    """Refused as what they are (RFC 9449 section 4.3)."""
+    """A DPoP proof with a private key, no key or an invalid iat is refused (RFC 9449, 4.3)."""
     client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
     url = f"{okta.url}/oauth2/v1/token"
     jwk = app_key.public_jwk()

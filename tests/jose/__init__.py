@@ -1,1 +1,1 @@
-"""Tokens, keys and claims."""
+"""Tests of tokens, keys and claims."""

@@ -1,6 +1,7 @@
-"""Against other libraries: what we accept, PyJWT and joserfc accept too.
+"""Comparison with other libraries: PyJWT and joserfc accept every token that we accept.
 
-Where they accept and we refuse, the reason is in ``STRICTER``; a new kind of difference fails.
+``STRICTER`` lists the reasons for which we may refuse a token that one of them accepts. The test
+fails for any other reason.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ STRICTER = {
     "invalid_claim": "exp as a string or boolean, a mixed aud list",
     "unsupported_header": "crit, b64 and zip whatever their value",
     "token_type_not_allowed": "typ of another kind of JWT",
-    "algorithm_not_allowed": "never: PyJWT and joserfc have the same allow-list",
-    "lifetime_too_long": "max_lifetime, which they do not have",
-    "wrong_subject": "subject, which PyJWT checks and joserfc was told to",
-    "unknown_key": "a kid that is not the key's; they were handed the key",
+    "algorithm_not_allowed": "not expected: PyJWT and joserfc have the same allow-list",
+    "lifetime_too_long": "max_lifetime, which the others do not have",
+    "wrong_subject": "subject, which both others check, too",
+    "unknown_key": "a kid other than that of the key, which the others receive directly",
     "issued_in_future": "iat ahead of now, which joserfc accepts",
 }
 
@@ -53,16 +54,16 @@ HEADERS: dict[str, list[Any]] = {
 SPOIL = ["", "", "", "", "", "duplicate", "nan", "padding", "signature", "surrogate", "alg"]
 
 
-def _tokens(signer: HookSigner, chance: random.Random) -> list[str]:
+def _tokens(signer: HookSigner, rng: random.Random) -> list[str]:
     tokens = []
     for _ in range(TOKENS):
-        claims = _draw(chance, CLAIMS, keep=0.75)
-        header = {"alg": "RS256", **_draw(chance, HEADERS, keep=0.75)}
+        claims = _draw(rng, CLAIMS, keep=0.75)
+        header = {"alg": "RS256", **_draw(rng, HEADERS, keep=0.75)}
         if header.get("kid") == "":
             header["kid"] = signer.kid
-        spoil = chance.choice(SPOIL)
+        spoil = rng.choice(SPOIL)
         if spoil == "alg":
-            header["alg"] = chance.choice(["none", "HS256", "RS512", "PS256"])
+            header["alg"] = rng.choice(["none", "HS256", "RS512", "PS256"])
         payload = json.dumps(claims).encode()
         extra = {"duplicate": b'"aud":"x",' + b'"aud":"%s"' % TOKEN_URL.encode(), "nan": b'"x":NaN'}
         extra["surrogate"] = b'"x":"\\ud800"'
@@ -77,10 +78,10 @@ def _tokens(signer: HookSigner, chance: random.Random) -> list[str]:
     return tokens
 
 
-def _draw(chance: random.Random, choices: dict[str, list[Any]], keep: float) -> dict[str, Any]:
-    """The first choice mostly, so that many tokens are good and most others have one defect."""
+def _draw(rng: random.Random, choices: dict[str, list[Any]], keep: float) -> dict[str, Any]:
+    """Draw mostly first choices, so that many tokens are good and most others have one defect."""
     drawn = {
-        name: values[0] if chance.random() < keep else chance.choice(values)
+        name: values[0] if rng.random() < keep else rng.choice(values)
         for name, values in choices.items()
     }
     return {name: value for name, value in drawn.items() if value is not ...}
@@ -121,7 +122,7 @@ def _joserfc_accepts(token: str, key: RSAKey) -> bool:
 def test_whatever_we_accept_others_accept(
     signer: HookSigner, keys: StaticKeys, verifier: HookVerifier
 ) -> None:
-    """2 000 generated tokens; every disagreement is a listed strictness of ours."""
+    """The other libraries accept what we accept, and each difference is listed in ``STRICTER``."""
     pyjwt_key = jwt.PyJWK(signer.public_jwk())
     joserfc_key = RSAKey.import_key(keys.get(signer.kid).as_jwk())  # type: ignore[arg-type]
     accepted, stricter = 0, set()
@@ -136,5 +137,5 @@ def test_whatever_we_accept_others_accept(
         else:
             accepted += 1
             assert others == (True, True), "we accept what another library refuses"
-    assert 200 < accepted < TOKENS - 200, "the generator has lost its balance"
+    assert 200 < accepted < TOKENS - 200, "the generator makes too few good or too few bad tokens"
     assert {"malformed_token", "invalid_claim", "unsupported_header"} <= stricter

@@ -1,4 +1,4 @@
-"""base64url and JSON, read strictly."""
+"""Strict reading of base64url and JSON."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from hookkey_verify._jose.encoding import (
 
 
 @given(st.binary(max_size=300))
-def test_base64url_round_trip(octets: bytes) -> None:
-    """What the standard library encodes is what we decode."""
-    assert base64url_decode(urlsafe_b64encode(octets).rstrip(b"=")) == octets
+def test_base64url_round_trip(data: bytes) -> None:
+    """The decoder restores the bytes that the standard library encoded."""
+    assert base64url_decode(urlsafe_b64encode(data).rstrip(b"=")) == data
 
 
 @given(st.lists(st.sampled_from(BASE64URL), max_size=12).map(bytes))
 def test_one_text_for_each_value(text: bytes) -> None:
-    """Whatever decodes is the canonical encoding of what it decodes to (RFC 4648 section 3.5)."""
+    """Only the canonical encoding of a value is decoded (RFC 4648 section 3.5)."""
     try:
-        octets = base64url_decode(text)
+        data = base64url_decode(text)
     except EncodingError:
         return
-    assert urlsafe_b64encode(octets).rstrip(b"=") == text
+    assert urlsafe_b64encode(data).rstrip(b"=") == text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_one_text_for_each_value(text: bytes) -> None:
     ],
 )
 def test_base64url_refusals(text: bytes) -> None:
-    """Impossible length, spare bits, padding, white space, the other alphabet, stray characters."""
+    """Text that is not unpadded, canonical base64url is refused."""
     with pytest.raises(EncodingError):
         base64url_decode(text)
 
@@ -74,7 +74,7 @@ def test_base64url_refusals(text: bytes) -> None:
     ],
 )
 def test_json_accepted(text: bytes, value: dict[str, object]) -> None:
-    """Any JSON object in UTF-8; brackets in strings are not nesting."""
+    """Any JSON object in UTF-8 is read; brackets inside strings do not count as structure."""
     assert json_object(text) == value
 
 
@@ -101,14 +101,14 @@ LIMITS = JsonLimits(containers=4, members=3, values=6)
     ids=repr,
 )
 def test_structure_at_the_limits(within: bytes, beyond: bytes, problem: str) -> None:
-    """What stands outside of strings counts; at the limit it is read, beyond it is refused."""
+    """A text at a limit is read, one beyond it is refused; the contents of strings do not count."""
     assert json_object(within, LIMITS) == json.loads(within)
     with pytest.raises(EncodingError, match=problem):
         json_object(beyond, LIMITS)
 
 
 def test_a_thousand_groups() -> None:
-    """The default limits leave room for the groups of a large organization."""
+    """The default limits accept a list of 1,000 group names, as large organizations have."""
     groups = [f"Last{n}, First: {n}" for n in range(1000)]
     claims = {"groups": groups, **{f"claim{n}": {"n": n} for n in range(30)}}
     text = json.dumps(claims).encode()
@@ -118,7 +118,7 @@ def test_a_thousand_groups() -> None:
 
 
 def test_limits_do_not_depend_on_the_length() -> None:
-    """A short text is not counted, and could not exceed the limits if it were."""
+    """The limits hold for short texts, whose structure is not counted, as for long ones."""
     for limits in (JsonLimits(values=100), JsonLimits(containers=9), JsonLimits(members=9)):
         for unit in ("[]", "{}", "0", '""', '{"":0}'):
             for count in range(1, 150):
@@ -133,7 +133,7 @@ def test_limits_do_not_depend_on_the_length() -> None:
 
 
 def test_a_stack_that_is_nearly_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look for lone surrogates needs more of the stack than the parser did."""
+    """A text is refused if the search for lone surrogates exceeds the recursion limit."""
 
     def dumps(*_: Any, **__: Any) -> str:
         raise RecursionError
@@ -144,7 +144,7 @@ def test_a_stack_that_is_nearly_used_up(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_limits_in_words() -> None:
-    """Their repr is how they are made."""
+    """The repr of the limits is an expression that creates equal limits."""
     limits = JsonLimits(values=5_000)
     assert repr(limits) == "JsonLimits(containers=256, members=256, values=5000)"
     assert repr(eval(repr(limits))) == repr(limits)
@@ -153,7 +153,7 @@ def test_limits_in_words() -> None:
 @pytest.mark.parametrize("limit", [0, -1, True, 1.0, "5", None])
 @pytest.mark.parametrize("name", ["containers", "members", "values"])
 def test_limits_are_positive_integers(name: str, limit: Any) -> None:
-    """Anything else is refused when the limits are made."""
+    """A limit that is not a positive integer is refused when ``JsonLimits`` is created."""
     with pytest.raises(ConfigurationError, match=name):
         JsonLimits(**{name: limit})
 
@@ -171,13 +171,13 @@ def test_limits_are_positive_integers(name: str, limit: Any) -> None:
     ids=repr,
 )
 def test_a_member_is_skimmed(text: bytes, issuer: str | None) -> None:
-    """A string is found in whatever is JSON, and numbers are not looked at."""
+    """A string member is returned from any JSON object, otherwise None; numbers are not checked."""
     assert skimmed_member(text, "iss", JsonLimits()) == issuer
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{} x", b"\xff", b"[" * 300])
 def test_what_cannot_be_skimmed(text: bytes) -> None:
-    """The structure is bounded there, too, and the text must be JSON."""
+    """``skimmed_member`` refuses text that is not JSON or exceeds the structure limits."""
     with pytest.raises(EncodingError):
         skimmed_member(text, "iss", JsonLimits())
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_skimmed(text: bytes) -> None:
     ids=lambda value: repr(value)[:30],
 )
 def test_json_refused(text: bytes, problem: str) -> None:
-    """Everything that two parsers could read in two ways, or that could exhaust one."""
+    """Text is refused if parsers could read it differently or if it could exhaust a parser."""
     with pytest.raises(EncodingError, match=problem):
         json_object(text)
 
@@ -229,7 +229,7 @@ def test_json_refused(text: bytes, problem: str) -> None:
 @pytest.mark.parametrize("end", ["", '"', "\\"])
 @pytest.mark.parametrize("piece", ['\\"', '"', "\\\\", '"[', "\\"])
 def test_hostile_text_takes_no_longer_than_any(piece: str, end: str) -> None:
-    """A megabyte is refused at once; what looked at octets twice would need most of an hour."""
+    """A hostile text of a megabyte is refused in linear time; quadratic time would take an hour."""
     text = '{"a":' + "[" * 1001 + '"' + piece * (1_000_000 // len(piece)) + end
     with pytest.raises(EncodingError):
         json_object(text.encode())
@@ -258,7 +258,7 @@ _VALUES = st.recursive(
 
 @given(_objects(_VALUES))
 def test_no_name_twice_however_it_is_written(text: str) -> None:
-    """An object in which a name comes twice is refused, at any depth; others are read as ever."""
+    """An object with a duplicate name at any depth is refused; other objects are read as usual."""
     twice = []
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -274,27 +274,30 @@ def test_no_name_twice_however_it_is_written(text: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace")))
-def test_any_octets_end_in_an_object_or_in_our_error(octets: bytes) -> None:
-    """And the error's chain never holds the input (JSONDecodeError.doc would)."""
+def test_any_bytes_end_in_an_object_or_in_our_error(data: bytes) -> None:
+    """Any bytes give an object or an ``EncodingError`` whose chain does not contain the input.
+
+    ``JSONDecodeError.doc`` would contain it.
+    """
     try:
-        assert json_object(octets) == json.loads(octets)
+        assert json_object(data) == json.loads(data)
     except EncodingError as error:
         assert error.__cause__ is None
         assert error.__context__ is None
 
 
 @pytest.mark.parametrize(
-    ("octets", "value"), [(b"[]", []), (b" [1, {}] ", [1, {}]), (b'["\xc3\xa9"]', ["é"])]
+    ("data", "value"), [(b"[]", []), (b" [1, {}] ", [1, {}]), (b'["\xc3\xa9"]', ["é"])]
 )
-def test_json_list(octets: bytes, value: list[object]) -> None:
-    """One array, by the rules of objects."""
-    assert json_list(octets) == value
+def test_json_list(data: bytes, value: list[object]) -> None:
+    """``json_list`` reads one JSON array in UTF-8."""
+    assert json_list(data) == value
 
 
 @pytest.mark.parametrize(
-    "octets", [b"{}", b"1", b"null", b"[", b"[] []", b'[{"a":1,"a":2}]', b"", rb'["\ud800"]']
+    "data", [b"{}", b"1", b"null", b"[", b"[] []", b'[{"a":1,"a":2}]', b"", rb'["\ud800"]']
 )
-def test_what_is_no_json_list(octets: bytes) -> None:
-    """Another type, trailing data, a duplicate member."""
+def test_what_is_no_json_list(data: bytes) -> None:
+    """``json_list`` refuses other types, trailing data, duplicate members and lone surrogates."""
     with pytest.raises(EncodingError):
-        json_list(octets)
+        json_list(data)

@@ -1,7 +1,7 @@
-"""Any object given as a token ends in a VerifiedHook or in a HookVerificationError.
+"""Fuzzing: for any token, the verifier returns a VerifiedHook or raises a HookVerificationError.
 
-``FUZZ_EXAMPLES`` examples (default 1000) of random text, mutated tokens and structured
-JSON that is validly signed.
+The inputs are random text, mutated tokens and validly signed JSON. The environment variable
+``FUZZ_EXAMPLES`` is the number of examples for each test (default 1000).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GOOD_CLAIMS = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": NOW 
 
 
 def _outcome(verifier: HookVerifier, token: Any) -> str:
-    """Verify, and hold the verdict to the promise."""
+    """Return the reason of a refusal, or "accepted", and check the error or the hook."""
     try:
         hook = verifier.verify(token)
     except HookVerificationError as error:
@@ -54,7 +54,7 @@ def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
 @fuzz
 @given(st.text(max_size=400) | st.binary(max_size=400) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*"))
 def test_random_text(verifier: HookVerifier, token: str | bytes) -> None:
-    """Noise is refused."""
+    """Random text is refused."""
     assert _outcome(verifier, token) != "accepted"
 
 
@@ -64,14 +64,14 @@ def test_random_text(verifier: HookVerifier, token: str | bytes) -> None:
     ) | st.tuples(st.text()) | st.binary().map(bytearray) | st.just(object())
 )  # fmt: skip
 def test_other_objects(verifier: HookVerifier, token: object) -> None:
-    """So is everything that is neither str nor bytes."""
+    """An object that is neither str nor bytes is refused as malformed."""
     assert _outcome(verifier, token) == "malformed_token"
 
 
 @fuzz
 @given(data=st.data())
 def test_mutated_tokens(signer: HookSigner, verifier: HookVerifier, data: st.DataObject) -> None:
-    """A good token with a few characters replaced, removed or added is not a good token."""
+    """A good token is refused after characters were replaced, removed or added."""
     good = signer.sign(GOOD_CLAIMS)
     token = good
     for _ in range(data.draw(st.integers(1, 4))):
@@ -81,7 +81,7 @@ def test_mutated_tokens(signer: HookSigner, verifier: HookVerifier, data: st.Dat
     assert (_outcome(verifier, token) == "accepted") == (token == good)
 
 
-# JSON written by hand, because json.dumps cannot write duplicate members, NaN or lone surrogates.
+# Written as bytes, because json.dumps cannot write duplicate members, 1e999 or invalid UTF-8.
 SCALARS = st.sampled_from(
     [b"null", b"true", b"0", b"-0", b"1e999", b"NaN", b"-Infinity", b'""', b'"\\ud800"', b"\xff"]
     + [b'"\\u0000"', b"1.5", b"9" * 400, b"9" * 5000, b'"RS256"', b'"none"', b'["exp"]', b"01"]
@@ -124,7 +124,7 @@ def test_structured_json(
     header: list[tuple[bytes, bytes]],
     replace: bool,
 ) -> None:
-    """Hostile JSON under a valid signature: nothing but our verdicts."""
+    """Validly signed hostile JSON raises only our errors; duplicate claims are never accepted."""
     base_claims = [(f'"{k}"'.encode(), _json(v)) for k, v in GOOD_CLAIMS.items()]
     base_header = [(b'"alg"', b'"RS256"'), (b'"kid"', f'"{signer.kid}"'.encode())]
     if replace:
@@ -143,14 +143,14 @@ def _json(value: object) -> bytes:
 @pytest.mark.parametrize("size", [16_384, 16_385, 1_000_000, 5_000_000])
 @pytest.mark.parametrize("filler", ["A", "=", "\u00e9", "[", "."], ids=ascii)
 def test_huge_tokens(verifier: HookVerifier, size: int, filler: str) -> None:
-    """A megabyte of anything is refused, by its size alone beyond the limit."""
+    """A long token is refused; one over the size limit is refused for its size."""
     for token in (filler * size, (filler * size).encode()):
         outcome = _outcome(verifier, token)
         assert outcome == ("token_too_large" if len(token) > 16_384 else "malformed_token")
 
 
 def test_async_is_the_same_code(signer: HookSigner, verifier: HookVerifier) -> None:
-    """Averify gives the verdict of verify for good, bad and senseless tokens."""
+    """For a good token, a bad one and None, ``averify`` gives the same verdict as ``verify``."""
     good = signer.sign(GOOD_CLAIMS)
     for token in (good, good[:-4] + "AAAA", None):
         try:

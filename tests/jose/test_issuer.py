@@ -1,4 +1,4 @@
-"""Who can be the issuer of an access token."""
+"""Checks of the configured issuer of access tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hookkey_verify._jose.issuer import (
     ],
 )
 def test_is_authorization_server(issuer: object, expected: bool) -> None:
-    """…/oauth2/{id}, in full."""
+    """A custom authorization server is recognized only by a full issuer …/oauth2/{id}."""
     assert is_authorization_server(issuer) is expected
 
 
@@ -44,7 +44,7 @@ def test_is_authorization_server(issuer: object, expected: bool) -> None:
     ],
 )
 def test_the_org_server_is_refused(issuer: str) -> None:
-    """Its access tokens are opaque, and the error says what to use instead."""
+    """The org server, whose tokens are opaque, is refused; the error says what to use instead."""
     with pytest.raises(ConfigurationError, match=r"opaque.*custom authorization server"):
         refuse_org_server(issuer)
 
@@ -61,7 +61,7 @@ def test_the_org_server_is_refused(issuer: str) -> None:
     ],
 )
 def test_others_are_not(issuer: str) -> None:
-    """Whatever else is wrong with them is found elsewhere."""
+    """``refuse_org_server`` accepts other issuers; other checks find other defects in them."""
     refuse_org_server(issuer)
 
 
@@ -82,7 +82,7 @@ SERVER = "https://acme.okta.com/oauth2/aus1"
     ],
 )
 def test_what_is_near_an_issuer(issuer: str) -> None:
-    """A URL that no token names as its issuer is refused, and the error names the right one."""
+    """A URL that resembles an issuer but is not one is refused; the error names the issuer."""
     with pytest.raises(
         ConfigurationError, match=r"did you mean https://acme.okta.com/oauth2/aus1\?"
     ):
@@ -103,5 +103,5 @@ def test_what_is_near_an_issuer(issuer: str) -> None:
     ],
 )
 def test_what_may_be_an_issuer(issuer: str) -> None:
-    """Other servers name themselves as they like."""
+    """``refuse_lookalikes`` accepts valid issuers and URLs of other identity providers."""
     refuse_lookalikes(issuer)

@@ -1,4 +1,4 @@
-"""Key documents: every shape that Okta sends, every refusal, and other libraries as judges."""
+"""Key documents: each form that Okta sends, each refusal, and comparisons with other libraries."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from .weak_keys import ROCA_MODULUS
 
 
 def _b64(number: int, length: int | None = None) -> str:
-    octets = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+    data = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _number(text: str) -> int:
@@ -37,7 +37,7 @@ def _number(text: str) -> int:
 
 @pytest.fixture(scope="module")
 def jwk(signer: HookSigner) -> dict[str, Any]:
-    """The document as recorded from real orgs: alg "RSA", use null."""
+    """Return a key document as recorded from real orgs: alg is "RSA", use is null."""
     document = signer.public_jwk()
     return {**{m: document[m] for m in ("kty", "kid", "e", "n")}, "alg": "RSA", "use": None}
 
@@ -47,7 +47,7 @@ def _import(document: object, kid: str | None = None) -> PublicKey:
 
 
 def test_recorded_document(jwk: dict[str, Any]) -> None:
-    """What Okta sends is what we take."""
+    """A document as Okta sends it is imported as an RS256 key."""
     key = _import(jwk, jwk["kid"])
     assert (key.kid, key.algorithm) == (jwk["kid"], "RS256")
 
@@ -73,7 +73,7 @@ def _changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[st
 @pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES.keys())
 @pytest.mark.parametrize("shape", ["bare", "embedded", "hook key"])
 def test_shapes(jwk: dict[str, Any], changes: dict[str, Any], shape: str) -> None:
-    """Bare, in ``_embedded``, and as the whole hook key that POST and PUT answer with."""
+    """A key is imported bare, from ``_embedded``, or from the hook key that POST and PUT return."""
     document = _changed(jwk, changes)
     wrapped = {
         "bare": document,
@@ -141,12 +141,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("changes", "problem"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_refusals(jwk: dict[str, Any], changes: dict[str, Any], problem: str) -> None:
-    """Each is refused with the member's name, and nothing of the document is in the text."""
+    """Each refusal names the wrong member, and its text does not contain the modulus."""
     n = jwk["n"]
     stand_ins = {
         "BACKTICK": n + "`",
         "PADDED": n + "==",
-        "NONCANONICAL": n[:-1] + chr(ord(n[-1]) + 1),  # 256 octets end in A, Q, g or w
+        "NONCANONICAL": n[:-1] + chr(ord(n[-1]) + 1),  # 256 bytes end in A, Q, g or w
         "LEADING": _b64(_number(n), 257),
         "EVEN": _b64(_number(n) - 1),
     }
@@ -160,7 +160,7 @@ def test_refusals(jwk: dict[str, Any], changes: dict[str, Any], problem: str) ->
 
 @pytest.mark.parametrize("bits", [2048, 8192])
 def test_modulus_sizes_at_the_limits(bits: int) -> None:
-    """2048 and 8192 bits are in."""
+    """An RSA modulus may have 2048 to 8192 bits, both included."""
     modulus = (1 << (bits - 1)) | 1
     document = {"kty": "RSA", "kid": "k", "n": _b64(modulus), "e": "AQAB"}
     assert _import(document).as_jwk()["n"] == _b64(modulus)
@@ -172,13 +172,13 @@ def test_modulus_sizes_at_the_limits(bits: int) -> None:
     ids=repr,
 )
 def test_not_a_key_document(document: object) -> None:
-    """Any JSON value may come back from a server."""
+    """A value that is not a key document is refused by our error."""
     with pytest.raises(KeyRejectedError):
         _import(document, "kid")
 
 
 def test_ambiguous_documents(jwk: dict[str, Any]) -> None:
-    """Two keys in one document, or a wrapper that names another key, decide nothing."""
+    """A document with two keys, or with a keyId other than the kid of its key, is refused."""
     with pytest.raises(KeyRejectedError, match="outside and inside _embedded"):
         _import({**jwk, "_embedded": jwk})
     with pytest.raises(KeyRejectedError, match="keyId"):
@@ -186,7 +186,7 @@ def test_ambiguous_documents(jwk: dict[str, Any]) -> None:
 
 
 def test_thumbprint_of_the_example_of_rfc_7638() -> None:
-    """RFC 7638 section 3.1."""
+    """The thumbprint equals that of the example in RFC 7638 section 3.1."""
     document = {
         "kty": "RSA",
         "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1"
@@ -213,7 +213,7 @@ def _joserfc(jwk: dict[str, str]) -> Any:
 
 
 def _authlib(jwk: dict[str, str]) -> Any:
-    with warnings.catch_warnings(record=True):  # it announces joserfc as its successor
+    with warnings.catch_warnings(record=True):  # authlib.jose warns that it is deprecated
         from authlib.jose import JsonWebKey  # noqa: PLC0415
 
     return JsonWebKey.import_key(jwk).get_public_key().public_numbers().n
@@ -226,18 +226,21 @@ def _jwcrypto(jwk: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("read", [_pyjwt, _joserfc, _authlib, _jwcrypto])
 def test_other_libraries_import_as_jwk(jwk: dict[str, Any], read: Any) -> None:
-    """The normalised document is a key for signatures in every mainstream library."""
+    """Each of these libraries imports the result of ``as_jwk()`` as a key for signatures."""
     assert read(_import(jwk).as_jwk()) == _number(jwk["n"])
 
 
 def test_pyjwt_refuses_the_document_as_okta_sends_it(jwk: dict[str, Any]) -> None:
-    """Why as_jwk() exists. When this fails, PyJWT has learned, and the README may say so."""
+    """PyJWT refuses the document as Okta sends it, which is the reason for ``as_jwk()``.
+
+    If this test fails, PyJWT accepts the document now, and the README can say so.
+    """
     with pytest.raises(jwt.PyJWKError):
         jwt.PyJWK(jwk)
 
 
 def test_as_jwk_is_a_copy(jwk: dict[str, Any]) -> None:
-    """Whoever changes the document does not change the key."""
+    """A caller that changes the result of ``as_jwk()`` does not change the key."""
     key = _import(jwk)
     key.as_jwk()["n"] = "AQAB"
     assert key.as_jwk() == {
@@ -251,7 +254,7 @@ def test_as_jwk_is_a_copy(jwk: dict[str, Any]) -> None:
 
 
 def test_identity(jwk: dict[str, Any], stranger: HookSigner) -> None:
-    """Equal by kid and material; hashable; pickled by its document; immutable; readable."""
+    """A key is equal by kid and material, hashable, picklable, immutable, and has a short repr."""
     key = _import(jwk)
     assert key == _import({"_embedded": jwk})
     assert len({key, _import(jwk)}) == 1
@@ -268,13 +271,14 @@ def test_identity(jwk: dict[str, Any], stranger: HookSigner) -> None:
 
 
 def test_verify(signer: HookSigner, jwk: dict[str, Any]) -> None:
-    """True for this key's signature over these octets, False for anything else."""
+    """``verify`` returns True for this key's signature over these bytes, otherwise False."""
     signing_input, _, signature = signer.sign({}).rpartition(".")
-    octets = urlsafe_b64decode(signature + "==")
+    signature_bytes = urlsafe_b64decode(signature + "==")
     key = _import(jwk)
-    assert key.verify(octets, signing_input.encode())
-    assert not key.verify(octets, signing_input.encode() + b"x")
-    for wrong in (b"", octets[:-1], octets + b"\0", b"\0" + octets, bytes(256), b"\xff" * 256):
+    assert key.verify(signature_bytes, signing_input.encode())
+    assert not key.verify(signature_bytes, signing_input.encode() + b"x")
+    longer = signature_bytes + b"\0", b"\0" + signature_bytes
+    for wrong in (b"", signature_bytes[:-1], *longer, bytes(256), b"\xff" * 256):
         assert not key.verify(wrong, signing_input.encode())
 
 
@@ -291,11 +295,11 @@ def _ec_document(key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
 DIGEST = hashlib.sha256(b"signed").digest()
 INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 EM = b"\x00\x01" + b"\xff" * 202 + b"\x00" + INFO + DIGEST
-"""EMSA-PKCS1-v1_5 for 2048 bits (RFC 8017 section 9.2)."""
+"""The EMSA-PKCS1-v1_5 encoding of b"signed" for 2048 bits (RFC 8017 section 9.2)."""
 
 
 def _raw(encoded: bytes, signer: HookSigner) -> bytes:
-    """Sign octets as they are: what a forger would like an encoding to be read as."""
+    """Sign the encoded bytes without changing them, so that a test can sign a wrong encoding."""
     numbers = signer._key.private_numbers()
     number: int = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
     return number.to_bytes(256, "big")
@@ -306,20 +310,20 @@ def _raw(encoded: bytes, signer: HookSigner) -> bytes:
     [
         (EM, True),
         (EM[:-1] + bytes([EM[-1] ^ 1]), False),
-        (b"\x00\x02" + EM[2:], False),  # the padding of encryption
+        (b"\x00\x02" + EM[2:], False),  # the padding for encryption
         (b"\x00\x00" + EM[2:], False),
         (b"\x00\x01" + b"\xff" * 201 + b"\xfe\x00" + INFO + DIGEST, False),
-        # Bleichenbacher 2006: less padding, and garbage behind the digest.
+        # Bleichenbacher 2006: less padding, and extra bytes after the digest.
         (b"\x00\x01" + b"\xff" * 8 + b"\x00" + INFO + DIGEST + b"\xaa" * 194, False),
         (b"\x00\x01" + b"\xff" * 201 + b"\x00" + INFO + DIGEST + b"\x00", False),
         (b"\x00\x01" + b"\xff" * 201 + b"\x00\x00" + INFO + DIGEST, False),
-        # BER: parameters that are absent, a length in long form, garbage inside the parameters.
+        # BER: absent parameters, a length in long form, extra bytes in the parameters.
         (b"\x00\x01" + b"\xff" * 204 + b"\x00" + bytes.fromhex("302f300b0609608648016503040201"
          "0420") + DIGEST, False),
         (b"\x00\x01" + b"\xff" * 201 + b"\x00" + b"\x30\x81" + INFO[1:] + DIGEST, False),
         (b"\x00\x01" + b"\xff" * 200 + b"\x00" + bytes.fromhex("3033300f060960864801650304020105"
          "02aaaa0420") + DIGEST, False),
-        # The digest of another algorithm of the same length, and a digest without any.
+        # A digest under the identifier of another algorithm, and a digest without an identifier.
         (EM.replace(INFO, INFO.replace(b"\x02\x01\x05", b"\x02\x06\x05")), False),
         (b"\x00\x01" + b"\xff" * 221 + b"\x00" + DIGEST, False),
         (b"\x00\x01" + b"\xff" * 253 + b"\x00", False),
@@ -330,7 +334,7 @@ def _raw(encoded: bytes, signer: HookSigner) -> bytes:
 def test_encodings_of_a_signature(
     signer: HookSigner, jwk: dict[str, Any], encoded: bytes, good: bool
 ) -> None:
-    """One encoding is accepted, and OpenSSL's own verdict is always the same."""
+    """Only the correct encoding is accepted, and OpenSSL gives the same verdict each time."""
     assert len(encoded) == 256
     signature = _raw(encoded, signer)
     key = PublicKey.from_document(jwk, expected_kid=None)
@@ -360,14 +364,14 @@ def test_a_signature_is_as_long_as_the_modulus(signer: HookSigner, jwk: dict[str
 def test_es256(p256: ec.EllipticCurvePrivateKey) -> None:
     """A P-256 key verifies R and S of 32 bytes each (RFC 7518 section 3.4), not DER."""
     key = PublicKey.from_document(_ec_document(p256), expected_kid="e", algorithms=ALGORITHMS)
-    der = p256.sign(b"octets", ec.ECDSA(hashes.SHA256()))
+    der = p256.sign(b"signed", ec.ECDSA(hashes.SHA256()))
     r, s = decode_dss_signature(der)
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     assert key.algorithm == "ES256"
-    assert key.verify(raw, b"octets")
+    assert key.verify(raw, b"signed")
     assert not key.verify(raw, b"other")
-    assert not key.verify(der, b"octets")
-    assert not key.verify(bytes(64), b"octets")  # CVE-2022-21449: r = s = 0
+    assert not key.verify(der, b"signed")
+    assert not key.verify(bytes(64), b"signed")  # CVE-2022-21449: r = s = 0
     assert jwt.PyJWK(key.as_jwk()).algorithm_name == "ES256"
 
 
@@ -391,16 +395,19 @@ ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
     ids=lambda value: hex(value) if isinstance(value, int) else "",
 )
 def test_ed25519_keys_of_small_order(y: int, problem: str, sign: int) -> None:
-    """Under them a signature holds for almost any message, in whatever encoding they come."""
-    octets = (y | sign << 255).to_bytes(32, "little")
-    x = urlsafe_b64encode(octets).rstrip(b"=").decode()
+    """A key of small order is refused in every encoding, because its signatures can be forged."""
+    encoded = (y | sign << 255).to_bytes(32, "little")
+    x = urlsafe_b64encode(encoded).rstrip(b"=").decode()
     document = {"kty": "OKP", "crv": "Ed25519", "kid": "o", "x": x}
     with pytest.raises(KeyRejectedError, match=problem):
         PublicKey.from_document(document, expected_kid="o", algorithms=ALGORITHMS)
 
 
-def test_a_key_of_small_order_accepts_what_nobody_signed() -> None:
-    """Why they are refused: the neutral element verifies R = neutral, S = 0 for every message."""
+def test_a_key_of_small_order_accepts_unsigned_data() -> None:
+    """With the neutral element as key, R = neutral and S = 0 are valid for every message.
+
+    This is the reason why keys of small order are refused.
+    """
     neutral = (1).to_bytes(32, "little")
     key = ed25519.Ed25519PublicKey.from_public_bytes(neutral)
     key.verify(neutral + bytes(32), b"any message")
@@ -412,8 +419,8 @@ def test_eddsa() -> None:
     x = urlsafe_b64encode(private.public_key().public_bytes_raw()).rstrip(b"=").decode()
     document = {"kty": "OKP", "crv": "Ed25519", "kid": "o", "x": x, "alg": "EdDSA"}
     key = PublicKey.from_document(document, expected_kid="o", algorithms=ALGORITHMS)
-    assert key.verify(private.sign(b"octets"), b"octets")
-    assert not key.verify(private.sign(b"other"), b"octets")
+    assert key.verify(private.sign(b"signed"), b"signed")
+    assert not key.verify(private.sign(b"other"), b"signed")
     assert jwt.PyJWK(key.as_jwk()).algorithm_name == "EdDSA"
 
 
@@ -434,7 +441,7 @@ def test_eddsa() -> None:
 def test_other_kinds_refused(
     p256: ec.EllipticCurvePrivateKey, changes: dict[str, Any], problem: str
 ) -> None:
-    """Points off the curve, other curves, wrong lengths, another algorithm's name."""
+    """A document with a wrong curve, coordinate or alg, or with a private member, is refused."""
     with pytest.raises(KeyRejectedError, match=problem):
         PublicKey.from_document(
             _changed(_ec_document(p256), changes), expected_kid="e", algorithms=ALGORITHMS
@@ -442,7 +449,7 @@ def test_other_kinds_refused(
 
 
 def test_hook_keys_are_rsa_only(p256: ec.EllipticCurvePrivateKey) -> None:
-    """Without being told otherwise, no other kind of key is taken."""
+    """By default, only RSA keys are imported."""
     with pytest.raises(KeyRejectedError, match="kty must be RSA"):
         _import(_ec_document(p256))
 
@@ -453,7 +460,7 @@ def _pem(key: Any) -> bytes:
 
 
 def test_from_pem(p256: ec.EllipticCurvePrivateKey) -> None:
-    """RSA, P-256 and Ed25519, as bytes and as text."""
+    """A PEM of an RSA, P-256 or Ed25519 key is imported, as bytes or as text."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     assert PublicKey.from_pem("k", _pem(private)).algorithm == "RS256"
     assert PublicKey.from_pem("k", _pem(p256).decode()).algorithm == "ES256"
@@ -479,7 +486,7 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     ids=["empty", "not ASCII", "rubbish", "P-384", "private", "number", "1024 bits"],
 )
 def test_pem_refused(pem: Any, problem: str) -> None:
-    """Whatever is in the file ends in our error."""
+    """A PEM that is not a supported public key is refused by our error."""
     with pytest.raises(KeyRejectedError, match=problem):
         PublicKey.from_pem("k", pem)
 
@@ -491,10 +498,10 @@ def test_pem_refused(pem: Any, problem: str) -> None:
     ids=repr,
 )
 def test_is_kid(value: object, verdict: bool) -> None:
-    """1 to 255 printable ASCII characters."""
+    """A kid is a string of 1 to 255 printable ASCII characters."""
     assert is_kid(value) is verdict
 
 
 def test_documents_are_json(jwk: dict[str, Any]) -> None:
-    """as_jwk() can be written out as it is."""
+    """The result of ``as_jwk()`` can be written as JSON."""
     assert json.loads(json.dumps(_import(jwk).as_jwk()))["kid"] == jwk["kid"]

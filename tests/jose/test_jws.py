@@ -1,4 +1,4 @@
-"""Compact tokens, taken apart strictly."""
+"""Strict parsing of compact tokens."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def _claims(token: object) -> dict[str, Any]:
 
 
 def test_parts(signer: HookSigner) -> None:
-    """Header, payload, the bytes that were signed and the signature."""
+    """``split`` returns the token, its header, payload and signing input, and its signature."""
     token = _token(signer)
     header, signed = _parse(token)
-    octets, encoded_header, payload, signing_input, signature = signed
+    token_bytes, encoded_header, payload, signing_input, signature = signed
     assert (header, read_claims(payload, JsonLimits())) == (HEADER, {"a": 1})
-    assert octets == token.encode()
-    assert encoded_header == octets.partition(b".")[0]
-    assert signing_input == octets.rpartition(b".")[0]
+    assert token_bytes == token.encode()
+    assert encoded_header == token_bytes.partition(b".")[0]
+    assert signing_input == token_bytes.rpartition(b".")[0]
     assert len(a2b_base64(signature)) == 256
-    assert _parse(octets) == (header, signed)
+    assert _parse(token_bytes) == (header, signed)
 
 
-class Liar:
-    """An object that says that it is a string."""
+class FakeStr:
+    """An object that reports str as its class."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -73,8 +73,8 @@ class Liar:
         return 5
 
 
-class Text(str):
-    """A string whose methods do something else."""
+class StrSubclass(str):
+    """A subclass of str with overridden methods."""
 
     def encode(self, *_: Any) -> Any:
         raise KeyError("secret")
@@ -83,8 +83,8 @@ class Text(str):
         raise KeyError("secret")
 
 
-class Octets(bytes):
-    """Bytes whose methods do something else."""
+class BytesSubclass(bytes):
+    """A subclass of bytes with overridden methods."""
 
     def rpartition(self, *_: Any) -> Any:
         raise KeyError("secret")
@@ -94,10 +94,12 @@ class Octets(bytes):
 
 
 @pytest.mark.parametrize(
-    "token", [Liar(), Text("a.b.c"), Octets(b"a.b.c")], ids=["liar", "str", "bytes"]
+    "token",
+    [FakeStr(), StrSubclass("a.b.c"), BytesSubclass(b"a.b.c")],
+    ids=["liar", "str", "bytes"],
 )
 def test_only_exact_types_are_tokens(token: object) -> None:
-    """The code of a subclass, or of an object that lies about its class, is not run."""
+    """A subclass of str or bytes, or a fake str, is refused without running its code."""
     with pytest.raises(MalformedTokenError, match="str or bytes"):
         _parse(token)
     with pytest.raises(MalformedTokenError, match="str or bytes"):
@@ -105,7 +107,7 @@ def test_only_exact_types_are_tokens(token: object) -> None:
 
 
 def test_size_is_judged_first(signer: HookSigner) -> None:
-    """At the limit it is read, one octet over it is refused unread, whatever it holds."""
+    """A token at the size limit is read; one that is a byte longer is refused unread."""
     token = _token(signer)
     assert _parse(token, len(token))
     for too_long in (token, token.encode(), "é" * len(token), b"\xff" * len(token)):
@@ -121,7 +123,7 @@ def _type(value: object) -> str:
     "token", [None, 5, 1.5, True, [], {}, object(), bytearray(b"a.b.c")], ids=_type
 )
 def test_other_types(token: object) -> None:
-    """Only str and bytes are tokens."""
+    """A token that is neither str nor bytes is refused."""
     with pytest.raises(MalformedTokenError, match="str or bytes"):
         _parse(token)
 
@@ -133,7 +135,7 @@ def test_other_types(token: object) -> None:
     ids=repr,
 )
 def test_not_three_segments(text: str) -> None:
-    """Exactly three non-empty segments of base64url, and nothing around them."""
+    """A token that is not exactly three non-empty segments of base64url is refused."""
     for token in (text, text.encode("utf-8", "surrogatepass")):
         with pytest.raises(MalformedTokenError):
             _parse(token)
@@ -141,7 +143,10 @@ def test_not_three_segments(text: str) -> None:
 
 @pytest.mark.parametrize("segment", [0, 1, 2])
 def test_spare_bits(signer: HookSigner, segment: int) -> None:
-    """A second text for the same octets would make a second token out of one (replay)."""
+    """A segment that is not canonical base64url is refused.
+
+    Otherwise, a second spelling of a used token would bypass the replay check.
+    """
     parts = _token(signer, payload={"ab": 1}).split(".")
     for filler in ("B", "AB", "AAB", "AAAAB", "A"):
         parts[segment] = filler
@@ -184,7 +189,7 @@ BAD_HEADERS: dict[str, tuple[dict[str, Any], type[HookVerificationError]]] = {
 def test_bad_headers(
     signer: HookSigner, changes: dict[str, Any], error: type[HookVerificationError]
 ) -> None:
-    """Refused by presence and by type, before any key is looked up."""
+    """A header with a wrong or unsupported member is refused without looking up a key."""
     header = {n: v for n, v in {**HEADER, **changes}.items() if v is not ...}
     with pytest.raises(error) as caught:
         _parse(_token(signer, header))
@@ -193,10 +198,10 @@ def test_bad_headers(
 
 def test_the_header_is_bounded(signer: HookSigner) -> None:
     """A header of 2048 encoded bytes is read; one that is longer, or has 17 members, is refused."""
-    room = MAX_HEADER * 3 // 4 - len(json.dumps({**HEADER, "x": ""}))
-    assert _parse(_token(signer, {**HEADER, "x": "y" * room}))
+    size = MAX_HEADER * 3 // 4 - len(json.dumps({**HEADER, "x": ""}))
+    assert _parse(_token(signer, {**HEADER, "x": "y" * size}))
     with pytest.raises(MalformedTokenError, match="longer than 2048 bytes"):
-        _parse(_token(signer, {**HEADER, "x": "y" * (room + 1)}))
+        _parse(_token(signer, {**HEADER, "x": "y" * (size + 1)}))
     with pytest.raises(MalformedTokenError, match="the header has more than 16 members"):
         _parse(_token(signer, {**HEADER, **{f"x{n}": n for n in range(14)}}))
 
@@ -238,7 +243,7 @@ def test_a_required_type(signer: HookSigner) -> None:
     ],
 )
 def test_an_unverified_issuer(token: str | bytes, issuer: str | None) -> None:
-    """It is read from whatever has three segments and JSON in the second."""
+    """The unverified issuer is read from any token with JSON in its second segment."""
     assert unverified_issuer(split(token, 99)[2], JsonLimits()) == issuer
 
 
@@ -261,35 +266,35 @@ GOOD_HEADERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changes", GOOD_HEADERS.values(), ids=GOOD_HEADERS.keys())
 def test_good_headers(signer: HookSigner, changes: dict[str, Any]) -> None:
-    """What the specifications leave open is taken."""
+    """A header is accepted with any variation that the specifications allow."""
     header = {n: v for n, v in {**HEADER, **changes}.items() if v is not ...}
     assert _parse(_token(signer, header))[0] == header
 
 
 @pytest.mark.parametrize("part", [0, 1], ids=["header", "payload"])
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [b"[]", b"1", b"null", b"", b"{", b'{"a":1,"a":2}', b"\xff", b'{"a":NaN}', b'{"a":"\\ud800"}'],
     ids=repr,
 )
-def test_header_and_payload_are_strict_json(signer: HookSigner, part: int, octets: bytes) -> None:
-    """One parser for both; the error says which."""
+def test_header_and_payload_are_strict_json(signer: HookSigner, part: int, data: bytes) -> None:
+    """A header or payload that is not strict JSON is refused, and the error says which it is."""
     good = json.dumps(HEADER).encode(), b'{"a":1}'
-    token = signer.sign_bytes(*(octets if i == part else good[i] for i in (0, 1)))
+    token = signer.sign_bytes(*(data if i == part else good[i] for i in (0, 1)))
     with pytest.raises(MalformedTokenError) as caught:
         _claims(token)
-    assert ("header", "payload")[part] in str(caught.value) or not octets
+    assert ("header", "payload")[part] in str(caught.value) or not data
 
 
 @pytest.mark.parametrize("token", ["a", "a.b", "e30.e30.AA.AA", "....", "e30..e30.AA"])
 def test_other_numbers_of_segments(token: str) -> None:
-    """The error says how many there must be, not what is wrong with one of them."""
+    """A token with another number of segments is refused, and the error gives the right number."""
     with pytest.raises(MalformedTokenError, match="three segments"):
         _parse(token)
 
 
 def test_only_verified_headers_are_remembered(signer: HookSigner) -> None:
-    """Parsing teaches nothing; what was learned is the same object again, and is bounded."""
+    """Only ``remember`` stores a header, and the number of stored headers is bounded."""
     rules = _rules()
     token = _token(signer)
     (first, signed), (second, _) = (_parse(token, 9999, rules) for _ in range(2))
@@ -303,7 +308,7 @@ def test_only_verified_headers_are_remembered(signer: HookSigner) -> None:
 
 
 def test_headers_with_mutable_values_are_not_remembered(signer: HookSigner) -> None:
-    """A remembered header is shared by tokens, so nothing in it may change."""
+    """A header with a mutable value is not stored, because tokens share the stored header."""
     rules = _rules()
     token = _token(signer, {**HEADER, "x5c": ["a"]})
     header, signed = _parse(token, 9999, rules)
@@ -312,11 +317,14 @@ def test_headers_with_mutable_values_are_not_remembered(signer: HookSigner) -> N
 
 
 def test_errors_hold_nothing_of_the_token(signer: HookSigner) -> None:
-    """Neither text nor context: JSONDecodeError.doc and UnicodeDecodeError.object would."""
+    """Neither the text nor the context of an error contains any part of the token.
+
+    JSONDecodeError.doc and UnicodeDecodeError.object would contain it.
+    """
     secret = "s3cr3t-in-the-token"
-    for octets in (b'{"a":"%s"' % secret.encode(), b'{"a":"\xff%s"}' % secret.encode()):
+    for payload in (b'{"a":"%s"' % secret.encode(), b'{"a":"\xff%s"}' % secret.encode()):
         with pytest.raises(MalformedTokenError) as caught:
-            _claims(signer.sign_bytes(json.dumps(HEADER).encode(), octets))
+            _claims(signer.sign_bytes(json.dumps(HEADER).encode(), payload))
         chain: list[BaseException | None] = [caught.value]
         while chain[-1] is not None:
             assert secret not in repr(chain[-1]) + repr(vars(chain[-1]))

@@ -1,4 +1,4 @@
-"""The memo of signatures: what it spares, and that it vouches for nothing else."""
+"""The memo of verified signatures: it skips repeated RSA operations and no other check."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Verify = Callable[[HookVerifier, str], Any]
 
 
 class Keys:
-    """A key source whose keys come, go and change; counts RSA operations."""
+    """A key source whose keys a test can change; it counts the RSA operations."""
 
     def __init__(self, *signers: HookSigner) -> None:
         self.by_kid: dict[str, PublicKey] = {}
@@ -88,7 +88,7 @@ def token_of(signer: HookSigner, **changes: Any) -> str:
 
 
 def test_one_operation_for_a_token(signer: HookSigner, source: Keys, verify: Verify) -> None:
-    """However often it comes; each reading has claims of its own."""
+    """A repeated token costs one RSA operation, and each verification returns new claims."""
     verifier, token = verifier_of(source), token_of(signer)
     first = verify(verifier, token)
     first.claims["scp"].append("admin")
@@ -100,7 +100,7 @@ def test_one_operation_for_a_token(signer: HookSigner, source: Keys, verify: Ver
 
 
 def test_off_by_default(signer: HookSigner, source: Keys) -> None:
-    """Each verification is a whole one."""
+    """Without a memo, every verification performs the RSA operation."""
     verifier, token = verifier_of(source, verified_cache=0), token_of(signer)
     for _ in range(3):
         verifier.verify(token)
@@ -108,7 +108,7 @@ def test_off_by_default(signer: HookSigner, source: Keys) -> None:
 
 
 def test_time_is_judged_each_time(signer: HookSigner, source: Keys, verify: Verify) -> None:
-    """A token ends when it ends, and is dropped then."""
+    """A remembered token is refused after its expiry, and the memo drops it."""
     now = NOW
     verifier, token = verifier_of(source, clock=lambda: now), token_of(signer)
     verify(verifier, token)
@@ -121,13 +121,13 @@ def test_time_is_judged_each_time(signer: HookSigner, source: Keys, verify: Veri
 
 
 def test_an_expired_token_without_a_memo(signer: HookSigner, source: Keys) -> None:
-    """Is refused alike."""
+    """A verifier without a memo refuses an expired token."""
     with pytest.raises(TokenExpiredError):
         verifier_of(source, verified_cache=0).verify(token_of(signer, exp=NOW - 100))
 
 
 def test_other_refusals_stay(signer: HookSigner, source: Keys, verify: Verify) -> None:
-    """A signature that holds is not an audience that fits, nor the next time."""
+    """A token with a remembered signature and a wrong audience is refused every time."""
     verifier, token = verifier_of(source), token_of(signer, aud="api://other")
     for _ in range(2):
         with pytest.raises(AudienceError):
@@ -136,7 +136,7 @@ def test_other_refusals_stay(signer: HookSigner, source: Keys, verify: Verify) -
 
 
 def test_a_key_that_is_gone(signer: HookSigner, source: Keys, verify: Verify) -> None:
-    """What was verified with it is verified no more."""
+    """A remembered token is refused after the key source has dropped its key."""
     verifier, token = verifier_of(source), token_of(signer)
     verify(verifier, token)
     del source.by_kid[signer.kid]
@@ -147,7 +147,7 @@ def test_a_key_that_is_gone(signer: HookSigner, source: Keys, verify: Verify) ->
 def test_a_key_that_changed(
     signer: HookSigner, stranger: HookSigner, source: Keys, verify: Verify
 ) -> None:
-    """Other material under the same kid has verified nothing."""
+    """A remembered token is refused while its kid belongs to another key."""
     verifier, token = verifier_of(source), token_of(signer)
     verify(verifier, token)
     source.put(stranger)
@@ -159,7 +159,7 @@ def test_a_key_that_changed(
 
 
 def test_forgeries_are_not_remembered(signer: HookSigner, source: Keys, verify: Verify) -> None:
-    """And a good token vouches for no other octets."""
+    """A forged token is refused every time, even if it shares parts with a remembered token."""
     verifier, token = verifier_of(source), token_of(signer)
     verify(verifier, token)
     head, payload, signature = token.split(".")
@@ -173,7 +173,7 @@ def test_forgeries_are_not_remembered(signer: HookSigner, source: Keys, verify: 
 
 
 def test_the_least_recently_used_goes(signer: HookSigner, source: Keys) -> None:
-    """There is room for two."""
+    """A full memo of two entries drops the least recently used entry first."""
     verifier = verifier_of(source)
     first, second, third = (token_of(signer, jti=jti) for jti in "abc")
     for token in (first, second, first, third):
@@ -186,7 +186,7 @@ def test_the_least_recently_used_goes(signer: HookSigner, source: Keys) -> None:
 
 
 def test_threads(signer: HookSigner, source: Keys) -> None:
-    """All are answered, with no more than one operation for a thread and token."""
+    """Concurrent callers all get their result, with at most one operation per thread and token."""
     verifier, tokens = verifier_of(source), [token_of(signer, jti=str(n)) for n in range(2)]
     with ThreadPoolExecutor(8) as pool:
         hooks = list(pool.map(verifier.verify, tokens * 200))
@@ -196,13 +196,13 @@ def test_threads(signer: HookSigner, source: Keys) -> None:
 
 @pytest.mark.parametrize("size", [-1, True, 1.5, "8", None, 1_000_001])
 def test_sizes(source: Keys, size: Any) -> None:
-    """A number of tokens, bounded."""
+    """``verified_cache`` must be a whole number from 0 to 1,000,000."""
     with pytest.raises(ConfigurationError, match="verified_cache"):
         verifier_of(source, verified_cache=size)
 
 
 def test_never_for_what_is_good_once(keys: StaticKeys) -> None:
-    """Assertions cannot have it, and single use excludes it."""
+    """The memo cannot be used for client assertions or together with a replay store."""
     with pytest.raises(TypeError):
         HookVerifier.for_client_assertion(
             keys,
@@ -221,7 +221,7 @@ def test_never_for_what_is_good_once(keys: StaticKeys) -> None:
 
 
 def test_a_fork_begins_with_a_free_lock() -> None:
-    """Whoever held it in the parent is not there."""
+    """``renew`` replaces the lock, which a thread of the parent may have held during the fork."""
     memo = SignatureMemo(1)
     memo._lock.acquire()
     memo.renew()

@@ -1,4 +1,4 @@
-"""Public keys that are well-formed and weak."""
+"""Public keys that are well-formed but weak."""
 
 ROCA_MODULUS = (
     "10W5GizQnLS_0-vgH8YXqbul1JUrbovnjRKypseHQINDrT1vU8MP-0HhzcNLSrU8Os0_lshzProy8Q6CVCjrxDeh"
@@ -6,4 +6,4 @@ ROCA_MODULUS = (
     "kMTyRioEuG_M4-ZovBubrJUiTzakxiHFLuEYwtqIP-lfLd3WJio-gtDZi-YAhYFA9UNit2eXmOA9T2y9lzdNsBBJ"
     "z5srrxvVBEwLQamDbfT05Yf1hfD7KA9Nrs64Q6epo5v_vXQOCh25dR8Swlyl-uMjCOu3SDCHajRovQ"
 )
-"""A modulus of two primes of the form k * M + 65537**a mod M, made for the tests."""
+"""The product of two primes of the form k * M + (65537**a mod M), generated for the tests."""

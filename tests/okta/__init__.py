@@ -1,1 +1,1 @@
-"""The client of Okta's management API."""
+"""Tests of the client for Okta's management API."""

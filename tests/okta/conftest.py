@@ -1,4 +1,4 @@
-"""Fixtures of the tests of Okta's management API."""
+"""Fixtures for the tests of the client for Okta's management API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hookkey_verify.okta.client import HookKeysClient
 
 
 class Naps:
-    """Sleeps that take no time, and what was announced before each."""
+    """Records the waits that a client requests and announces, without waiting."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

@@ -1,4 +1,4 @@
-"""One exchange with a server that misbehaves on purpose."""
+"""Helpers that exchange one request with a server that misbehaves on purpose."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exchange(url: str, *, seconds: float = 5, proxies: dict[str, str] | None = N
 
 
 def refusal(behaviour: Behaviour, *, seconds: float = 5) -> HookKeyApiError:
-    """Exchange with a server of this behaviour, and return the error."""
+    """Send one request to a server with this behaviour and return the error that is raised."""
     with FaultServer(behaviour) as server, pytest.raises(HookKeyApiError) as caught:
         exchange(server.url, seconds=seconds).json_object()
     return caught.value

@@ -1,4 +1,4 @@
-"""Service apps that are registered with the local org."""
+"""Helpers that register service apps in the emulated org."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOTH = ("okta.inlineHooks.read", "okta.inlineHooks.manage")
 
 
 def service_app(okta: OktaEmulator, key: HookSigner, **options: Any) -> ServiceApp:
-    """Register an app and sign in as it."""
+    """Register an app in the org and return its credentials."""
     client_id = okta.create_service_app(key.public_jwk(), dpop=options.get("dpop", False))
     return ServiceApp(okta.url, client_id, key._key, **{"scopes": BOTH, **options})
 

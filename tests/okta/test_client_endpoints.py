@@ -18,7 +18,7 @@ from .exchanges import SECRET
 
 
 def test_the_life_of_a_key(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """Created, found, read in every way, renamed and deleted, in the words of the API."""
+    """A key can be created, listed, read, found, renamed and deleted, with one request per call."""
     key = client.create("hooks")
     assert key.public_key is not None
     assert key.public_key.as_jwk() == okta.signer(key.key_id).public_jwk()
@@ -46,7 +46,7 @@ def test_the_life_of_a_key(okta: OktaEmulator, client: HookKeysClient) -> None:
 
 
 def test_jwks_is_what_jose_libraries_read(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """A JWK Set of all keys, without Okta's peculiarities."""
+    """``jwks`` returns the public keys of all hook keys as a standard JWK Set."""
     ids = [client.create(name).key_id for name in ("one", "two")]
     document = client.jwks()
     assert document == {"keys": [okta.signer(key_id).public_jwk() for key_id in ids]}
@@ -54,7 +54,7 @@ def test_jwks_is_what_jose_libraries_read(okta: OktaEmulator, client: HookKeysCl
 
 
 def test_unknown_members_are_kept(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """In ``raw``, read-only."""
+    """``raw`` contains members that the library does not know, and is read-only."""
     document = {"id": "HKY1", "keyId": "k", "name": "n", "colour": "blue", "isUsed": "true"}
     with FaultServer(json_answer(200, document)) as server:
         with HookKeysClient(server.url, ApiToken(SECRET)) as other:
@@ -81,7 +81,7 @@ def test_unknown_members_are_kept(okta: OktaEmulator, client: HookKeysClient) ->
     ],
 )
 def test_a_key_is_read_with_tolerance(changes: dict[str, Any], expected: dict[str, Any]) -> None:
-    """What is not understood is None, not an error."""
+    """An optional member with an unexpected value is read as None or empty; no error is raised."""
     key = HookKey.from_document({"id": "HKY1", "keyId": "k", "name": "n", **changes})
     for name, value in expected.items():
         assert getattr(key, name) == value
@@ -92,13 +92,13 @@ def test_a_key_is_read_with_tolerance(changes: dict[str, Any], expected: dict[st
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"id": "a"}, {"id": 5, "keyId": "k"}])
 def test_what_is_no_key(document: object) -> None:
-    """Without both ids nothing can be done with it."""
+    """A document without a usable ``id`` and ``keyId`` is refused."""
     with pytest.raises(TransportError, match="not a hook key"):
         HookKey.from_document(document)
 
 
 def test_a_weak_key_shows_when_it_is_used() -> None:
-    """It can be listed and deleted, and its public half is refused."""
+    """A key with a weak public key can be read; only ``public_key`` raises."""
     embedded = {"kty": "RSA", "kid": "k", "n": "AQAB", "e": "AQAB"}
     key = HookKey.from_document({"id": "HKY1", "keyId": "k", "_embedded": embedded})
     with pytest.raises(KeyRejectedError):

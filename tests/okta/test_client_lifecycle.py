@@ -16,7 +16,7 @@ from hookkey_verify.okta.client import AsyncHookKeysClient, HookKeysClient
 
 
 def test_the_async_client_is_the_same(okta: OktaEmulator) -> None:
-    """Every method, awaitable; the loop is not blocked."""
+    """Every method of the async client is awaitable and returns what the sync client returns."""
 
     async def main() -> None:
         async with AsyncHookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
@@ -42,7 +42,7 @@ def test_the_async_client_is_the_same(okta: OktaEmulator) -> None:
 
 
 def test_many_threads_share_a_client(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """Twenty creates at once are twenty keys."""
+    """Twenty concurrent creates with one client make twenty keys."""
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(client.create, [f"k{number}" for number in range(20)]))
     assert len({key.id for key in made}) == 20
@@ -72,14 +72,14 @@ def test_many_threads_share_a_client(okta: OktaEmulator, client: HookKeysClient)
     ids=lambda value: repr(value)[:40],
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
-    """Each is named at construction."""
+    """A wrong argument is refused at construction, and the error says which one it is."""
     given = {"org_url": "https://acme.okta.com", "credentials": ApiToken("x"), **arguments}
     with pytest.raises(ConfigurationError, match=named):
         HookKeysClient(**given)
 
 
 def test_its_life(okta: OktaEmulator) -> None:
-    """Closed it does nothing more; it names its org, and is not copied."""
+    """A client shows its org in its repr, cannot be copied, and raises after ``close``."""
     client = HookKeysClient(okta.url, ApiToken(okta.api_token))
     assert repr(client) == f"HookKeysClient({okta.url!r})"
     with pytest.raises(ConfigurationError, match="copied"):

@@ -18,7 +18,7 @@ from .exchanges import SECRET
 
 
 def test_a_lost_create_is_found(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """The key was made, the answer lost: it is reported, with its public half; no second POST."""
+    """If the response to a create is lost, the client returns the key and sends no second POST."""
     okta.fail(503, method="POST", after=True)
     key = client.create("hooks")
     assert key.public_key is not None
@@ -27,7 +27,7 @@ def test_a_lost_create_is_found(okta: OktaEmulator, client: HookKeysClient) -> N
 
 
 def test_a_create_that_did_not_happen(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """The first error is raised when the list shows that there is no such key."""
+    """If the list of keys shows that a create did not happen, the error of the create is raised."""
     okta.fail(503, method="POST")
     with pytest.raises(TransportError) as caught:
         client.create("hooks")
@@ -36,7 +36,7 @@ def test_a_create_that_did_not_happen(okta: OktaEmulator, client: HookKeysClient
 
 
 def test_a_lost_create_of_a_name_that_was_taken(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """A key of that name which is older than the call is somebody else's."""
+    """After a lost response, the client does not return a key that is older than the call."""
     okta.org._clock = lambda: time.time() - 3600
     okta.create_key("hooks")
     okta.fail(503, method="POST")
@@ -44,8 +44,8 @@ def test_a_lost_create_of_a_name_that_was_taken(okta: OktaEmulator, client: Hook
         client.create("hooks")
 
 
-def test_nobody_knows(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """When the list cannot be had either, the error says what to do."""
+def test_it_is_unknown_which_key_was_created(okta: OktaEmulator, client: HookKeysClient) -> None:
+    """If the list cannot be read after a lost response, the error says that the key may exist."""
     okta.fail(503, method="POST", after=True)
     okta.fail(500, method="GET")
     with pytest.raises(TransportError, match="may or may not exist"):
@@ -55,24 +55,24 @@ def test_nobody_knows(okta: OktaEmulator, client: HookKeysClient) -> None:
 def _answer_to(okta: OktaEmulator, request: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", int(okta.url.rpartition(":")[2])), 5) as peer:
         peer.sendall(request)
-        octets = b""
+        data = b""
         while chunk := peer.recv(65_536):
-            octets += chunk
-    return octets
+            data += chunk
+    return data
 
 
 @pytest.mark.parametrize("part", range(20))
-def test_cut_off_at_any_octet(okta: OktaEmulator, part: int) -> None:
-    """Wherever the answer to a create ends, the key is reported and there is only one."""
+def test_a_response_cut_off_at_any_byte(okta: OktaEmulator, part: int) -> None:
+    """Wherever the response to a create is cut off, the client returns the one key that exists."""
 
     def forward(server: FaultServer, cut: bool) -> Any:
         def behave(peer: Peer) -> None:
             request = server.requests[-1]
             head = [request.line, "Connection: close"]
             head += [f"{n}: {v}" for n, v in request.headers.items() if n != "connection"]
-            octets = _answer_to(okta, ("\r\n".join([*head, "", ""])).encode() + request.body)
-            end = len(octets) * part // 20 if cut else len(octets)
-            peer.send(octets[:end])
+            data = _answer_to(okta, ("\r\n".join([*head, "", ""])).encode() + request.body)
+            end = len(data) * part // 20 if cut else len(data)
+            peer.send(data[:end])
 
         return behave
 
@@ -87,7 +87,7 @@ def test_cut_off_at_any_octet(okta: OktaEmulator, part: int) -> None:
 
 
 def test_a_lost_create_without_a_clock_to_tell(okta: OktaEmulator) -> None:
-    """Without Okta's date nobody can say whose key it is, and the error says just that."""
+    """Without a readable Date header, the error says that the key of this name may be the one."""
     key = okta.create_key("hooks")
     lost = json_answer(503, {})
     with FaultServer(lost, json_answer(200, [key], "Date: yesterday")) as server:
@@ -106,7 +106,7 @@ def test_a_lost_create_without_a_clock_to_tell(okta: OktaEmulator) -> None:
     ],
 )
 def test_a_lost_create_and_odd_times(date: str, created: str) -> None:
-    """What cannot be read is no proof that the key is ours."""
+    """If a time cannot be read, the client does not assume that it created the key."""
     key = {"id": "HKY1", "keyId": "k", "name": "hooks", "created": created}
     with FaultServer(json_answer(503, {}), json_answer(200, [key], f"Date: {date}")) as server:
         with HookKeysClient(server.url, ApiToken(SECRET)) as client:
@@ -115,7 +115,7 @@ def test_a_lost_create_and_odd_times(date: str, created: str) -> None:
 
 
 def test_a_create_that_cannot_have_been_received() -> None:
-    """Nobody was reached, so nothing is in doubt: the error says what is wrong."""
+    """If no server was reached, the client raises the connection error, with ``sent`` False."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with HookKeysClient(url, ApiToken(SECRET), max_wait=0) as client:
@@ -125,7 +125,7 @@ def test_a_create_that_cannot_have_been_received() -> None:
 
 
 def test_a_lost_create_whose_public_half_cannot_be_had(okta: OktaEmulator) -> None:
-    """The key is reported all the same."""
+    """The created key is returned without its public key if that cannot be fetched."""
     with HookKeysClient(okta.url, ApiToken(okta.api_token), max_wait=0) as client:
         okta.fail(503, method="POST", after=True)
         okta.fail(500, path="/api/v1/hook-keys/public")
@@ -135,7 +135,7 @@ def test_a_lost_create_whose_public_half_cannot_be_had(okta: OktaEmulator) -> No
 
 
 def test_a_create_that_takes_too_long() -> None:
-    """The key may appear later, so the error does not say that there is none."""
+    """After a create times out, the error asks to check the list again for a late key."""
 
     def slow(peer: Peer) -> None:
         peer.wait(3)

@@ -1,4 +1,4 @@
-"""HookKeysClient: refused arguments and the errors of the org."""
+"""HookKeysClient: refused arguments and error responses of the org."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from .exchanges import SECRET
     ],
 )
 def test_every_call_raises_the_error_that_fits(behaviour: Any, kind: type[HookKeyApiError]) -> None:
-    """With Okta's members on it, and none of them, nor the token, in its text."""
+    """Every method raises the error class for the failure, and no error text contains the token."""
     calls: list[Any] = [
         lambda client: client.list(),
         lambda client: client.get("HKY1"),
@@ -71,7 +71,7 @@ def test_every_call_raises_the_error_that_fits(behaviour: Any, kind: type[HookKe
 def test_names_are_checked_before_the_call(
     okta: OktaEmulator, client: HookKeysClient, name: Any
 ) -> None:
-    """1 to 255 printable characters."""
+    """A name must have 1 to 255 printable characters; the client checks it before any request."""
     for call in (client.create, client.find, client.rotate):
         with pytest.raises(ConfigurationError, match="name"):
             call(name)
@@ -84,7 +84,7 @@ def test_names_are_checked_before_the_call(
 def test_ids_are_checked_before_the_call(
     okta: OktaEmulator, client: HookKeysClient, id_: Any
 ) -> None:
-    """Each is one path segment that means nothing to a server."""
+    """An id must be one plain path segment; the client checks it before any request."""
     for call in (client.get, client.delete, client.public_key, lambda i: client.rename(i, "n")):
         with pytest.raises(ConfigurationError, match="64 letters"):
             call(id_)
@@ -92,7 +92,7 @@ def test_ids_are_checked_before_the_call(
 
 
 def test_a_name_that_is_taken(client: HookKeysClient) -> None:
-    """Okta's error for it is not documented, so the list is asked."""
+    """After a refused create, the client finds in the list of keys that the name is in use."""
     client.create("hooks")
     with pytest.raises(ValidationFailedError, match="in use already") as caught:
         client.create("hooks")
@@ -101,7 +101,7 @@ def test_a_name_that_is_taken(client: HookKeysClient) -> None:
 
 
 def test_the_51st_key(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """The same, with its own error."""
+    """A create in an org with 50 keys raises ``KeyLimitError``."""
     for number in range(50):
         okta.create_key(f"k{number}")
     with pytest.raises(KeyLimitError):
@@ -109,7 +109,7 @@ def test_the_51st_key(okta: OktaEmulator, client: HookKeysClient) -> None:
 
 
 def test_a_key_in_use(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """It is not deleted, and the error says why."""
+    """Deleting a key that an inline hook uses raises ``KeyInUseError``, and the key remains."""
     key = client.create("hooks")
     okta.org.set_used(key.id)
     with pytest.raises(KeyInUseError):
@@ -118,7 +118,7 @@ def test_a_key_in_use(okta: OktaEmulator, client: HookKeysClient) -> None:
 
 
 def test_other_refusals_stay_what_they_are(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """A 400 for no reason that the org's state shows, and one whose reason cannot be asked for."""
+    """A 400 keeps its error class if the org's state does not explain it or cannot be read."""
     key = client.create("hooks")
     okta.fail(400, method="POST")
     okta.fail(400, method="DELETE", times=2)
@@ -137,7 +137,7 @@ def test_other_refusals_stay_what_they_are(okta: OktaEmulator, client: HookKeysC
 
 
 def test_a_missing_permission_is_just_that(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """Whatever else would be true of the org: names, limits, use."""
+    """A 403 raises ``ForbiddenError`` even if the name is taken or the key is in use."""
     key = client.create("hooks")
     okta.org.set_used(key.id)
     okta.fail(403, method="POST")
@@ -149,7 +149,7 @@ def test_a_missing_permission_is_just_that(okta: OktaEmulator, client: HookKeysC
 
 
 def test_a_rename_to_a_name_that_is_taken(client: HookKeysClient) -> None:
-    """Is named as the reason of a refused rename too; another refusal stays as it is."""
+    """The error of a refused rename says that the name is in use; other refusals are unchanged."""
     client.create("one")
     two = client.create("two")
     with pytest.raises(ValidationFailedError, match="in use already"):

@@ -20,7 +20,10 @@ from .exchanges import SECRET
 
 
 def test_the_rate_limit_is_waited_for(okta: OktaEmulator, naps: Naps) -> None:
-    """Until Okta's bucket is refilled, by Okta's clock; announced before, and said in headers."""
+    """The client waits until the rate limit resets by Okta's clock, then retries.
+
+    It announces each wait to ``on_wait`` and sends Okta's retry headers.
+    """
     headers = ("X-Okta-Request-Id: req1", "X-Rate-Limit-Limit: 50", "X-Rate-Limit-Remaining: 0",
                "X-Rate-Limit-Reset: 1700000037", "Date: Tue, 14 Nov 2023 22:13:20 GMT")  # fmt: skip
     limited = json_answer(429, okta_error("E0000047"), *headers)
@@ -35,7 +38,7 @@ def test_the_rate_limit_is_waited_for(okta: OktaEmulator, naps: Naps) -> None:
 
 
 def test_no_longer_than_max_wait(naps: Naps) -> None:
-    """Waits that would take longer in all are not begun."""
+    """The client does not start a wait that would make the total exceed ``max_wait``."""
     headers = ("X-Rate-Limit-Reset: 1700000037", "Date: Tue, 14 Nov 2023 22:13:20 GMT")
     with FaultServer(json_answer(429, okta_error("E0000047"), *headers)) as server:
         with HookKeysClient(server.url, ApiToken(SECRET), max_wait=70, **naps.options()) as client:
@@ -58,7 +61,10 @@ def test_no_longer_than_max_wait(naps: Naps) -> None:
     ],
 )
 def test_what_is_tried_again(naps: Naps, behaviour: Any, attempts: int) -> None:
-    """Down for a moment: five times at most, with growing waits; lost: three times."""
+    """The client makes five attempts after 503 or 504 and three after a lost connection.
+
+    It makes fewer if the waits would exceed ``max_wait``, and only one after other errors.
+    """
     with FaultServer(behaviour) as server:
         with HookKeysClient(server.url, ApiToken(SECRET), **naps.options()) as client:
             for call in (client.list, lambda: client.rename("HKY1", "n")):
@@ -70,7 +76,7 @@ def test_what_is_tried_again(naps: Naps, behaviour: Any, attempts: int) -> None:
 
 
 def test_a_create_is_never_sent_twice(naps: Naps) -> None:
-    """Not even when the rate limit refused it."""
+    """A create is not retried, even after a 429."""
     with FaultServer(json_answer(429, okta_error("E0000047"))) as server:
         with HookKeysClient(server.url, ApiToken(SECRET), **naps.options()) as client:
             with pytest.raises(RateLimitedError):
@@ -80,7 +86,7 @@ def test_a_create_is_never_sent_twice(naps: Naps) -> None:
 
 
 def test_a_delete_whose_answer_was_lost(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """The second attempt finds nothing, because the first one did it."""
+    """A 404 on the retry of a delete is success, because the first attempt deleted the key."""
     key = client.create("hooks")
     okta.fail(503, method="DELETE", after=True)
     client.delete(key.id)
@@ -90,7 +96,7 @@ def test_a_delete_whose_answer_was_lost(okta: OktaEmulator, client: HookKeysClie
 
 
 def test_retries_without_ids_and_announcements() -> None:
-    """Okta's request id is repeated if there is one; nobody has to listen."""
+    """The client can retry without a request id from Okta and without ``on_wait``."""
     busy = json_answer(503, {}, "Retry-After: 1")
     naps: list[float] = []
     with FaultServer(busy, json_answer(200, [])) as server:
@@ -102,7 +108,7 @@ def test_retries_without_ids_and_announcements() -> None:
 
 
 def test_a_rate_limit_with_retry_after_only(naps: Naps) -> None:
-    """Without Okta's own headers that is what counts."""
+    """Without Okta's rate limit headers, the client waits for the seconds of Retry-After."""
     limited = json_answer(429, okta_error("E0000047"), "Retry-After: 2")
     with FaultServer(limited, json_answer(200, [])) as server:
         with HookKeysClient(server.url, ApiToken(SECRET), max_wait=3, **naps.options()) as client:
@@ -111,7 +117,7 @@ def test_a_rate_limit_with_retry_after_only(naps: Naps) -> None:
 
 
 def test_a_cancelled_call_waits_no_longer() -> None:
-    """Its thread does not keep the program alive until Okta's rate limit is over."""
+    """Cancelling a call ends the wait of its worker thread, so the program can exit at once."""
     reset = ("X-Rate-Limit-Reset: 1700000060", "Date: Tue, 14 Nov 2023 22:13:20 GMT")
 
     async def call(url: str) -> None:
@@ -127,7 +133,7 @@ def test_a_cancelled_call_waits_no_longer() -> None:
 
 
 def test_a_call_that_is_not_cancelled_waits() -> None:
-    """For as long as Okta asks."""
+    """An async call that is not cancelled waits for the rate limit and then succeeds."""
     busy = ("X-Rate-Limit-Limit: 0", "X-Rate-Limit-Remaining: 0")
     limited = json_answer(429, {"errorCode": "E0000047"}, *busy)
 

@@ -16,7 +16,7 @@ from .exchanges import SECRET
 
 
 def test_a_rotation(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """Successor, change-over, end: the new key has the old one's name, and there was no gap."""
+    """A rotation creates a successor, which gets the old name once the old key is unused."""
     old = client.create("hooks")
     okta.org.set_used(old.id)
     rotation = client.rotate("hooks")
@@ -35,7 +35,7 @@ def test_a_rotation(okta: OktaEmulator, client: HookKeysClient) -> None:
 
 
 def test_a_rotation_can_be_taken_up_again(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """In another process: the successor that exists is used, and an interrupted end is finished."""
+    """A repeated ``rotate`` uses the existing successor; a failed ``finish`` can be repeated."""
     client.create("hooks")
     first = client.rotate("hooks", successor="hooks next")
     second = client.rotate("hooks", successor="hooks next")
@@ -48,7 +48,7 @@ def test_a_rotation_can_be_taken_up_again(okta: OktaEmulator, client: HookKeysCl
 
 
 def test_what_cannot_be_rotated(client: HookKeysClient) -> None:
-    """A key that is not there, and a successor that is no other."""
+    """``rotate`` refuses an unknown name, and a successor with the name of the key itself."""
     with pytest.raises(NotFoundError, match="name"):
         client.rotate("hooks")
     client.create("hooks")
@@ -57,7 +57,7 @@ def test_what_cannot_be_rotated(client: HookKeysClient) -> None:
 
 
 def test_a_successor_is_younger(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """An older key of another purpose is not taken for one."""
+    """``rotate`` refuses a successor that is older than the key to be replaced."""
     okta.org._clock = lambda: time.time() - 3600
     okta.create_key("older")
     okta.org._clock = time.time
@@ -67,7 +67,7 @@ def test_a_successor_is_younger(okta: OktaEmulator, client: HookKeysClient) -> N
 
 
 def test_an_end_when_okta_does_not_say_whether_a_key_is_used() -> None:
-    """Then the deletion decides."""
+    """If Okta does not say whether the old key is used, ``finish`` tries to delete it."""
     old = {"id": "HKY1", "keyId": "k1", "name": "hooks", "isUsed": None}
     new = {"id": "HKY2", "keyId": "k2", "name": "next", "_embedded": {}}
     answers = [json_answer(200, each) for each in ([old, new], old, {}, {**new, "name": "hooks"})]

@@ -1,4 +1,4 @@
-"""ApiToken and BearerToken: set one header, show nothing."""
+"""ApiToken and BearerToken: they set one header and do not reveal the token."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def authorization(credentials: Credentials) -> str:
     ids=["api token", "bearer token", "bearer function", "edges of ASCII", "SSWSx", "bearer"],
 )
 def test_the_header(credentials: Credentials, header: str) -> None:
-    """The scheme, one space, the token as it is."""
+    """The Authorization header is the scheme, one space and the unchanged token."""
     assert authorization(credentials) == header
 
 
 def test_a_function_is_called_for_every_request() -> None:
-    """So it can renew the token."""
+    """``BearerToken`` calls its function for every request, so that it can renew the token."""
     tokens = iter(["first", "second"])
     credentials = BearerToken(lambda: next(tokens))
     assert [authorization(credentials) for _ in range(2)] == ["Bearer first", "Bearer second"]
@@ -87,21 +87,21 @@ def test_a_function_is_called_for_every_request() -> None:
     ids=ascii,
 )
 def test_what_cannot_be_a_token(kind: Callable[[Any], Credentials], token: object) -> None:
-    """It is refused at construction, without being repeated."""
+    """A value that cannot be a token is refused at construction; the error does not repeat it."""
     with pytest.raises(ConfigurationError, match=r": token must be ") as caught:
         kind(token)
     assert SECRET not in all_text(caught.value)
 
 
 def test_an_api_token_is_no_function() -> None:
-    """API tokens do not expire in minutes; a function here would be a mistake."""
+    """``ApiToken`` refuses a function, because API tokens do not expire within minutes."""
     with pytest.raises(ConfigurationError, match="token must be a non-empty string"):
         ApiToken(lambda: SECRET)  # type: ignore[arg-type]
 
 
 @ALL
 def test_repr_shows_no_secret(credentials: Credentials) -> None:
-    """Neither repr nor str nor a format string."""
+    """Neither repr, str nor a format string shows the token of credentials."""
     assert repr(credentials) == f"{type(credentials).__name__}(…)"
     assert SECRET not in f"{credentials} {credentials!r} {[credentials]}"
 
@@ -111,7 +111,7 @@ def test_repr_shows_no_secret(credentials: Credentials) -> None:
     "duplicate", [pickle.dumps, copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
 )
 def test_no_duplicates(credentials: Credentials, duplicate: Callable[[object], object]) -> None:
-    """A secret is not written to a queue or a cache by accident."""
+    """Credentials cannot be pickled or copied, so that no queue or cache stores the secret."""
     with pytest.raises(ConfigurationError, match="holds a secret") as caught:
         duplicate(credentials)
     assert SECRET not in all_text(caught.value)
@@ -142,7 +142,7 @@ def _returns(value: object) -> Callable[[], Any]:
 def test_a_failing_function(
     function: Callable[[], str], kind: type[HookVerificationError], text: str
 ) -> None:
-    """What it raises is sealed: an error of ours, without its text, and nothing was sent."""
+    """If the token function fails, no request is sent, and our error does not contain its text."""
     with FaultServer(hang_up) as server:
         keys = HookKeys(server.url, BearerToken(function))
         with keys, pytest.raises(kind) as caught:
@@ -156,7 +156,7 @@ def test_a_failing_function(
 def test_an_org_accepts_both(
     okta: OktaEmulator, kind: Callable[[str], ApiToken | BearerToken]
 ) -> None:
-    """Either scheme fetches a key."""
+    """The org returns a key for an API token and for a bearer token."""
     key_id = okta.create_key("one")["keyId"]
     with HookKeys(okta.url, kind(okta.api_token)) as keys:
         assert keys.get(key_id).kid == key_id

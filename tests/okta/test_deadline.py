@@ -1,4 +1,4 @@
-"""The watch that ends an exchange at its deadline."""
+"""Watch ends an exchange at its deadline."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.faults import FaultServer, answer
 
 
 def _waits(connection: socket.socket) -> float:
-    """Seconds until a blocked read returns."""
+    """Return the seconds until a blocked read returns."""
     started = time.monotonic()
     assert connection.recv(1) == b""
     return time.monotonic() - started
 
 
 def test_a_blocked_read_ends_at_the_deadline() -> None:
-    """The other side says nothing; the read returns all the same."""
+    """A blocked read returns at the deadline although the peer has sent nothing."""
     ours, theirs = socket.socketpair()
     with ours, theirs, Watch(0.1) as watch:
         ours.settimeout(5)
@@ -30,7 +30,7 @@ def test_a_blocked_read_ends_at_the_deadline() -> None:
 
 
 def test_a_socket_that_comes_late_is_shut_at_once() -> None:
-    """Connecting took all the time there was."""
+    """A socket that is covered after the deadline is shut down at once."""
     ours, theirs = socket.socketpair()
     with ours, theirs, Watch(0) as watch:
         ours.settimeout(5)
@@ -42,7 +42,7 @@ def test_a_socket_that_comes_late_is_shut_at_once() -> None:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_nothing_to_shut(closed: bool) -> None:
-    """No socket yet, or one that is closed already: the deadline is noted, nothing breaks."""
+    """A watch without a socket, or with a closed one, expires without an error."""
     ours, theirs = socket.socketpair()
     with ours, theirs, Watch(0.01) as watch:
         if closed:
@@ -55,14 +55,14 @@ def test_nothing_to_shut(closed: bool) -> None:
 
 
 def test_without_a_watch_the_adapter_is_an_ordinary_one() -> None:
-    """Only an exchange within its with is ended."""
+    """Outside a ``Watch``, ``WatchedAdapter`` behaves like an ordinary adapter."""
     with FaultServer(answer(200, b"x")) as server, requests.Session() as session:
         session.mount("http://", WatchedAdapter())
         assert session.get(server.url, timeout=5).content == b"x"
 
 
 def test_an_exchange_that_ended_in_time_is_left_alone() -> None:
-    """After the with the socket stays open: it is back in the pool."""
+    """A watch does not shut its socket down after the ``with`` block, as the pool reuses it."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with Watch(0.02) as watch:

@@ -36,7 +36,7 @@ from .service_apps import service_app
     ids=repr,
 )
 def test_wrong_arguments(app_key: HookSigner, arguments: dict[str, Any], named: str) -> None:
-    """Each is named at construction."""
+    """A wrong argument is refused at construction, and the error names it."""
     given = {
         "org_url": "https://acme.okta.com",
         "client_id": "0oa1",
@@ -48,7 +48,7 @@ def test_wrong_arguments(app_key: HookSigner, arguments: dict[str, Any], named: 
 
 
 def test_secrets_stay_inside(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """58. Neither repr nor pickle nor copy shows them."""
+    """The repr of a service app shows no secret, and an app cannot be pickled or copied."""
     app = service_app(okta, app_key)
     app.prepare(time.monotonic() + 2, time.monotonic())
     assert repr(app) == "ServiceApp(…)"
@@ -58,7 +58,7 @@ def test_secrets_stay_inside(okta: OktaEmulator, app_key: HookSigner) -> None:
 
 
 def test_a_token_goes_to_its_own_org_only(app_key: HookSigner) -> None:
-    """A client of another org does not take these credentials."""
+    """A client of another org refuses the credentials of a service app."""
     app = ServiceApp("https://acme.okta.com", "0oa1", app_key._key)
     for kind in (HookKeys, HookKeysClient):
         with pytest.raises(ConfigurationError, match="another org"):

@@ -17,7 +17,7 @@ from .service_apps import GOOD, service_app, token_requests
 
 
 def test_the_nonce_is_asked_for_once(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """And again when Okta has a new one."""
+    """The app asks for a nonce once, and again only when Okta requires a new one."""
     app = service_app(okta, app_key, dpop=True)
     with HookKeysClient(okta.url, app) as client:
         client.list()
@@ -31,7 +31,7 @@ def test_the_nonce_is_asked_for_once(okta: OktaEmulator, app_key: HookSigner) ->
 
 
 def test_a_nonce_for_api_calls(app_key: HookSigner) -> None:
-    """RFC 9449 section 9: a 401 with a nonce is answered with a proof that has it."""
+    """After a 401 with a nonce, the request is repeated with that nonce (RFC 9449 section 9)."""
     token = json_answer(200, {**GOOD, "token_type": "DPoP"})
     challenge = 'WWW-Authenticate: DPoP error="use_dpop_nonce"'
     wanted = json_answer(401, {"errorCode": "E0000011"}, "DPoP-Nonce: n0nce", challenge)
@@ -52,7 +52,7 @@ def test_a_nonce_for_api_calls(app_key: HookSigner) -> None:
 
 
 def test_the_two_keys_are_not_one(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """The proof's key is made for this process; the app's key signs assertions only."""
+    """DPoP proofs are signed with a key of this process; the app's key signs assertions only."""
     app = service_app(okta, app_key, dpop=True)
     proof = app._proof
     assert proof is not None
@@ -62,7 +62,7 @@ def test_the_two_keys_are_not_one(okta: OktaEmulator, app_key: HookSigner) -> No
 
 
 def test_a_stolen_token_is_of_no_use(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """The emulator refuses it with another key's proof, or with none."""
+    """The emulator refuses an access token that is sent with the proof of another key."""
     app, thief = (service_app(okta, app_key, dpop=True) for _ in range(2))
     app.prepare(time.monotonic() + 2, time.monotonic())
     thief._token = app._token
@@ -74,7 +74,7 @@ def test_a_stolen_token_is_of_no_use(okta: OktaEmulator, app_key: HookSigner) ->
 
 
 def test_a_nonce_with_another_refusal(app_key: HookSigner) -> None:
-    """A revoked token is replaced, whatever nonce the 401 brings along."""
+    """A revoked token is replaced even if the 401 also contains a nonce."""
     token = json_answer(200, {**GOOD, "token_type": "DPoP"})
     refused = json_answer(
         401, {}, "DPoP-Nonce: n0nce", 'WWW-Authenticate: DPoP error="invalid_token"'

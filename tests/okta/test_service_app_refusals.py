@@ -39,7 +39,7 @@ def test_refused_apps(
     kind: type[HookKeyError],
     problem: str,
 ) -> None:
-    """The error says what to repair; at a key source it is a matter of configuration."""
+    """The client's error names the problem; ``HookKeys`` raises it as a configuration error."""
     client_id = okta.create_service_app(app_key.public_jwk())
     given = {"client_id": client_id, "private_key": app_key._key, **options}
     app = ServiceApp(okta.url, **given)
@@ -50,7 +50,7 @@ def test_refused_apps(
 
 
 def test_another_key_than_the_apps(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """A signature that the app's public key does not verify."""
+    """The org refuses an assertion that is signed with another key than the app's."""
     client_id = okta.create_service_app(app_key.public_jwk())
     app = ServiceApp(okta.url, client_id, HookSigner.generate()._key)
     with HookKeysClient(okta.url, app) as client:
@@ -59,7 +59,7 @@ def test_another_key_than_the_apps(okta: OktaEmulator, app_key: HookSigner) -> N
 
 
 def test_an_app_that_requires_dpop(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """Without a proof: the error names the argument."""
+    """If the app requires DPoP and sends no proof, the error names the missing argument."""
     client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
     with HookKeysClient(okta.url, ServiceApp(okta.url, client_id, app_key._key)) as client:
         with pytest.raises(AuthenticationError, match="dpop=True"):
@@ -67,7 +67,7 @@ def test_an_app_that_requires_dpop(okta: OktaEmulator, app_key: HookSigner) -> N
 
 
 def test_a_scope_that_is_missing(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """A token to read with cannot change anything."""
+    """A token with only the read scope cannot create a key; the error names the missing scope."""
     app = service_app(okta, app_key, scopes=("okta.inlineHooks.read",))
     with HookKeysClient(okta.url, app) as client:
         assert client.list() == []
@@ -104,7 +104,10 @@ def test_answers_that_are_no_token(
     kind: type[Exception],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each ends in the error that fits; neither token nor assertion is in any text or log."""
+    """A failed token request raises the error class for it.
+
+    Neither the error nor the log contains the token or the assertion.
+    """
     caplog.set_level(logging.DEBUG)
     with FaultServer(behaviour) as server:
         app = ServiceApp(server.url, "0oa1", app_key._key)
@@ -120,7 +123,7 @@ def test_answers_that_are_no_token(
 
 
 def test_no_token_no_request(app_key: HookSigner) -> None:
-    """A create for which no token could be had was never sent, so nothing is in doubt."""
+    """If no token can be fetched, a create is not sent, and its error has ``sent`` False."""
     with FaultServer(hang_up) as server:
         app = ServiceApp(server.url, "0oa1", app_key._key)
         with HookKeysClient(server.url, app, max_wait=0) as client:
@@ -131,7 +134,7 @@ def test_no_token_no_request(app_key: HookSigner) -> None:
 
 
 def test_a_proof_of_another_time(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """The clock is named, because the app does use DPoP."""
+    """If a DPoP proof is refused although the app uses DPoP, the error asks about the clock."""
     client_id = okta.create_service_app(app_key.public_jwk(), dpop=True)
     okta.skew(-2000)
     app = ServiceApp(okta.url, client_id, app_key._key, dpop=True)

@@ -22,18 +22,18 @@ from .service_apps import GOOD, service_app, token_requests
 
 @pytest.mark.parametrize("dpop", [False, True])
 def test_keys_are_managed_and_fetched(okta: OktaEmulator, app_key: HookSigner, dpop: bool) -> None:
-    """With one token for many calls; PyJWT, in the emulator, accepts every assertion and proof."""
+    """One token serves many calls; PyJWT, in the emulator, accepts every assertion and proof."""
     app = service_app(okta, app_key, dpop=dpop)
     with HookKeysClient(okta.url, app) as client, HookKeys(okta.url, app) as keys:
         key = client.create("hooks")
         assert client.list() == [key]
         assert keys.get(key.key_id) == key.public_key
         client.delete(key.id)
-    assert token_requests(okta) == (2 if dpop else 1)  # the first one asks for the nonce
+    assert token_requests(okta) == (2 if dpop else 1)  # with DPoP, the first one gets the nonce
 
 
 def test_a_pem_and_a_key_id(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """The usual forms of a private key; the kid is in the assertion's header, if there is one."""
+    """A private key may be PEM bytes or text; assertions have a kid only with ``key_id``."""
     pem = app_key._key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -59,7 +59,7 @@ def test_a_pem_and_a_key_id(okta: OktaEmulator, app_key: HookSigner) -> None:
     [(3600, {0: 1, 3299: 1, 3300: 2, 3301: 2}), (60, {0: 1, 29: 1, 30: 2, 31: 2})],
 )
 def test_a_token_is_renewed_early(app_key: HookSigner, lifetime: int, ages: dict[int, int]) -> None:
-    """Five minutes before its end, or after half of a short life."""
+    """A token is renewed five minutes before its end, or after half of a short lifetime."""
     clock = ManualClock(1_000_000)
     token = {"access_token": "t0ken", "token_type": "Bearer", "expires_in": lifetime}
     with FaultServer(json_answer(200, token)) as server:
@@ -71,7 +71,7 @@ def test_a_token_is_renewed_early(app_key: HookSigner, lifetime: int, ages: dict
 
 
 def test_a_token_that_was_revoked_is_replaced_once(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """21. After a 401 another one is fetched and the request sent again, also a create."""
+    """After a 401, the client fetches a new token and repeats the request once, also a create."""
     app = service_app(okta, app_key)
     with HookKeysClient(okta.url, app) as client:
         client.list()
@@ -85,15 +85,15 @@ def test_a_token_that_was_revoked_is_replaced_once(okta: OktaEmulator, app_key: 
 
 
 def test_many_threads_one_token(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """Twenty calls at once fetch one token."""
+    """Twenty concurrent calls fetch one token."""
     app = service_app(okta, app_key)
     with HookKeysClient(okta.url, app) as client, ThreadPoolExecutor(20) as pool:
         assert list(pool.map(lambda _: client.list(), range(20))) == [[]] * 20
     assert token_requests(okta) == 1
 
 
-def test_whoever_waits_does_not_wait_for_ever(app_key: HookSigner) -> None:
-    """A second caller leaves at its own deadline while the first one's fetch hangs."""
+def test_a_waiting_caller_does_not_wait_for_ever(app_key: HookSigner) -> None:
+    """A second caller raises at its own deadline while the first caller's token request hangs."""
     with FaultServer(silence) as server:
         app = ServiceApp(server.url, "0oa1", app_key._key)
         now = time.monotonic()
@@ -114,7 +114,7 @@ def test_whoever_waits_does_not_wait_for_ever(app_key: HookSigner) -> None:
 def test_a_due_token_serves_while_another_thread_renews_it(
     okta: OktaEmulator, app_key: HookSigner
 ) -> None:
-    """Only one thread goes to fetch; the others use what there is."""
+    """While one thread renews a token, other threads use the old token until it expires."""
     clock = ManualClock(time.time())
     app = service_app(okta, app_key, clock=clock)
     app.prepare(time.monotonic() + 2, time.monotonic())
@@ -129,7 +129,7 @@ def test_a_due_token_serves_while_another_thread_renews_it(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_child_has_a_lock_of_its_own(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """48. Whoever held the parent's lock is not in the child."""
+    """``renew``, which runs in a forked child, replaces a lock that a parent's thread held."""
     app = service_app(okta, app_key)
     with app._lock:
         app.renew()
@@ -138,7 +138,7 @@ def test_a_child_has_a_lock_of_its_own(okta: OktaEmulator, app_key: HookSigner) 
 
 
 def test_a_refusal_does_not_disturb_other_threads(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """A request that is about to go out goes out, is refused in its turn, and is repeated."""
+    """Other threads can still send a refused token until the next ``prepare`` replaces it."""
     app = service_app(okta, app_key)
     app.prepare(time.monotonic() + 2, time.monotonic())
     app.refused({})
@@ -148,7 +148,7 @@ def test_a_refusal_does_not_disturb_other_threads(okta: OktaEmulator, app_key: H
 
 
 def test_an_early_renewal_that_fails(app_key: HookSigner) -> None:
-    """The token that is still good is used to its end."""
+    """If an early renewal fails, the app uses the old token until it expires."""
     clock = ManualClock(1_000_000)
     with FaultServer(json_answer(200, GOOD), json_answer(503, {})) as server:
         app = ServiceApp(server.url, "0oa1", app_key._key, clock=clock)

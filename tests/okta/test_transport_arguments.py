@@ -29,7 +29,7 @@ from .exchanges import SECRET
     ],
 )
 def test_org_url_is_reduced_to_scheme_host_and_port(given: str, taken: str) -> None:
-    """Any host over https and this machine over http are accepted, in one spelling."""
+    """An org URL may be any host with https or a loopback host with http; it is normalized."""
     assert check_org_url(given) == taken
 
 
@@ -81,14 +81,14 @@ def test_org_url_is_reduced_to_scheme_host_and_port(given: str, taken: str) -> N
     ],
 )
 def test_refused_org_urls(given: object, problem: str) -> None:
-    """Anything that is not plainly one org's address is refused, and the error says what is."""
+    """A value that is not exactly the URL of one org is refused; the error names the problem."""
     with pytest.raises(ConfigurationError, match=problem) as caught:
         check_org_url(given)
     assert "org_url" in str(caught.value)
 
 
 def test_org_url_is_not_repeated_when_it_holds_a_password() -> None:
-    """A password in a refused URL stays out of the error."""
+    """The error for a refused URL does not contain the password of that URL."""
     with pytest.raises(ConfigurationError) as caught:
         check_org_url(f"https://user:{SECRET}@acme.okta.com")
     assert SECRET not in all_text(caught.value)
@@ -111,7 +111,7 @@ def test_org_url_is_not_repeated_when_it_holds_a_password() -> None:
     ids=str,
 )
 def test_wrong_arguments(arguments: dict[str, object], named: str) -> None:
-    """Each argument is checked at construction; verification of TLS cannot be switched off."""
+    """A wrong argument is refused at construction; TLS verification cannot be switched off."""
     given = {"credentials": ApiToken(SECRET), **arguments}
     with pytest.raises(ConfigurationError, match=named) as caught:
         OktaTransport("https://acme.okta.com", **given)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def test_wrong_arguments(arguments: dict[str, object], named: str) -> None:
 
 
 def test_repr_shows_the_org_and_no_secret() -> None:
-    """A transport can be logged."""
+    """The repr of a transport shows its org and not its token."""
     transport = OktaTransport("https://acme.okta.com", ApiToken(SECRET))
     assert repr(transport) == "OktaTransport('https://acme.okta.com')"
     assert SECRET not in repr(vars(transport))

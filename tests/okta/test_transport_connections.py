@@ -17,7 +17,7 @@ from .exchanges import PATH, SECRET
 
 
 def test_close_is_idempotent_and_final() -> None:
-    """After ``close`` nothing is sent any more."""
+    """``close`` may be repeated, and a closed transport sends nothing."""
     with FaultServer(json_answer(200, {})) as server:
         transport = OktaTransport(server.url, ApiToken(SECRET))
         transport.close()
@@ -28,7 +28,7 @@ def test_close_is_idempotent_and_final() -> None:
 
 
 class Impatient:
-    """A server that answers so many requests of a connection, then hangs up on the next one."""
+    """A server that closes each connection at the request after a given number of responses."""
 
     def __init__(self, *answers: int) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -43,12 +43,12 @@ class Impatient:
             connection, _ = self._listener.accept()
             with connection:
                 for number in range(answers + 1):
-                    octets = b""
-                    while b"\r\n\r\n" not in octets:
-                        octets += connection.recv(65_536) or b"\r\n\r\n"
-                    if octets == b"\r\n\r\n":  # the client has closed the connection
+                    data = b""
+                    while b"\r\n\r\n" not in data:
+                        data += connection.recv(65_536) or b"\r\n\r\n"
+                    if data == b"\r\n\r\n":  # the client has closed the connection
                         break
-                    self.requests.append(octets.decode().split(" ")[0])
+                    self.requests.append(data.decode().split(" ")[0])
                     if number < answers:
                         connection.sendall(
                             b"HTTP/1.1 200 -\r\nContent-Type: application/json\r\n"
@@ -61,7 +61,7 @@ class Impatient:
     ("method", "left", "tried_again"), [("GET", 5, True), ("POST", 5, False), ("GET", 0.5, False)]
 )
 def test_a_kept_connection_that_is_closed(method: str, left: float, tried_again: bool) -> None:
-    """34. A GET goes out once more, on a new connection, if there is time."""
+    """If a kept connection is closed, only a GET is sent again, if there is enough time."""
     server = Impatient(1, 1)
     transport = OktaTransport(server.url, ApiToken(SECRET))
     transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
@@ -75,7 +75,7 @@ def test_a_kept_connection_that_is_closed(method: str, left: float, tried_again:
 
 
 def test_a_first_connection_is_not_tried_again() -> None:
-    """34. A server that hangs up on it may have taken the request."""
+    """A request on a first connection is not repeated, because the server may have executed it."""
     server = Impatient(0, 1)
     transport = OktaTransport(server.url, ApiToken(SECRET))
     with pytest.raises(TransportError, match="refused or lost"):

@@ -35,7 +35,7 @@ from .exchanges import PATH, SECRET, exchange
     ],
 )
 def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
-    """26, 27. Whatever the pace of the answer, the exchange is over at its deadline."""
+    """However slowly the response arrives, the exchange ends at its deadline."""
     with FaultServer(behaviour) as server:
         started = time.monotonic()
         with pytest.raises(TransportError, match=r"time|deadline"):
@@ -45,7 +45,7 @@ def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
 
 
 def test_a_generous_deadline_is_used() -> None:
-    """A server that thinks for a while is waited for, as long as there is time."""
+    """The transport waits for a slow server as long as the deadline allows."""
 
     def late(peer: Peer) -> None:
         peer.wait(2.2)
@@ -56,7 +56,7 @@ def test_a_generous_deadline_is_used() -> None:
 
 
 def test_a_proxy_that_drips() -> None:
-    """The deadline counts from the first byte to the proxy, not from the request."""
+    """The deadline includes the time that a proxy takes to open the tunnel."""
     with FaultServer(drip(b"HTTP/1.1 200 OK\r\n", b"X" * 50, every=0.1)) as proxy:
         started = time.monotonic()
         with pytest.raises(TransportError, match=r"time|deadline"):
@@ -65,7 +65,7 @@ def test_a_proxy_that_drips() -> None:
 
 
 def test_a_deadline_in_the_past_sends_nothing() -> None:
-    """There is no request that nobody waits for."""
+    """A request whose deadline has passed is not sent."""
     with FaultServer(json_answer(200, {})) as server:
         with pytest.raises(TransportError, match="within the deadline"):
             exchange(server.url, seconds=0)
@@ -73,7 +73,7 @@ def test_a_deadline_in_the_past_sends_nothing() -> None:
 
 
 def test_the_deadline_is_read_from_the_given_clock() -> None:
-    """``clock`` decides when the deadline is, so that a cache with another clock can set it."""
+    """The transport compares the deadline with ``clock``, so that a cache can use its own clock."""
     clock = ManualClock(50)
     with FaultServer(json_answer(200, {})) as server:
         transport = OktaTransport(server.url, ApiToken(SECRET), clock=clock)

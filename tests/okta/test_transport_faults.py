@@ -1,4 +1,4 @@
-"""OktaTransport: every fault of the other side is a TransportError without secrets."""
+"""OktaTransport: every fault of a server or proxy raises a TransportError without secrets."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ from .exchanges import CUT_OFF, LOST, SECRET, UNREACHABLE, exchange, refusal
             200,
             id="said to be gzip",
         ),
-        pytest.param(answer(200, HTML), "the answer is not valid JSON in UTF-8", 200, id="HTML"),
-        pytest.param(answer(200), "the answer is not valid JSON in UTF-8", 200, id="empty"),
-        pytest.param(answer(200, b"[]"), "the answer is not a JSON object", 200, id="a list"),
+        pytest.param(answer(200, HTML), "the response is not valid JSON in UTF-8", 200, id="HTML"),
+        pytest.param(answer(200), "the response is not valid JSON in UTF-8", 200, id="empty"),
+        pytest.param(answer(200, b"[]"), "the response is not a JSON object", 200, id="a list"),
         pytest.param(
             answer(404, HTML), "the response is not from Okta; check org_url", 404, id="404 HTML"
         ),
@@ -89,7 +89,7 @@ from .exchanges import CUT_OFF, LOST, SECRET, UNREACHABLE, exchange, refusal
 def test_every_fault_is_a_transport_error(
     behaviour: Behaviour, detail: str, status: int | None
 ) -> None:
-    """28, 29. No usable answer: our class and words, nothing of the body or of other libraries."""
+    """An unusable response raises our error without text of the body or of other libraries."""
     error = refusal(behaviour)
     assert type(error) is TransportError
     assert error.detail.partition(" (http://127.0.0.1:")[0] in detail.split("|")
@@ -99,8 +99,8 @@ def test_every_fault_is_a_transport_error(
     assert error.__context__ is None
 
 
-def test_nobody_listens() -> None:
-    """A refused connection is a TransportError."""
+def test_a_port_without_a_server() -> None:
+    """A refused connection raises a TransportError."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with pytest.raises(TransportError, match=LOST):
@@ -108,7 +108,7 @@ def test_nobody_listens() -> None:
 
 
 def test_the_proxy_does_not_answer() -> None:
-    """A dead proxy is named as such, without its URL (which may hold a password)."""
+    """The error names an unreachable proxy as the cause, without its URL, which has a password."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = f"http://user:{SECRET}@127.0.0.1:{listener.getsockname()[1]}"
     with pytest.raises(TransportError) as caught:
@@ -118,14 +118,14 @@ def test_the_proxy_does_not_answer() -> None:
 
 
 def test_a_body_of_exactly_the_limit_is_read() -> None:
-    """16 KiB are accepted, one octet more is not (see the table above)."""
+    """A body of 16 KiB is accepted; the table above has the case of one byte more."""
     with FaultServer(answer(200, b"{" + b" " * 16_382 + b"}")) as server:
         assert exchange(server.url).json_object() == {}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(status: int) -> None:
-    """The target never hears of us, so it cannot hear the credential."""
+    """The transport sends no request, and so no credential, to the target of a redirect."""
     with FaultServer(json_answer(200, {})) as target:
         error = refusal(redirect(status, target.url + "/elsewhere"))
     assert (error.status, target.requests) == (status, [])
@@ -146,7 +146,7 @@ def test_no_redirect_is_followed(status: int) -> None:
     ids=["401", "429", "HTML", "cut off", "reset", "hang-up", "redirect", "drip"],
 )
 def test_the_credential_is_nowhere(behaviour: Behaviour, caplog: pytest.LogCaptureFixture) -> None:
-    """Not in any text of the error or of what hangs on it, not in any log, urllib3's included."""
+    """No error, chained error or log record, including urllib3's, contains the credential."""
     caplog.set_level(logging.DEBUG)
     error = refusal(behaviour, seconds=0.3)
     assert SECRET not in all_text(error)

@@ -22,7 +22,7 @@ from .exchanges import exchange, refusal
 
 
 def test_codes_of_somebody_else_are_not_shown() -> None:
-    """Only what looks like Okta's: an answer must not write to a terminal."""
+    """The error text shows only codes in Okta's format, so a response cannot control a terminal."""
     for code, shown in (("E0000006", "E0000006"), ("\x1b]0;x\x07 secret", ""), ("E" * 9_000, "")):
         with FaultServer(json_answer(403, {"errorCode": code})) as server:
             with pytest.raises(ForbiddenError) as caught:
@@ -45,7 +45,7 @@ def test_codes_of_somebody_else_are_not_shown() -> None:
     ],
 )
 def test_okta_errors(status: int, code: str, kind: type[HookKeyApiError], text: str) -> None:
-    """Each status has its class; what Okta said is in attributes, its text only in those."""
+    """Each status has its error class; Okta's text is in its attributes and not in its message."""
     error = refusal(json_answer(status, okta_error(code), "X-Okta-Request-Id: req-1"))
     assert type(error) is kind
     assert (error.status, error.error_code) == (status, code)
@@ -67,7 +67,7 @@ def test_okta_errors(status: int, code: str, kind: type[HookKeyApiError], text: 
     ],
 )
 def test_a_status_counts_without_okta_body(status: int, kind: type[HookKeyApiError]) -> None:
-    """A gateway's page instead of Okta's JSON changes the class of 400 and 404 only."""
+    """The HTML page of a gateway raises the class of its status; 400 and 404 are the exceptions."""
     error = refusal(answer(status, HTML))
     assert (type(error), error.status) == (kind, status)
     assert (error.error_code, error.error_summary, error.error_id) == ("", "", "")
@@ -84,7 +84,7 @@ def test_a_status_counts_without_okta_body(status: int, kind: type[HookKeyApiErr
     ids=str,
 )
 def test_an_error_object_of_other_types_is_tolerated(members: dict[str, object]) -> None:
-    """Members that are not what Okta documents read as empty."""
+    """Members of an error object that have an undocumented type are read as empty."""
     error = refusal(json_answer(404, {"errorCode": "E0000007", **members}))
     assert type(error) is NotFoundError
     assert (error.error_summary, error.error_id, error.causes) == ("", "", ())
@@ -110,7 +110,10 @@ def _limited(*resets: str, date: str | None = None) -> RateLimitedError:
     [(30, 31), (0, 1), (1, 2), (119, 120), (120, 120), (600, 120), (-1, 1), (-4000, 1)],
 )
 def test_the_wait_is_reset_minus_date(skew: int, ahead: int, wait: int) -> None:
-    """Both are Okta's, so our clock does not matter; one second more, from 1 to 120 seconds."""
+    """The wait is reset minus Date plus one second, limited to 1 to 120 seconds.
+
+    Both are times of Okta's clock, so our clock does not matter.
+    """
     okta_now = NOW + timedelta(seconds=skew)
     reset_at = int(okta_now.timestamp()) + ahead
     error = _limited(str(reset_at), date=format_datetime(okta_now, usegmt=True))
@@ -118,7 +121,7 @@ def test_the_wait_is_reset_minus_date(skew: int, ahead: int, wait: int) -> None:
 
 
 def test_the_first_of_two_resets_counts() -> None:
-    """Okta may send one header per bucket; the nearer one is tried first."""
+    """If Okta sends a reset header for each of two limits, the earlier one counts."""
     now = int(NOW.timestamp())
     error = _limited(str(now + 10), str(now + 50), date=DATE)
     assert (error.reset_at, error.retry_after) == (now + 10, 11)
@@ -140,6 +143,6 @@ def test_the_first_of_two_resets_counts() -> None:
     ],
 )
 def test_missing_or_garbled_headers_mean_five_seconds(reset: str | None, date: str | None) -> None:
-    """Without both values there is nothing to compute, and a NaN is no value."""
+    """Without a readable reset and date, the wait is five seconds and ``reset_at`` is 0."""
     error = _limited(*[reset] if reset is not None else [], date=date)
     assert (error.reset_at, error.retry_after) == (0.0, 5.0)

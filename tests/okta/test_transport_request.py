@@ -1,4 +1,4 @@
-"""OktaTransport: what it sends."""
+"""OktaTransport: the requests that it sends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .exchanges import PATH, SECRET, exchange
     ids=["api token", "bearer token"],
 )
 def test_what_is_sent(credentials: ApiToken | BearerToken, header: str) -> None:
-    """Exactly these headers: who we are, no compression, the credential."""
+    """The transport sends exactly these headers, with the credential and without compression."""
     with FaultServer(json_answer(200, {"a": 1}, "X-Some: thing")) as server:
         transport = OktaTransport(server.url, credentials)
         got = transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
@@ -40,7 +40,7 @@ def test_what_is_sent(credentials: ApiToken | BearerToken, header: str) -> None:
 
 
 def test_json_is_sent_as_json() -> None:
-    """``json=`` becomes the body with its content type."""
+    """The ``json`` argument is sent as the body, with the content type of JSON."""
     with FaultServer(json_answer(200, {})) as server:
         transport = OktaTransport(server.url, ApiToken(SECRET))
         transport.exchange("POST", PATH, json={"name": "x"}, deadline=monotonic_clock() + 5)
@@ -52,12 +52,12 @@ def test_json_is_sent_as_json() -> None:
 
 
 def test_the_repr_of_an_answer_has_no_body() -> None:
-    """An answer can be logged."""
+    """The repr of a response does not contain its body."""
     assert MARK not in repr(Answer(200, {}, MARK.encode()))
 
 
 def test_cookies_are_not_kept() -> None:
-    """What one answer sets is not sent with the next request: a cookie would be a session."""
+    """A cookie that a response sets is not sent with the next request."""
     with FaultServer(answer(200, b"{}", "Set-Cookie: sid=1; Path=/")) as server:
         transport = OktaTransport(server.url, ApiToken(SECRET))
         for _ in range(2):
@@ -67,7 +67,7 @@ def test_cookies_are_not_kept() -> None:
 
 
 def test_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """35. Neither proxy variables reroute the request nor does a .netrc replace the credential."""
+    """Proxy variables do not redirect a request, and a .netrc does not replace its credential."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -82,7 +82,7 @@ def test_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_an_explicit_proxy_is_used() -> None:
-    """``proxies`` sends the request there, with the org's address in it."""
+    """A proxy in ``proxies`` receives the request, with the full URL in the request line."""
     with FaultServer(json_answer(200, {"via": "proxy"})) as proxy:
         got = exchange("http://127.0.0.1:1", proxies={"http": proxy.url})
     assert got.json_object() == {"via": "proxy"}

@@ -26,7 +26,7 @@ from .exchanges import PATH, SECRET, exchange
 
 
 def _certificate(key_pool: KeyPool, path: Path, *, address: str, ends: timedelta) -> Path:
-    """A self-signed certificate with its key, as one PEM file."""
+    """Write a self-signed certificate and its key to one PEM file; return the path."""
     key, now = key_pool(), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
@@ -59,7 +59,7 @@ def certificate(key_pool: KeyPool, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_trusted_certificate_that_does_not_fit(
     key_pool: KeyPool, tmp_path: Path, address: str, ends: timedelta
 ) -> None:
-    """25. Of another host, or of yesterday: nothing was sent."""
+    """A trusted certificate that is expired or of another host is refused; no request is sent."""
     path = _certificate(key_pool, tmp_path / "tls.pem", address=address, ends=ends)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
@@ -72,7 +72,7 @@ def test_a_trusted_certificate_that_does_not_fit(
 
 
 def test_a_name_that_does_not_resolve() -> None:
-    """25. RFC 6761 section 6.4: .invalid never does."""
+    """The error names an org whose host does not resolve (.invalid: RFC 6761 section 6.4)."""
     with pytest.raises(TransportError, match=r"be resolved \(https://no-such-org.invalid\)"):
         exchange("https://no-such-org.invalid")
 
@@ -86,7 +86,7 @@ def tls_server(certificate: Path) -> Iterator[FaultServer]:
 
 
 def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
-    """A tunnel, through which TLS goes to the org itself."""
+    """TLS goes through the proxy to the org, so that the proxy does not see the token."""
     host, port = tls_server.url.removeprefix("https://").split(":")
 
     def tunnel(peer: Peer) -> None:
@@ -95,10 +95,10 @@ def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
             ends = {far: peer.connection, peer.connection: far}
             while True:
                 for end in select.select([*ends], [], [])[0]:
-                    octets = end.recv(65_536)
-                    if not octets:
+                    data = end.recv(65_536)
+                    if not data:
                         return
-                    ends[end].sendall(octets)
+                    ends[end].sendall(data)
 
     with FaultServer(tunnel) as proxy:
         transport = OktaTransport(
@@ -113,19 +113,19 @@ def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no certificate", b"\0"])
 def test_a_file_that_is_no_bundle(tmp_path: Path, content: bytes) -> None:
-    """Found at construction, not at the first call."""
+    """A file that is not a CA bundle is refused at construction, not at the first call."""
     (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigurationError, match="HOOKKEY_CA_BUNDLE"):
         OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path / "ca.pem"))
 
 
 def test_a_directory_of_certificates(tmp_path: Path) -> None:
-    """As OpenSSL has it."""
+    """``verify`` may be a directory of certificates, as in OpenSSL."""
     OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path)).close()
 
 
 def test_an_unknown_certificate_is_refused(tls_server: FaultServer) -> None:
-    """The error names the argument that takes the CA bundle, and nothing was sent."""
+    """An unknown certificate is refused before a request is sent; the error names ``verify``."""
     with pytest.raises(TransportError, match="verify= takes the path of a CA bundle"):
         exchange(tls_server.url)
     assert tls_server.requests == []
@@ -134,7 +134,7 @@ def test_an_unknown_certificate_is_refused(tls_server: FaultServer) -> None:
 def test_a_ca_bundle_is_used(
     tls_server: FaultServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``verify`` is the path of what is trusted; variables that name another are ignored."""
+    """The transport trusts the CA bundle of ``verify`` and ignores REQUESTS_CA_BUNDLE."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.parent / "absent.pem"))
     transport = OktaTransport(tls_server.url, ApiToken(SECRET), verify=str(certificate))
     assert transport.exchange("GET", PATH, deadline=monotonic_clock() + 5).status == 200

@@ -1,1 +1,1 @@
-"""The clock, and forks."""
+"""Tests of the clocks and of process forks."""

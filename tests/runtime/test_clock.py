@@ -1,4 +1,4 @@
-"""The clocks: which one stands still, which one grows, and that freezegun reaches them."""
+"""The clocks: freezegun can replace the wall clock, and the age clock never goes back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hookkey_verify._runtime import clock
 
 
 def test_the_wall_clock_is_looked_up_at_each_call() -> None:
-    """What freezegun puts in the place of ``time.time`` after the import is obeyed."""
+    """The wall clock follows freezegun, even if freezegun starts after the import."""
     with freeze_time("2026-03-01T00:00:00Z"):
         assert clock.wall_clock() == 1_772_323_200
     assert time.time() - 600 < clock.wall_clock() <= time.time()
 
 
 def test_the_monotonic_clock_is_looked_up_at_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines are readings of ``time.monotonic``, also when a test replaces it."""
+    """The monotonic clock reads ``time.monotonic``, even if a test replaced it."""
     before = time.monotonic()
     assert before <= clock.monotonic_clock() <= time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: 5.5)
@@ -26,7 +26,7 @@ def test_the_monotonic_clock_is_looked_up_at_each_call(monkeypatch: pytest.Monke
 
 
 def test_the_age_clock_only_grows() -> None:
-    """However often it is read, and whatever is done to the wall clock meanwhile."""
+    """The age clock never goes back, even if the wall clock does."""
     readings = [clock.age_clock() for _ in range(1_000)]
     with freeze_time("1999-12-31"):
         readings.append(clock.age_clock())
@@ -38,7 +38,7 @@ def test_the_age_clock_only_grows() -> None:
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system has no such clock")
 def test_the_age_clock_counts_sleep() -> None:
-    """38. On Linux it reads CLOCK_BOOTTIME, which goes on while the machine is asleep."""
+    """On Linux, the age clock reads CLOCK_BOOTTIME, which counts the time of system sleep."""
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= clock.age_clock() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -55,7 +55,7 @@ def test_the_age_clock_counts_sleep() -> None:
 def test_the_age_clock_of_each_system(
     monkeypatch: pytest.MonkeyPatch, known: dict[str, int], chosen: int | None
 ) -> None:
-    """The first of the two that the system has; where it has neither, the monotonic clock."""
+    """The age clock is CLOCK_BOOTTIME, else CLOCK_MONOTONIC, else ``time.monotonic``."""
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
         monkeypatch.delattr(time, name, raising=False)
         if name in known:

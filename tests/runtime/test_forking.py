@@ -1,6 +1,6 @@
-"""Forks, processes and the end of them: what a child begins with, and what delays no exit.
+"""Forks and process exit: the state of a forked child, and an exit that no fetch delays.
 
-What needs a process of its own runs as a script, so that the threads of the tests are not in it.
+Some tests run a script in a separate process, so that threads of other tests do not interfere.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from hookkey_verify.errors import KeySourceConfigurationError
 from hookkey_verify.keys.cache import Fetched, KeyCache
 
 PATIENCE = 60
-"""Seconds after which a script counts as hanging; each is done in one or two."""
+"""Timeout of a script in seconds; each script needs one or two."""
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 MAKERS: list[Callable[[], HookKeys | IssuerKeys]] = [
@@ -47,7 +47,7 @@ BOTH = pytest.mark.parametrize("make", MAKERS, ids=["HookKeys", "IssuerKeys"])
 
 
 def run(script: str, *arguments: str, name: str = "-c") -> str:
-    """Run a script in a process of its own, which must end well, and return what it printed."""
+    """Run a script in a new process, check that it exits with 0, and return its output."""
     command = [sys.executable, *(["-c", script] if name == "-c" else [name]), *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -58,7 +58,7 @@ def run(script: str, *arguments: str, name: str = "-c") -> str:
 
 
 class Renewed:
-    """Counts how often it was made anew."""
+    """Counts the calls of ``renew``."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -67,11 +67,11 @@ class Renewed:
         self.times += 1
 
 
-# --- what is renewed
+# --- renewal after a fork
 
 
 def test_what_lives_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each thing once a fork, however often it was registered; what is gone is forgotten."""
+    """A fork renews each registered object once, and deleted objects are unregistered."""
     monkeypatch.setattr(forking, "_things", type(forking._things)())
     kept, dropped = Renewed(), Renewed()
     for thing in (kept, kept, dropped):
@@ -86,7 +86,7 @@ def test_what_lives_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_system_that_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There things are registered all the same, and nobody asks for them."""
+    """Without ``os.register_at_fork``, the module can be imported and objects can be registered."""
     monkeypatch.delattr(os, "register_at_fork", raising=False)
     members = runpy.run_path(str(Path(forking.__file__)))
     thing = Renewed()
@@ -95,7 +95,7 @@ def test_a_system_that_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_renewed_cache_keeps_its_keys(signer: HookSigner) -> None:
-    """What a child does at its start: keys stay, a lock that was held and a fetch do not."""
+    """The renewal in a child keeps cached keys and replaces held locks and the HTTP session."""
     cache = KeyCache(lambda kid, deadline: pytest.fail("fetched"), CachePolicy())
     with HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")) as keys:
         key = PublicKey.from_document(signer.public_jwk(), expected_kid=signer.kid)
@@ -183,12 +183,12 @@ assert sorted(cache.health().keys) == ["cached", "slow"]
 
 @needs_fork
 def test_a_fork_amid_a_fetch_and_under_the_lock(signer: HookSigner) -> None:
-    """48. The child serves what is cached and fetches anew; the parent's fetch goes on."""
+    """A child returns cached keys and fetches others itself; the fetch of the parent continues."""
     run(FORKED_CACHE, json.dumps(signer.public_jwk()))
 
 
 class KeyServer(ThreadingHTTPServer):
-    """Serves a key under any keyId, keeps connections open, and notes the port of each peer."""
+    """Serves a key under any keyId, keeps connections open, and records the port of each client."""
 
     daemon_threads = True
 
@@ -245,7 +245,7 @@ assert keys.get("two").kid == "two"
 
 @needs_fork
 def test_a_child_has_connections_of_its_own(signer: HookSigner, key_server: KeyServer) -> None:
-    """48. It comes from another port than its parent, which goes on with the one it had."""
+    """A child opens a connection of its own, and its parent continues to use the old one."""
     run(FORKED_KEYS, json.dumps(signer.public_jwk()), key_server.url)
     ports = dict(key_server.peers)
     assert list(ports) == ["one", "child1", "child2", "two"]
@@ -277,7 +277,7 @@ if __name__ == "__main__":
 @needs_fork
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_each_start_method(okta: OktaEmulator, tmp_path: Path, method: str) -> None:
-    """49. A process that multiprocessing starts makes a HookKeys of its own and uses it."""
+    """A process that multiprocessing started can create and use a HookKeys."""
     script = tmp_path / "look_up.py"
     script.write_text(POOL)
     key_id = str(okta.create_key("one")["keyId"])
@@ -292,21 +292,21 @@ def test_each_start_method(okta: OktaEmulator, tmp_path: Path, method: str) -> N
 def test_no_copies(
     make: Callable[[], HookKeys | IssuerKeys], duplicate: Callable[[Any], object]
 ) -> None:
-    """49. They hold credentials, connections and locks: the error says what to do instead."""
+    """Pickling or copying a key source raises an error that says what to do instead."""
     with make() as keys, pytest.raises(ConfigurationError, match="make one in each process"):
         duplicate(keys)
 
 
-# --- the end
+# --- close and exit
 
 
 @BOTH
 def test_use_after_close(make: Callable[[], HookKeys | IssuerKeys]) -> None:
-    """50. To close again is no error; to fetch is one that says why."""
+    """A second ``close`` is allowed; a look-up after it raises an error with the reason."""
     keys = make()
     keys.close()
     keys.close()
-    with pytest.raises(KeySourceConfigurationError, match="it is closed"):
+    with pytest.raises(KeySourceConfigurationError, match="the client is closed"):
         keys.get("a")
 
 
@@ -330,7 +330,10 @@ atexit.register(at_exit)
 
 
 def test_a_fetch_that_hangs_delays_no_exit(signer: HookSigner) -> None:
-    """50. The process ends; a look-up at exit gets a key or our error (no more threads by then)."""
+    """A fetch that hangs does not delay the exit; a look-up at exit gives a key or our error.
+
+    Python may be unable to start a thread for a fetch at that time.
+    """
     hangs, at_exit = run(EXIT, json.dumps(signer.public_jwk())).splitlines()
     assert hangs == "key_unavailable"
     cached, still_hangs, new = at_exit.split()
@@ -340,7 +343,7 @@ def test_a_fetch_that_hangs_delays_no_exit(signer: HookSigner) -> None:
 
 @BOTH
 def test_a_thousand_leave_nothing_behind(make: Callable[[], HookKeys | IssuerKeys]) -> None:
-    """51. Made and dropped without being closed: no thread, and nothing to renew after a fork."""
+    """A key source that was dropped without ``close`` leaves no thread and no registered object."""
     gc.collect()
     things, threads = len(forking._things), threading.active_count()
     for _ in range(1_000):
@@ -351,7 +354,7 @@ def test_a_thousand_leave_nothing_behind(make: Callable[[], HookKeys | IssuerKey
 
 
 def test_one_that_was_used_leaves_nothing_behind(key_server: KeyServer) -> None:
-    """51. Neither do its fetches and their deadlines: their threads end with them."""
+    """Threads of fetches and deadlines end after a used HookKeys was dropped without ``close``."""
     threads, policy = _own_threads(), CachePolicy(fetch_timeout=60)
     for _ in range(20):
         HookKeys(key_server.url, ApiToken("00s3cr3t"), policy=policy).get("a")
@@ -363,6 +366,6 @@ def test_one_that_was_used_leaves_nothing_behind(key_server: KeyServer) -> None:
 
 
 def _own_threads() -> set[threading.Thread]:
-    """All but those that serve; a timer or a fetch ends soon after it has done its work."""
+    """Return all threads except those of the test server that serve requests."""
     serving = "process_request_thread"
     return {thread for thread in threading.enumerate() if serving not in thread.name}

@@ -1,1 +1,1 @@
-"""What users test with."""
+"""Tests of ``hookkey_verify.testing``."""

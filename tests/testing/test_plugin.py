@@ -1,4 +1,4 @@
-"""The pytest plugin, as users have it: in a pytest of its own, from the installed package."""
+"""The pytest plugin, in separate pytest processes as users run it, and its helper functions."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_fresh(okta_emulator, hook_key, number):
 
 
 def test_as_users_have_it(tmp_path: Path) -> None:
-    """Every fixture, in a project of its own; each test has an org of its own."""
+    """Every fixture works in a separate project, and each test gets a fresh org."""
     (tmp_path / "test_mine.py").write_text(textwrap.dedent(USER_TESTS))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"],
@@ -139,13 +139,13 @@ DJANGO = "from django.conf import settings\nsettings.configure()\n"
 
 
 def test_the_documentation(tmp_path: Path) -> None:
-    """Each of its tests runs as pasted."""
+    """Each test in the guides passes when it is pasted into a file."""
     blocks = [code for code in GUIDES_PYTHON if "\ndef test_" in code]
     assert len(blocks) == 9
     for number, code in enumerate(blocks):
         (tmp_path / f"test_{number}.py").write_text(code)
     (tmp_path / "conftest.py").write_text(DJANGO)
-    # As in pyproject.toml: Starlette wants a fork of httpx, an older one meets a newer anyio.
+    # As in pyproject.toml: warnings of Starlette about httpx, and of an older one about anyio.
     ignored = ("Using `httpx` with", "The anyio.abc.BlockingPortal alias")
     warnings = ["-W", "error", *(f"-Wignore:{text}" for text in ignored)]
     done = subprocess.run(
@@ -161,7 +161,7 @@ def test_the_documentation(tmp_path: Path) -> None:
 
 
 def test_it_imports_nothing_before_it_is_used(tmp_path: Path) -> None:
-    """Whoever has the package installed pays for the fixtures that they use only."""
+    """The installed plugin does not import heavy packages until a test uses a fixture."""
     (tmp_path / "test_mine.py").write_text(
         "import sys\n\ndef test_nothing():\n"
         "    heavy = {'requests', 'jwt', 'starlette', 'uvicorn', 'cryptography', 'flask'}\n"
@@ -181,7 +181,7 @@ def test_it_imports_nothing_before_it_is_used(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-# --- the requests
+# --- hook_request and verified_hook
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def token(signer: HookSigner) -> str:
 
 
 def test_for_django(verifier: HookVerifier, token: str) -> None:
-    """The arguments of its test client."""
+    """``hook_request`` returns arguments for the test client of Django."""
     from types import ModuleType  # noqa: PLC0415
 
     from django.http import HttpRequest, JsonResponse  # noqa: PLC0415
@@ -209,7 +209,7 @@ def test_for_django(verifier: HookVerifier, token: str) -> None:
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_for_flask(verifier: HookVerifier, token: str, kind: Any) -> None:
-    """Every type of hook."""
+    """``hook_request`` returns arguments for the test client of Flask, for each type of hook."""
     from flask import request  # noqa: PLC0415
 
     app = Flask(__name__)
@@ -223,7 +223,7 @@ def test_for_flask(verifier: HookVerifier, token: str, kind: Any) -> None:
 
 
 def test_for_interfaces(verifier: HookVerifier, token: str) -> None:
-    """WSGI, ASGI, Lambda; the given body arrives."""
+    """A body that is given to ``hook_request`` reaches a WSGI, ASGI and Lambda handler."""
     bodies: list[bytes] = []
 
     def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
@@ -251,14 +251,14 @@ FRAMEWORKS = ("flask", "fastapi", "starlette", "django", "wsgi", "asgi", "lambda
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("token", ["a.b.c\n", "a\rb", "a\0", "a\x7f", "\u20ac"])
 def test_tokens_that_http_cannot_carry(framework: Any, token: str) -> None:
-    """No request could contain them, so a test with one would prove nothing."""
+    """``hook_request`` refuses a token that an HTTP header cannot contain."""
     with pytest.raises(ConfigurationError, match="skip bad tokens whose header_safe is False"):
         hook_request(token, framework=framework, body={})
     assert not BadToken("x", Reason.MALFORMED_TOKEN, token).header_safe
 
 
 def test_a_verified_hook() -> None:
-    """It is what a verifier returns for these claims; without claims, those of an access token."""
+    """``verified_hook`` returns a hook with the given claims, by default an access token's."""
     hook = verified_hook()
     assert (hook.client_id, hook.scopes, hook.audience) == (
         "0oa1hookclient4x7",
@@ -283,13 +283,13 @@ def test_a_verified_hook() -> None:
     ],
 )
 def test_hooks_that_no_verifier_returns(claims: Any, problem: str) -> None:
-    """The claim is named."""
+    """``verified_hook`` refuses a claim of the wrong type, and the error names the claim."""
     with pytest.raises(ConfigurationError, match=problem):
         verified_hook(claims=claims)
 
 
 def test_what_does_not_exist() -> None:
-    """Another framework, another type."""
+    """``hook_request`` refuses an unknown framework and an unknown type of hook."""
     with pytest.raises(ConfigurationError, match="framework 'rails'"):
         hook_request(None, framework="rails", body={})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="no inline hook of the type"):

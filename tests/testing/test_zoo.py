@@ -1,4 +1,4 @@
-"""The zoo of bad tokens: each is refused for its reason, and each is bad in one way only."""
+"""The bad tokens of ``hookkey_verify.testing``: each is refused for its stated reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hookkey_verify.errors import HookVerificationError
 from hookkey_verify.testing import BadToken, bad_access_tokens, bad_tokens
 from tests.conftest import CLIENT_ID, TOKEN_URL
 
-# Made at import so that pytest can name the cases; the key is the zoo's own.
+# Made at import, because pytest names the cases before fixtures exist.
 SIGNER = HookSigner.generate()
 ZOO = bad_tokens(SIGNER, client_id=CLIENT_ID, token_url=TOKEN_URL)
 
@@ -24,7 +24,7 @@ def verifier() -> HookVerifier:
 
 @pytest.mark.parametrize("bad", ZOO, ids=lambda bad: bad.name)
 def test_refused_for_its_reason(verifier: HookVerifier, bad: BadToken) -> None:
-    """Str or bytes, the reason is the same, and nothing of the token is in the error."""
+    """A bad token is refused for the same reason as str or bytes; the error does not show it."""
     tokens: list[Any] = [bad.token, bad.token.encode()]
     for token in tokens:
         with pytest.raises(HookVerificationError) as caught:
@@ -35,13 +35,13 @@ def test_refused_for_its_reason(verifier: HookVerifier, bad: BadToken) -> None:
 
 
 def test_names_are_unique_and_tokens_hidden() -> None:
-    """Names serve as test ids; a failing test must not print the token."""
+    """Bad tokens have unique names, for use as test ids, and a repr without the token."""
     assert len({bad.name for bad in ZOO}) == len(ZOO) >= 50
     assert all(bad.token[:20] not in repr(bad) for bad in ZOO if bad.token)
 
 
 def test_all_reasons_that_a_token_alone_can_cause_are_there() -> None:
-    """A verifier tested with the zoo has every one of its refusals tried."""
+    """The bad tokens cover every reason for which a token alone can be refused."""
     assert {str(bad.reason) for bad in ZOO} == {
         "algorithm_not_allowed",
         "expired",
@@ -81,14 +81,14 @@ def access_verifier() -> HookVerifier:
 def test_access_tokens_refused_for_their_reason(
     access_verifier: HookVerifier, bad: BadToken
 ) -> None:
-    """Bad in one way only, too."""
+    """Each bad access token is refused for its stated reason."""
     with pytest.raises(HookVerificationError) as caught:
         access_verifier.verify(bad.token)
     assert caught.value.reason == bad.reason
 
 
 def test_without_scopes_none_is_missing() -> None:
-    """A verifier that wants none cannot miss them."""
+    """Without required scopes, there is no bad token with a missing scope."""
     names = {bad.name for bad in bad_access_tokens(SIGNER, client_id=CLIENT_ID, **ACCESS)}
     assert "no scope" not in names
     assert {"another client", "no client"} <= names

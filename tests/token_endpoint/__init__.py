@@ -1,1 +1,1 @@
-"""The token endpoint."""
+"""Tests of the token endpoint."""

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the token endpoint."""
+"""Fixtures for the tests of the token endpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def endpoint(keys: StaticKeys) -> TokenEndpoint:
 
 @pytest.fixture(params=["respond", "arespond"])
 def ask(request: pytest.FixtureRequest) -> Run:
-    """Both ways to ask, with a form instead of a body."""
+    """Send a form to an endpoint; each test runs with ``respond`` and with ``arespond``."""
 
     def run(
         endpoint: TokenEndpoint,

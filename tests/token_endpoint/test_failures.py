@@ -16,7 +16,7 @@ from .token_requests import SECRET, Run, asked, endpoint_of, error, verifier_of
 
 
 class _Source:
-    """A key source that fails."""
+    """A key source that raises the given error for every kid."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -43,7 +43,7 @@ class _Source:
 def test_keys_that_cannot_be_had(
     signer: HookSigner, ask: Run, failure: Exception, status: int, code: str
 ) -> None:
-    """503 with Retry-After, which Okta may try again; 500 for what only we can repair."""
+    """Unavailable keys yield 503 with Retry-After; a wrong configuration yields 500."""
     endpoint = endpoint_of(verifier_of(_Source(failure)))  # type: ignore[arg-type]
     answer = ask(endpoint, asked(signer))
     assert error(answer) == (status, code)
@@ -53,7 +53,7 @@ def test_keys_that_cannot_be_had(
 
 
 def test_a_full_replay_store(keys: StaticKeys, signer: HookSigner, ask: Run) -> None:
-    """503: to forget a live jti would be worse."""
+    """A full replay store yields 503, because it must not forget a jti that is still valid."""
     store = MemoryReplayStore(max_entries=1, single_process=True)
     endpoint = endpoint_of(verifier_of(keys, replay=store))
     assert ask(endpoint, asked(signer)).status == 200
@@ -61,7 +61,7 @@ def test_a_full_replay_store(keys: StaticKeys, signer: HookSigner, ask: Run) -> 
 
 
 def test_a_clock_that_fails(keys: StaticKeys, signer: HookSigner, ask: Run) -> None:
-    """500, and nothing is raised."""
+    """A clock that raises yields a 500 response; the endpoint itself does not raise."""
 
     def clock() -> float:
         raise OSError
@@ -73,7 +73,7 @@ def test_a_clock_that_fails(keys: StaticKeys, signer: HookSigner, ask: Run) -> N
 def test_nothing_is_logged_that_is_secret(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Refusals are, but no assertion, secret or token."""
+    """The endpoint logs refusals, but no assertion, secret or token."""
     caplog.set_level(logging.DEBUG)
     form = asked(signer)
     answer = ask(endpoint, form)

@@ -40,7 +40,10 @@ from .token_requests import (
 
 
 def test_a_token(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
-    """RFC 6749 section 5.1, RFC 9068 section 2.2; ``expires_in`` always, or Okta fails."""
+    """The response follows RFC 6749 section 5.1 and the token RFC 9068 section 2.2.
+
+    The response always has ``expires_in``, because Okta fails without it.
+    """
     answer = ask(endpoint, asked(signer))
     headers = {**dict(answer.headers)}
     assert (answer.status, headers["Content-Type"]) == (200, "application/json")
@@ -57,7 +60,7 @@ def test_a_token(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
 
 
 def test_tokens_differ(endpoint: TokenEndpoint, signer: HookSigner) -> None:
-    """Even within one second, by their jti."""
+    """Tokens differ even if they are issued within one second, because each has its own jti."""
     answers = [endpoint.respond("POST", FORM, urlencode(asked(signer)).encode()) for _ in range(20)]
     assert len({answer.body for answer in answers}) == 20
 
@@ -75,7 +78,7 @@ def test_tokens_differ(endpoint: TokenEndpoint, signer: HookSigner) -> None:
 def test_scopes(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run, scope: str | None, granted: str
 ) -> None:
-    """What is asked for, or everything when nothing is (RFC 6749 section 3.3)."""
+    """A token has the requested scopes, or all scopes by default (RFC 6749 section 3.3)."""
     document = json.loads(ask(endpoint, asked(signer, scope=scope)).body)
     assert document["scope"] == granted
     assert " ".join(endpoint.verifier.verify(document["access_token"]).scopes) == granted
@@ -84,14 +87,14 @@ def test_scopes(
 def test_a_refused_scope_does_not_use_up_the_assertion(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run
 ) -> None:
-    """It is judged before."""
+    """An assertion can be sent again after a request that was refused for its scope."""
     form = asked(signer, scope="root")
     assert error(ask(endpoint, form)) == (400, "invalid_scope")
     assert ask(endpoint, {**form, "scope": "hooks"}).status == 200
 
 
 def test_a_client_secret(endpoint: TokenEndpoint, ask: Run) -> None:
-    """``client_secret_post``; of several secrets each."""
+    """Each of a client's secrets is accepted in the form (``client_secret_post``)."""
     form = {"grant_type": "client_credentials", "client_id": "0oasecret", "scope": "hooks"}
     for secret in (SECRET, "old-" + SECRET):
         answer = ask(endpoint, {**form, "client_secret": secret})
@@ -100,14 +103,14 @@ def test_a_client_secret(endpoint: TokenEndpoint, ask: Run) -> None:
 
 
 def test_only_secrets_are_known(signer: HookSigner, ask: Run) -> None:
-    """Then an assertion is no way to authenticate. A secret is not in the client's repr."""
+    """An endpoint that has only secrets refuses assertions; a client's repr shows no secret."""
     client = ClientSecret("0oasecret", SECRET)
     assert error(ask(endpoint_of(client), asked(signer))) == (401, "invalid_client")
     assert repr(client) == "ClientSecret(client_id='0oasecret')"
 
 
 def test_what_is_kept_of_grants_is_bounded(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In whatever order a client writes its scopes, and with another one meanwhile."""
+    """The cache of grants stays within its limits for all orders and repetitions of scopes."""
     monkeypatch.setattr(token_endpoint, "MAX_GRANTS", 2)
     endpoint = endpoint_of([ClientSecret(name, SECRET) for name in ("a", "b")])
     form = {"grant_type": "client_credentials", "client_secret": SECRET}
@@ -121,7 +124,7 @@ def test_what_is_kept_of_grants_is_bounded(ask: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_several_clients(key_pool: Any, ask: Run) -> None:
-    """Each by its own key and token URL; which one it is says the assertion, and proves it."""
+    """Each of several clients is identified by its assertion and verified with its own key."""
     signers = {f"0oa{n}": HookSigner(key_pool(), f"kid{n}") for n in range(3)}
     clients = [
         verifier_of(
@@ -144,14 +147,14 @@ def test_several_clients(key_pool: Any, ask: Run) -> None:
 
 
 def test_a_client_may_name_itself(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
-    """RFC 7521 section 4.2: but as the assertion does."""
+    """A ``client_id`` in the form must be the subject of the assertion (RFC 7521 section 4.2)."""
     assert ask(endpoint, asked(signer, client_id=CLIENT_ID)).status == 200
     assert error(ask(endpoint, asked(signer, client_id="0oax"))) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA", "RS256"])
 def test_algorithms(keys: StaticKeys, signer: HookSigner, algorithm: Any) -> None:
-    """All three, for its own verifier and for another one that has its JWK Set."""
+    """The endpoint's verifier and one with its JWK Set accept tokens of all three algorithms."""
     endpoint = endpoint_of(verifier_of(keys), signing_key=SigningKey.generate(algorithm))
     answer = endpoint.respond("POST", FORM, urlencode(asked(signer)).encode())
     token = json.loads(answer.body)["access_token"]
@@ -167,7 +170,7 @@ def test_algorithms(keys: StaticKeys, signer: HookSigner, algorithm: Any) -> Non
 
 
 def test_names_that_need_escaping(keys: StaticKeys, signer: HookSigner) -> None:
-    """The payload is written by hand, but not by chance."""
+    """Names with characters that JSON escapes are unchanged in a verified token."""
     odd = 'a"b\\c\u00e9\n'
     endpoint = endpoint_of(
         verifier_of(keys, client_id=odd), issuer=odd, audience=odd, scopes=["a'b,c}"]
@@ -181,7 +184,7 @@ def test_names_that_need_escaping(keys: StaticKeys, signer: HookSigner) -> None:
 
 
 def test_a_change_of_keys_without_a_gap(keys: StaticKeys, signer: HookSigner) -> None:
-    """Old and new processes side by side, in each of the three steps, take each other's tokens."""
+    """In each of the three steps of a key rotation, processes accept each other's tokens."""
     old, new = SigningKey.generate(), SigningKey.generate("EdDSA")
     steps = [[old], [old, new], [new, old], [new]]
     running = [endpoint_of(verifier_of(keys), signing_key=step) for step in steps]
@@ -212,13 +215,17 @@ def test_a_change_of_keys_without_a_gap(keys: StaticKeys, signer: HookSigner) ->
     ],
 )
 def test_arguments(keys: StaticKeys, options: dict[str, Any], problem: str) -> None:
-    """Are named."""
+    """The error for a wrong argument names the argument."""
     with pytest.raises(ConfigurationError, match=problem):
         endpoint_of(verifier_of(keys), **options)
 
 
 def test_clients(keys: StaticKeys) -> None:
-    """Whoever is not held to single use, one audience, an hour and itself is refused at once."""
+    """The endpoint refuses clients that are not strict enough or share a client id.
+
+    A client's verifier must require single use, an audience, a lifetime of at most one hour, and
+    the client as issuer and subject.
+    """
     loose: dict[str, Any] = {"issuer": CLIENT_ID, "audience": TOKEN_URL, "subject": CLIENT_ID}
     once: dict[str, Any] = {"replay": MemoryReplayStore(single_process=True)}
     access = HookVerifier.for_access_token(keys, issuer=ISSUER, audience=AUDIENCE, client_id="x")
@@ -244,7 +251,7 @@ def test_clients(keys: StaticKeys) -> None:
 
 
 def test_it_is_an_endpoint(endpoint: TokenEndpoint) -> None:
-    """Which adapters mount; and its keys cannot be changed from outside."""
+    """A token endpoint is an ``Endpoint``; changes to a returned JWK Set do not affect it."""
     assert isinstance(endpoint, Endpoint)
     endpoint.jwks["keys"][0]["kid"] = "x"
     assert endpoint.jwks["keys"][0]["kid"] == KEY.kid
@@ -255,7 +262,7 @@ def test_it_is_an_endpoint(endpoint: TokenEndpoint) -> None:
 def test_its_verifier_refuses_what_it_has_not_issued(
     endpoint: TokenEndpoint, signer: HookSigner
 ) -> None:
-    """Assertions, other tokens of the same key, and tokens beyond their end."""
+    """The endpoint's verifier refuses client assertions and other tokens of the same key."""
     assertion = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
     half = KEY.sign(json.dumps({"iss": ISSUER, "aud": AUDIENCE, "exp": 9e9}).encode())
     for token in (assertion, half.decode()):
@@ -266,7 +273,7 @@ def test_its_verifier_refuses_what_it_has_not_issued(
 def test_its_verifier_refuses_what_lives_longer_than_its_tokens(
     keys: StaticKeys, signer: HookSigner
 ) -> None:
-    """Such as those of another endpoint with the same key."""
+    """The verifier refuses a token of another endpoint with the same key but a longer lifetime."""
     short, long = (endpoint_of(verifier_of(keys), lifetime=seconds) for seconds in (300, 600))
     form = urlencode(asked(signer)).encode()
     token = json.loads(long.respond("POST", FORM, form).body)["access_token"]

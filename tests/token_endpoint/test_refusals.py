@@ -19,7 +19,7 @@ from .token_requests import FORM, SECRET, Run, asked, error
 
 
 def test_once(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
-    """An assertion is good for one token, also when it has no jti."""
+    """An assertion is accepted for one token only, even if it has no jti."""
     bare = signer.sign(
         {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL, "exp": int(time.time()) + 100}
     )
@@ -29,7 +29,7 @@ def test_once(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
 
 
 def test_once_among_threads(endpoint: TokenEndpoint, signer: HookSigner) -> None:
-    """Of two hundred at once one gets a token."""
+    """Of two hundred concurrent requests with the same assertion, only one gets a token."""
     body = urlencode(asked(signer)).encode()
     together = threading.Barrier(20)
 
@@ -43,7 +43,7 @@ def test_once_among_threads(endpoint: TokenEndpoint, signer: HookSigner) -> None
 
 
 def test_the_zoo(endpoint: TokenEndpoint, signer: HookSigner, ask: Run) -> None:
-    """Every bad assertion, and nothing of it in the answer."""
+    """Every assertion of ``bad_tokens`` is refused with a short response."""
     for bad in bad_tokens(signer, client_id=CLIENT_ID, token_url=TOKEN_URL):
         answer = ask(endpoint, asked(signer, client_assertion=bad.token))
         expected = (401, "invalid_client") if bad.token else (400, "invalid_request")
@@ -73,7 +73,11 @@ CLAIMS: dict[str, Any] = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": TOKEN_URL}
 def test_assertions(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run, claims: dict[str, Any]
 ) -> None:
-    """One audience, exactly the token URL; an hour ahead at most; iss and sub the client."""
+    """An assertion is refused unless its claims are exact.
+
+    ``aud`` must be only the token URL, ``exp`` in the future by at most an hour, and ``iss`` and
+    ``sub`` the client id.
+    """
     given = {**CLAIMS, "exp": 100, "jti": "j", **claims}
     assertion = signer.sign({**given, "exp": int(time.time()) + given["exp"]})
     answer = ask(endpoint, asked(signer, client_assertion=assertion))
@@ -109,7 +113,7 @@ def test_requests(  # noqa: PLR0917 - the columns of the table
     status: int,
     code: str,
 ) -> None:
-    """RFC 6749 section 5.2."""
+    """A refused request gets the error code of RFC 6749 section 5.2."""
     assert error(ask(endpoint, asked(signer, **changes))) == (status, code)
 
 
@@ -129,7 +133,7 @@ def test_requests(  # noqa: PLR0917 - the columns of the table
 def test_secrets(
     endpoint: TokenEndpoint, ask: Run, client_id: str | None, secret: str | None
 ) -> None:
-    """401 invalid_client, whatever was wrong."""
+    """Every wrong client id or secret yields the same status and code."""
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
     answer = ask(endpoint, {name: value for name, value in form.items() if value is not None})
     assert error(answer) == (401, "invalid_client")
@@ -150,7 +154,7 @@ def test_secrets(
     ids=str,
 )
 def test_content_types(endpoint: TokenEndpoint, signer: HookSigner, ask: Run, headers: Any) -> None:
-    """400; 500 for headers that are none, which is ours."""
+    """A request without exactly one form content type yields 400; invalid headers yield 500."""
     answer = ask(endpoint, asked(signer), headers=headers)
     expected = (500, "server_error") if headers == 5 else (400, "invalid_request")
     assert error(answer) == expected
@@ -159,7 +163,7 @@ def test_content_types(endpoint: TokenEndpoint, signer: HookSigner, ask: Run, he
 def test_a_content_type_with_a_charset(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run
 ) -> None:
-    """Also in capitals."""
+    """The content type may have a charset parameter and capital letters."""
     headers = [("Content-Type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8")]
     assert ask(endpoint, asked(signer), headers=headers).status == 200
 
@@ -168,9 +172,9 @@ def test_a_content_type_with_a_charset(
 def test_an_authorization_header(
     endpoint: TokenEndpoint, signer: HookSigner, ask: Run, value: str
 ) -> None:
-    """Beside an assertion it is a second way to authenticate (RFC 6749 section 2.3).
+    """An Authorization header together with an assertion is refused (RFC 6749 section 2.3).
 
-    Alone, one that cannot be read is refused with the challenge that section 5.2 wants.
+    Alone, a header with wrong credentials is refused with the challenge of section 5.2.
     """
     answer = ask(endpoint, asked(signer), headers={**FORM, "Authorization": value})
     assert error(answer) == (400, "invalid_request")
@@ -183,7 +187,7 @@ def test_an_authorization_header(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "post", ""])
 def test_methods(endpoint: TokenEndpoint, signer: HookSigner, ask: Run, method: str) -> None:
-    """405 with Allow: a token request in a URL would be in every log."""
+    """A method other than POST yields 405 with Allow, because logs contain URLs."""
     answer = ask(endpoint, asked(signer), method=method)
     assert error(answer) == (405, "invalid_request")
     assert ("Allow", "POST") in answer.headers
@@ -203,5 +207,5 @@ def test_methods(endpoint: TokenEndpoint, signer: HookSigner, ask: Run, method: 
     ids=lambda value: str(value)[:30],
 )
 def test_bodies(endpoint: TokenEndpoint, ask: Run, body: bytes, status: int) -> None:
-    """Parameters twice, broken escapes, what is no text, and too much."""
+    """A body is refused if it is malformed, repeats a parameter, or is too large."""
     assert error(ask(endpoint, body)) == (status, "invalid_request")

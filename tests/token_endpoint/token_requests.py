@@ -1,4 +1,4 @@
-"""Token requests, and token endpoints that answer them."""
+"""Helpers that build token requests and the token endpoints for them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def endpoint_of(clients: Any, **options: Any) -> TokenEndpoint:
 
 
 def asked(signer: HookSigner, **changes: Any) -> dict[str, str]:
-    """The form that Okta is thought to post."""
+    """Return the form that Okta is assumed to post, with changes; None removes a parameter."""
     form = {
         "grant_type": "client_credentials",
         "scope": "hooks",

@@ -38,7 +38,7 @@ from hookkey_verify.shared_secret import HeaderSecret
 
 
 def handler(hook: VerifiedHook) -> dict[str, Any]:
-    """Handlers take the proof."""
+    """A handler can require a ``VerifiedHook``."""
     assert_type(hook.issuer, str | None)
     assert_type(hook.audience, tuple[str, ...])
     assert_type(hook.expires_at, float)
@@ -47,7 +47,7 @@ def handler(hook: VerifiedHook) -> dict[str, Any]:
 
 
 class OwnKeys:
-    """A key source of one's own, without a base class."""
+    """A custom key source without a base class."""
 
     def __init__(self, key: PublicKey) -> None:
         self._key = key
@@ -70,83 +70,83 @@ class OwnKeys:
 
 app = Flask(__name__)
 api = FastAPI()
-judge: RequestVerifier = HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a")
+verifier: RequestVerifier = HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a")
 
 
 @app.post("/flask/<int:number>")
-@flask.protect(judge)
+@flask.protect(verifier)
 def flask_view(number: int, *, name: str = "") -> str:
-    """Keeps its signature, below the route that needs one."""
+    """A protected Flask view keeps its signature."""
     assert_type(flask.current_hook, VerifiedHook)
     return name * number
 
 
 @flask.protect
 async def bare_view(number: int) -> bytes:
-    """Stays a coroutine function."""
+    """A protected async Flask view remains a coroutine function."""
     return bytes(number)
 
 
-@flask.HookKeyVerify(app, judge).required
+@flask.HookKeyVerify(app, verifier).required
 def required_view() -> int:
-    """The extension's decorator too."""
+    """The decorator of the extension keeps the signature too."""
     return 1
 
 
-@django.protect(judge, on_refusal=lambda refusal: refusal)
+@django.protect(verifier, on_refusal=lambda refusal: refusal)
 def django_view(request: HttpRequest, number: int) -> HttpResponse:
-    """Keeps its signature."""
+    """A protected Django view keeps its signature."""
     return HttpResponse(str(number))
 
 
 @django.protect()
 async def async_django_view(request: HttpRequest) -> HttpResponse:
-    """Stays a coroutine function."""
+    """A protected async Django view remains a coroutine function."""
     return HttpResponse()
 
 
 class ClassView(django.HookRequiredMixin, View):
-    """The mixin stands first."""
+    """A class-based view with the mixin as its first base class."""
 
-    hook_verifier = judge
+    hook_verifier = verifier
 
 
-hook_auth = fastapi.HookAuth(judge)
+hook_auth = fastapi.HookAuth(verifier)
 api.add_exception_handler(fastapi.HookRefused, fastapi.answer_refusal)
 
 
 @api.post("/fastapi")
 async def operation(hook: Annotated[VerifiedHook, Depends(hook_auth)]) -> str:
-    """The parameter is a VerifiedHook."""
+    """The dependency's parameter is a ``VerifiedHook``."""
     return hook.kid
 
 
 @aws_lambda.protect(HeaderSecret("s"))
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """As Lambda calls it."""
+    """A protected Lambda handler takes an event and a context."""
     return {}
 
 
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 async def kept(request: HttpRequest) -> None:
-    """What the decorators leave of the types."""
+    """The decorators keep the types of the decorated functions."""
     assert_type(flask_view(1, name="a"), str)
     assert_type(await bare_view(1), bytes)
     assert_type(required_view(), int)
     assert_type(django_view(request, 1), HttpResponse)
     assert_type(await async_django_view(request), HttpResponse)
-    outcome = Guard(judge).check(request.headers)
+    outcome = Guard(verifier).check(request.headers)
     assert_type(outcome, VerifiedHook | HttpAnswer)
-    Starlette(middleware=[Middleware(asgi.HookMiddleware, judge, public=["/healthz"])])
-    asgi.HookMiddleware(asgi_app, judge)
-    app.wsgi_app = wsgi.HookMiddleware(app.wsgi_app, judge)  # type: ignore[method-assign]
+    Starlette(middleware=[Middleware(asgi.HookMiddleware, verifier, public=["/healthz"])])
+    asgi.HookMiddleware(asgi_app, verifier)
+    app.wsgi_app = wsgi.HookMiddleware(app.wsgi_app, verifier)  # type: ignore[method-assign]
 
 
 def use(headers: dict[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
-    """The public names as the README uses them."""
+    """Use the public names as the README does."""
     signer = HookSigner.generate()
     key = PublicKey.from_document(signer.public_jwk(), expected_kid=signer.kid)
     sources = (

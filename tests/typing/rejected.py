@@ -9,7 +9,7 @@ from hookkey_verify.wsgi import HookMiddleware
 
 
 def use(keys: StaticKeys, hook: VerifiedHook) -> None:
-    """Every statement is a mistake."""
+    """Every statement contains a type error."""
     HookVerifier(keys, issuer="i")  # E: call-arg
     HookVerifier(keys, issuer="i", audience=5)  # E: arg-type
     HookVerifier({"kid": "key"}, issuer="i", audience="a")  # E: arg-type
@@ -28,7 +28,7 @@ def use(keys: StaticKeys, hook: VerifiedHook) -> None:
 
 @protect(HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a"))
 def view(number: int) -> str:
-    """Keeps its signature."""
+    """A protected view keeps its signature, so the call below is a type error."""
     return str(number)
 
 

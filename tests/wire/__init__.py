@@ -1,1 +1,1 @@
-"""Headers and forms."""
+"""Tests of the readers of request headers and forms."""

@@ -1,4 +1,4 @@
-"""Request headers to the one bearer token."""
+"""Reading the bearer token from request headers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hookkey_verify.errors import (
     ids=lambda headers: f"{type(headers).__name__}",
 )
 def test_accepted(headers: Any) -> None:
-    """Names and the scheme are case-insensitive; str and bytes; mapping and pairs."""
+    """The token is read from a mapping or pairs of str or bytes; names and scheme ignore case."""
     assert bearer_token(headers) == "a.b.c"
 
 
@@ -74,7 +74,7 @@ def test_accepted(headers: Any) -> None:
     ids=repr,
 )
 def test_refused(headers: Any, error: type[HookKeyError]) -> None:
-    """Exactly one credential, in the form of RFC 6750 section 2.1."""
+    """Headers of a wrong type or without exactly one bearer token raise an error."""
     with pytest.raises(error) as caught:
         bearer_token(headers)
     assert type(caught.value) is error
@@ -96,8 +96,8 @@ class _Failing:
         raise RuntimeError("secret")
 
 
-class _Text(str):
-    """A string with methods of its own, such as the header names of some servers."""
+class _StrSubclass(str):
+    """A subclass of str with overridden methods, like the header names of some servers."""
 
     def lower(self) -> Any:
         raise KeyError("secret")
@@ -109,8 +109,8 @@ class _Text(str):
         return "Bearer other"
 
 
-class _Octets(bytes):
-    """Bytes with methods of their own."""
+class _BytesSubclass(bytes):
+    """A subclass of bytes with an overridden method."""
 
     def decode(self, *_: Any) -> Any:
         raise KeyError("secret")
@@ -118,7 +118,7 @@ class _Octets(bytes):
 
 @pytest.mark.parametrize("headers", [_Hostile(), _Failing()], ids=["lies", "raises"])
 def test_a_broken_collection(headers: Any) -> None:
-    """It is our caller's mistake, and the error says so."""
+    """A headers collection that fails raises ``ConfigurationError`` without the original error."""
     with pytest.raises(ConfigurationError) as caught:
         bearer_token(headers)
     assert caught.value.__context__ is None
@@ -127,11 +127,11 @@ def test_a_broken_collection(headers: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        (_Text("Authorization"), _Text("Bearer a")),
-        (_Octets(b"Authorization"), _Octets(b"Bearer a")),
+        (_StrSubclass("Authorization"), _StrSubclass("Bearer a")),
+        (_BytesSubclass(b"Authorization"), _BytesSubclass(b"Bearer a")),
     ],
     ids=["str", "bytes"],
 )
 def test_subclasses_are_read_as_what_they_hold(name: Any, value: Any) -> None:
-    """Their text counts, and none of their methods."""
+    """A subclass of str or bytes is read without calling its overridden methods."""
     assert bearer_token([(name, value)]) == "a"

@@ -1,4 +1,4 @@
-"""The reader of forms: each parameter once, one spelling of text."""
+"""Reading form bodies: no parameter twice, and text in valid UTF-8."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hookkey_verify._wire.form import MAX_PARAMETERS, FormError, read_form
     ],
 )
 def test_what_is_read(body: bytes, form: dict[str, str]) -> None:
-    """Parameters without a value count as not sent."""
+    """A valid form is read, and a parameter without a value counts as absent."""
     assert read_form(body) == form
 
 
@@ -51,7 +51,7 @@ def test_what_is_read(body: bytes, form: dict[str, str]) -> None:
     ],
 )
 def test_what_is_refused(body: bytes, problem: str) -> None:
-    """The rule is named, and nothing of the body is in the error or behind it."""
+    """The error names the broken rule, and no chained error contains the body."""
     with pytest.raises(FormError, match=problem) as refused:
         read_form(body)
     assert refused.value.__cause__ is None
@@ -59,13 +59,13 @@ def test_what_is_refused(body: bytes, problem: str) -> None:
 
 
 def test_known_values() -> None:
-    """They are taken as they are told to be."""
+    """An escaped value in ``known`` is replaced by its given plain text."""
     assert read_form(b"a=x%3Ay&b=x%3Ay", {"x%3Ay": "x:y"}) == {"a": "x:y", "b": "x:y"}
 
 
 @given(st.dictionaries(st.text(), st.text(min_size=1), max_size=MAX_PARAMETERS))
 def test_what_was_written_is_read(form: dict[str, str]) -> None:
-    """The writer is the standard library's."""
+    """A form that the standard library encoded is read without a change."""
     assert read_form(urlencode(form, errors="strict").encode()) == form if _utf8(form) else True
 
 
