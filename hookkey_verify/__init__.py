@@ -1,6 +1,6 @@
 """Verify what Okta hook keys sign: strict, fast JWT verification for Okta inline hooks.
 
-Names are imported when they are first used, so that a program pays for what it uses: verifying with
+Each name is imported on first use, so a program loads only what it needs: verifying with
 ``StaticKeys`` imports neither requests nor PyJWT.
 """
 

@@ -48,7 +48,10 @@ class HookMiddleware:
         ``verifier``: a ``HookVerifier`` or another ``RequestVerifier``.
         ``public``: paths that are not protected, such as ``["/healthz"]``, relative to the root of
             the server; see ``PublicPaths``. Default: none.
-        ``on_refusal``, ``event_hook``: as for ``Guard``.
+        ``on_refusal``: a function that may replace the response to a refused request, or only
+            observe it. Default None.
+        ``event_hook``: whether to answer Okta's one-time verification of an event hook. Default
+            False.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -69,7 +72,9 @@ class HookMiddleware:
         elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
         else:
-            raise ConfigurationError(f"connections of type {kind} are not protected, so refused")
+            raise ConfigurationError(
+                f"connections of type {kind} are refused, because they cannot be verified"
+            )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = await self._guard.acheck(scope["headers"], scope["method"])

@@ -6,7 +6,7 @@
     def handler(event, context):
         event["hookkey_verify.hook"]    # the VerifiedHook
 
-    authorizer = authorize(verifier)    # or as a Lambda authorizer, in front of anything
+    authorizer = authorize(verifier)    # or a Lambda authorizer, in front of any integration
 
 Create the verifier and call ``keys.warm_up(…)`` at import time, because Lambda gives the
 initialization more CPU, and Okta waits only three seconds for the first response.
@@ -29,7 +29,7 @@ __all__ = ["HOOK", "Handler", "authorize", "protect", "serve"]
 Handler = Callable[[dict[str, Any], Any], Any]
 
 HOOK = "hookkey_verify.hook"
-"""Where the event of a verified request has its ``VerifiedHook``."""
+"""The key of the ``VerifiedHook`` in the event of a verified request."""
 
 
 def protect(
@@ -63,10 +63,11 @@ def authorize(
 ) -> Handler:
     """Return the handler of a Lambda authorizer.
 
-    ``response``: "simple" for an HTTP API with simple responses, else "iam".
-    ``covers``: what the policy allows: "method" or "stage". The gateway caches the policy for the
-        token (300 seconds by default) and applies it to other methods too, which "method" denies
-        and "stage" allows.
+    ``verifier``: verifies the request headers.
+    ``response``: "simple" for an HTTP API with simple responses, otherwise "iam" (the default).
+    ``covers``: what the IAM policy allows: the requested "method" (the default) or the whole
+        "stage". The gateway caches the policy for the token (300 seconds by default), so with
+        "method" it denies later requests with the same token for other methods.
 
     A bad token is denied, and the gateway answers 403. Errors that are not the sender's fault raise
     a ``HookKeyError``: the gateway answers 500, which Okta may retry, and caches no denial. The
@@ -174,7 +175,9 @@ def _arn(event: Any) -> str:
     named = event if isinstance(event, Mapping) else {}
     arn = named.get("methodArn") or named.get("routeArn")
     if not isinstance(arn, str):
-        raise ConfigurationError("the event has no methodArn and no routeArn: not an authorizer's")
+        raise ConfigurationError(
+            "the event has no methodArn or routeArn, so it is not for an authorizer"
+        )
     return arn
 
 

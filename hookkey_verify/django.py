@@ -55,7 +55,7 @@ R = TypeVar("R")
 GetResponse = Callable[[HttpRequest], Any]
 
 _PASSED = "_hookkey_verify_passed"
-"""The attribute of a request that has the ``Guard`` which let it pass."""
+"""The attribute of a request for the ``Guard`` that accepted it."""
 _OPTIONS = frozenset({"VERIFIER", "ON_REFUSAL", "EVENT_HOOK"})
 _VARIABLES = frozenset(name.variable for name in NAMES.values())
 
@@ -105,7 +105,7 @@ class HookRequiredMixin:
     """Protects a class-based view. List it before ``View`` among the bases."""
 
     hook_verifier: ClassVar[RequestVerifier | None] = None
-    """None takes what the setting ``HOOKKEY_VERIFY`` says."""
+    """The verifier. None: the verifier that the setting ``HOOKKEY_VERIFY`` describes."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Raise ``ConfigurationError`` if another base overrides ``as_view`` before this one."""
@@ -139,7 +139,7 @@ class HookMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        """Called once by Django. Raises ``ConfigurationError`` if a setting is wrong."""
+        """Create the middleware. Raises ``ConfigurationError`` if a setting is wrong."""
         self._get_response = get_response
         self._guard = _configured_guard()
         self._public: _Public | None = None
@@ -320,7 +320,7 @@ def _public_names() -> _Public:
 
 
 def _collect(resolver: Any, above: tuple[str, ...], views: set[str], namespaces: set[str]) -> None:
-    """Add the names of the views and namespaces of a URLconf, as ``ResolverMatch`` has them."""
+    """Add the names of the views and namespaces of a URLconf, as in ``ResolverMatch``."""
     for pattern in resolver.url_patterns:
         if isinstance(pattern, URLPattern):
             views.add(":".join((*above, pattern.name or pattern.lookup_str)))
@@ -355,7 +355,7 @@ _CHECKS: Mapping[str, Callable[[], object]] = {
 
 @register(Tags.security)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Check that the settings make a verifier and that public names exist."""
+    """Check that the settings describe a verifier and that public names exist."""
     problems: list[CheckMessage] = []
     hint = "See HOOKKEY_VERIFY and HOOKKEY_PUBLIC in settings."
     for number, check in _CHECKS.items():

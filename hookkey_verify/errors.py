@@ -1,4 +1,4 @@
-"""All errors of the package, grouped by whose fault they are.
+"""All errors of the package, grouped by the party that caused them.
 
 ::
 
@@ -36,7 +36,7 @@
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError
         ├── RateLimitedError              .reset_at in epoch seconds
-        └── TransportError                no usable answer
+        └── TransportError                no usable response
 
 ``str(error)`` contains only fixed texts and values of your configuration, such as the expected
 audience. It never contains parts of a token, key, credential or response body. The configured value
@@ -101,7 +101,10 @@ __all__ = [
 
 
 Expected: TypeAlias = str | float | tuple[str, ...] | None
-"""A configured value: text, seconds or bytes. One value of a tuple must match; scopes all must."""
+"""A configured value: text, or a number of seconds or bytes.
+
+One value of a tuple must match, but all required scopes must be granted.
+"""
 
 
 class Reason(StrEnum):
@@ -154,7 +157,7 @@ class Reason(StrEnum):
 class HookKeyError(Exception):
     """Base class of all errors of this package.
 
-    ``reason``: the machine-readable name; ``unspecified`` in subclasses of yours that set none.
+    ``reason``: the machine-readable name; ``unspecified`` in your own subclasses that set none.
     ``status_code``: the HTTP status of the response.
     ``headers``: the response headers that go with it.
     ``retryable``: whether the same request may succeed later.
@@ -215,7 +218,7 @@ class MissingTokenError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """A bare challenge."""
+        """``WWW-Authenticate: Bearer`` without an error code."""
         return {"WWW-Authenticate": "Bearer"}
 
 
@@ -227,7 +230,7 @@ class MalformedTokenError(HookVerificationError):
 
 
 class MultipleTokensError(MalformedTokenError):
-    """More than one credential was sent, and it is ambiguous which one counts."""
+    """The request has more than one credential, so it is ambiguous which one counts."""
 
     reason = Reason.MULTIPLE_TOKENS
     title = "More than one token was sent"
@@ -413,7 +416,7 @@ class WrongCredentialsError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The challenge."""
+        """``WWW-Authenticate`` with ``challenge``."""
         return {"WWW-Authenticate": self.challenge}
 
 
@@ -435,7 +438,7 @@ class InsufficientScopeError(HookVerificationError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """A challenge with the required scopes."""
+        """``WWW-Authenticate`` with the required scopes."""
         scope = " ".join(self.scopes)
         return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
 
@@ -522,7 +525,7 @@ class KeyChangedError(KeyRejectedError):
     """A known kid has different key material. It is refused; alert on it.
 
     Okta never changes a hook key (https://developer.okta.com/docs/api/openapi/okta-management/
-    management/tag/HookKey/), so the response is not Okta's. Only ``invalidate(kid)`` accepts the
+    management/tag/HookKey/), so the response is not from Okta. Only ``invalidate(kid)`` accepts the
     new key.
     """
 
@@ -625,7 +628,7 @@ class RateLimitedError(HookKeyApiError):
 
 
 class TransportError(HookKeyApiError):
-    """There was no usable response: refused, timed out, cut off, too large or not Okta's.
+    """The connection failed, or the response was late, cut off, too large or not from Okta.
 
     ``retry_after``: the server's ``Retry-After`` in seconds, or None.
     ``sent``: False if the server cannot have received the request.

@@ -1,4 +1,4 @@
-"""Events of the key sources, passed one at a time to a callable of yours. Pure.
+"""Events that the key sources pass to your callable, one at a time. Pure.
 
 The callable runs in the thread that caused the event, which may be the thread of an event loop. No
 lock is held. It should count and return; it must not look up keys. Exceptions that it raises are
@@ -81,12 +81,12 @@ OnEvent = Callable[[Event], object]
 
 
 class Reporter:
-    """Passes the events of one source to ``on_event`` and contains its exceptions."""
+    """Passes the events of one source to ``on_event`` and logs the exceptions that it raises."""
 
     __slots__ = ("_on_event", "active", "source")
 
     def __init__(self, source: str, on_event: OnEvent | None) -> None:
-        """Raises ``ConfigurationError`` if ``on_event`` is not callable."""
+        """Create a reporter. Raises ``ConfigurationError`` if ``on_event`` is not callable."""
         if on_event is not None and not callable(on_event):
             raise ConfigurationError("on_event must be a function that takes an Event, or None")
         self.source = source

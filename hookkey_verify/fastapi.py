@@ -71,7 +71,12 @@ class HookAuth(SecurityBase):
         on_refusal: OnRefusal | None = None,
         scheme_name: str = "OktaHook",
     ) -> None:
-        """Take the arguments of ``Guard``, and ``scheme_name`` for the OpenAPI description.
+        """Create a dependency.
+
+        ``verifier``: verifies the request headers.
+        ``on_refusal``: a function that may replace the response to a refused request. Default None.
+        ``scheme_name``: the name of the security scheme in the OpenAPI description. Default
+            "OktaHook".
 
         Raises ``ConfigurationError``.
         """
@@ -100,4 +105,4 @@ def _scheme(verifier: RequestVerifier) -> Scheme:
         return HTTPBase(scheme="basic")
     if isinstance(verifier, HeaderSecret):
         return APIKey.model_validate({"in": APIKeyIn.header, "name": verifier.header})
-    return HTTPBearer(bearerFormat="JWT", description="What Okta sends to the hook.")
+    return HTTPBearer(bearerFormat="JWT", description="The token that Okta sends to the hook.")

@@ -49,16 +49,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_LAYERS = 1_000
-"""Objects that are looked at to find what a view wraps."""
+"""The largest number of objects that are searched for the functions that a view wraps."""
 MAX_HELD = 50
-"""Elements of a container in which a view is looked for."""
+"""The largest container, in elements, that is searched for a view."""
 
 _PASSED = "hookkey_verify.flask.passed"
-"""Where the environ of a request has the ``Guard`` that let it pass."""
+"""The key in the environ for the ``Guard`` that accepted the request."""
 
 
 class _Views:
-    """A set of views by identity, as some are not hashable. References are weak if possible."""
+    """A set of views by identity, because some are not hashable; weak references if possible."""
 
     def __init__(self) -> None:
         self._weakly: WeakValueDictionary[int, Any] = WeakValueDictionary()
@@ -75,25 +75,25 @@ class _Views:
 
 
 _required = _Views()
-"""Views that the extension refuses unverified requests to."""
+"""Views that the extension protects."""
 _inner = _Views()
-"""Views that ``protect`` wrapped. Flask must not call them itself."""
+"""Views that ``protect`` wrapped. Flask must not call them directly."""
 _protecting = _Views()
-"""What ``protect`` made of them."""
+"""The protected views that ``protect`` returned."""
 
 
 def _current() -> VerifiedHook:
     hook = g.get("hook")
     if not isinstance(hook, VerifiedHook):
         raise ConfigurationError(
-            "current_hook is there in protected views only; behind the middleware of "
+            "current_hook is available only in protected views; behind the middleware of "
             'hookkey_verify.wsgi the hook is request.environ["hookkey_verify.hook"]'
         )
     return hook
 
 
 current_hook = cast(VerifiedHook, LocalProxy(_current))
-"""The hook that this request was verified as; also ``g.hook``."""
+"""The ``VerifiedHook`` of the current request; also available as ``g.hook``."""
 
 
 class HookKeyVerify:
@@ -107,9 +107,15 @@ class HookKeyVerify:
         on_refusal: OnRefusal | None = None,
         event_hook: bool = False,
     ) -> None:
-        """Protect views of ``app`` with ``verifier``, or with one made from ``app.config``.
+        """Create the extension and, with ``app``, initialize the application.
 
-        The other arguments are those of ``Guard``. Raises ``ConfigurationError``.
+        ``app``: the application. Default None: call ``init_app`` later.
+        ``verifier``: the verifier of requests. Default None: created from ``app.config``.
+        ``on_refusal``: a function that may replace the response to a refused request. Default None.
+        ``event_hook``: whether to answer Okta's one-time verification of an event hook. Default
+            False.
+
+        Raises ``ConfigurationError``.
         """
         if app is not None and not isinstance(app, Flask):
             raise ConfigurationError(
@@ -178,7 +184,7 @@ def protect(first: Any = None, /, **options: Any) -> Any:
 def serve(endpoint: Endpoint) -> Callable[[], Response]:
     """Return a view that answers with an endpoint: ``app.post("/token")(serve(endpoint))``.
 
-    The view reads the body, so it must not be read earlier, for example by ``request.form``.
+    The view reads the body, so no other code may read it first, for example with ``request.form``.
 
     Raises ``ConfigurationError``.
     """
@@ -190,7 +196,7 @@ def serve(endpoint: Endpoint) -> Callable[[], Response]:
         answer = endpoint.respond(request.method, request_headers(request.environ), body)
         return _answered(answer)
 
-    view.__name__ = f"{type(endpoint).__name__}_{id(endpoint):x}"  # views have names of their own
+    view.__name__ = f"{type(endpoint).__name__}_{id(endpoint):x}"  # each view needs a unique name
     return view
 
 
@@ -210,7 +216,7 @@ def _protected(view: Callable[P, R], guard: Callable[[], Guard]) -> Callable[P, 
 
 
 def _layers(view: Any) -> Collection[Any]:
-    """Return a view and everything that it wraps, because Flask may have any of these registered.
+    """Return a view and everything that it wraps, any of which may be registered with Flask.
 
     Functions that ``protect`` wraps are left out: they are called only for verified requests.
     """
@@ -226,7 +232,7 @@ def _layers(view: Any) -> Collection[Any]:
 
 
 def _held_by(layer: Any) -> list[Any]:
-    """Return where a decorator may keep a view: closures, defaults and attributes."""
+    """Return the objects where a decorator may keep a view: closures, defaults and attributes."""
     if isinstance(layer, FunctionType):
         defaults = (*(layer.__defaults__ or ()), *(layer.__kwdefaults__ or {}).values())
         return [*(layer.__closure__ or ()), *defaults, *vars(layer).values()]
@@ -234,7 +240,7 @@ def _held_by(layer: Any) -> list[Any]:
 
 
 def _may_wrap(held: Any) -> bool:
-    """Return whether a decorator can keep a view in this: a callable, a cell or a container."""
+    """Return whether a decorator can keep a view in this callable, cell or container."""
     kind = type(held)  # isinstance would make a proxy such as flask.session resolve itself
     if kind in (tuple, list, dict, set):
         return len(held) <= MAX_HELD  # larger containers are data
@@ -273,14 +279,14 @@ def _awaited(view: Any, guard: Callable[[], Guard]) -> Any:
 
 
 def _before_view() -> Response | None:
-    """Check requests for marked views, in whatever order their decorators are."""
+    """Refuse unverified requests for marked views, whatever the order of their decorators."""
     view = current_app.view_functions.get(request.endpoint or "")
     layers = [view] if view in _required else _layers(view)
     if any(layer in _required for layer in layers):
         return _refuse_unverified(_configured_guard())
     if not any(layer in _inner for layer in layers):
         return None
-    error = ConfigurationError("protect must stand below @app.route; use hooks.required")
+    error = ConfigurationError("protect must be placed below @app.route; use hooks.required")
     logger.error("%s", error)
     return _answered(HttpRefusal.of(error))
 

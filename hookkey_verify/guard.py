@@ -133,8 +133,8 @@ class Guard:
         ``verifier``: verifies the request headers.
         ``on_refusal``: a function that may replace the response to a refused request, or only
             observe it. Default None.
-        ``event_hook``: True answers the GET with which Okta verifies, once, that you own an event
-            hook's endpoint. Default False.
+        ``event_hook``: whether to answer the one-time GET request with which Okta verifies that you
+            own the endpoint of an event hook. Default False.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -156,7 +156,7 @@ class Guard:
         """Whether browsers send the credentials automatically, so that CSRF protection is needed.
 
         The verifier's attribute of that name decides; without one it is False. Set it to True in
-        verifiers of yours that read cookies or Basic credentials.
+        your own verifiers that read cookies or Basic credentials.
         """
         return bool(getattr(self._verifier, "sent_by_browsers", False))
 
@@ -221,7 +221,7 @@ class Guard:
 
 
 def _proof(hook: object) -> VerifiedHook:
-    """Check the result of a verifier; a custom verifier may return anything."""
+    """Return the result of a verifier after checking its type, which custom verifiers may break."""
     if not isinstance(hook, VerifiedHook):
         raise TypeError
     return hook
@@ -238,7 +238,7 @@ def _refusal(error: Exception) -> HttpRefusal:
 
 
 class PublicPaths:
-    """The paths that a middleware does not protect. It protects all others."""
+    """The exact paths that a middleware leaves unprotected; it protects all others."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         """``paths``: exact absolute paths such as ``/healthz``, without patterns.

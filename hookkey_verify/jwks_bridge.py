@@ -116,7 +116,7 @@ class JwksBridge:
             ``max-age`` do not add to it.
         ``stale_for``: the seconds for which an old set is served while the org is unreachable, 0 to
             2,592,000 (30 days), default 86400.
-        ``clock``: a function that returns monotonic seconds.
+        ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -244,7 +244,10 @@ class _Set(NamedTuple):
 
 
 def _served(current: _Set, method: str, headers: Headers, max_age: int) -> HttpAnswer:
-    """RFC 9110 sections 8.8.3 and 13.1.2; RFC 9111 section 5.2.2.1."""
+    """Return the response with the key set, or 304 if the client already has it.
+
+    RFC 9110 sections 8.8.3 and 13.1.2; RFC 9111 section 5.2.2.1.
+    """
     if method not in ("GET", "HEAD"):
         return _not_allowed()
     caching = (("ETag", current.tag), ("Cache-Control", f"public, max-age={max_age}"))

@@ -1,4 +1,4 @@
-"""KeySourceMetrics: a key source's events and health for OpenTelemetry (extra otel).
+"""KeySourceMetrics exports a key source's events and health to OpenTelemetry (extra otel).
 
 ::
 
@@ -57,7 +57,7 @@ class KeySourceMetrics:
             )
 
     def __call__(self, event: Event) -> None:
-        """Count an event: the ``on_event`` of a key source."""
+        """Count an event; pass this object as ``on_event`` of a key source."""
         attributes = {"source": event.source, "outcome": event.outcome}
         self._events.add(1, {**attributes, "event": event.name.value})
         if event.name is EventName.FETCH and event.seconds is not None:

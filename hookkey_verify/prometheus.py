@@ -1,4 +1,4 @@
-"""KeySourceMetrics: a key source's events and health for Prometheus (extra prometheus).
+"""KeySourceMetrics exports a key source's events and health to Prometheus (extra prometheus).
 
 ::
 
@@ -56,7 +56,7 @@ class KeySourceMetrics:
         registry.register(self)
 
     def __call__(self, event: Event) -> None:
-        """Count an event: the ``on_event`` of a key source."""
+        """Count an event; pass this object as ``on_event`` of a key source."""
         self._events.labels(event.source, event.name.value, event.outcome).inc()
         if event.name is EventName.FETCH and event.seconds is not None:
             self._fetches.labels(event.source, event.outcome).observe(event.seconds)
@@ -81,18 +81,20 @@ class KeySourceMetrics:
     def _gauges(self, reports: Iterable[Health]) -> list[GaugeMetricFamily]:
         prefix, by_source = f"{self._prefix}_key_source", ["source"]
         status = GaugeMetricFamily(
-            f"{prefix}_status", "1 for what it is", labels=["source", "status"]
+            f"{prefix}_status", "1 for the current status", labels=["source", "status"]
         )
-        keys = GaugeMetricFamily(f"{prefix}_keys", "Keys kept", labels=["source", "state"])
+        keys = GaugeMetricFamily(
+            f"{prefix}_keys", "Number of cached keys", labels=["source", "state"]
+        )
         oldest = GaugeMetricFamily(
             f"{prefix}_oldest_key_seconds", "Age of the oldest key", labels=by_source
         )
         silence = GaugeMetricFamily(
-            f"{prefix}_last_success_seconds", "Since the source last answered", labels=by_source
+            f"{prefix}_last_success_seconds", "Time since the last response", labels=by_source
         )
         breaker = GaugeMetricFamily(
             f"{prefix}_breaker_open_seconds",
-            "Unknown kids are not fetched",
+            "Remaining time without fetches for unknown kids",
             labels=by_source,
         )
         for health in reports:

@@ -1,4 +1,4 @@
-"""Single use of tokens within one process: step 7 of a verification.
+"""MemoryReplayStore makes tokens single use within one process: step 7 of a verification.
 
 RFC 7523 section 3 item 7: a server may ensure that assertions are not replayed by keeping the set
 of used ``jti`` values for as long as each assertion would be valid.
@@ -39,9 +39,9 @@ class MemoryReplayStore:
         single_process: bool = False,
         clock: Clock = wall_clock,
     ) -> None:
-        """Make an empty store.
+        """Create an empty store.
 
-        ``max_entries``: the largest number of tokens to remember, at about 300 bytes each; default
+        ``max_entries``: the largest number of tokens to remember, at about 240 bytes each; default
             1,000,000. A full store refuses further tokens with ``KeyUnavailableError`` (503),
             because dropping an entry would allow a replay. Only verified tokens are counted.
         ``single_process``: True if the program has a single process. False (the default) logs a

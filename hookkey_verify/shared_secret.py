@@ -1,4 +1,4 @@
-"""Verifiers for the other two ways that Okta authenticates to hooks: a header or Basic. Pure.
+"""Verifiers for Okta's other authentication methods: a secret in a header and Basic. Pure.
 
 Use them in place of a ``HookVerifier``. Prefer OAuth with a hook key, because a secret that is sent
 with every request is disclosed by a single one. Okta offers OAuth for inline hooks but not for
@@ -34,8 +34,9 @@ _NOTHING: MappingProxyType[str, Any] = MappingProxyType({})
 
 
 class HeaderSecret:
-    """Verifies the authentication field and secret of a hook in Okta, in constant time.
+    """Verifies the secret that Okta sends in a request header, in constant time.
 
+    In Okta, these are the "Authentication field" and "Authentication secret" of the hook.
     The ``VerifiedHook`` has no claims and no kid, and does not expire.
     """
 

@@ -1,6 +1,7 @@
-"""HookSigner signs the JWTs that Okta would sign: for tests, the emulator and your own tokens.
+"""HookSigner signs JWTs as Okta does, for tests, the emulator and your own tokens.
 
-It shares no code with the verifier, so that the emulator cannot confirm a misreading of ours.
+It shares no code with the verifier, so that a mistake in one cannot hide the same mistake in the
+other.
 """
 
 from __future__ import annotations
@@ -38,14 +39,15 @@ _KID = re.compile(r"[\x20-\x7e]{1,255}")
 class HookSigner:
     """Signs JWTs with one private key and one ``kid``. Immutable and thread-safe.
 
-    ``algorithm`` is RS256 for RSA keys, as Okta uses it, or ES256, ES384 or ES512 by the curve.
-    The PEM is parsed only once: parsing it for each token would take over a hundred times as long.
+    ``algorithm`` is RS256 for RSA keys, which Okta uses, and ES256, ES384 or ES512 for EC keys,
+    depending on the curve. The PEM is parsed only once, because parsing it takes over a hundred
+    times as long as signing.
     """
 
     def __init__(
         self, private_key: PrivateKey | str | bytes, kid: str, *, clock: Clock = wall_clock
     ) -> None:
-        """Take a private key and its kid.
+        """Create a signer.
 
         ``private_key``: RSA of 2048 bits or more, P-256, P-384 or P-521; an object or an
             unencrypted PEM.
@@ -125,7 +127,7 @@ class HookSigner:
     def sign_bytes(self, header: bytes, payload: bytes) -> str:
         """Sign exactly this header and payload, without checking them.
 
-        For testing verifiers with duplicate members, false headers or text that is not JSON.
+        Use it to test verifiers with duplicate members, false headers or text that is not JSON.
         """
         signing_input = base64url_encode(header) + b"." + base64url_encode(payload)
         signature = base64url_encode(self._signs(signing_input, self._key))

@@ -46,8 +46,11 @@ class SigningKey:
     """
 
     def __init__(self, private_key: PrivateKey | str | bytes, kid: str | None = None) -> None:
-        """Take a key object or an unencrypted PEM, as of
-        ``openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256``.
+        """Create a signing key.
+
+        ``private_key``: a key object or an unencrypted PEM, such as the output of
+            ``openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256``.
+        ``kid``: 1 to 255 printable ASCII characters. Default None: the RFC 7638 thumbprint.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -96,7 +99,9 @@ class SigningKey:
         return f"SigningKey({self.algorithm}, kid={self.kid!r})"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("a SigningKey is private, and is not pickled or copied")
+        raise ConfigurationError(
+            "a SigningKey contains a private key and cannot be pickled or copied"
+        )
 
     def sign(self, payload: bytes) -> bytes:
         """Return a compact access token with exactly this payload (RFC 7515)."""

@@ -1,4 +1,6 @@
-"""Starlette authentication: the hook as ``request.user``. To protect paths, use the asgi module.
+"""Authenticates Starlette requests and sets ``request.user``.
+
+To protect paths, use ``hookkey_verify.asgi`` instead.
 
 ::
 
@@ -54,13 +56,13 @@ class HookUser(BaseUser):
 
 
 class HookBackend(AuthenticationBackend):
-    """Authenticates connections with credentials; others stay anonymous.
+    """Authenticates connections that have credentials; all others remain anonymous.
 
     It protects nothing by itself. Use ``@requires("authenticated")`` or require a scope.
     """
 
     def __init__(self, verifier: RequestVerifier, *, on_refusal: OnRefusal | None = None) -> None:
-        """Take the arguments of ``Guard``. Raises ``ConfigurationError``."""
+        """Create a backend; the arguments are those of ``Guard``. Raises ``ConfigurationError``."""
         self._guard = Guard(verifier, on_refusal=on_refusal)
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser] | None:

@@ -69,7 +69,7 @@ class ClientSecret:
 
 
 Client = HookVerifier | VerifierByIssuer | ClientSecret
-"""A client of a ``TokenEndpoint``; a ``VerifierByIssuer`` stands for several."""
+"""A client of a ``TokenEndpoint``; a ``VerifierByIssuer`` represents several."""
 
 
 class TokenEndpoint:
@@ -99,7 +99,8 @@ class TokenEndpoint:
         ``signing_key``: the key that signs the tokens. Of several keys, the first signs; all are
             accepted and published. To rotate without a gap, append the new key everywhere, then
             move it to the front, then remove the old key after ``lifetime``.
-        ``issuer``, ``audience``: the ``iss`` and ``aud`` of the tokens.
+        ``issuer``: the ``iss`` of the tokens.
+        ``audience``: the ``aud`` of the tokens.
         ``scopes``: the scopes that clients may request. All are granted to a request without scope.
         ``lifetime``: the lifetime of the tokens, 30 to 86400 seconds, default 300.
         ``clock``: a function that returns epoch seconds.
@@ -246,7 +247,7 @@ class TokenEndpoint:
         return HttpAnswer(200, _HEADERS, b'{"access_token":"' + token + grant.rest)
 
     def _granted(self, client_id: str, scopes: str) -> _Grant:
-        """Check the scopes; return what all tokens of this client with these scopes share."""
+        """Check the scopes and return what all tokens of this client with these scopes share."""
         known = self._grants.get((client_id, scopes))
         if known is not None:
             return known
@@ -295,7 +296,7 @@ _UNKNOWN_CLIENT: Final = ClientSecret("unknown", secrets.token_hex(32))
 
 
 def _want_no_other_audience(hook: VerifiedHook, request: _Request) -> None:
-    """Refuse an assertion that has another audience too, which could reuse it here."""
+    """Refuse an assertion that also names another audience, which could reuse it here."""
     known, named = request.verifier and request.verifier.policy.audiences, hook.audience
     if not known or not known.issuperset(named) or len(set(named)) != len(named):
         raise AudienceError("aud", "it must contain only configured audiences, each once")

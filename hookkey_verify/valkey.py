@@ -37,10 +37,10 @@ __all__ = ["ValkeyKeyStore", "ValkeyReplayStore"]
 MAX_RECORD = 16 * 1024
 MIN_SECRET = 32
 CLOCK_TOLERANCE = 60
-"""Seconds for which a used token is remembered beyond its end: clocks of hosts differ."""
+"""Seconds that a used token is remembered after its expiry, because the hosts' clocks differ."""
 _TAG = 32  # bytes of SHA-256
 
-# Only the holder may return a lease, because it may have expired and been taken by another worker.
+# Only its holder may release a lease, which may have expired and been taken by another worker.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
 
@@ -88,15 +88,15 @@ class ValkeyKeyStore:
         ``secret``: authenticates the records: at least 32 bytes that all workers share, for example
             from ``python -c "import secrets; print(secrets.token_hex(32))"``. There is no default.
             With None, anyone who can write to the store can have forged tokens accepted.
-        ``prefix``: the start of all record names.
-        ``timeout``: the time limit for each step, 0.01 to 10 seconds. A slower store counts as
-            unreachable.
+        ``prefix``: the start of all record names, in printable ASCII. Default "hookkey".
+        ``timeout``: the time limit for each step, 0.01 to 10 seconds, default 0.25. A slower store
+            counts as unreachable.
         ``options``: options of ``redis.Redis.from_url``, such as ``ssl_ca_certs``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
         if isinstance(secret, str):
-            secret = secret.encode("utf-8", "surrogatepass")  # an error would hold it
+            secret = secret.encode("utf-8", "surrogatepass")  # an error would contain it
         if secret is not None and (not isinstance(secret, bytes) or len(secret) < MIN_SECRET):
             raise ConfigurationError(f"secret must have at least {MIN_SECRET} bytes, or be None")
         self._server = _Server(url, prefix, timeout, options)
@@ -107,14 +107,19 @@ class ValkeyKeyStore:
         return "ValkeyKeyStore(…)"  # a URL may hold a password
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("ValkeyKeyStore holds a secret: not pickled, not copied")
+        raise ConfigurationError(
+            "a ValkeyKeyStore contains a secret and cannot be pickled or copied"
+        )
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
         self._server.client.close()
 
     def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
-        """Return the record and its remaining seconds, or None if there is no authentic one."""
+        """Return the record and its remaining seconds, or None if there is no record.
+
+        A record that is not authentic is returned as empty bytes, which the caller refuses.
+        """
         name = self._name("key", namespace, kid)
         with self._server.client.pipeline(transaction=True) as pipe:
             pipe.getrange(name, 0, _TAG + MAX_RECORD)
@@ -173,11 +178,15 @@ class ValkeyReplayStore:
     ) -> None:
         """Create a store; it connects on first use.
 
-        ``url``, ``prefix``, ``timeout``, ``options``: as for ``ValkeyKeyStore``.
+        ``url``: ``valkey://``, ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+        ``prefix``: the start of all record names, in printable ASCII. Default "hookkey".
+        ``timeout``: the time limit for each step, 0.01 to 10 seconds, default 0.25. A slower store
+            counts as unreachable.
         ``when_unreachable``: what happens to valid tokens while the store is unreachable. "refuse"
             (the default) answers 503, so that Okta may retry. "accept" does not detect replays
             meanwhile; it is logged and reported as the event ``replay_unchecked``.
         ``on_event``: a function that takes events. Default None.
+        ``options``: options of ``redis.Redis.from_url``, such as ``ssl_ca_certs``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -192,7 +201,9 @@ class ValkeyReplayStore:
         return "ValkeyReplayStore(…)"  # a URL may hold a password
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("ValkeyReplayStore may hold a password: not pickled, not copied")
+        raise ConfigurationError(
+            "a ValkeyReplayStore may contain a password and cannot be pickled or copied"
+        )
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
@@ -212,9 +223,9 @@ class ValkeyReplayStore:
         except (redis.RedisError, OSError) as error:
             problem = type(error).__name__  # its text may contain the URL
         if not self._accept:
-            logger.warning("the replay store cannot be asked (%s)", problem)
-            raise KeyUnavailableError("the replay store cannot be asked")
-        logger.warning("a token was accepted unchecked for replay (%s)", problem)
+            logger.warning("the replay store is unreachable (%s)", problem)
+            raise KeyUnavailableError("the replay store is unreachable")
+        logger.warning("a token was accepted without a replay check (%s)", problem)
         self._report(EventName.REPLAY_UNCHECKED, outcome=problem)
         return True
 

@@ -9,7 +9,7 @@ been verified, so the cost of refusing a forged token does not depend on its pay
 4. signature   over the bytes as received; the key decides the algorithm
 5. payload     one strict JSON object of limited structure                       jws.read_claims
 6. claims      exp, nbf, iat, iss, aud, sub, client, scopes, lifetime            claims.ClaimsPolicy
-7. replay      the jti is used once; last, so that a refused token uses up no jti
+7. replay      the jti is claimed; last, so that a refused token does not use up its jti
 
 ``VerifierByIssuer`` combines verifiers; each keeps its own keys, issuer and audience.
 """
@@ -82,13 +82,13 @@ class KeySource(Protocol):
     def get(
         self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
     ) -> PublicKey:
-        """Return the key."""
+        """Return the key with this kid."""
         ...
 
     async def aget(
         self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
     ) -> PublicKey:
-        """Return the key."""
+        """Do the same as ``get`` without blocking the event loop."""
         ...
 
     def close(self) -> None:
@@ -106,11 +106,11 @@ class ReplayStore(Protocol):
     """
 
     def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Record the use."""
+        """Record the use of a token and return whether it is the first use."""
         ...
 
     async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Record the use."""
+        """Do the same as ``claim`` without blocking the event loop."""
         ...
 
 
@@ -238,7 +238,8 @@ class HookVerifier:
             ``VerifierByIssuer``.
         ``audience``: the required ``aud``, or several values of which one must match. There is no
             default; pass None to leave it unchecked.
-        ``subject``, ``client_id``: the required ``sub`` and ``cid``. Default None: unchecked.
+        ``subject``: the required ``sub``. Default None: unchecked.
+        ``client_id``: the required client id (``cid``). Default None: unchecked.
         ``scopes``: scopes that must all be granted. Default: none.
         ``algorithms``: accepted algorithms: RS256 (the default), ES256 and EdDSA, also known as
             Ed25519 (RFC 9864).
@@ -255,7 +256,7 @@ class HookVerifier:
             digest. Default None: tokens may be reused.
         ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
             The RSA operation is skipped for a remembered token; all other checks are repeated.
-        ``clock``: a function that returns epoch seconds.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -307,9 +308,10 @@ class HookVerifier:
         replay: ReplayStore | None = None,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
-        """Verify what Okta posts to your token URL, signed with a hook key (RFC 7523 section 3).
+        """Create a verifier for the assertions that Okta sends to your token URL (RFC 7523).
 
-        iat, nbf and jti are checked if they are present.
+        Okta signs these client assertions with a hook key. ``iat``, ``nbf`` and ``jti`` are checked
+        if they are present.
 
         ``keys``: ``HookKeys``, or another source of hook keys.
         ``client_id``: the required ``iss`` and ``sub``: the hook's client id in Okta.
@@ -318,9 +320,12 @@ class HookVerifier:
             issuer of the token endpoint (RFC 7523 section 3). Default: none.
         ``max_lifetime``: the longest time from now to ``exp``, in seconds; default 3600, which is
             Okta's limit (https://developer.okta.com/docs/guides/build-self-signed-jwt/).
-        ``leeway``, ``default_kid``, ``clock``: as for ``HookVerifier``.
+        ``leeway``: tolerated clock skew for exp, nbf and iat, 0 to 600 seconds. Default 60.
+        ``default_kid``: the kid of assertions that have none. Default None: they are refused.
         ``replay``: a store that makes each assertion single use. Okta does not document whether its
-            assertions have a ``jti``; one without is identified by its digest.
+            assertions have a ``jti``; one without is identified by its digest. Default None:
+            assertions may be reused.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -362,10 +367,10 @@ class HookVerifier:
         verified_cache: int = 0,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
-        """Verify what Okta sends to your hook, issued by an authorization server.
+        """Create a verifier for the access tokens that Okta sends to your hook.
 
-        The claims are described at
-        https://developer.okta.com/docs/reference/api/oidc/#access-token-payload.
+        An authorization server issues them, with the claims that
+        https://developer.okta.com/docs/reference/api/oidc/#access-token-payload describes.
 
         ``keys``: ``IssuerKeys``, or another source of the authorization server's keys.
         ``audience``: the required ``aud``, or several values of which one must match.
@@ -373,7 +378,14 @@ class HookVerifier:
             client of the server.
         ``scopes``: scopes that must all be granted. Default: none.
         ``issuer``: the required ``iss``. Default None: the issuer of ``keys``.
-        Other arguments: as for ``HookVerifier``.
+        ``algorithms``: accepted algorithms: RS256 (the default), ES256 and EdDSA.
+        ``max_lifetime``: the longest lifetime in seconds, from 1. Default None: no limit.
+        ``leeway``: tolerated clock skew for exp, nbf and iat, 0 to 600 seconds. Default 60.
+        ``max_token_bytes``: the longest accepted token, 256 to 1,048,576 bytes. Default 16,384.
+        ``json_limits``: limits on the structure of the payload. Default None: ``JsonLimits()``.
+        ``default_kid``: the kid of tokens that have none. Default None: such tokens are refused.
+        ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument. Okta's org authorization server is
         refused, because only Okta can verify its access tokens.
@@ -636,7 +648,7 @@ def _memo(size: int) -> SignatureMemo | None:
 
 
 def _verdict(what: str, error: Exception) -> HookVerificationError:
-    """Return an error of ours unchanged, and ``KeyUnavailableError`` for any other exception."""
+    """Return a ``HookVerificationError`` unchanged, else log and return ``KeyUnavailableError``."""
     if isinstance(error, HookVerificationError):
         return error
     from ._runtime.log import logger  # noqa: PLC0415 - imports logging: 4 ms

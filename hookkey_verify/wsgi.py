@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["HOOK", "HookMiddleware", "serve"]
 
 HOOK = "hookkey_verify.hook"
-"""Where the environ of a verified request has its ``VerifiedHook``."""
+"""The key of the ``VerifiedHook`` in the environ of a verified request."""
 
 
 _TARGETS = ("REQUEST_URI", "RAW_URI")
@@ -42,11 +42,14 @@ class HookMiddleware:
     ) -> None:
         """Protect everything that ``app`` serves.
 
-        ``app``: the application.
+        ``app``: the WSGI application.
         ``verifier``: a ``HookVerifier`` or another ``RequestVerifier``.
         ``public``: paths that are not protected, such as ``["/healthz"]``, relative to the root of
             the server; see ``PublicPaths``. Default: none.
-        ``on_refusal``, ``event_hook``: as for ``Guard``.
+        ``on_refusal``: a function that may replace the response to a refused request, or only
+            observe it. Default None.
+        ``event_hook``: whether to answer Okta's one-time verification of an event hook. Default
+            False.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -96,5 +99,5 @@ def _answered(
     answer: HttpAnswer, environ: Mapping[str, Any], start_response: StartResponse
 ) -> Iterable[bytes]:
     start_response(answer.status_line, answer.sized_headers)
-    # Servers would send this body after a response to HEAD, where the next response begins.
+    # Servers would send the body after a response to HEAD, where clients expect the next response.
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]

@@ -1,1 +1,1 @@
-"""JSON Web Signature and JSON Web Key, read strictly: parsing, keys, claims. Pure; private."""
+"""Strict reading of JSON Web Signatures, JSON Web Keys and claims. Private; performs no I/O."""

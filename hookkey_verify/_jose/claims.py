@@ -1,8 +1,8 @@
-"""The rules for claims: step 6 of a verification. Pure.
+"""Checks the claims of a token: step 6 of a verification. Pure.
 
-Presence and type are checked separately: 0, "", [] and null are present. Types are compared with
-``type(x)``, because ``isinstance(True, int)`` is true. The range of a number is checked before any
-arithmetic. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
+Presence and type are checked separately: 0, "", [] and null count as present. Types are compared
+with ``type(x)``, because ``isinstance(True, int)`` is true. The range of a number is checked before
+any arithmetic. RFC 7519 section 4.1; RFC 8725 sections 3.8 to 3.12; RFC 9068 (client_id, scope).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..errors import (
 __all__ = ["ClaimsPolicy", "audiences", "client_ids", "granted_scopes"]
 
 MAX_NUMERIC_DATE = 2**53
-"""The largest range in which a double represents whole seconds exactly."""
+"""The limit of the range in which a double represents every whole second exactly."""
 
 # cid: Okta; client_id: RFC 9068; azp: OpenID Connect Core section 2.
 CLIENT_ID_CLAIMS = ("cid", "client_id", "azp")
@@ -39,7 +39,7 @@ _TYPED = frozenset({*_STRINGS, *_CLIENT_AND_SCOPES, "aud", "exp", "nbf", "iat"})
 
 
 class ClaimsPolicy:
-    """The expected values of claims. None means unchecked. Times are in seconds. Immutable."""
+    """The expected values of claims, and the checks against them. Immutable."""
 
     # The dataclasses module takes 4 ms to import, and members of a named tuple are slow.
     __slots__ = (
@@ -66,6 +66,18 @@ class ClaimsPolicy:
         max_lifetime: float | None = None,
         leeway: float = 60,
     ) -> None:
+        """Create a policy; the arguments are not checked.
+
+        ``issuers``: accepted values of ``iss``. None: unchecked.
+        ``audiences``: accepted values of ``aud``, of which one must match. None: unchecked.
+        ``subject``: the required ``sub``. Default None: unchecked.
+        ``client_id``: the required client id. Default None: unchecked.
+        ``scopes``: scopes that must all be granted. Default: none.
+        ``required``: claims that must be present and not null; must include every claim that the
+            policy compares. Default: ``exp``.
+        ``max_lifetime``: the longest accepted lifetime in seconds. Default None: no limit.
+        ``leeway``: tolerated clock skew in seconds. Default 60.
+        """
         self.issuers = issuers
         self.audiences = audiences
         self.subject = subject
@@ -115,7 +127,7 @@ class ClaimsPolicy:
             raise AudienceError("aud", expected=self.expected("aud"))
         if self.subject is not None and claims["sub"] != self.subject:
             raise SubjectError("sub", expected=self.subject)
-        # Assertions have neither, which saves two tuples.
+        # Client assertions have neither; skipping the check avoids building two tuples.
         if self.client_id or self.scopes or not _CLIENT_AND_SCOPES.isdisjoint(claims):
             self._check_client_and_scopes(claims)
 
@@ -171,7 +183,10 @@ def audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def client_ids(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return all client ids of the token. Raises ``InvalidClaimError`` for other types."""
+    """Return the values of ``cid``, ``client_id`` and ``azp`` that are present.
+
+    Raises ``InvalidClaimError`` if one is not a string.
+    """
     return _strings("cid", [claims[name] for name in CLIENT_ID_CLAIMS if name in claims])
 
 

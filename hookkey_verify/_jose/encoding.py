@@ -1,7 +1,8 @@
-"""base64url and JSON as RFC 7515 and RFC 8725 require them: strict, one spelling. Pure.
+"""Decodes base64url and JSON strictly, as RFC 7515 and RFC 8725 require. Pure.
 
-Headers, claims and key documents are all read here. ``EncodingError`` never holds any of the input,
-and neither does its context: ``JSONDecodeError.doc`` and ``UnicodeDecodeError.object`` would.
+All headers, claims and key documents are read here. ``EncodingError`` contains no part of the
+input, and neither does its context; ``JSONDecodeError.doc`` and ``UnicodeDecodeError.object`` would
+contain it.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ __all__ = [
 
 BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-# To the alphabet of base64; what base64url does not have leaves ASCII.
+# Translates base64url to base64, and characters outside base64url to bytes that are not ASCII.
 _TO_BASE64 = bytes(
     b"+/"[b"-_".index(c)] if c in b"-_" else c if c in BASE64URL else 0x80 for c in range(256)
 )
-# By the length modulo 4: the padding, and what the last character may be. In a group of 2 it
-# carries 2 bits, in a group of 3 it carries 4; the rest must be zero, or several texts would decode
-# alike.
+# By the length modulo 4: the padding, and the accepted last characters. In a last group of 2
+# characters, the last one carries 2 bits, and in a group of 3 it carries 4. Its other bits must be
+# zero, or several texts would decode to the same bytes.
 _ENDS = ((b"", BASE64URL), (b"", b""), (b"==", b"AQgw"), (b"=", b"AEIMQUYcgkosw048"))
 _NO_PUNCTUATION = bytes({*range(256)} - {*b"{[:,"})
 _NO_STRUCTURE = bytes({*range(256)} - {*b'{[:,"'})
@@ -47,12 +48,13 @@ class EncodingError(ValueError):
 
 
 class JsonLimits:
-    """How much structure a JSON text may have, so that reading it costs little more than its bytes.
+    """Limits on the structure of a JSON text, which bound the time and memory for parsing it.
 
-    ``containers``: objects and lists, and so the depth of nesting, too (default 256).
-    ``members``: the members of all objects together (default 256).
-    ``values``: commas, objects and lists together, which is at least the number of values, such as
-        the names in a list of groups (default 1,100).
+    ``containers``: the largest number of objects and lists, which also limits the depth of nesting.
+        Default 256.
+    ``members``: the largest number of members in all objects together. Default 256.
+    ``values``: the largest number of commas, objects and lists together. This sum is at least the
+        number of values, such as the names in a list of groups. Default 1,100.
 
     Raises ``ConfigurationError`` unless all are positive integers.
     """
@@ -68,7 +70,7 @@ class JsonLimits:
 
     @classmethod
     def widest(cls, limits: Sequence[JsonLimits]) -> JsonLimits:
-        """Return limits that accept whatever one of these accepts."""
+        """Return limits that accept every text that at least one of these limits accepts."""
         return cls(
             containers=max(each.containers for each in limits),
             members=max(each.members for each in limits),
@@ -161,11 +163,11 @@ def _parsed(data: bytes, limits: JsonLimits, scan: _Scan) -> object:
         problem = "is not valid JSON in UTF-8"
     else:
         return value
-    raise EncodingError(problem)  # outside of except, so that no context contains the document
+    raise EncodingError(problem)  # outside except, so that no context contains the document
 
 
 class _RefusedError(ValueError):
-    """Python's parser accepts this, but we do not."""
+    """The input is something that Python's parser accepts but this module refuses."""
 
 
 def _check_structure(data: bytes, limits: JsonLimits) -> None:

@@ -1,4 +1,4 @@
-"""Which issuers' access tokens can be verified. Pure.
+"""Refuses issuers whose access tokens cannot be verified. Pure.
 
 An Okta org has one org authorization server, whose issuer is the org URL and whose access tokens
 only Okta can verify. It may have custom authorization servers, with issuers ``…/oauth2/{id}``,

@@ -1,4 +1,4 @@
-"""PublicKey, and how it is imported from JWKs and Okta's key documents. Pure.
+"""PublicKey, which is imported from a JWK, a PEM or Okta's key document. Pure.
 
 Okta sends ``{"kty":"RSA","alg":"RSA","use":null,"kid":…,"e":"AQAB","n":…}``, bare or inside
 ``_embedded``. JOSE libraries reject this document, because "RSA" is not a JWA algorithm and null is
@@ -26,7 +26,7 @@ from .encoding import EncodingError, base64url_decode
 __all__ = ["ALGORITHMS", "SYNONYMS", "PublicKey", "is_kid"]
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
-"""Supported: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA P-256 with SHA-256, Ed25519."""
+"""The supported algorithms: RSASSA-PKCS1-v1_5 with SHA-256, ECDSA P-256 with SHA-256, Ed25519."""
 
 SYNONYMS: Final[Mapping[str, str]] = {"Ed25519": "EdDSA"}
 """Alternative names of these algorithms (RFC 9864 section 2.2)."""
@@ -251,7 +251,7 @@ def _import_rsa(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
 
 
 def _import_p256(jwk: Mapping[str, Any]) -> tuple[dict[str, str], _Check]:
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - for RSA not needed
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - not needed for RSA
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.utils import (  # noqa: PLC0415
         encode_dss_signature,
@@ -313,8 +313,8 @@ _ROCA_PRIMES = (
 def _has_roca_fingerprint(n: int) -> bool:
     """Return whether n is a power of 65537 modulo all of these primes.
 
-    All moduli of the weak generator are; the probability for others is 2**-27 (Nemec et al., The
-    Return of Coppersmith's Attack, section 3.2).
+    All moduli from the weak generator are; other moduli are with a probability of 2**-27 (Nemec et
+    al., The Return of Coppersmith's Attack, section 3.2).
     """
     return all(_is_power_of_65537(n % prime, prime) for prime in _ROCA_PRIMES)
 

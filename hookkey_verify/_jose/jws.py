@@ -37,12 +37,12 @@ __all__ = [
 ]
 
 MAX_HEADER = 2_048
-"""Bytes of an encoded header; Okta's have about 100."""
+"""The longest accepted encoded header in bytes; Okta's have about 100."""
 MAX_REMEMBERED = 64
 HEADER_LIMITS = JsonLimits(containers=8, members=16, values=16)
 
 # RFC 7515 section 4.1.11 (crit), RFC 7797 section 7 (b64), RFC 7516 (enc, zip). Presence decides,
-# not the value: jose's `crit: []` and Authlib's unread crit were both advisories.
+# not the value: accepting `crit: []` (jose) and ignoring crit (Authlib) were both vulnerabilities.
 _REFUSED_MEMBERS = frozenset({"crit", "b64", "enc", "zip"})
 
 
@@ -55,10 +55,10 @@ class PayloadError(MalformedTokenError):
 
 
 class HeaderRules:
-    """The rules for headers, with a small memory of headers that were verified.
+    """Decodes and checks token headers, and caches the headers of verified tokens.
 
-    Tokens of one key have byte-identical headers, so reading each header once is enough.
-    Only ``remember`` adds to the memory. The verifier calls it after verifying a signature, so an
+    Tokens of one key have byte-identical headers, so reading each header once is enough. Only
+    ``remember`` adds to the cache. The verifier calls it after verifying a signature, so an
     attacker cannot fill it.
     """
 
@@ -67,8 +67,10 @@ class HeaderRules:
     def __init__(
         self, algorithms: frozenset[str], token_types: frozenset[str], *, type_required: bool
     ) -> None:
-        """Take the accepted values of ``alg`` and (as ``media_type`` returns them) of ``typ``.
+        """Create rules.
 
+        ``algorithms``: accepted values of ``alg``.
+        ``token_types``: accepted values of ``typ``, as ``media_type`` returns them.
         ``type_required``: whether a header without ``typ`` is refused.
         """
         synonyms = {name for name, algorithm in SYNONYMS.items() if algorithm in algorithms}
@@ -179,7 +181,7 @@ def media_type(typ: str) -> str:
 
 
 def _as_bytes(token: object, max_bytes: int) -> bytes:
-    # Exact types: the methods of a subclass, or a __class__ that lies, are somebody else's code.
+    # Only exact types: a subclass can replace methods, and isinstance trusts a false __class__.
     if type(token) is not str and type(token) is not bytes:
         raise MalformedTokenError("a token is str or bytes")
     if len(token) > max_bytes:

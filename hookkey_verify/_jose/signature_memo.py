@@ -1,6 +1,6 @@
-"""A memory of verified signatures, because one access token arrives with hundreds of requests.
+"""A cache of verified signatures, because Okta sends one access token with hundreds of requests.
 
-Only the RSA operation is skipped for a token that passed before. That is safe because:
+Only the RSA operation is skipped for a token that was verified before. That is safe because:
 
 - A signature depends only on the token's bytes and the key. An entry is the SHA-256 of the whole
   token together with the key that verified it.
@@ -24,7 +24,7 @@ __all__ = ["SignatureMemo"]
 
 
 class SignatureMemo:
-    """Remembers up to ``max_entries`` verified tokens, 300 bytes each. Thread-safe."""
+    """Remembers up to ``max_entries`` verified tokens, at about 300 bytes each. Thread-safe."""
 
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
@@ -40,7 +40,7 @@ class SignatureMemo:
         return len(self._keys)
 
     def verify(self, key: PublicKey, token: bytes, signature: bytes, signing_input: bytes) -> bool:
-        """Return what ``key.verify`` returns, without repeating what passed before."""
+        """Return the result of ``key.verify``, without repeating a verification that succeeded."""
         digest = hashlib.sha256(token).digest()
         with self._lock:
             known = self._keys.pop(digest, None)
@@ -56,6 +56,6 @@ class SignatureMemo:
         return True
 
     def forget(self, token: bytes) -> None:
-        """Drop an expired token."""
+        """Remove the entry of an expired token."""
         with self._lock:
             self._keys.pop(hashlib.sha256(token).digest(), None)

@@ -1,7 +1,7 @@
-"""The clocks, as functions that look the clock up at each call.
+"""Clock functions that look up the function of the ``time`` module at each call.
 
-``time.time`` bound as a default argument would escape freezegun, which replaces the module's
-attribute.
+A default argument bound to ``time.time`` would ignore freezegun, which replaces the attribute of
+the module.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ Clock = Callable[[], float]
 
 
 def wall_clock() -> float:
-    """Seconds since the epoch: for claims (RFC 7519 NumericDate)."""
+    """Return the seconds since the epoch, for claims (RFC 7519 NumericDate)."""
     return time.time()
 
 
 def monotonic_clock() -> float:
-    """Seconds that only grow: for deadlines."""
+    """Return seconds that never decrease, for deadlines."""
     return time.monotonic()
 
 
 def _age_clock() -> Clock:
-    # Linux stops CLOCK_MONOTONIC while a machine sleeps, and a key must not stay young overnight.
+    # Linux stops CLOCK_MONOTONIC while a machine sleeps, but a cached key must age meanwhile.
     # macOS counts sleep in its CLOCK_MONOTONIC, which Python's time.monotonic does not read there.
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
         clock_id = getattr(time, name, None)
@@ -36,4 +36,4 @@ def _age_clock() -> Clock:
 
 
 age_clock: Clock = _age_clock()
-"""Seconds that only grow, also while the machine is asleep: for the age of cached keys."""
+"""Returns seconds that advance even while the machine sleeps, for the age of cached keys."""

@@ -6,7 +6,7 @@ A fork copies locks in their current state, copies no threads, and shares open c
 from __future__ import annotations
 
 import os
-import random  # noqa: F401 - it reseeds itself in a child, and must have done so before us
+import random  # noqa: F401 - imported first, so that a child reseeds it before _renew_all
 from typing import Protocol
 from weakref import WeakSet
 

@@ -1,6 +1,6 @@
-"""The package's logger. Silent until the application configures logging, as libraries should be.
+"""The package's logger, which is silent until the application configures logging.
 
-A module of its own because logging takes 4 ms to import, which a verification does not need.
+It has its own module because importing logging takes 4 ms and a verification does not need it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a request brings, read strictly: the bearer header and form bodies. Pure; private."""
+"""Strict reading of bearer headers, form bodies and scopes. Private; performs no I/O."""

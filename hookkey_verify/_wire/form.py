@@ -1,4 +1,4 @@
-"""Reads ``application/x-www-form-urlencoded`` as OAuth requires: no parameter twice. Pure."""
+"""Reads ``application/x-www-form-urlencoded`` without repeated parameters (OAuth 2.0). Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FormError(ValueError):
 
 
 def read_form(body: bytes, known: Mapping[str, str] = _NOTHING) -> dict[str, str]:
-    """Return the parameters; those without a value count as absent (RFC 6749 section 3.2).
+    """Return a form's parameters; those without a value count as absent (RFC 6749 section 3.2).
 
     ``known`` maps common escaped values to their plain text, which saves decoding them.
 

@@ -1,4 +1,4 @@
-"""The grammar of scope names. Pure."""
+"""Checks scope names (RFC 6749 section 3.3). Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def is_scope(value: object) -> bool:
-    """Tell whether this is one scope name (RFC 6749 section 3.3, scope-token)."""
+    """Return whether this is one scope name (RFC 6749 section 3.3, scope-token)."""
     return isinstance(value, str) and _SCOPE_TOKEN.fullmatch(value) is not None
 
 
 def scope_names(scopes: Collection[str], *, least: int = 0) -> tuple[str, ...]:
-    """Return the argument ``scopes``, at least ``least`` names. Raises ``ConfigurationError``."""
+    """Return ``scopes`` as a tuple after checking that it has ``least`` or more scope names.
+
+    Raises ``ConfigurationError``.
+    """
     named = texts("scopes", scopes)
     if len(named) < least or not all(map(is_scope, named)):
         raise ConfigurationError(

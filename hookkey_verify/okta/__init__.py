@@ -1,1 +1,1 @@
-"""Everything that speaks to Okta's management API."""
+"""Clients, credentials and HTTP for Okta's management API."""

@@ -41,7 +41,7 @@ MAX_KEYS: Final = 50
 MAX_NAME: Final = 255
 HookKeyList = list[HookKey]  # in the classes below, list is a method
 _SLACK: Final = 2.0
-"""Seconds by which Okta's ``created`` and ``Date`` may differ: both are cut to whole seconds."""
+"""Seconds by which Okta's ``created`` and ``Date`` may differ: both are in whole seconds."""
 
 
 class HookKeysClient:
@@ -67,13 +67,17 @@ class HookKeysClient:
     ) -> None:
         """Create a client.
 
-        ``org_url``, ``credentials``, ``verify``, ``proxies``: as for ``HookKeys``.
+        ``org_url``: the URL of the org, such as "https://acme.okta.com".
+        ``credentials``: an ``ApiToken``, a ``ServiceApp`` or a ``BearerToken``.
         ``timeout``: the time for one complete response, 0.05 to 3600 seconds, default 30.
         ``max_wait``: the longest total wait, 0 to 3600 seconds, for retries of idempotent requests
             (reading, renaming, deleting) when Okta's rate limit is exhausted or Okta is briefly
-            unavailable. 0: no retries.
+            unavailable. Default 70; 0: no retries.
         ``on_wait``: a function that is called with the seconds of each wait. Default None.
-        ``clock``, ``sleep``: monotonic time in seconds, and how to wait.
+        ``verify``: True (the default), or the path of a CA bundle.
+        ``proxies``: proxy URLs by scheme. Default None: no proxy.
+        ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
+        ``sleep``: a function that waits for a number of seconds. Default: ``time.sleep``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -103,7 +107,7 @@ class HookKeysClient:
         return f"HookKeysClient({self._transport.org_url!r})"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("HookKeysClient is not pickled or copied; make one where needed")
+        raise ConfigurationError("a HookKeysClient cannot be pickled or copied; create another one")
 
     def __enter__(self) -> HookKeysClient:
         return self
@@ -165,7 +169,7 @@ class HookKeysClient:
         except (NotFoundError, TransportError):
             raise
         except HookKeyApiError as error:
-            # Okta does not document the error, but whether a key is used.
+            # Okta does not document this error, but it reports whether a key is used.
             if error.status in (400, 409) and self._is_used(id):
                 raise _as(KeyInUseError, error) from None
             raise
@@ -176,7 +180,7 @@ class HookKeysClient:
         return next((key for key in self.list() if key.name == name), None)
 
     def rotate(self, name: str, *, successor: str | None = None) -> Rotation:
-        """Start to replace the key with this name: create its successor unless it exists.
+        """Start to replace the key with this name by creating its successor, unless that exists.
 
         ``successor``: the name of the new key. Default None: ``name`` and today's date (UTC).
 
@@ -189,7 +193,7 @@ class HookKeysClient:
             raise ConfigurationError("successor must be another name")
         keys = {key.name: key for key in self.list()}
         if name not in keys:
-            finished = ", but its successor, which only needs the name: rename it"
+            finished = ", but it has the successor: rename that key to complete the rotation"
             ending = finished if successor in keys else ""
             raise NotFoundError(f"the org has no hook key of that name{ending}")
         old, new = keys[name], keys.get(successor)
@@ -227,7 +231,7 @@ class HookKeysClient:
             return False
 
     def _why_refused(self, error: HookKeyApiError, name: str, *, creates: bool) -> HookKeyApiError:
-        """Return a more specific error, found in the list, as Okta does not document its errors."""
+        """Return a more specific error, by the list of keys: Okta does not document its errors."""
         if isinstance(error, TransportError) or error.status not in (400, 409):
             return error
         try:
@@ -244,7 +248,7 @@ class HookKeysClient:
             keys, answer = self._listed()
         except HookKeyApiError:
             raise TransportError(
-                "the answer was lost, so the key may or may not exist: find it by its name before "
+                "the response was lost, so the key may or may not exist: look for its name before "
                 "you create it again",
                 status=lost.status,
             ) from None
@@ -258,7 +262,7 @@ class HookKeysClient:
         ours = self._is_ours(key, began, answer)
         if ours is None:
             raise TransportError(
-                "the answer was lost, and a key of this name exists, which may be the one",
+                "the response was lost, and a key of this name exists, which may be the new one",
                 status=lost.status,
             )
         if not ours:
@@ -298,7 +302,7 @@ class Rotation:
     client: HookKeysClient
     old: HookKey
     new: HookKey
-    """With its public half: what verifiers need before the hooks change over."""
+    """The successor, with the public key that verifiers need before inline hooks use it."""
 
     def is_unused(self) -> bool:
         """Return whether no inline hook uses the old key, by asking Okta."""
@@ -307,7 +311,7 @@ class Rotation:
     def finish(self) -> HookKey:
         """Delete the old key, give its name to the new key, and return the new key.
 
-        It may be repeated. Raises ``KeyInUseError`` while an inline hook uses the old key.
+        It can be repeated. Raises ``KeyInUseError`` while an inline hook uses the old key.
         """
         try:
             if self.client.get(self.old.id).is_used is True:
@@ -322,7 +326,10 @@ class AsyncHookKeysClient:
     """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads."""
 
     def __init__(self, org_url: str, credentials: Credentials, **options: Any) -> None:
-        """Take the arguments of ``HookKeysClient``. Raises ``ConfigurationError``."""
+        """Create a client; the arguments are those of ``HookKeysClient``.
+
+        Raises ``ConfigurationError``.
+        """
         options.setdefault("sleep", _interruptible)
         self._client = HookKeysClient(org_url, credentials, **options)
 
@@ -335,7 +342,7 @@ class AsyncHookKeysClient:
         return f"Async{self._client!r}"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("AsyncHookKeysClient is not pickled or copied")
+        raise ConfigurationError("an AsyncHookKeysClient cannot be pickled or copied")
 
     async def __aenter__(self) -> AsyncHookKeysClient:
         return self

@@ -24,7 +24,7 @@ _SECRET = re.compile(r"[\x21-\x7e]+")
 
 
 class Credentials(ABC):
-    """Base class of credentials."""
+    """Base class of the credentials for Okta's management API."""
 
     _scheme: str
 
@@ -37,10 +37,10 @@ class Credentials(ABC):
         return request
 
     def bind(self, org_url: str) -> None:  # noqa: B027 - a token alone does not know its org
-        """Accept the org that they will be used for, or raise ``ConfigurationError``."""
+        """Raise ``ConfigurationError`` if these credentials are not for this org."""
 
     def prepare(self, deadline: float, now: float) -> None:  # noqa: B027 - most need nothing
-        """Prepare for the next request by ``deadline`` (same clock as ``now``)."""
+        """Prepare for the next request before ``deadline`` (same clock as ``now``)."""
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
         """Handle a 401; return whether another attempt may succeed."""
@@ -50,7 +50,7 @@ class Credentials(ABC):
         return f"{type(self).__name__}(…)"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError(f"{type(self).__name__} holds a secret: not pickled, not copied")
+        raise ConfigurationError(f"{type(self).__name__} cannot be pickled or copied: it is secret")
 
 
 class ApiToken(Credentials):
@@ -59,7 +59,7 @@ class ApiToken(Credentials):
     _scheme = "SSWS"
 
     def __init__(self, token: str) -> None:
-        """Raises ``ConfigurationError`` if this cannot be a token."""
+        """Create credentials. Raises ``ConfigurationError`` if this cannot be a token."""
         self._token = _checked("token", token)
 
     def _secret(self) -> str:
@@ -76,7 +76,7 @@ class BearerToken(Credentials):
     _scheme = "Bearer"
 
     def __init__(self, token: str | Callable[[], str]) -> None:
-        """Raises ``ConfigurationError`` if this cannot be a token."""
+        """Create credentials. Raises ``ConfigurationError`` if this cannot be a token."""
         self._token = token if callable(token) else _checked("token", token)
 
     def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
@@ -85,7 +85,7 @@ class BearerToken(Credentials):
 
     def _secret(self) -> str:
         return (
-            _checked("what token() returned", self._token())
+            _checked("the result of token()", self._token())
             if callable(self._token)
             else self._token
         )

@@ -27,9 +27,9 @@ class Watch:
     def __init__(self, seconds: float) -> None:
         self.expired = False
         self.reused = False
-        """Whether the request went out on a connection that had carried another one."""
+        """Whether the request was sent on a connection that had carried another request."""
         self.sent = False
-        """Whether the whole request has gone out."""
+        """Whether the whole request has been sent."""
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)

@@ -1,9 +1,10 @@
 """HTTP exchanges with a deadline and a size limit, without redirects or environment settings.
 
 Redirects are not followed, because they would send the credentials elsewhere. The environment is
-ignored, because a .netrc replaces the Authorization header and a proxy variable reroutes it. Bodies
-are read without content encoding, up to a limit. Every failure raises ``TransportError``. The
-exceptions of requests are not chained, because they contain the request with its credentials.
+ignored, because a .netrc file would replace the Authorization header and a proxy variable would send
+it elsewhere. Bodies are read without content encoding, up to a limit. Every failure raises
+``TransportError``. Exceptions of the requests library are not chained, because they contain the
+request with its credentials.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from .deadline import Watch, WatchedAdapter
 __all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
 
 CONNECT_TIMEOUT = 1.0
-"""Seconds, when few are left; else a third of what is left."""
+"""The shortest time for connecting, in seconds; otherwise a third of the remaining time."""
 MAX_BODY = 16 * 1024
 RETRY_NEEDS = 0.7
-"""Seconds that must be left for a second attempt to make sense."""
+"""Seconds that must remain for a second attempt."""
 
 LONGEST_WAIT = 120
-"""Seconds; what a server asks for beyond it is cut."""
+"""The longest wait in seconds; longer waits that a server asks for are shortened to this."""
 
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
 _PLACEHOLDER = re.compile(r"[{}<>]|your[-_]?(okta)?[-_]?domain", re.IGNORECASE)
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
-_TOO_LATE = "there was no complete answer within the deadline"
+_TOO_LATE = "there was no complete response within the deadline"
 _LOST = "the connection was refused or lost"
 
 _Json = TypeVar("_Json")
@@ -87,16 +88,16 @@ class Answer:
     def _read(self, reader: Callable[[bytes], _Json], types: re.Pattern[str]) -> _Json:
         media_type = self.headers.get("Content-Type", "").partition(";")[0].strip()
         if not types.fullmatch(media_type):
-            raise TransportError("the answer is not application/json", status=self.status)
+            raise TransportError("the response is not application/json", status=self.status)
         try:
             return reader(self.body)
         except EncodingError as error:
             problem = str(error)
-        raise TransportError(f"the answer {problem}", status=self.status)
+        raise TransportError(f"the response {problem}", status=self.status)
 
 
 class BoundedHttp:
-    """Exchanges bounded in time and size, never redirected. Thread-safe; one connection pool."""
+    """Sends requests, bounded in time and size, without redirects. Thread-safe; has one pool."""
 
     def __init__(
         self,
@@ -105,7 +106,14 @@ class BoundedHttp:
         proxies: Mapping[str, str] | None = None,
         clock: Clock = monotonic_clock,
     ) -> None:
-        """``verify`` is True or the path of a CA bundle. Raises ``ConfigurationError``."""
+        """Create a client.
+
+        ``verify``: True (the default), or the path of a CA bundle.
+        ``proxies``: proxy URLs by scheme. Default None: no proxy.
+        ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
         if verify is not True and not _is_bundle(verify):
             raise ConfigurationError(
                 "verify (HOOKKEY_CA_BUNDLE) must be True or the path of an existing CA bundle"
@@ -158,15 +166,20 @@ class BoundedHttp:
     ) -> Answer:
         """Send one request and return the complete response, whatever its status.
 
+        ``method``: the request method.
+        ``url``: the absolute URL.
         ``deadline``: the end of the exchange, in monotonic seconds.
-        ``json``, ``data``: a body to send as JSON or as a form.
+        ``auth``: adds credentials to the prepared request. Default None.
+        ``json``: an object to send as JSON. Default None.
+        ``data``: parameters to send as a form. Default None.
+        ``headers``: further request headers. Default None.
         ``max_body``: the longest accepted body in bytes. Default None: 16 KiB.
 
         A GET is sent once more if the server had closed the kept connection. Raises
         ``TransportError``, or ``ConfigurationError`` after ``close``.
         """
         if self._closed:
-            raise ConfigurationError("it is closed")
+            raise ConfigurationError("the client is closed")
         request = requests.Request(method, url, json=json, data=data, headers=headers, auth=auth)
         answer, watch = self._try(request, deadline, max_body or MAX_BODY)
         enough = deadline - self._clock() >= RETRY_NEEDS
@@ -273,7 +286,7 @@ def _is_loopback(host: str) -> bool:
 
 def epoch(date: str) -> float:
     """Return a date from a header in epoch seconds. Raises ``ValueError``."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - costs 5 ms, for rare answers
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 5 ms, rarely needed
 
     try:
         return parsedate_to_datetime(date).timestamp()

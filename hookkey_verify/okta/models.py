@@ -19,9 +19,9 @@ from ..errors import TransportError
 __all__ = ["HOOK_KEYS", "MAX_LIST", "HookKey", "is_id"]
 
 HOOK_KEYS: Final = "/api/v1/hook-keys"
-"""The path of the hook keys; ``/public/{keyId}`` below it is the public half of one."""
+"""The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
 MAX_LIST: Final = 64 * 1024
-"""Bytes of the list: 50 rows of at most 0.6 KB, as a name has up to 255 characters."""
+"""The largest list in bytes: 50 rows of 0.6 KB or more, as a name has up to 255 characters."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOOLEANS = {"true": True, "false": False}
@@ -32,14 +32,14 @@ class HookKey:
     """A hook key of an org. ``raw`` is the original document."""
 
     id: str
-    """What Okta's management API and an inline hook's ``hookKeyId`` call it: ``HKY…``."""
+    """The id in Okta's management API and in an inline hook's ``hookKeyId``: ``HKY…``."""
     key_id: str
-    """The ``kid`` of what it signs."""
+    """The ``kid`` of the tokens that this key signs."""
     name: str
     created: datetime | None = None
     last_updated: datetime | None = None
     is_used: bool | None = None
-    """Whether an inline hook uses it; such a key cannot be deleted. None: Okta did not say."""
+    """Whether an inline hook uses it; such a key cannot be deleted. None: unknown."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -48,7 +48,7 @@ class HookKey:
         raw = document if isinstance(document, Mapping) else {}
         ids = raw.get("id"), raw.get("keyId")
         if not all(map(is_id, ids)):
-            raise TransportError("the answer is not a hook key: no usable id or keyId", status=200)
+            raise TransportError("the response is not a hook key: no usable id or keyId", status=200)
         used = raw.get("isUsed")
         name = raw.get("name")
         return cls(
@@ -63,7 +63,7 @@ class HookKey:
 
     @property
     def public_key(self) -> PublicKey | None:
-        """The public half, None when the answer did not hold it.
+        """The public key, or None if the response did not contain it.
 
         Raises ``KeyRejectedError`` if it is not acceptable.
         """

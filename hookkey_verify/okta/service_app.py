@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["ServiceApp"]
 
 RENEW_BEFORE: Final = 300
-"""Seconds before its end from which a token is replaced; Okta's default lifetime is 3600."""
+"""Seconds before its expiry at which a token is renewed; Okta's default lifetime is 3600."""
 ASSERTION_LIFETIME: Final = 300
 
 _PATH: Final = "/oauth2/v1/token"
@@ -59,9 +59,9 @@ class _Token(NamedTuple):
         """Read a token response. Raises ``TransportError``."""
         value, lifetime = document.get("access_token"), document.get("expires_in")
         if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-            raise TransportError("the token answer has no access_token", status=200)
+            raise TransportError("the token response has no access_token", status=200)
         if type(lifetime) not in (int, float) or not 0 < float(str(lifetime)) <= 86_400:
-            raise TransportError("the token answer has no usable expires_in", status=200)
+            raise TransportError("the token response has no usable expires_in", status=200)
         seconds = float(str(lifetime))
         return cls(value, now + seconds - min(RENEW_BEFORE, seconds / 2), now + seconds)
 
@@ -70,7 +70,7 @@ class _Token(NamedTuple):
 
 
 class ServiceApp(Credentials):
-    """Credentials of an API Services app. Fetches an access token and renews it early.
+    """Credentials of an API Services app, which fetch an access token and renew it early.
 
     Thread-safe. Only one thread of a process fetches at a time.
     """
@@ -94,12 +94,14 @@ class ServiceApp(Credentials):
         ``client_id``: the client id of the app.
         ``private_key``: the private key of the app, as an object or an unencrypted PEM: RSA
             (RS256), P-256, P-384 or P-521 (ES256, ES384, ES512).
-        ``key_id``: the kid of this key in Okta, required if the app has several keys.
+        ``key_id``: the kid of this key in Okta, required if the app has several keys. Default None.
         ``scopes``: scopes that are granted to the app, which also needs an admin role. Changes of
             keys require okta.inlineHooks.manage. Default: okta.inlineHooks.read.
         ``dpop``: whether the app's setting "Require Demonstrating Proof of Possession" is on.
-        ``verify``, ``proxies``: as for ``HookKeys``.
-        ``clock``: a function that returns epoch seconds.
+            Default False.
+        ``verify``: True (the default), or the path of a CA bundle.
+        ``proxies``: proxy URLs by scheme. Default None: no proxy.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -122,16 +124,16 @@ class ServiceApp(Credentials):
         self._lock = threading.Lock()
 
     def bind(self, org_url: str) -> None:
-        """Raise ``ConfigurationError`` for another org than that of the token."""
+        """Raise ``ConfigurationError`` if this is not the org that issues the token."""
         if org_url + _PATH != self._url:
-            raise ConfigurationError("credentials are a ServiceApp of another org than org_url")
+            raise ConfigurationError("credentials are a ServiceApp of a different org than org_url")
 
     def prepare(self, deadline: float, now: float) -> None:
         """Fetch or renew the token if needed, by ``deadline`` (same clock as ``now``)."""
         token, wall = self._token, self._clock()
         if token is not None and wall < token.renew_at:
             return
-        # While another thread renews a token, callers go on with the old one if it is still valid.
+        # While another thread renews a token, callers use the old one if it is still valid.
         patience = 0.0 if token is not None and token.is_usable(wall) else deadline - now
         if not self._lock.acquire(timeout=max(0.0, patience)):
             if not self._has_usable_token():
@@ -262,7 +264,7 @@ class _Proof:
 _CODES: Final[Mapping[str, tuple[type[HookKeyApiError], str]]] = {
     "invalid_client": (
         AuthenticationError,
-        "the client id, the private key or its kid is not what the app has (invalid_client)",
+        "the client id, the private key or its kid does not match the app (invalid_client)",
     ),
     "invalid_scope": (ForbiddenError, "the app is not granted these scopes (invalid_scope)"),
     "access_denied": (ForbiddenError, "a policy denies the app a token (access_denied)"),

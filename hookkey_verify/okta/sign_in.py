@@ -88,7 +88,7 @@ def _refuse_redirection(settings: Settings, origins: Mapping[str, str | None]) -
 
 
 def _private_key(value: str) -> str:
-    """Read a PEM or the file with one, which Okta's SDKs accept alike."""
+    """Return a PEM, given as text or as the path of a file, as Okta's SDKs accept it."""
     if "-----BEGIN" in value:
         return value.replace("\\n", "\n")  # a PEM in one line of an env file
     try:

@@ -1,4 +1,4 @@
-"""OktaTransport exchanges requests with one org and turns Okta's errors into ours."""
+"""OktaTransport sends requests to one org and turns Okta's errors into ours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["OktaTransport", "check_org_url", "rate_limit"]
 
 MAX_ATTEMPTS = 5
 MAX_CONNECTIONS = 3
-"""Attempts to reach a server: that it cannot be is more often a wrong URL than an outage."""
+"""Attempts to connect: an unreachable server is more often a wrong URL than an outage."""
 _IDEMPOTENT = ("GET", "PUT", "DELETE")
 
 _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
@@ -42,7 +42,7 @@ _STATUS_ERRORS: dict[int, type[HookKeyApiError]] = {
 
 
 class OktaTransport:
-    """Exchanges with one org's management API. Thread-safe; one connection pool."""
+    """Sends requests to one org's management API. Thread-safe; has one connection pool."""
 
     def __init__(
         self,
@@ -60,12 +60,13 @@ class OktaTransport:
 
         ``org_url``: the URL of the org.
         ``credentials``: an ``ApiToken``, a ``ServiceApp`` or a ``BearerToken``.
-        ``verify``: True, or the path of a CA bundle.
+        ``verify``: True (the default), or the path of a CA bundle.
         ``proxies``: proxy URLs by scheme. Default None: no proxy.
         ``max_wait``: the longest total wait, in seconds, for retries of an idempotent request after
-            429, 503, 504 or a lost connection. 0: no retries.
+            429, 503, 504 or a lost connection. 0 (the default): no retries.
         ``on_wait``: a function that is called with the seconds of each wait. Default None.
-        ``clock``, ``sleep``: monotonic time in seconds, and how to wait.
+        ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
+        ``sleep``: a function that waits for a number of seconds. Default: ``time.sleep``.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -98,7 +99,8 @@ class OktaTransport:
     ) -> Answer:
         """Send one request and return its 2xx response.
 
-        ``method``, ``path``: the request line; ``path`` is below the org URL.
+        ``method``: the request method.
+        ``path``: the path below the org URL, with the query if there is one.
         ``json``: an object to send as JSON. Default None.
         ``deadline``: the end of each attempt, in monotonic seconds.
         ``max_body``: the longest accepted body in bytes. Default None: 16 KiB.
@@ -193,7 +195,7 @@ def _wait(method: str, error: HookKeyApiError, attempt: int) -> float | None:
         return error.retry_after
     if error.status is None and attempt >= MAX_CONNECTIONS:
         return None
-    return 0.5 * 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+    return 0.5 * 2.0**attempt * random.uniform(0.5, 1)  # noqa: S311 - spreads the load, protects nothing
 
 
 def _api_error(answer: Answer) -> HookKeyApiError:
@@ -207,7 +209,7 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     if (status == 400 and "errorCode" not in error) or (
         status == 404 and error.get("errorCode") != "E0000007"
     ):
-        # The page of a proxy or captive portal tells nothing about keys.
+        # It is the page of a proxy or captive portal, and says nothing about keys.
         return TransportError("the response is not from Okta; check org_url", status=status)
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
     made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)

@@ -21,7 +21,7 @@ CLAIMS: Mapping[str, Any] = {
     "iat": 1_800_000_000,
     "exp": 1_800_003_600,
 }
-"""Those of an access token of an Okta custom authorization server, as the documentation has them.
+"""Claims of an access token of an Okta custom authorization server, as Okta documents them.
 https://developer.okta.com/docs/reference/api/oidc/#access-token-payload"""
 
 

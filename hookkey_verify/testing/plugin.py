@@ -31,14 +31,14 @@ __all__ = [
 ]
 
 CLIENT_ID = "0oa1hookclient4x7"
-"""Of the tokens that the fixtures make, and of those in the documentation."""
+"""The client id in the tokens of the fixtures and of the documentation."""
 POOL = 3
-"""RSA keys that all tests share in turn: making one takes 0.1 seconds."""
+"""The number of RSA keys that all tests share, because generating one takes 0.1 seconds."""
 
 
 @pytest.fixture(scope="session")
 def _rsa_keys() -> Callable[[], RSAPrivateKey]:
-    from ..emulator.rsa_keys import new_rsa_key  # noqa: PLC0415 - only for those who use it
+    from ..emulator.rsa_keys import new_rsa_key  # noqa: PLC0415 - only if it is used
 
     keys: list[RSAPrivateKey] = []
     handed_out = 0
@@ -83,8 +83,8 @@ def hook_signer(okta_emulator: OktaEmulator, hook_key: dict[str, Any]) -> HookSi
 def bad_tokens(hook_signer: HookSigner) -> Callable[..., tuple[BadToken, ...]]:
     """``bad_tokens(client_id=…, token_url=…)``: bad assertions, signed with ``hook_key``.
 
-    ``parametrize`` needs them before fixtures exist: use ``hookkey_verify.testing.bad_tokens`` with
-    a signer of your own.
+    ``parametrize`` needs tokens before fixtures exist. For it, use
+    ``hookkey_verify.testing.bad_tokens`` with your own signer.
     """
     from .zoo import bad_tokens as make  # noqa: PLC0415
 

@@ -30,13 +30,13 @@ def hook_request(
     """Return the request that Okta sends to a hook.
 
     ``token``: the bearer token; None sends none.
-    ``framework``: the format. "flask", "fastapi", "starlette" and "django" return the arguments of
-        ``client.post(path, **…)``; "wsgi" an environ; "asgi" a scope with ``receive`` as its member
-        "receive"; "lambda" the event of an HTTP API.
-    ``type``: the type of the inline hook.
+    ``framework``: the format. "flask" (the default), "fastapi", "starlette" and "django" return the
+        arguments of ``client.post(path, **…)``; "wsgi" an environ; "asgi" a scope with ``receive``
+        as its member "receive"; "lambda" the event of an HTTP API.
+    ``type``: the type of the inline hook. Default: the token inline hook.
     ``body``: the event. Default None: a realistic one, which requires the extra ``emulator``.
     ``path``: the path of the request. Default: "/hook".
-    ``clock``: a function that returns epoch seconds.
+    ``clock``: a function that returns epoch seconds. Default: the system clock.
 
     Raises ``ConfigurationError`` for an unknown framework or type, and for a token that a header
     cannot contain (``BadToken.header_safe`` is False).

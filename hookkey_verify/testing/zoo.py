@@ -23,7 +23,7 @@ from .requests import fits_header
 __all__ = ["BadToken", "bad_access_tokens", "bad_tokens"]
 
 LIFETIME = 3000
-"""Seconds: a zoo that is made at import, for parametrize, must last for a long run of tests."""
+"""Seconds, because tokens made at import, for parametrize, must last for a long test run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class BadToken:
     name: str
     """What is wrong with it, in a few words that can serve as a test id."""
     reason: Reason
-    """The reason that the verifier of such tokens gives."""
+    """The reason with which a correct verifier refuses it."""
     token: str = field(repr=False)
 
     @property
@@ -71,9 +71,17 @@ def bad_access_tokens(
     scopes: Collection[str] = (),
     clock: Clock = wall_clock,
 ) -> tuple[BadToken, ...]:
-    """Return bad access tokens of the authorization server with this key, one for each defect.
+    """Return bad access tokens, one for each defect, for ``HookVerifier.for_access_token``.
 
-    ``reason`` is that of ``HookVerifier.for_access_token``. Otherwise like ``bad_tokens``.
+    ``signer``: signs the tokens, with the key of the authorization server.
+    ``issuer``: the ``iss`` that the verifier requires.
+    ``audience``: the ``aud`` that the verifier requires.
+    ``client_id``: the ``cid`` that the verifier requires.
+    ``scopes``: the scopes that the verifier requires. Default: none.
+    ``clock``: a function that returns epoch seconds. Default: the system clock.
+
+    Wrong times differ by more than the default leeway of 60 seconds. The tokens can be used for 40
+    minutes. Raises ``ConfigurationError`` like ``HookSigner``.
     """
     own = {"iss": issuer, "sub": client_id, "aud": audience, "cid": client_id, "scp": [*scopes]}
     zoo = _Zoo(signer, own, int(clock()))
@@ -217,7 +225,7 @@ class _Zoo:
         return self.signer.sign_bytes(header or _json(self.header), payload or _json(self.claims))
 
     def _hs256(self) -> str:
-        """CVE-2022-29217 and similar: anyone who knows the public key could sign."""
+        """Sign with the public key as an HMAC secret, as in CVE-2022-29217."""
         signing_input = f"{_segment({**self.header, 'alg': 'HS256'})}.{_segment(self.claims)}"
         secret = _json(self.signer.public_jwk())
         mac = hmac.new(secret, signing_input.encode(), hashlib.sha256).digest()
@@ -232,8 +240,9 @@ def _bad(name: str, reason: str, token: str) -> BadToken:
 
 
 def _noncanonical(token: str) -> str:
-    """Change the bits that base64url leaves over: same bytes, different text (a 256-byte signature
-    leaves two over).
+    """Change an unused bit of the last character, so that another text decodes to the same bytes.
+
+    The last character of a 256-byte signature has four unused bits.
     """
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return token[:-1] + alphabet[alphabet.index(token[-1]) + 1]

@@ -280,7 +280,7 @@ NOT_WELL_FORMED = (400, "E0000003")
         b'{"name":"x","pad":"' + b"x" * 65_536 + b'"}',
         b'{"name":"x","pad":"' + b"x" * 200_000 + b'"}',
     ],
-    ids=lambda body: f"{len(body)} octets {body[:16]!a}",
+    ids=lambda body: f"{len(body)} bytes {body[:16]!a}",
 )
 def test_bodies_that_are_not_well_formed(api: Api, body: bytes) -> None:
     """A body that is not a JSON object, is nested too deeply or is over 64 KiB gives E0000003."""
