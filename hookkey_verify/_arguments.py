@@ -31,7 +31,7 @@ def texts(name: str, values: Iterable[Any]) -> tuple[str, ...]:
 
 
 def seconds(name: str, value: float, least: float, most: float = _TEN_YEARS) -> float:
-    """Return the value after checking that it is from ``least`` to ``most`` seconds; NaN is not."""
+    """Return the value after checking that it is a number from ``least`` to ``most`` (not NaN)."""
     if type(value) not in (int, float) or not least <= value <= most:
         raise ConfigurationError(f"{name} must be a number of seconds from {least:g} to {most:g}")
     return value

@@ -101,7 +101,7 @@ class Settings:
         raise ConfigurationError(f"{self.place(name)} must be text")
 
     def need(self, name: str) -> str:
-        """Return a setting. If it is missing, ``ConfigurationError`` says where to set it."""
+        """Return a setting. Raises ``ConfigurationError`` with where to set it if it is missing."""
         value = self.text(name)
         if value is None:
             where = NAMES[name]

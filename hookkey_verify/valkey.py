@@ -104,7 +104,7 @@ class ValkeyKeyStore:
         self._prefix = prefix
 
     def __repr__(self) -> str:
-        return "ValkeyKeyStore(…)"  # a URL may hold a password
+        return "ValkeyKeyStore(…)"  # a URL may contain a password
 
     def __reduce__(self) -> Any:
         raise ConfigurationError(
@@ -140,7 +140,10 @@ class ValkeyKeyStore:
         )
 
     def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
-        """Take the lease to fetch a key for ``seconds``. Return its token; None if it is taken."""
+        """Take the lease to fetch a key and return its token, or None if another worker holds it.
+
+        The lease expires after ``seconds``.
+        """
         token = secrets.token_hex(16)
         name = self._name("lease", namespace, kid)
         taken = self._server.client.set(name, token, nx=True, px=max(1, int(seconds * 1000)))
@@ -198,7 +201,7 @@ class ValkeyReplayStore:
         self._report = Reporter("replay store", on_event)
 
     def __repr__(self) -> str:
-        return "ValkeyReplayStore(…)"  # a URL may hold a password
+        return "ValkeyReplayStore(…)"  # a URL may contain a password
 
     def __reduce__(self) -> Any:
         raise ConfigurationError(

@@ -133,7 +133,7 @@ class VerifiedHook:
             return NotImplemented
         return self._parts() == other._parts()
 
-    __hash__ = None  # type: ignore[assignment]  # claims hold lists
+    __hash__ = None  # type: ignore[assignment]  # claims contain lists
 
     def _parts(self) -> tuple[Mapping[str, Any], Mapping[str, Any], str, str]:
         return self._claims, self._header, self._kid, self._key_thumbprint

@@ -84,9 +84,14 @@ def test_table_of_reasons() -> None:
 
 
 def test_claims_about_the_zoo() -> None:
-    """``bad_tokens`` returns fifty tokens, as the README says."""
+    """``bad_tokens`` returns as many tokens as the README and docs/testing.md say."""
     zoo = bad_tokens(HookSigner.generate(), client_id="0oa1", token_url="https://acme.com/token")
-    assert len(zoo) == 50
+    for text in (README, (ROOT / "docs" / "testing.md").read_text()):
+        counts = re.findall(
+            r"\bbad_tokens\b[^.]{0,80}?\b(fifty|\d+) (?:bad |client )*(?:tokens|assertions)\b",
+            " ".join(text.split()),
+        )
+        assert {50 if count == "fifty" else int(count) for count in counts} == {len(zoo)}
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)]+)\)", README))
@@ -96,12 +101,19 @@ def test_links(target: str) -> None:
 
 
 def test_the_guide_names_the_defaults() -> None:
-    """The defaults of CachePolicy are those that docs/keys.md states."""
-    policy = CachePolicy()
-    assert (policy.fresh_for, policy.stale_if_error, policy.negative_for) == (3600, 3600, 60)
-    assert (policy.refresh_ahead, policy.fetch_timeout, policy.directory_for) == (0.2, 2.5, 30)
-    assert (policy.first_seen_burst, policy.first_seen_interval) == (5, 10)
-    assert (policy.backoff, policy.max_backoff) == (1, 300)
+    """Each time that docs/keys.md states right after a field of CachePolicy is its default."""
+    text = (ROOT / "docs" / "keys.md").read_text()
+    units = {"s": 1, "m": 60, "h": 3600}
+    stated = {
+        (name, float(number) * units[unit])
+        for name, number, unit in re.findall(
+            r"`(\w+)`[^`\d]{0,25}(\d[\d.]*)\s*(s|m|h)(?:ec|in|our|r|\b)", text
+        )
+        if name in CachePolicy.__dataclass_fields__
+    }
+    assert stated == {(name, getattr(CachePolicy(), name)) for name, _ in stated}
+    times = {"fresh_for", "stale_if_error", "negative_for", "fetch_timeout"}
+    assert times <= {name for name, _ in stated}
 
 
 @pytest.mark.parametrize("file", ["README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])

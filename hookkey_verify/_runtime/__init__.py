@@ -1,1 +1,1 @@
-"""The clock, forks, the logger and the version. Private."""
+"""Clocks, fork handling, the logger and the version. Private."""

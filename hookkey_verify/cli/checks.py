@@ -62,7 +62,7 @@ STEPS: Final = (
     _Step("signature", (SignatureError,)),
     _Step("payload", (PayloadError,)),
 )
-"""Each is reached only when the ones before it have passed."""
+"""The steps in order. Each is reached only if all steps before it have passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ _CLAIM_RULES: Final = (
 )
 
 END_OF_TIME: Final = 253_402_300_800
-"""The year 10000, in epoch seconds: from here on a number is not shown as a date."""
+"""The year 10000 in epoch seconds. This and later times are not shown as dates."""
 MAX_SHOWN: Final = 200
-"""Characters of a value."""
+"""The number of characters after which a value is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,11 @@ def checks_of(
 ) -> list[TokenCheck]:
     """Return all checks of a token that ``verifier`` accepted or refused with ``error``.
 
-    Without ``verifier``, only times are checked. ``keys`` describes the key source in words.
+    ``token``: the token, which may be malformed.
+    ``verifier``: the verifier. None: only times are checked.
+    ``error``: the refusal. None: the token was accepted.
+    ``keys``: the key source, described in words. Default: empty.
+    ``clock``: a function that returns epoch seconds. Default: the system clock.
     """
     header, claims = (decode_unverified(part) for part in [*token.split(b"."), b"", b""][:2])
     rows = _steps(header if isinstance(header, Mapping) else {}, error, keys)

@@ -131,7 +131,7 @@ def table(report: DemoReport) -> None:
             row.sent, f"[{colour}]{row.verdict}[/]", reason, f"{row.milliseconds:.2f}", mark
         )
     console.print(rows)
-    console.print("\n[bold]What the org was asked over HTTP[/]")
+    console.print("\n[bold]Requests to the org over HTTP[/]")
     for line in report.requests:
         console.print(f"  {line}", highlight=False)
     refused = sum(row.verdict == "refused" for row in report.rows)

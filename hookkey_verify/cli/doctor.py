@@ -30,7 +30,7 @@ __all__ = ["doctor"]
 Result = Literal["ok", "warning", "failed", "skipped"]
 
 SKEW_TO_WARN = 30
-"""Seconds of difference to Okta's clock; the verifier's leeway is 60."""
+"""Seconds of difference from Okta's clock that cause a warning; the verifier's leeway is 60."""
 _RESULTS: Final[Mapping[str, Result]] = {
     "passed": "ok",
     "failed": "failed",
@@ -89,8 +89,8 @@ def _verifier() -> Finding:
         _, keys = verifier_of(VerifierOptions(), flags={})
         if isinstance(keys, IssuerKeys):
             keys.warm_up()
-            return Finding("verifier", "ok", f"of access tokens; {keys.issuer} has its keys")
-        return Finding("verifier", "ok", "of client assertions")
+            return Finding("verifier", "ok", f"for access tokens; {keys.issuer} has its keys")
+        return Finding("verifier", "ok", "for client assertions")
     except HookKeyError as error:
         return Finding("verifier", "failed", message(error))
     finally:
@@ -142,17 +142,18 @@ def _shown(settings: Settings, name: str) -> str:
         value = settings.text(name) or ""
     except ConfigurationError:
         value = " ".join(settings.words(name))
-    return "(hidden: it holds a password)" if "@" in value else value
+    return "(hidden: it contains a password)" if "@" in value else value
 
 
 def _clock(answer: Answer) -> Finding:
     try:
         skew = wall_clock() - epoch(answer.headers.get("Date", ""))
     except (ValueError, TypeError):
-        return Finding("clock", "skipped", "the answer has no Date")
+        return Finding("clock", "skipped", "the response has no Date")
     if abs(skew) > SKEW_TO_WARN:
         ahead = "ahead of" if skew > 0 else "behind"
-        return Finding("clock", "warning", f"{abs(skew):.0f} s {ahead} Okta's: set this machine's")
+        detail = f"{abs(skew):.0f} s {ahead} Okta's: set this machine's clock"
+        return Finding("clock", "warning", detail)
     return Finding("clock", "ok", "agrees with Okta's")
 
 
@@ -160,7 +161,7 @@ def _rate_limit(answer: Answer) -> Finding:
     left = answer.headers.get("X-Rate-Limit-Remaining", "")
     limit = answer.headers.get("X-Rate-Limit-Limit", "")
     if not (_COUNT.fullmatch(left) and _COUNT.fullmatch(limit)):
-        return Finding("rate limit", "skipped", "the answer does not say")
+        return Finding("rate limit", "skipped", "the response has no rate limit headers")
     low = int(left) * 5 < int(limit)
     return Finding("rate limit", "warning" if low else "ok", f"{left} of {limit} calls left")
 
@@ -181,7 +182,7 @@ def _keys(keys: list[HookKey]) -> list[Finding]:
 
 
 def _age(key: HookKey) -> str:
-    assert key.created is not None  # noqa: S101 - the caller has looked
+    assert key.created is not None  # noqa: S101 - the caller has checked
     return f", {max(0, int((wall_clock() - key.created.timestamp()) // 86_400))} days old"
 
 
@@ -225,5 +226,6 @@ def _token(token_bytes: bytes, keys: list[HookKey] | None) -> Finding:
     return Finding(
         "token",
         "warning",
-        "its kid is none of the org's hook keys and its issuer no Okta authorization server",
+        "its kid matches none of the org's hook keys, and its issuer is not an Okta authorization "
+        "server",
     )

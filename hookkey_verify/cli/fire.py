@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["fire"]
 
 _REFUSALS = (400, 401, 403, 413, 431)
-"""Too large is refused by some servers before any handler sees it."""
+"""Statuses of a refusal; servers may refuse a large token (413, 431) before the handler sees it."""
 _KEY = ("private_key", "kid", "client_id")
 _USES = {
     "--secret": ("secret", "header"),
@@ -36,8 +36,10 @@ _USES = {
     "--issuer": ("issuer", *_KEY, "audience", "scopes"),
     "--token-url": ("token_url", *_KEY, "scopes"),
 }
-"""The options that say how to authenticate, and what each has an effect together with. The first
-that is given decides."""
+"""The options that select how to authenticate, each with the parameters that it uses.
+
+The first one that is given decides.
+"""
 TYPES = {
     "token": "com.okta.oauth2.tokens.transform",
     "saml": "com.okta.saml.tokens.transform",

@@ -281,5 +281,7 @@ def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():  # None when the shell has closed it
-        raise click.UsageError("there is no terminal to ask on; --yes does it without asking")
+        raise click.UsageError(
+            "there is no terminal to confirm on; pass --yes to skip the question"
+        )
     click.confirm(question, abort=True, err=True)

@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 GAP, EDGES = 3, 2
-"""Characters between two columns of a table, and at its sides."""
+"""The widths, in characters, between two columns and at the sides of a table."""
 
 READABLE = 12
-"""Characters that a column needs at least for its words to be read."""
+"""The smallest width, in characters, at which the words of a column are readable."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,7 +70,7 @@ def exit_code(error: HookKeyError) -> int:
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn our errors into a message and an exit code."""
+    """Wrap a command so that our errors become a message and an exit code."""
 
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -87,7 +87,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class CommandGroup(click.Group):
-    """A group that lists commands with their complete first sentence."""
+    """A group whose help lists each command with its complete first sentence."""
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Register a command."""
@@ -122,8 +122,12 @@ def print_rows(
 ) -> None:
     """Print a table on a terminal, and elsewhere lines with tabs between the cells.
 
-    ``whole``: titles of columns that never wrap, because people copy from them.
+    ``titles``: the titles of the columns.
+    ``rows``: the rows, each with one cell per title.
+    ``whole``: titles of columns that never wrap, because people copy from them. Default: none.
     ``dispensable``: titles of columns that are dropped, in this order, on a narrow terminal.
+        Default: none.
+    ``err``: whether to print to stderr. Default False.
     """
     stream = sys.stderr if err else sys.stdout
     rows = [[plain(cell) for cell in row] for row in rows]
@@ -149,7 +153,7 @@ def _print_table(
     }
 
     def needed(narrowest: int) -> int:
-        """Characters of a line whose columns that may wrap have as many as this, at most."""
+        """Return the width of a table whose wrapping columns have at most this width."""
         columns = (w if t in whole else min(w, narrowest) for t, w in widths.items())
         return sum(columns) + GAP * (len(widths) - 1) + EDGES
 

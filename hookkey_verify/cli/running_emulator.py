@@ -1,4 +1,4 @@
-"""Fires an inline hook of a running emulator."""
+"""Asks a running emulator to call one of its inline hooks."""
 
 from __future__ import annotations
 
@@ -25,16 +25,19 @@ from .files import is_token
 __all__ = ["fired_by_emulator"]
 
 FIRE_TIMEOUT = 15
-"""Seconds for a hook of an emulator: a delivery takes at most twice three."""
+"""Seconds for the whole request; a delivery makes at most two attempts of three seconds."""
 MAX_DELIVERY = 1024 * 1024
 _URL = re.compile(r"(?:[\w.-]+|\[[\da-f:]+\])(?::\d+(?:/|$)|/)")
 """A URL without its scheme: a host, and then a port or a path."""
 
 
 def fired_by_emulator(name: str) -> dict[str, Any]:
-    """Make the emulator of OKTA_CLIENT_ORGURL call one of its hooks."""
+    """Let the emulator at OKTA_CLIENT_ORGURL call its hook with this name or id.
+
+    Return the delivery as JSON values. Raises ``HookKeyError`` or ``click.UsageError``.
+    """
     if is_token(name):
-        raise click.UsageError("this is a token; --token takes the file that holds it")
+        raise click.UsageError("this is a token; --token takes the file that contains it")
     if _URL.match(name):
         local = name.startswith(("localhost", "127.", "[::1]"))
         raise click.UsageError(f"did you mean {'http' if local else 'https'}://{name}?")

@@ -1,4 +1,4 @@
-"""``hookkey sign``, ``verify`` and ``inspect``. Tokens are never in argv."""
+"""``hookkey sign``, ``verify`` and ``inspect``, which take tokens from files or stdin only."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def _policy(function: Any) -> Any:
             ),
             click.option("--kid", help="The kid of the key in a PEM file."),
             click.option("--client-id", help="The hook's client id (HOOKKEY_CLIENT_ID)."),
-            click.option("--token-url", help="aud of an assertion (HOOKKEY_TOKEN_URL)."),
-            click.option("--issuer", help="Of an access token (HOOKKEY_ISSUER)."),
-            click.option("--audience", help="Of an access token (HOOKKEY_AUDIENCE)."),
-            click.option("--scope", "scopes", multiple=True, help="The same (HOOKKEY_SCOPES)."),
+            click.option("--token-url", help="aud of a client assertion (HOOKKEY_TOKEN_URL)."),
+            click.option("--issuer", help="iss of an access token (HOOKKEY_ISSUER)."),
+            click.option("--audience", help="aud of an access token (HOOKKEY_AUDIENCE)."),
+            click.option(
+                "--scope", "scopes", multiple=True, help="A required scope (HOOKKEY_SCOPES)."
+            ),
         )
     ):  # fmt: skip
         function = option(function)
@@ -169,7 +171,7 @@ def inspect(token: BinaryIO, as_json: bool, **policy: Any) -> None:
         rows = [check.document() for check in checks]
         print_json({"unverified": unverified, "problem": problem, "checks": rows})
     else:
-        click.echo("UNVERIFIED: anybody can write this")
+        click.echo("UNVERIFIED: anyone could have written this")
         for name, part in zip(("header", "claims"), parts, strict=False):
             click.echo(f"{name} {json.dumps(part, indent=2)}")
         click.echo()

@@ -68,7 +68,7 @@ class VerifierOptions:
 def verifier_of(
     options: VerifierOptions, flags: Mapping[str, str] = FLAGS
 ) -> tuple[HookVerifier, KeySource]:
-    """Create a verifier from options and environment; return it with its keys, to be closed.
+    """Create a verifier from options and environment; return it and its keys, which must be closed.
 
     ``flags``: the option names for error messages.
     """

@@ -31,7 +31,7 @@ def message(error: HookKeyError) -> str:
     """
     if isinstance(error, UnknownKeyError):
         return f"{error.title}; {unknown_key()}"
-    # A typing error is not a configuration error.
+    # Without the title, because a mistyped option is not a configuration error.
     text = error.detail if isinstance(error, ConfigurationError) else str(error)
     written = _as_written()
     first = re.match(r"\w+(?=[ =])", text)

@@ -1,14 +1,14 @@
 """A local Okta org with hook keys, over real HTTP on loopback.
 
-It shares no code with the verifier, the key sources and the Okta client, so that it cannot confirm
-a misreading of ours. It follows recorded traffic and Okta's specification. ``GUESS`` marks behavior
-that neither of them defines.
+It shares no code with the verifier, the key sources and the Okta client, so that a mistake in one
+cannot hide the same mistake in the other. It follows recorded traffic and Okta's specification.
+``GUESS`` marks behavior that neither of them defines.
 """
 
 from __future__ import annotations
 
 try:
-    import starlette as _starlette  # noqa: F401 - asked for here to say which extra brings it
+    import starlette as _starlette  # noqa: F401 - imported to name the missing extra
     import uvicorn as _uvicorn  # noqa: F401
 except ImportError as error:
     raise ImportError(

@@ -33,8 +33,11 @@ from .rate_limit import RateLimit
 __all__ = ["PublicShape", "create_app"]
 
 PublicShape = Literal["bare", "wrapped"]
-"""How GET /public/{keyId} answers: the bare JWK (Okta's specification), or inside ``_embedded``
-(its example). Which one real orgs send was not found."""
+"""The response of GET /public/{keyId}: a bare JWK or a JWK inside ``_embedded``.
+
+Okta's specification has the first, and its example the second. It is not known which one real orgs
+send.
+"""
 
 MAX_BODY = 64 * 1024
 
@@ -195,7 +198,7 @@ class _Site:
         return delivery.document()
 
     async def _control(self, request: Request) -> Response:
-        """Add a fault with the fields of the body, or clear all faults. Never fails itself."""
+        """Add a fault with the fields of the body, or clear all faults. No fault applies here."""
         try:
             self._admit(request, {})
             if request.method == "DELETE":
@@ -219,9 +222,11 @@ class _Site:
         refused: Callable[[int], Exception],
         admit: Callable[[Request, dict[str, str]], None] = lambda *_: None,
     ) -> Handler:
-        """``admit`` checks each request first and may set headers of the response.
+        """Return a handler that adds faults, error bodies and Okta's headers to ``work``.
 
-        ``refused`` makes the error for the status of a fault.
+        ``work``: handles a request and returns the JSON values of the response.
+        ``refused``: returns the error for the status of a fault.
+        ``admit``: checks each request first and may set headers of the response.
         """
 
         async def respond(request: Request) -> Response:
@@ -237,7 +242,7 @@ class _Site:
                 result, status = error.body(), error.status
                 headers |= getattr(error, "headers", {})
             except ClientDisconnect:
-                return Response(status_code=499)  # the client has gone
+                return Response(status_code=499)  # the client has disconnected
             response = self._response(status, result, {**headers, **fault.headers})
             self._write(request, status, began, fault)
             if isinstance(fault.what, str):
@@ -257,7 +262,7 @@ class _Site:
     async def http_error(self, request: Request, error: Exception) -> Response:
         """Answer requests for unknown paths and methods."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = getattr(error, "headers", None) or {}  # Allow, of a 405
+        headers = getattr(error, "headers", None) or {}  # such as Allow for a 405
         refusal = _HTTP_ERRORS.get(status, OktaError(500, "E0000009", "Internal Server Error"))
         self._write(request, refusal.status, time.perf_counter(), Fault())
         return self._response(refusal.status, refusal.body(), headers)
@@ -344,7 +349,7 @@ def _path(request: Request) -> str:
 
 
 def _oauth_error(status: int) -> OAuthError:
-    return OAuthError(status, "server_error", "A fault was asked for.")
+    return OAuthError(status, "server_error", "This error is an injected fault.")
 
 
 def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:

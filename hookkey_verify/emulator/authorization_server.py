@@ -24,7 +24,7 @@ __all__ = ["AuthorizationServer"]
 
 _KIND: Final = "authorization server"
 LIFETIME: Final = 3600
-"""Seconds; Okta's default."""
+"""The lifetime of access tokens in seconds, which is Okta's default."""
 
 
 class AuthorizationServer:
@@ -39,9 +39,15 @@ class AuthorizationServer:
         clock: Clock = wall_clock,
         store: Store | None = None,
     ) -> None:
-        """``audience`` is the ``aud`` of its tokens; ``clock`` returns epoch seconds.
+        """Create an authorization server, or load it from ``store``.
 
-        ``store`` keeps id and signing key; None keeps them in memory.
+        ``apps``: the clients of the org.
+        ``new_key``: a function that generates RSA keys.
+        ``audience``: the ``aud`` of access tokens. Default: "api://hooks".
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
+        ``store``: stores the id and the signing key. Default None: in memory.
+
+        Raises ``ConfigurationError`` if the stored server cannot be read.
         """
         self.audience = audience
         self._apps = apps
@@ -125,7 +131,7 @@ class AuthorizationServer:
     ) -> str:
         """Sign a token like Okta's, with ``cid``, ``scp`` as a list, and ``ver``.
 
-        ``audience`` None is the audience of the server.
+        Default ``audience`` None: the audience of the server.
         https://developer.okta.com/docs/reference/api/oidc/#access-token-payload
         """
         now = int(self._clock())

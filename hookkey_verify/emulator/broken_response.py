@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 __all__ = ["EXTENSION", "BrokenResponse", "Connection"]
 
 EXTENSION: Final = "hookkey_verify.connection"
-"""Where our own servers put the ``Connection`` of a request, among the extensions of its scope."""
+"""The name of the scope extension in which our own servers pass a request's ``Connection``."""
 GARBAGE: Final = b"\x00\xff\xfe{]" * 20
 PIECES: Final = 20
 
@@ -34,7 +34,12 @@ class BrokenResponse(Response):
     """
 
     def __init__(self, whole: Response, kind: str, seconds: float = 0) -> None:
-        """``whole`` is the normal body; ``seconds`` is the duration of "slow"."""
+        """Create a response.
+
+        ``whole``: the normal response.
+        ``kind``: a ``FaultKind``.
+        ``seconds``: the duration of "slow". Default 0.
+        """
         self._kind = kind
         self._seconds = seconds
         super().__init__(status_code=whole.status_code)

@@ -38,7 +38,7 @@ __all__ = ["Console", "org_url"]
 
 MAX_FORM: Final = 64 * 1024
 SHOWN: Final = 10
-"""Deliveries on the page, the latest first."""
+"""The number of deliveries on the page, the latest first."""
 
 Act = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
@@ -53,9 +53,11 @@ class Console:
         *,
         any_host: bool,
     ) -> None:
-        """``create_hook`` is that of ``OktaEmulator``.
+        """Create a console.
 
-        ``any_host`` accepts any host name, for an org that is not local.
+        ``parts``: the parts of the org.
+        ``create_hook``: the method of ``OktaEmulator``.
+        ``any_host``: whether to accept any host name, for an org that is not local.
         """
         self._keys, self._hooks, self._server = parts.keys, parts.hooks, parts.server
         self._parts = parts
@@ -64,7 +66,7 @@ class Console:
         self._secret = secrets.token_urlsafe(32)
 
     def routes(self) -> list[Route]:
-        """Return its paths."""
+        """Return the routes of the console."""
         return [
             Route("/", self._home, methods=["GET"]),
             *(
@@ -80,19 +82,19 @@ class Console:
 
     async def _home(self, request: Request) -> Response:
         if not self._is_local(request):
-            return _text("The console answers by the name localhost only.", 403)
+            return _text("The console responds only under local host names.", 403)
         return await run_in_threadpool(self._page, request)
 
     def _form(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         async def respond(request: Request) -> Response:
             if not self._is_local(request):
-                return _text("The console answers by the name localhost only.", 403)
+                return _text("The console responds only under local host names.", 403)
             body = bytearray()
             with suppress(ClientDisconnect):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > MAX_FORM:
-                        return _text("This is too much for a form.", 413)
+                        return _text("The form is too large.", 413)
             form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
             given = form.get("secret", "").encode()
             if not secrets.compare_digest(given, self._secret.encode()):

@@ -28,7 +28,7 @@ __all__ = ["Deliverer"]
 ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
 MAX_LIFETIME: Final = 10 * 365 * 86_400
 RENEW: Final = 30
-"""Seconds before its end at which a token is renewed. GUESS: that Okta keeps tokens is inferred."""
+"""Seconds before its expiry at which a token is renewed. GUESS: that Okta caches tokens."""
 
 
 class Deliverer:
@@ -53,7 +53,7 @@ class Deliverer:
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
     def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
-        """Deliver one event. ``body`` None makes a realistic event of the hook's type."""
+        """Deliver one event. Default ``body`` None: a realistic event of the hook's type."""
         at = self._clock()
         delivery = replace(self._delivered(hook, body), at=at)
         self._on_delivery(delivery)
@@ -82,7 +82,7 @@ class Deliverer:
     def _authorization(
         self, hook: InlineHook, deadline: float, steps: list[DeliveryStep]
     ) -> tuple[dict[str, str], bool]:
-        """Return the authentication headers and the problem, if any."""
+        """Return the authentication headers, and whether the token request failed."""
         if hook.channel_type == "HTTP":
             return dict([hook.auth_header] if hook.auth_header else []), False
         client = _client(hook)

@@ -18,18 +18,18 @@ from .verdict import MAX_TEXT
 __all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text"]
 
 TIMEOUT: Final = 3.0
-"""Seconds for the token and the call together."""
+"""Seconds for the token request and the call of the hook together."""
 MAX_ANSWER: Final = 256 * 1024
-"""Bytes of an answer."""
+"""The largest accepted response in bytes."""
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _PUBLIC_VALUES: Final = ("client_credentials", ASSERTION_TYPE)
-"""Of a token request."""
+"""Parameters of a token request that are not secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
-    """What came back of a post: status None when nothing did, and the problem in words."""
+    """The outcome of a POST request; without a response, ``status`` is None."""
 
     status: int | None
     body: bytes
@@ -74,9 +74,9 @@ def _posted(
                 try:
                     body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
                 except DecodeError:
-                    return answer.status_code, b"", "the answer is not encoded as it says"
+                    return answer.status_code, b"", "the response is not encoded as it says"
         if len(body) > MAX_ANSWER:
-            return answer.status_code, b"", f"the answer is larger than {MAX_ANSWER} bytes"
+            return answer.status_code, b"", f"the response is larger than {MAX_ANSWER} bytes"
         return answer.status_code, body, ""
     except requests.Timeout:
         return None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included"

@@ -11,7 +11,7 @@ from typing import Final
 __all__ = ["COMMANDS", "CONSEQUENCES", "ONCE"]
 
 ONCE: Final = ("com.okta.oauth2.tokens.transform", "com.okta.telephony.provider")
-"""Hooks that are never tried a second time."""
+"""The types of hooks that Okta never calls a second time."""
 
 CONSEQUENCES: Final[Mapping[str, str]] = {
     "com.okta.oauth2.tokens.transform": "the token is issued without the hook's changes",

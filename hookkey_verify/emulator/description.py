@@ -48,12 +48,12 @@ def _answer(words: str, schema: Json | None = None) -> Json:
 
 
 _ERRORS: Final = {
-    400: "What was sent cannot be used",
+    400: "The request is not valid",
     401: "The credentials are missing or wrong",
-    403: "The access token has not the scope",
-    404: "There is no such thing",
-    429: "The rate limit is spent",
-    504: "The hook did not answer",
+    403: "The access token lacks the required scope",
+    404: "The resource does not exist",
+    429: "The rate limit is exhausted",
+    504: "The hook did not respond",
 }
 
 
@@ -65,7 +65,15 @@ def _operation(
     parameters: tuple[Json, ...] = (),
     public: bool = False,
 ) -> Json:
-    """Describe an operation; ``result`` None is 204. All may answer 401, 403 or 429."""
+    """Describe an operation.
+
+    ``name``: the operation id.
+    ``result``: the schema of the response. None: there is no body (204).
+    ``errors``: the statuses of its errors, except 401, 403 and 429, which are added if not public.
+    ``takes``: the schema of the request body. Default None: none.
+    ``parameters``: the path and query parameters. Default: none.
+    ``public``: whether it requires no credentials. Default False.
+    """
     declared = sorted({*errors} if public else {*errors, 401, 403, 429})
     responses = {str(status): _answer(_ERRORS[status], _ref("Error")) for status in declared}
     responses |= {"204": _answer("Done")} if result is None else {"200": _answer("Done", result)}
@@ -181,7 +189,7 @@ def _channel(*, secret: bool) -> Json:
 
 
 def _token_request(name: str, *parameters: Json) -> Json:
-    """RFC 6749 section 4.4 and RFC 7523 section 2.2."""
+    """Describe a token endpoint (RFC 6749 section 4.4 and RFC 7523 section 2.2)."""
     form = _object(
         {"grant_type": {"const": "client_credentials"}, "scope": TEXT},
         {
@@ -205,10 +213,11 @@ def _token_request(name: str, *parameters: Json) -> Json:
 
 
 def description(org_url: str, *, server: str, wrapped: bool) -> Json:
-    """Return the document.
+    """Return the OpenAPI description.
 
-    ``server`` is the id of the authorization server; ``wrapped`` puts public keys inside
-    ``_embedded``.
+    ``org_url``: the URL of the org.
+    ``server``: the id of the authorization server.
+    ``wrapped``: whether public keys are inside ``_embedded``.
     """
     public_key = _object({"_embedded": _ref("PublicKey")}) if wrapped else _ref("PublicKey")
     key, hook, detailed = _ref("HookKey"), _ref("InlineHook"), _ref("DetailedHookKey")
@@ -225,7 +234,7 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
         "info": {
             "title": "A local Okta org",
             "version": "1",
-            "description": "Not Okta: what hookkey_verify emulates of it.",
+            "description": "This is not Okta: hookkey_verify emulates it.",
         },
         "servers": [{"url": org_url}],
         "security": [{"apiToken": []}, {"oauth2": []}],

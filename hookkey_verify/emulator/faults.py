@@ -29,19 +29,19 @@ class Fault:
     """
 
     what: int | FaultKind | None = None
-    """A status (400 to 599) with Okta's error for it, or a ``FaultKind``; None: answer as usual."""
+    """A status (400 to 599) with Okta's error for it, or a ``FaultKind``. None: as usual."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers of the answer, in the place of its own: ``{"X-Rate-Limit-Reset": "1761311167"}``."""
+    """Headers that replace those of the response: ``{"X-Rate-Limit-Reset": "1761311167"}``."""
     delay: float = 0
-    """Seconds to wait before; for "slow", that the answer takes."""
+    """Seconds, 0 to 60, to wait before the response; for "slow", the duration of the response."""
     after: bool = False
-    """Do what was asked, and only then fail: a lost answer."""
+    """Whether to carry out the request before failing, as if its response was lost."""
     method: str | None = None
-    """Only requests with this method."""
+    """Only requests with this method. None: any method."""
     path: str = "/"
-    """Only paths that begin so."""
+    """Only requests whose path begins with this."""
     times: int = 1
-    """How many requests."""
+    """The number of requests that the fault applies to."""
 
     def __post_init__(self) -> None:
         for holds, rule in _RULES:
@@ -77,7 +77,7 @@ _RULES: Final[tuple[tuple[Callable[[Fault], bool], str], ...]] = (
     ),
     (
         lambda fault: fault.what != "slow" or fault.delay > 0,
-        "slow needs a delay: the seconds that the answer takes",
+        "slow needs a delay: the duration of the response in seconds",
     ),
     (lambda fault: type(fault.after) is bool, "after must be True or False"),
     (

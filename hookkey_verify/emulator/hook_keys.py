@@ -70,10 +70,14 @@ class HookKeyStore:
         clock: Clock = wall_clock,
         store: Store | None = None,
     ) -> None:
-        """``new_key`` makes the RSA keys (a pool makes tests fast); ``clock`` is epoch seconds.
-        ``is_used`` tells whether an inline hook uses the key with an ``id``. ``store`` has the keys
-        from before and gets the new ones; None keeps them in memory. Raises ``ConfigurationError``
-        when what it has cannot be read.
+        """Load the hook keys of an org.
+
+        ``new_key``: a function that generates RSA keys; a pool of keys makes tests fast.
+        ``is_used``: a function that returns whether an inline hook uses the key with this ``id``.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
+        ``store``: stores the keys. Default None: in memory.
+
+        Raises ``ConfigurationError`` if the stored keys cannot be read.
         """
         self._new_key = new_key
         self._is_used = is_used
@@ -124,7 +128,7 @@ class HookKeyStore:
         """Delete a key that no hook uses."""
         with self._lock:
             if self._by_id(id).is_used or self._is_used(id):
-                # GUESS: Okta documents that used keys cannot be deleted, not what it answers.
+                # GUESS: Okta documents that used keys cannot be deleted, but not the response.
                 raise invalid("hookKey", "The key is used by a hook.")
             self._forget(id)
 
@@ -182,13 +186,13 @@ class HookKeyStore:
 
     def _refuse_create(self, name: str) -> None:
         if len(self._keys) >= MAX_KEYS:
-            # GUESS: Okta documents the limit of 50, not what it answers beyond it.
+            # GUESS: Okta documents the limit of 50, but not the response beyond it.
             raise invalid("hookKey", "The org has 50 hook keys already.")
         self._refuse_name(name)
 
     def _refuse_name(self, name: str) -> None:
         if any(key.name == name for key in self._keys.values()):
-            # GUESS: Okta documents that names are unique, not what it answers to a second one.
+            # GUESS: Okta documents that names are unique, but not the response.
             raise invalid("name", "name: This name is in use already.")
 
     def _now(self) -> str:
@@ -205,7 +209,7 @@ def _name(body: Mapping[str, Any]) -> str:
 
 
 def _has_surrogates(text: str) -> bool:
-    """Refuse lone surrogates, which have no UTF-8 encoding for the response."""
+    """Return whether the text has lone surrogates, which cannot be encoded in the response."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 

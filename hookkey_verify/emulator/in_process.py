@@ -37,6 +37,11 @@ class InProcess(BaseAdapter):
     ) -> requests.Response:
         """Let the application answer in a thread with its own event loop.
 
+        ``request``: the request to answer.
+        ``timeout``: the time limit for each part of the response, in seconds; a pair, whose second
+            value is used; or a ``urllib3.Timeout``. Default None: no limit.
+        ``stream``, ``verify``, ``cert``, ``proxies``: ignored, because there is no connection.
+
         Raises ``ConnectionError`` and ``ReadTimeout`` of ``requests``.
         """
         if isinstance(timeout, Timeout):

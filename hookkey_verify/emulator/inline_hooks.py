@@ -110,8 +110,9 @@ class InlineHooks:
         """Load the hooks of an org.
 
         ``has_key``: a function that returns whether the org has a hook key with this id.
-        ``any_uri``: whether to accept http for loopback addresses, unlike Okta.
-        ``store``: stores the hooks. None keeps them in memory.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
+        ``any_uri``: whether to accept http for loopback addresses, unlike Okta. Default True.
+        ``store``: stores the hooks. Default None: in memory.
 
         Raises ``ConfigurationError`` if the stored hooks cannot be read.
         """
@@ -254,7 +255,7 @@ class InlineHooks:
             here = ", or here with http://localhost" if self._any_uri else ""
             raise invalid(name, f"channel.config.{name}: must begin with https://{here}")
         if parts.username is not None:  # GUESS: not documented
-            raise invalid(name, f"channel.config.{name}: must be without user name and password")
+            raise invalid(name, f"channel.config.{name}: must not have a user name or password")
         return uri
 
     def _now(self) -> str:

@@ -1,7 +1,7 @@
-"""All checks of a token that this org can make, each separately. Pure.
+"""Makes all checks of a token that this org can make, each separately. Pure.
 
-A verifier stops at the first defect, while this shows all. It uses PyJWT, so it is independent of
-this package's verifier.
+A verifier stops at the first defect, while the inspector shows all. It uses PyJWT, so it is
+independent of this package's verifier.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .okta_error import OktaError
 __all__ = ["Check", "Inspection", "inspect"]
 
 MAX_TOKEN: Final = 16 * 1024
-"""Characters; what Okta sends has less than two thousand."""
+"""The longest accepted token in characters; Okta's have fewer than 2,000."""
 LONGEST_LIFE: Final = 3600
-"""Seconds that an assertion may live: an Okta authorization server accepts no more."""
+"""The longest lifetime of an assertion, in seconds, that Okta's authorization servers accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,17 @@ def inspect(
 ) -> Inspection:
     """Check an assertion of this org's hook keys or an access token of its server.
 
-    ``issuer`` is the issuer of ``server``; ``now`` is in epoch seconds. Any text is accepted.
+    ``token``: the token, or any other text.
+    ``keys``: the hook keys of the org.
+    ``hooks``: the inline hooks of the org.
+    ``server``: the authorization server of the org.
+    ``issuer``: the issuer of ``server``.
+    ``now``: the current time in epoch seconds.
     """
     token = token.strip()
     parts = token.split(".")
     if len(token) > MAX_TOKEN or len(parts) != 3:
-        note = f"a JWT is three parts between dots, {MAX_TOKEN} characters at most"
+        note = f"a JWT has three parts between dots and at most {MAX_TOKEN} characters"
         return Inspection("no token", {}, {}, (Check("form", passed=False, note=note),))
     header, claims = (_object(part) for part in parts[:2])
     form = Check("form", header is not None and claims is not None, "header and claims are JSON")
@@ -134,7 +139,7 @@ def _assertion(claims: Mapping[str, Any], hooks: InlineHooks, now: float) -> Ite
 def _access_token(
     claims: Mapping[str, Any], server: AuthorizationServer, issuer: str
 ) -> Iterator[Check]:
-    """https://developer.okta.com/docs/guides/validate-access-tokens/."""
+    """Check an access token (https://developer.okta.com/docs/guides/validate-access-tokens/)."""
     given = claims.get("iss")
     yield Check("issuer", given == issuer, f"iss is {_shown(given)}; the issuer is {issuer}")
     audience = claims.get("aud")
@@ -190,7 +195,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _when(value: Any, now: float) -> str:
     if not _is_time(value):
-        return f"{_shown(value)}, no time"
+        return f"{_shown(value)}, not a time"
     at = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     seconds = int(value - now)
     return f"{at}, {abs(seconds)} seconds {'from now' if seconds >= 0 else 'ago'}"
@@ -199,6 +204,6 @@ def _when(value: Any, now: float) -> str:
 def _shown(value: Any) -> str:
     """Return a value as shortened JSON."""
     if value is None:
-        return "not there"
+        return "missing"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 120 else text[:120] + "…"

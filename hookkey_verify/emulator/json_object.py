@@ -1,4 +1,4 @@
-"""Reads a JSON object that can also be written again (RFC 8259). Pure."""
+"""Reads JSON objects (RFC 8259) and refuses those that cannot be written again. Pure."""
 
 from __future__ import annotations
 

@@ -46,9 +46,10 @@ class HookRequest:
 
 
 def new_hook(parts: Parts, request: HookRequest, *, issuer: str | None) -> dict[str, Any]:
-    """Create an inline hook; at the org's own server (``issuer``), also register its client.
+    """Create an inline hook, and register its client if the org's own server issues its tokens.
 
-    Raises ``OktaError``.
+    ``issuer`` is the issuer of that server, or None while the org is not running. Raises
+    ``OktaError``.
     """
     key = None if request.key is None else _key_of(parts, request.key)
     request.refuse_contradictions()

@@ -30,7 +30,7 @@ LIFETIME = 3600
 MAX_ASSERTION_LIFETIME = 3600
 PROOF_AGE = 300  # GUESS: the maximum age of a proof is not documented
 _TIMELESS: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
-"""PyJWT asks the machine's clock; this org has its own."""
+"""PyJWT's checks of times are disabled, because it uses the machine's clock, not the org's."""
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -55,7 +55,7 @@ class _Key:
     key: Any
     algorithms: tuple[str, ...]
     thumbprint: str
-    """RFC 7638; key objects cannot be compared."""
+    """The RFC 7638 thumbprint, because key objects cannot be compared."""
 
     @classmethod
     def of(cls, jwk: Mapping[str, Any]) -> _Key:
@@ -79,10 +79,10 @@ _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "P-384": ("ES384",),
     "P-521": ("ES512",),
 }
-"""What Okta accepts, by key type or curve.
+"""The algorithms that Okta accepts, by key type or curve.
 https://developer.okta.com/docs/guides/build-self-signed-jwt/"""
 ALGORITHMS: Final = tuple(name for names in _ALGORITHMS.values() for name in names)
-"""Those with which assertions and DPoP proofs may be signed."""
+"""The accepted algorithms of assertions and DPoP proofs."""
 _MEMBERS: Final = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
 
@@ -121,7 +121,13 @@ class ServiceApps:
     """The API Services apps of one org and their tokens. Thread-safe."""
 
     def __init__(self, *, clock: Clock = wall_clock, store: Store | None = None) -> None:
-        """``store`` stores the apps; None keeps them in memory. Tokens are always in memory."""
+        """Load the apps of an org.
+
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
+        ``store``: stores the apps. Default None: in memory. Tokens are always in memory.
+
+        Raises ``ConfigurationError`` if the stored apps cannot be read.
+        """
         self._clock = clock
         self._lock = threading.Lock()
         self._store = store or Store()
@@ -140,8 +146,8 @@ class ServiceApps:
     ) -> str:
         """Register an app with this public key; return its client id.
 
-        ``client_id`` None creates one. Raises ``OktaError`` if an app with other credentials has
-        this id, or if the key is not a public RSA or EC key.
+        Default ``client_id`` None: a new one. Raises ``OktaError`` if an app with other credentials
+        has this id, or if the key is not a public RSA or EC key.
         """
         body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
         return self._register(body, client_id)
@@ -224,7 +230,16 @@ class ServiceApps:
         }
 
     def check(self, authorization: str, proof: str, method: str, url: str, scope: str) -> None:
-        """Accept an API request with one of the tokens. Raises ``OktaError``."""
+        """Check the access token of an API request.
+
+        ``authorization``: the ``Authorization`` header.
+        ``proof``: the ``DPoP`` header; empty if absent.
+        ``method``: the request method.
+        ``url``: the request URL without the query.
+        ``scope``: the scope that the request requires.
+
+        Raises ``OktaError``.
+        """
         scheme, _, token = authorization.partition(" ")
         grant = self._grants.get(token)
         if grant is None or grant.expires_at <= self._clock():
@@ -245,7 +260,11 @@ class ServiceApps:
             raise OktaError(403, "E0000006", summary, challenge=challenge)
 
     def _authenticated(self, assertion: str, url: str) -> tuple[str, frozenset[str]]:
-        """Check Okta's rules: exact audience, iss = sub = client id, one hour at most, jti once."""
+        """Verify an assertion by Okta's rules and return its client and scopes.
+
+        The audience must match exactly, ``iss`` and ``sub`` must be the client id, the lifetime is
+        at most one hour, and each ``jti`` is accepted once.
+        """
         try:
             claimed = jwt.decode(assertion, options={"verify_signature": False})
             app = self._apps[claimed["iss"]]
@@ -271,7 +290,7 @@ class ServiceApps:
         if claims["exp"] <= self._clock():
             raise _invalid_client("The client_assertion has expired.")
         if claims["exp"] > self._clock() + MAX_ASSERTION_LIFETIME:
-            raise _invalid_client("The client_assertion lives for too long.")
+            raise _invalid_client("The client_assertion is valid for too long.")
         self._use(claims.get("jti"))
         return claims["iss"], app.scopes
 
@@ -324,7 +343,7 @@ def _invalid_token(scheme: str) -> OktaError:
 def _challenge(scheme: str, error: str, description: str) -> str:
     """Return Okta's ``WWW-Authenticate`` of a 403 (RFC 6750 section 3, RFC 9449 section 7.1).
 
-    GUESS: a 401 has it, too.
+    GUESS: a 401 has it too.
     """
     algorithms = " ".join(ALGORITHMS)
     head = f'DPoP algs="{algorithms}", ' if scheme == "DPoP" else "Bearer "
@@ -332,7 +351,7 @@ def _challenge(scheme: str, error: str, description: str) -> str:
 
 
 def _is_date(value: object) -> bool:
-    """Return whether this is a number that a date can be (not NaN)."""
+    """Return whether this is a number in the range of dates, which NaN is not."""
     return type(value) in (int, float) and -(2**53) <= value <= 2**53  # type: ignore[operator]
 
 

@@ -33,7 +33,7 @@ class RequestLine:
     """Epoch seconds, by the org's clock."""
     milliseconds: float = field(default=0.0, compare=False)
     fault: str = field(default="", compare=False)
-    """What went wrong on purpose."""
+    """The injected fault; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Parts:
     deliverer: Deliverer
     faults: Faults
     requests: deque[RequestLine]
-    """The last 10 000 requests that were answered."""
+    """The last 10,000 requests that were answered."""
     deliveries: deque[Delivery]
     """The last 100 calls of inline hooks."""
 
@@ -57,10 +57,14 @@ class Parts:
     def assemble(
         cls, store: Store, api_token: str | None, new_key: Callable[[], RSAPrivateKey], clock: Clock
     ) -> Parts:
-        """Make the parts of an org that keeps its state in ``store``.
+        """Create the parts of an org whose state is in ``store``.
 
-        ``api_token`` None takes the token that the store has, or a new one. Raises ``OktaError``
-        when the store cannot be written.
+        ``store``: stores the state of the org.
+        ``api_token``: the accepted API token. None: the stored one, or a new one.
+        ``new_key``: a function that generates RSA keys.
+        ``clock``: a function that returns epoch seconds.
+
+        Raises ``OktaError`` if the store cannot be written.
         """
         token = _kept_token(store, api_token)
 

@@ -1,4 +1,4 @@
-"""Okta's requests to each type of inline hook, with realistic data of an invented user. Pure.
+"""Creates Okta's requests to each type of inline hook, with data of an invented user. Pure.
 
 For the schemas see https://developer.okta.com/docs/references/api/webhooks. Types of members differ
 between Okta's own examples, so handlers must not check them strictly.

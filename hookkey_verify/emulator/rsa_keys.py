@@ -28,7 +28,7 @@ def to_pem(key: RSAPrivateKey) -> str:
 def from_pem(pem: str) -> RSAPrivateKey:
     """Return the key from ``to_pem``. Raises ``ConfigurationError`` if it is broken."""
     try:
-        # Our own file: checking the primes again would delay the start of an org by seconds.
+        # The file is ours: checking the primes again would delay the start of an org by seconds.
         key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     except ValueError:
         key = None

@@ -27,7 +27,7 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     value. Raises ``ConfigurationError`` naming the file.
     """
     try:
-        import yaml  # noqa: PLC0415 - of the extra cli
+        import yaml  # noqa: PLC0415 - from the extra cli
     except ImportError:
         raise ConfigurationError("a seed needs PyYAML: pip install 'hookkey_verify[cli]'") from None
     try:

@@ -41,7 +41,7 @@ class OktaEmulator:
     ``api_token``: the accepted API token.
     ``requests``: the last 10,000 requests.
     ``deliveries``: the last 100 calls of inline hooks.
-    ``app``: the org as an ASGI application, for a server of yours.
+    ``app``: the org as an ASGI application, for your own server.
     """
 
     def __init__(
@@ -59,16 +59,17 @@ class OktaEmulator:
     ) -> None:
         """Prepare the org; ``start`` serves it.
 
-        ``api_token``: the accepted API token. Default None: a random one.
-        ``public_shape``: the format of public keys, "bare" or "wrapped".
-        ``rate_limit``: the requests per minute.
-        ``host``: a local IP address. Addresses that other machines can reach require
-            ``i_know_this_is_not_okta=True``.
-        ``port``: the port; 0 lets the system choose one.
+        ``api_token``: the accepted API token. Default None: the stored one, or a random one.
+        ``public_shape``: the format of public keys, "bare" (the default) or "wrapped".
+        ``rate_limit``: the requests per minute, from 1. Default 600.
+        ``host``: a local IP address. Default: "127.0.0.1".
+        ``port``: the port, 0 to 65535. Default 0: the system chooses one.
+        ``i_know_this_is_not_okta``: True allows a ``host`` that other machines can reach. Default
+            False.
         ``state``: a file that stores keys, hooks, apps, API token and authorization server. Default
             None: in memory.
-        ``new_key``: a function that generates RSA keys.
-        ``clock``: a function that returns epoch seconds.
+        ``new_key``: a function that generates RSA keys. Default None: new keys of 2048 bits.
+        ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -205,17 +206,18 @@ class OktaEmulator:
 
         ``uri``: the URL of the handler.
         ``type``: one of Okta's six types of inline hook. Default: the token inline hook.
-        ``name``: a unique name.
+        ``name``: a unique name. Default: "Hook".
         ``key``: the hook key that signs client assertions for ``token_url``: the result of
-            ``create_key``, a name or an id.
+            ``create_key``, a name or an id. Default None.
         ``token_url``: the token URL. Default None: that of the org's authorization server.
         ``client_id``: the client id at the token URL. Default None: a new one. The org's
             authorization server accepts it in both cases.
-        ``client_secret``: sent to ``token_url`` instead of an assertion.
+        ``client_secret``: sent to ``token_url`` instead of an assertion. Default None.
         ``scope``: the requested scopes, separated by spaces. Default None: "hooks".
         ``secret``: the name and value of an authentication header, instead of OAuth. Without key,
-            client_secret and secret, the handler is called without credentials.
+            client_secret and secret, the handler is called without credentials. Default None.
         ``issuer``: the issuer of the org's authorization server if ``app`` is served elsewhere.
+            Default None: that of this emulator.
 
         In addition to Okta's members, ``_emulator`` has the values for configuring a handler:
         ``orgUrl`` and ``apiToken``; with OAuth ``tokenUrl``, ``clientId`` and ``scope``; with the
@@ -280,7 +282,7 @@ class OktaEmulator:
         Raises ``ConfigurationError`` naming the argument.
         """
         if type(seconds) not in (int, float) or not math.isfinite(seconds) or abs(seconds) > 1e9:
-            raise ConfigurationError("seconds must be a number, a thousand million at most")
+            raise ConfigurationError("seconds must be a number from -1e9 to 1e9")
         self._skew = float(seconds)
 
     def fail(
@@ -294,7 +296,20 @@ class OktaEmulator:
         path: str = "/",
         times: int = 1,
     ) -> None:
-        """Inject a ``Fault`` into the next requests. Raises ``ConfigurationError``."""
+        """Inject a ``Fault`` into the next requests.
+
+        ``what``: a status (400 to 599), "reset", "garbage", "truncated" or "slow". Default None:
+            the normal response.
+        ``headers``: headers that replace those of the response. Default None.
+        ``delay``: seconds, 0 to 60, to wait before the response; for "slow", the duration of the
+            response. Default 0.
+        ``after``: whether to carry out the request before failing. Default False.
+        ``method``: only requests with this method. Default None: any method.
+        ``path``: only requests whose path begins with this. Default: "/".
+        ``times``: the number of requests, from 1. Default 1.
+
+        Raises ``ConfigurationError`` naming the argument.
+        """
         self.faults.add(
             Fault(
                 what=what,
@@ -331,7 +346,10 @@ def _is_token(value: object) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Return an IP address. Raises ``ConfigurationError`` for other values."""
+    """Return whether an IP address is a loopback one.
+
+    Raises ``ConfigurationError`` if ``host`` is not an IP address.
+    """
     try:
         if isinstance(host, str):
             return ipaddress.ip_address(host).is_loopback

@@ -24,7 +24,7 @@ from .okta_error import OktaError
 __all__ = ["Store"]
 
 _MARKS: Final = [0x4F4B4842, 1]
-"""In the head of the file: whose it is, and the version of its form."""
+"""The application id and the format version in the header of the file."""
 _SCHEMA: Final = (
     f"PRAGMA application_id = {_MARKS[0]}",
     f"PRAGMA user_version = {_MARKS[1]}",
@@ -47,7 +47,7 @@ class Store:
     """Records by kind and id, in order of insertion. Thread-safe."""
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
-        """``path`` None keeps the state in memory.
+        """Open the state file; ``path`` None keeps the state in memory.
 
         Raises ``ConfigurationError`` if the file is not usable, is not a state file, or is used by
         another emulator.
@@ -57,7 +57,7 @@ class Store:
         if path is None:
             return
         try:
-            self._connection = _open(os.path.abspath(path))  # noqa: PTH100 - bytes, too
+            self._connection = _open(os.path.abspath(path))  # noqa: PTH100 - also accepts bytes
         except (OSError, TypeError, ValueError, sqlite3.Error) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             if "locked" in reason:

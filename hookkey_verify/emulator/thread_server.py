@@ -20,11 +20,11 @@ from .broken_response import EXTENSION
 __all__ = ["ThreadServer"]
 
 LAST_ANSWERS: Final = 1.0
-"""Seconds for what is being answered when the server is ended."""
+"""Seconds that a stopping server waits for pending responses."""
 
 
 class ThreadServer(uvicorn.Server):
-    """Sets ``ready`` when it is listening."""
+    """A uvicorn server for a thread, which sets ``ready`` when it is listening."""
 
     def __init__(self, ready: threading.Event, app: Any) -> None:
         async def connected(scope: Any, receive: Any, send: Any) -> None:

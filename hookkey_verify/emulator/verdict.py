@@ -1,4 +1,7 @@
-"""How Okta treats the response of an inline hook. Pure. GUESS marks undocumented behavior."""
+"""Decides how Okta treats the response of an inline hook. Pure.
+
+GUESS marks undocumented behavior.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ from .json_object import json_object
 __all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
 
 MAX_TEXT: Final = 150
-"""Characters of what an answer says."""
+"""The number of characters that are quoted from a response."""
 
 DeliveryOutcome = Literal["commands", "no change", "error", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStep:
-    """One request of a delivery, without secrets and tokens; only their kind and length."""
+    """One request of a delivery, with the kind and length of credentials but not their values."""
 
     name: str
     """"token" or "hook"."""
     request: str
     sent: Mapping[str, str] = field(default_factory=dict)
-    """What the request said of its caller."""
+    """A description of the credentials in the request."""
     status: int | None = None
-    """None: no answer."""
+    """The status of the response. None: there was no response."""
     problem: str = ""
     body: str = ""
-    """The hook's answer, cut."""
+    """The start of the hook's response body."""
     milliseconds: float = 0.0
 
     @property
@@ -49,13 +52,13 @@ class Delivery:
     steps: tuple[DeliveryStep, ...]
     outcome: DeliveryOutcome
     verdict: str
-    """In words: what Okta would do to the user's flow."""
+    """What Okta would do with the user's flow, in words."""
     commands: tuple[Mapping[str, Any], ...] = ()
     answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the hook answered, if that was JSON."""
+    """The hook's response, if it was a JSON object."""
     milliseconds: float = 0.0
     at: float = 0.0
-    """When it began, in epoch seconds."""
+    """The start time in epoch seconds."""
 
     @property
     def ok(self) -> bool:
@@ -70,11 +73,11 @@ class Delivery:
 def judged(
     hook: InlineHook, steps: tuple[DeliveryStep, ...], body: bytes, spent: float
 ) -> Delivery:
-    """Return how Okta treats a 200 or a 204."""
+    """Return how Okta treats a response with status 200 or 204."""
     is_empty = steps[-1].status == 204 or not body.strip()
     document = {} if is_empty else json_object(body)
     reply = document or {}
-    problem = "the answer is not a JSON object" if document is None else _problem(hook, reply)
+    problem = "the response is not a JSON object" if document is None else _problem(hook, reply)
     outcome: DeliveryOutcome
     if problem:
         outcome, verdict = "failed", f"{CONSEQUENCES[hook.type]}: {problem}"

@@ -262,7 +262,7 @@ class HookKeysClient:
         ours = self._is_ours(key, began, answer)
         if ours is None:
             raise TransportError(
-                "the response was lost, and a key of this name exists, which may be the new one",
+                "the response was lost, and a key of this name exists, which may be the one",
                 status=lost.status,
             )
         if not ours:
@@ -270,7 +270,7 @@ class HookKeysClient:
         try:
             return self._with_public_key(key)
         except HookKeyApiError:
-            return key  # the key exists, which matters most
+            return key  # without its public key, rather than fail: the key exists
 
     def _is_ours(self, key: HookKey, began: float, answer: Answer) -> bool | None:
         """Return whether the key was created after our request, by Okta's clock.

@@ -50,7 +50,8 @@ class Credentials(ABC):
         return f"{type(self).__name__}(…)"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError(f"{type(self).__name__} cannot be pickled or copied: it is secret")
+        kind = type(self).__name__
+        raise ConfigurationError(f"{kind} contains a secret and cannot be pickled or copied")
 
 
 class ApiToken(Credentials):

@@ -1,8 +1,8 @@
 """HTTP exchanges with a deadline and a size limit, without redirects or environment settings.
 
 Redirects are not followed, because they would send the credentials elsewhere. The environment is
-ignored, because a .netrc file would replace the Authorization header and a proxy variable would send
-it elsewhere. Bodies are read without content encoding, up to a limit. Every failure raises
+ignored, because a .netrc file would replace the Authorization header and a proxy variable would
+send it elsewhere. Bodies are read without content encoding, up to a limit. Every failure raises
 ``TransportError``. Exceptions of the requests library are not chained, because they contain the
 request with its credentials.
 """
@@ -33,7 +33,7 @@ from .deadline import Watch, WatchedAdapter
 __all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
 
 CONNECT_TIMEOUT = 1.0
-"""The shortest time for connecting, in seconds; otherwise a third of the remaining time."""
+"""The minimum connect timeout in seconds; a third of the remaining time if that is longer."""
 MAX_BODY = 16 * 1024
 RETRY_NEEDS = 0.7
 """Seconds that must remain for a second attempt."""

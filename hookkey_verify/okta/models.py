@@ -21,7 +21,7 @@ __all__ = ["HOOK_KEYS", "MAX_LIST", "HookKey", "is_id"]
 HOOK_KEYS: Final = "/api/v1/hook-keys"
 """The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
 MAX_LIST: Final = 64 * 1024
-"""The largest list in bytes: 50 rows of 0.6 KB or more, as a name has up to 255 characters."""
+"""The largest list in bytes: 50 rows of up to 0.6 KB, as a name has up to 255 characters."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOOLEANS = {"true": True, "false": False}
@@ -48,7 +48,8 @@ class HookKey:
         raw = document if isinstance(document, Mapping) else {}
         ids = raw.get("id"), raw.get("keyId")
         if not all(map(is_id, ids)):
-            raise TransportError("the response is not a hook key: no usable id or keyId", status=200)
+            problem = "the response is not a hook key: no usable id or keyId"
+            raise TransportError(problem, status=200)
         used = raw.get("isUsed")
         name = raw.get("name")
         return cls(

@@ -126,7 +126,7 @@ class ServiceApp(Credentials):
     def bind(self, org_url: str) -> None:
         """Raise ``ConfigurationError`` if this is not the org that issues the token."""
         if org_url + _PATH != self._url:
-            raise ConfigurationError("credentials are a ServiceApp of a different org than org_url")
+            raise ConfigurationError("credentials are a ServiceApp of another org, not of org_url")
 
     def prepare(self, deadline: float, now: float) -> None:
         """Fetch or renew the token if needed, by ``deadline`` (same clock as ``now``)."""

@@ -209,7 +209,7 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     if (status == 400 and "errorCode" not in error) or (
         status == 404 and error.get("errorCode") != "E0000007"
     ):
-        # It is the page of a proxy or captive portal, and says nothing about keys.
+        # Probably from a proxy or captive portal: it reveals nothing about keys.
         return TransportError("the response is not from Okta; check org_url", status=status)
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
     made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)

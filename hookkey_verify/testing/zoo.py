@@ -31,7 +31,7 @@ class BadToken:
     """A token that must be refused, and the reason."""
 
     name: str
-    """What is wrong with it, in a few words that can serve as a test id."""
+    """The defect in a few words, which can serve as a test id."""
     reason: Reason
     """The reason with which a correct verifier refuses it."""
     token: str = field(repr=False)

@@ -30,6 +30,7 @@ from hookkey_verify import (
     VerifiedHook,
 )
 from hookkey_verify.django import HookMiddleware, HookRequiredMixin, protect
+from hookkey_verify.errors import KeyUnavailableError
 from hookkey_verify.guard import Guard, HttpAnswer, HttpRefusal, RequestVerifier
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret
@@ -459,7 +460,10 @@ def test_manage_py_check_is_content() -> None:
 def test_the_recipe_for_rest_framework(
     site: Site, verifier: HookVerifier, bearer: dict[str, str]
 ) -> None:
-    """The documented class sets request.auth and answers 401 with a challenge, or 500 on a bug."""
+    """The documented class sets request.auth and answers 401 with a challenge, 503 or 500.
+
+    It answers 503 while keys are unavailable, and 500 for an error of the verifier.
+    """
     scope: dict[str, Any] = {"__name__": __name__}
     [recipe] = [code for code in GUIDES_PYTHON if "rest_framework" in code]
     exec(compile(recipe, "docs/protect.md", "exec"), scope)
@@ -474,15 +478,24 @@ def test_the_recipe_for_rest_framework(
 
         return hook
 
-    class Down:
+    class Failing:
+        def __init__(self, error: Exception) -> None:
+            self._error = error
+
         def verify_headers(self, headers: Any) -> Any:
-            raise KeyError
+            raise self._error
 
         averify_headers = verify_headers
 
-    client = site.at(hook=view(verifier), down=view(Down()))
+    down, broken = Failing(KeyUnavailableError("no keys")), Failing(KeyError())
+    client = site.at(hook=view(verifier), down=view(down), broken=view(broken))
     assert client.post("/hook", headers=bearer).json() == {"subject": CLIENT_ID}
     refused = client.post("/hook")
     assert (refused.status_code, refused["WWW-Authenticate"]) == (401, "Bearer")
     assert refused.json() == {"detail": "missing_token"}
-    assert client.post("/down", headers=bearer).status_code == 500
+    for url, status, reason in (
+        ("/down", 503, "key_unavailable"),
+        ("/broken", 500, "configuration"),
+    ):
+        failed = client.post(url, headers=bearer)
+        assert (failed.status_code, failed.json()) == (status, {"detail": reason})

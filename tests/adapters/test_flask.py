@@ -57,7 +57,10 @@ def test_arguments_reach_the_view(
 
 @pytest.mark.parametrize("bare", [True, False])
 def test_bare(app: Flask, verifier: HookVerifier, bearer: dict[str, str], bare: bool) -> None:
-    """``@protect`` and ``@protect()`` both use the verifier of the application."""
+    """``@protect`` and ``@protect()`` both use the verifier of the application.
+
+    ``required`` also protects a ``functools.partial``, which has no ``__name__``.
+    """
 
     def hook() -> str:
         return "ok"
@@ -65,6 +68,7 @@ def test_bare(app: Flask, verifier: HookVerifier, bearer: dict[str, str], bare: 
     app.post("/hook")(protect(hook) if bare else protect()(hook))
     app.post("/other")(HookKeyVerify(app, verifier).required(functools.partial(hook)))
     assert _statuses(app, "/hook", bearer) == (200, 401)
+    assert _statuses(app, "/other", bearer) == (200, 401)
 
 
 def test_required(app: Flask, verifier: HookVerifier, bearer: dict[str, str]) -> None:

@@ -144,6 +144,7 @@ def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "okta.yaml").write_text(json.dumps({"okta": {"client": settings}}))
     found = findings_of(shell("doctor", "--json"))
     assert found["setting dpop"][1] == "true, from okta.yaml"
+    assert found["setting key_id"][1] == "7, from okta.yaml"
     assert found["setting scopes"][1] == "a b, from okta.yaml"
     shell.env["OKTA_CLIENT_ORGURL"] = "https://u:s3cr3t@acme.okta.com"
     assert "s3cr3t" not in shell("doctor").output

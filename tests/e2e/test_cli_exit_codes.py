@@ -82,7 +82,7 @@ def test_nothing_is_configured(shell: Shell) -> None:
         ("OKTA_CLIENT_ORGURL", "https://acme-admin.okta.com", "did you mean https://acme.okta"),
         ("OKTA_CLIENT_ORGURL", "http://acme.okta.com", "OKTA_CLIENT_ORGURL must begin with https"),
         ("OKTA_CLIENT_TOKEN", "Bearer eyJhbGciOi", "OKTA_CLIENT_TOKEN must be the token alone"),
-        ("OKTA_CLIENT_TOKEN", "SSWS 00abc", "OKTA_CLIENT_TOKEN must be the token alone"),
+        ("OKTA_CLIENT_TOKEN", "SSWS 00s3cr3t", "OKTA_CLIENT_TOKEN must be the token alone"),
         ("OKTA_CLIENT_TOKEN", None, "set OKTA_CLIENT_TOKEN"),
     ],
 )
@@ -91,8 +91,9 @@ def test_settings_are_called_by_their_variables(
 ) -> None:
     """Messages name a setting by its environment variable and do not repeat the token."""
     shell.env[variable] = value
+    token = (shell.env["OKTA_CLIENT_TOKEN"] or "").split()
     for command in (("keys", "list"), ("doctor",)):
         done = shell(*command)
         assert done.exit_code == 2
         assert problem in done.output
-        assert value is None or "eyJ" not in done.output
+        assert not token or token[-1] not in done.output

@@ -234,7 +234,7 @@ def test_doctor_with_an_issuer_alone(okta: OktaEmulator) -> None:
     assert done.exit_code == 0, done.output
     found = findings(done)
     assert found["org"] == ("skipped", "not needed for access tokens")
-    assert found["verifier"] == ("ok", f"of access tokens; {okta.issuer} has its keys")
+    assert found["verifier"] == ("ok", f"for access tokens; {okta.issuer} has its keys")
     assert found["token client"] == ("ok", 'cid is "0oa1", expected "0oa1"')
 
 

@@ -513,8 +513,12 @@ def test_create_key_and_signer_agree_with_http(okta: OktaEmulator) -> None:
 
 
 def test_it_listens_on_loopback_only(okta: OktaEmulator) -> None:
-    """The org's URL has the IPv4 loopback address."""
-    assert okta.url.startswith("http://127.0.0.1:")
+    """The org listens on the IPv4 loopback address of its URL and on no other address."""
+    server = okta._server
+    assert server is not None
+    listening = [each.getsockname() for part in server.servers for each in part.sockets]
+    assert [host for host, _ in listening] == ["127.0.0.1"]
+    assert okta.url == f"http://127.0.0.1:{listening[0][1]}"
 
 
 def test_a_random_token_by_default() -> None:

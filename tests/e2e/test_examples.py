@@ -82,11 +82,19 @@ def test_without_arguments(file: Path) -> None:
 
 
 def test_every_example_is_run() -> None:
-    """Every example is named in one of the test modules for examples."""
+    """Every program in examples and its folders is named in a test module for examples.
+
+    It is named by its path, or by the name of each folder and its own.
+    """
     here = Path(__file__)
-    places = ("test_examples.py", "test_hook_examples.py", "test_receivers.py")
-    tested = "".join(here.with_name(name).read_text() for name in places)
-    assert all(f'"{file.name}"' in tested for file in EXAMPLES.glob("*.py"))
+    places = ("examples", "hook_examples", "hook_express", "receivers")
+    tested = "".join(here.with_name(f"test_{name}.py").read_text() for name in places)
+    programs = [file.relative_to(EXAMPLES) for file in EXAMPLES.rglob("*.*")]
+    programs = [each for each in programs if each.suffix in (".py", ".js", ".mjs")]
+    assert {len(each.parts) for each in programs} == {1, 2}
+    for each in programs:
+        named = f'"{each.as_posix()}"' in tested
+        assert named or all(f'"{part}"' in tested for part in each.parts), each
 
 
 def test_manage_keys() -> None:

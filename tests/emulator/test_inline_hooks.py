@@ -143,7 +143,7 @@ def test_bodies_that_are_not_valid_json(okta: OktaEmulator) -> None:
         (_http(uri="https://a b/hook"), "uri: must begin with https://"),
         (_http(uri="https://[::1/hook"), "uri: must begin with https://"),
         (_http(uri="https://a.io/" + "x" * 1024), "uri: must have 1 to 1024"),
-        (_http(uri="https://user:pw@a.io/hook"), "uri: must be without user name"),
+        (_http(uri="https://user:pw@a.io/hook"), "uri: must not have a user name"),
         (_http(headers=[{"key": "a b", "value": "c"}]), "must be a header's name"),
         (_http(headers=[{"key": "a", "value": "\u20ac"}]), "value printable ASCII"),
         (_http(authScheme={"type": "HEADER", "key": "a", "value": "\xe9"}), "printable ASCII"),
@@ -184,11 +184,15 @@ def test_limits(hooks: InlineHooks) -> None:
     assert "100" in caught.value.causes[0]
 
 
-def test_any_uri_allows_http_for_loopback() -> None:
-    """With ``any_uri=False``, as at Okta, ``http://`` is refused even for loopback."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_any_uri_allows_http_for_loopback(hooks: InlineHooks, host: str) -> None:
+    """``http://`` is accepted for loopback, but with ``any_uri=False``, as at Okta, refused."""
+    body = _http(uri=f"http://{host}:8000/hook")
+    assert hooks.create(body)["channel"]["config"]["uri"] == f"http://{host}:8000/hook"
     strict = InlineHooks(has_key=lambda _: True, any_uri=False)
-    with pytest.raises(OktaError):
-        strict.create(_http(uri="http://127.0.0.1:8000/hook"))
+    with pytest.raises(OktaError) as caught:
+        strict.create(body)
+    assert caught.value.causes == ("channel.config.uri: must begin with https://",)
 
 
 # --- over HTTP

@@ -9,11 +9,12 @@ import pytest
 import requests
 from jwt.algorithms import RSAAlgorithm
 
-from hookkey_verify import ConfigurationError, HookSigner
+from hookkey_verify import HookSigner
 from hookkey_verify.emulator import OktaEmulator
 
 
-def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple[int, str]:
+def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple[int, str | None]:
+    """Request a token; return the status and the error code, which is None for a token."""
     form = {
         "grant_type": "client_credentials",
         "scope": "okta.inlineHooks.read",
@@ -21,8 +22,10 @@ def _post(okta: OktaEmulator, assertion: str, proof: str | None = None) -> tuple
         "client_assertion": assertion,
     }
     headers = {} if proof is None else {"DPoP": proof}
-    answer = requests.post(f"{okta.url}/oauth2/v1/token", form, headers=headers, timeout=5)
-    return answer.status_code, answer.json()["error"]
+    answer = requests.post(f"{okta.url}/oauth2/v1/token", form, headers=headers, timeout=10)
+    document = answer.json()
+    assert ("access_token" in document) is (answer.status_code == 200)
+    return answer.status_code, document.get("error")
 
 
 @pytest.mark.parametrize(
@@ -42,12 +45,11 @@ def test_assertions_that_okta_refuses(
 
 
 def test_an_assertion_passes_once(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """An assertion is refused when it is sent a second time."""
+    """An assertion is accepted once and refused when it is sent a second time."""
     client_id = okta.create_service_app(app_key.public_jwk(), ("okta.inlineHooks.read",))
     url = f"{okta.url}/oauth2/v1/token"
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
-    with pytest.raises(KeyError):  # the response has no "error"
-        _post(okta, assertion)
+    assert _post(okta, assertion) == (200, None)
     assert _post(okta, assertion) == (401, "invalid_client")
 
 
@@ -74,26 +76,6 @@ def test_proofs_for_something_else(
     jwk = {name: app_key.public_jwk()[name] for name in ("kty", "n", "e")}
     proof = app_key.sign(claims, headers={"typ": "dpop+jwt", "kid": None, "jwk": jwk})
     assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"what": "500"},
-        {"what": 200},
-        {"what": True},
-        {"delay": "x"},
-        {"delay": -1},
-        {"times": 0},
-        {"path": 5},
-        {"method": 5},
-    ],
-    ids=repr,
-)
-def test_faults_that_cannot_be(okta: OktaEmulator, fault: dict[str, Any]) -> None:
-    """``fail`` raises ConfigurationError for an invalid fault."""
-    with pytest.raises(ConfigurationError):
-        okta.fail(**fault)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +129,7 @@ def test_assertions_without_a_usable_end(
     claims = b'{"iss":"%b","sub":"%b","aud":"%b","exp":%b}'
     names = (client_id.encode(), client_id.encode(), url.encode(), exp)
     assertion = app_key.sign_bytes(b'{"alg":"RS256"}', claims % names)
-    answer = requests.post(url, data=_form(assertion), timeout=10)
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert _post(okta, assertion) == (401, "invalid_client")
 
 
 @pytest.mark.parametrize(
@@ -174,14 +155,4 @@ def test_proofs_that_prove_nothing(
     }
     proof = app_key.sign({**claims, **changes}, headers={"typ": "dpop+jwt", "jwk": jwk, **headers})
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
-    answer = requests.post(url, data=_form(assertion), headers={"DPoP": proof}, timeout=10)
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
-
-
-def _form(assertion: str) -> dict[str, str]:
-    return {
-        "grant_type": "client_credentials",
-        "scope": "okta.inlineHooks.read",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": assertion,
-    }
+    assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")

@@ -6,17 +6,20 @@ The inputs are random text, mutated tokens and validly signed JSON. The environm
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import hookkey_verify
 from hookkey_verify import HookSigner, HookVerifier, VerifiedHook
-from hookkey_verify.errors import HookVerificationError
+from hookkey_verify.errors import HookVerificationError, MalformedTokenError
 from tests.conftest import CLIENT_ID, TOKEN_URL
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
@@ -41,14 +44,43 @@ def _outcome(verifier: HookVerifier, token: Any) -> str:
     return "accepted"
 
 
+LEAK = 8
+"""Length of the parts of a token that are searched for; shorter ones may be anywhere by chance."""
+OWN_TEXTS = "\n".join(
+    node.value
+    for file in Path(hookkey_verify.__file__).parent.rglob("*.py")
+    for node in ast.walk(ast.parse(file.read_text()))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+)
+"""The package's string constants, which Hypothesis also generates as tokens."""
+
+
 def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
-    text = token if isinstance(token, str) else ""
-    pieces = [text[at : at + 60] for at in range(0, len(text) - 60, 60)]
+    """Check that no part of the token is in the error or in the errors that it is chained to."""
+    if not isinstance(token, str | bytes):
+        return
+    text = token if isinstance(token, str) else token.decode("latin-1")
+    forms = (text, repr(token))
     link: BaseException | None = error
     while link is not None:
         shown = f"{link}{link!r}{vars(link)}"
-        assert not any(piece in shown for piece in pieces)
+        parts = {shown[at : at + LEAK] for at in range(len(shown) - LEAK + 1)}
+        leaked = [part for part in parts if any(part in form for form in forms)]
+        assert not [part for part in leaked if part not in OWN_TEXTS]
         link = link.__cause__ or link.__context__
+
+
+@pytest.mark.parametrize("token", ["t0ken-Aa", b"t0ken-Aa", "t0ken-Aa" * 20, b"\xfft0k\xe9n-A"])
+@pytest.mark.parametrize("cause", [False, True])
+def test_the_check_for_leaks(token: str | bytes, cause: bool) -> None:
+    """The check of this module fails if an error or its cause shows a token of 8 characters."""
+    text = token if isinstance(token, str) else token.decode("latin-1")
+    for shown in (text, repr(token), text[-LEAK:]):
+        error = MalformedTokenError("it is wrong" if cause else f"{shown} is wrong")
+        error.__cause__ = ValueError(f"{shown} is wrong") if cause else None
+        with pytest.raises(AssertionError):
+            _holds_nothing_of(error, token)
+        _holds_nothing_of(error, "another token")
 
 
 @fuzz

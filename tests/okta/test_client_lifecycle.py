@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,12 +41,11 @@ def test_the_async_client_is_the_same(okta: OktaEmulator) -> None:
 
 
 def test_many_threads_share_a_client(okta: OktaEmulator, client: HookKeysClient) -> None:
-    """Twenty concurrent creates with one client make twenty keys."""
+    """Twenty creates in eight threads with one client make twenty keys."""
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(client.create, [f"k{number}" for number in range(20)]))
     assert len({key.id for key in made}) == 20
     assert len(client.list()) == 20
-    assert threading.active_count() < 50
 
 
 @pytest.mark.parametrize(

@@ -49,30 +49,38 @@ def test_no_longer_than_max_wait(naps: Naps) -> None:
     assert len(server.requests) == 2
 
 
+GROWING = [(0.5, 1), (1, 2), (2, 4), (4, 8)]
+
+
 @pytest.mark.parametrize(
-    ("behaviour", "attempts"),
+    ("behaviour", "waits"),
     [
-        (json_answer(503, {}), 5),
-        (json_answer(504, {}), 5),
-        (hang_up, 3),
-        (json_answer(503, {}, "Retry-After: 20"), 4),
-        (json_answer(500, {}), 1),
-        (json_answer(403, okta_error("E0000006")), 1),
+        (json_answer(503, {}), GROWING),
+        (json_answer(504, {}), GROWING),
+        (hang_up, GROWING[:2]),
+        (json_answer(503, {}, "Retry-After: 20"), [(20, 20)] * 3),
+        (json_answer(500, {}), []),
+        (json_answer(403, okta_error("E0000006")), []),
     ],
 )
-def test_what_is_tried_again(naps: Naps, behaviour: Any, attempts: int) -> None:
+def test_what_is_tried_again(naps: Naps, behaviour: Any, waits: list[tuple[float, float]]) -> None:
     """The client makes five attempts after 503 or 504 and three after a lost connection.
 
-    It makes fewer if the waits would exceed ``max_wait``, and only one after other errors.
+    It makes fewer if the waits would exceed ``max_wait``, and only one after other errors. Each
+    wait is a random time between bounds that double, or what Retry-After says.
     """
     with FaultServer(behaviour) as server:
         with HookKeysClient(server.url, ApiToken(SECRET), **naps.options()) as client:
             for call in (client.list, lambda: client.rename("HKY1", "n")):
                 server.requests.clear()
+                naps.slept.clear()
+                naps.announced.clear()
                 with pytest.raises(HookKeyApiError):
                     call()
-                assert len(server.requests) == attempts
-    assert naps.slept == naps.announced
+                assert len(server.requests) == len(waits) + 1
+                assert naps.slept == naps.announced
+                for slept, (least, most) in zip(naps.slept, waits, strict=True):
+                    assert least <= slept <= most
 
 
 def test_a_create_is_never_sent_twice(naps: Naps) -> None:

@@ -112,7 +112,7 @@ def test_repr_shows_no_secret(credentials: Credentials) -> None:
 )
 def test_no_duplicates(credentials: Credentials, duplicate: Callable[[object], object]) -> None:
     """Credentials cannot be pickled or copied, so that no queue or cache stores the secret."""
-    with pytest.raises(ConfigurationError, match="holds a secret") as caught:
+    with pytest.raises(ConfigurationError, match="contains a secret") as caught:
         duplicate(credentials)
     assert SECRET not in all_text(caught.value)
 

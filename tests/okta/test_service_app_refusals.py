@@ -21,7 +21,7 @@ from hookkey_verify.errors import (
 from hookkey_verify.okta.client import HookKeysClient
 
 from ..faults import Behaviour, FaultServer, all_text, hang_up, json_answer, silence
-from .service_apps import GOOD, service_app
+from .service_apps import BOTH, GOOD, service_app
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,19 @@ def test_an_app_that_requires_dpop(okta: OktaEmulator, app_key: HookSigner) -> N
 
 
 def test_a_scope_that_is_missing(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """A token with only the read scope cannot create a key; the error names the missing scope."""
+    """A token with only the read scope can list keys but not create one.
+
+    The error tells which scope creating a key requires; with that scope, it succeeds.
+    """
     app = service_app(okta, app_key, scopes=("okta.inlineHooks.read",))
     with HookKeysClient(okta.url, app) as client:
         assert client.list() == []
-        with pytest.raises(ForbiddenError, match=r"inlineHooks\.manage"):
+        with pytest.raises(ForbiddenError, match=r"inlineHooks\.manage") as caught:
             client.create("hooks")
+        assert (caught.value.status, caught.value.error_code) == (403, "E0000006")
+        assert client.list() == []
+    with HookKeysClient(okta.url, service_app(okta, app_key, scopes=BOTH)) as client:
+        assert client.create("hooks").name == "hooks"
 
 
 @pytest.mark.parametrize(

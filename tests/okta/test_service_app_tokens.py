@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -124,16 +123,6 @@ def test_a_due_token_serves_while_another_thread_renews_it(
         clock.now += 300
         with pytest.raises(TransportError, match="in time"):
             app.prepare(time.monotonic() + 0.01, time.monotonic())
-    assert token_requests(okta) == 1
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-def test_a_child_has_a_lock_of_its_own(okta: OktaEmulator, app_key: HookSigner) -> None:
-    """``renew``, which runs in a forked child, replaces a lock that a parent's thread held."""
-    app = service_app(okta, app_key)
-    with app._lock:
-        app.renew()
-        app.prepare(time.monotonic() + 2, time.monotonic())
     assert token_requests(okta) == 1
 
 

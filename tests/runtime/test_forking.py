@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from hookkey_verify import (
     ApiToken,
@@ -252,6 +254,45 @@ def test_a_child_has_connections_of_its_own(signer: HookSigner, key_server: KeyS
     assert ports["one"] == ports["two"]
     assert ports["child1"] == ports["child2"]
     assert ports["one"] != ports["child1"]
+
+
+FORKED_APP = (
+    SCRIPT
+    + """
+import time
+from hookkey_verify import ServiceApp
+
+held, over = threading.Event(), threading.Event()
+
+def hold_the_lock():
+    with app._lock:
+        held.set()
+        over.wait()
+
+def work():
+    now = time.monotonic()
+    app.prepare(now + 20, now)
+
+app = ServiceApp(*sys.argv[1:])
+holder = threading.Thread(target=hold_the_lock, daemon=True)
+holder.start()
+held.wait()
+in_child(work)
+over.set()
+holder.join()
+work()
+"""
+)
+
+
+@needs_fork
+def test_a_child_fetches_a_token_of_its_own(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """A child can fetch an access token although a thread of its parent held the lock."""
+    pem = app_key._key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    run(FORKED_APP, okta.url, okta.create_service_app(app_key.public_jwk()), pem)
+    assert [line.path for line in okta.requests] == ["/oauth2/v1/token"] * 2
 
 
 POOL = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,12 @@ from hookkey_verify import (
     token_endpoint,
 )
 from hookkey_verify.endpoint import Endpoint
-from hookkey_verify.errors import LifetimeError
+from hookkey_verify.errors import (
+    AlgorithmError,
+    LifetimeError,
+    MissingClaimError,
+    TokenExpiredError,
+)
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 from hookkey_verify.token_endpoint import ClientSecret
@@ -260,13 +266,22 @@ def test_it_is_an_endpoint(endpoint: TokenEndpoint) -> None:
 
 
 def test_its_verifier_refuses_what_it_has_not_issued(
-    endpoint: TokenEndpoint, signer: HookSigner
+    endpoint: TokenEndpoint, keys: StaticKeys, signer: HookSigner
 ) -> None:
-    """The endpoint's verifier refuses client assertions and other tokens of the same key."""
+    """The endpoint's verifier refuses client assertions, expired tokens and incomplete ones."""
     assertion = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
-    half = KEY.sign(json.dumps({"iss": ISSUER, "aud": AUDIENCE, "exp": 9e9}).encode())
-    for token in (assertion, half.decode()):
-        with pytest.raises(HookVerificationError):
+    incomplete = KEY.sign(json.dumps({"iss": ISSUER, "aud": AUDIENCE, "exp": 9e9}).encode())
+    earlier = endpoint_of(verifier_of(keys), clock=lambda: time.time() - 361)  # lifetime, leeway
+    answer = earlier.respond("POST", FORM, urlencode(asked(signer)).encode())
+    expired = json.loads(answer.body)["access_token"]
+    assert earlier.verifier.verify(expired).client_id == CLIENT_ID
+    refusals: tuple[tuple[str, type[HookVerificationError]], ...] = (
+        (assertion, AlgorithmError),
+        (incomplete.decode(), MissingClaimError),
+        (expired, TokenExpiredError),
+    )
+    for token, refusal in refusals:
+        with pytest.raises(refusal):
             endpoint.verifier.verify(token)
 
 
