@@ -23,8 +23,10 @@ class EventName(StrEnum):
     ``hit``: A look-up was answered from memory. Outcome: fresh, stale or negative.
     ``miss``: A look-up started a fetch and waits for it.
     ``coalesced``: A look-up waits for a fetch that another look-up started.
-    ``fetch``: A fetch ended. Outcome: ok, shared (another worker's record) or the error's reason.
-        Seconds: its duration. Without a kid, the directory was fetched.
+    ``fetch``: A fetch ended. Outcome: ok, shared (a value that another worker fetched), discarded
+        (the process was frozen, so the failure does not count) or the error's reason. Seconds: its
+        duration. Here and in the events above, no kid means that the look-up or fetch concerns the
+        directory or the key set.
     ``refresh_ahead``: A background refresh of a fresh key started.
     ``stale_served``: A key older than ``fresh_for`` was served. Outcome: why it could not be
         refreshed. Seconds: its age.
@@ -40,8 +42,10 @@ class EventName(StrEnum):
     ``evicted``: A key was dropped because the cache held more than ``max_keys``.
     ``replay_unchecked``: The replay store was unreachable and ``when_unreachable="accept"``, so the
         token was accepted unchecked. Outcome: the problem. Alert on it.
-    ``shared``: The shared key store was used. Outcome: hit, miss, stored, waited, unavailable or
-        garbage.
+    ``shared``: The shared key store was used. Outcome: hit (a record was used), miss (this worker
+        asks the source), stored, waited (for the lease holder), failed (another worker's failure
+        was used), unavailable (the store is bypassed for a while) or garbage (a record is not
+        valid).
     """
 
     HIT = "hit"

@@ -17,12 +17,13 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from ._arguments import seconds, texts, whole_number
 from ._jose.jwk import PublicKey
 from ._runtime.clock import Clock, monotonic_clock
-from ._runtime.forking import renew_after_fork
+from ._runtime.forking import PerProcess
 from ._runtime.log import logger
 from ._wire.bearer import Headers, header_values
 from .errors import ConfigurationError, HookKeyApiError, HookKeyError, KeyUnavailableError
@@ -132,14 +133,9 @@ class JwksBridge:
         self._set: _Set | None = None
         self._fetched = 0.0
         self._tried: float | None = None
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Replace the lock and the thread, which a forked child must not share with its parent."""
-        self._fetching = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
         # A separate thread, so that a slow org does not occupy the threads of the application.
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="jwks-bridge")
+        self._threads = PerProcess(partial(ThreadPoolExecutor, 1, "jwks-bridge"))
 
     def __repr__(self) -> str:
         return f"JwksBridge({self._client!r})"
@@ -163,9 +159,9 @@ class JwksBridge:
         body: bytes,  # noqa: ARG002
     ) -> HttpAnswer:
         """Do the same as ``respond`` without blocking the event loop; a thread fetches the keys."""
-        others_fetch = self._is_servable() and self._fetching.locked()
+        others_fetch = self._is_servable() and self._lock().locked()
         if method in ("GET", "HEAD") and self._is_due() and not others_fetch:
-            work = asyncio.get_running_loop().run_in_executor(self._threads, self._refresh)
+            work = asyncio.get_running_loop().run_in_executor(self._threads(), self._refresh)
             with suppress(TimeoutError):
                 await asyncio.wait_for(work, PATIENCE)
         return self._answer(method, headers)
@@ -185,12 +181,13 @@ class JwksBridge:
     def _refresh(self) -> None:
         # Wait only without a set. After waiting, check again whether another request fetched it.
         wait = 0 if self._is_servable() else PATIENCE
-        if self._is_due() and self._fetching.acquire(timeout=wait):
+        lock = self._lock()
+        if self._is_due() and lock.acquire(timeout=wait):
             try:
                 if self._is_due():
                     self._fetch()
             finally:
-                self._fetching.release()
+                lock.release()
 
     def _current(self) -> tuple[_Set, int]:
         """Return the set and its ``max-age``."""

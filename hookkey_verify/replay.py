@@ -11,7 +11,7 @@ import threading
 
 from ._arguments import flag, whole_number
 from ._runtime.clock import Clock, wall_clock
-from ._runtime.forking import renew_after_fork
+from ._runtime.forking import PerProcess
 from ._runtime.log import logger
 from .errors import KeyUnavailableError
 
@@ -55,17 +55,19 @@ class MemoryReplayStore:
         self._used: dict[tuple[str, str], float] = {}
         self._expiries: list[tuple[float, tuple[str, str]]] = []
         self._warned = flag("single_process", single_process)
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Replace the lock, which another thread may have held when the process forked."""
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def __len__(self) -> int:
         return len(self._used)
 
-    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+    def claim(
+        self,
+        issuer: str,
+        jti: str,
+        expires_at: float,
+        *,
+        deadline: float | None = None,  # noqa: ARG002 - it does not wait
+    ) -> bool:
         """Record a use and return True; return False if the token was used before. Atomic.
 
         ``expires_at`` is in epoch seconds and includes the leeway. Raises ``KeyUnavailableError``
@@ -73,7 +75,7 @@ class MemoryReplayStore:
         """
         entry, kept_until = (issuer, jti), expires_at + TOLERANCE
         now = self._clock()
-        with self._lock:
+        with self._lock():
             self._forget_expired(now)
             if entry in self._used and not self._used[entry] <= now:
                 return False
@@ -91,9 +93,11 @@ class MemoryReplayStore:
             raise KeyUnavailableError("the replay store is full; raise max_entries")
         return True
 
-    async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
+    async def aclaim(
+        self, issuer: str, jti: str, expires_at: float, *, deadline: float | None = None
+    ) -> bool:
         """Do the same as ``claim``. It does not block."""
-        return self.claim(issuer, jti, expires_at)
+        return self.claim(issuer, jti, expires_at, deadline=deadline)
 
     def _forget_expired(self, now: float) -> None:
         for _ in range(FORGOTTEN_PER_CLAIM):

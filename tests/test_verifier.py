@@ -284,9 +284,7 @@ def test_eddsa(run: Run) -> None:
     assert run(verifier, token).kid == "o"
 
 
-@pytest.mark.parametrize(
-    "error", [RuntimeError("s3cr3t"), KeyError("x"), OSError(), ConfigurationError()], ids=repr
-)
+@pytest.mark.parametrize("error", [RuntimeError("s3cr3t"), KeyError("x"), OSError()], ids=repr)
 def test_a_broken_key_source_is_an_outage(
     signer: HookSigner, run: Run, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,14 +300,27 @@ def test_a_broken_key_source_is_an_outage(
     assert type(error).__name__ in caplog.text
 
 
+def test_a_configuration_error_of_a_key_source_is_raised(run: Run, signer: HookSigner) -> None:
+    """A retry would not help, so it is not turned into KeyUnavailableError."""
+
+    def fail(kid: str) -> PublicKey:
+        raise ConfigurationError("call it in a thread")
+
+    verifier = HookVerifier(CountingKeys(fail), issuer=None, audience=None)
+    with pytest.raises(ConfigurationError, match="call it in a thread"):
+        run(verifier, signer.sign({}))
+
+
 def test_a_broken_replay_store_is_an_outage(signer: HookSigner, keys: StaticKeys, run: Run) -> None:
     """If the replay store raises, the token is refused with KeyUnavailableError."""
 
     class Broken:
-        def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        def claim(self, issuer: str, jti: str, expires_at: float, *, deadline: float) -> bool:
             raise ConnectionError
 
-        async def aclaim(self, issuer: str, jti: str, expires_at: float) -> bool:
+        async def aclaim(
+            self, issuer: str, jti: str, expires_at: float, *, deadline: float
+        ) -> bool:
             raise ConnectionError
 
     verifier = HookVerifier.for_client_assertion(
@@ -353,7 +364,7 @@ def test_headers(signer: HookSigner, verifier: HookVerifier) -> None:
 
 
 class _HalfAStore:
-    def claim(self, issuer: str, jti: str, expires_at: float) -> bool:
+    def claim(self, issuer: str, jti: str, expires_at: float, *, deadline: float) -> bool:
         return True
 
 

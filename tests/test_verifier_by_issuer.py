@@ -121,10 +121,10 @@ def test_what_selects_decides_nothing(both: VerifierByIssuer, signer: HookSigner
 class Strict(HookVerifier):
     """A verifier with an additional check, which always fails."""
 
-    def verify(self, token: str | bytes) -> VerifiedHook:
+    def verify(self, token: str | bytes, *, deadline: float | None = None) -> VerifiedHook:
         raise ClientIdError("cid")
 
-    async def averify(self, token: str | bytes) -> VerifiedHook:
+    async def averify(self, token: str | bytes, *, deadline: float | None = None) -> VerifiedHook:
         raise ClientIdError("cid")
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import threading
 
-from .._runtime.forking import renew_after_fork
+from .._runtime.forking import PerProcess
 from .jwk import PublicKey
 
 __all__ = ["SignatureMemo"]
@@ -29,12 +29,7 @@ class SignatureMemo:
     def __init__(self, max_entries: int) -> None:
         self._max_entries = max_entries
         self._keys: dict[bytes, PublicKey] = {}  # least recently used first
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Replace the lock, which another thread may have held when the process forked."""
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -42,14 +37,15 @@ class SignatureMemo:
     def verify(self, key: PublicKey, token: bytes, signature: bytes, signing_input: bytes) -> bool:
         """Return the result of ``key.verify``, without repeating a verification that succeeded."""
         digest = hashlib.sha256(token).digest()
-        with self._lock:
+        lock = self._lock()
+        with lock:
             known = self._keys.pop(digest, None)
             if known == key:
                 self._keys[digest] = key
                 return True
         if not key.verify(signature, signing_input):
             return False
-        with self._lock:
+        with lock:
             self._keys[digest] = key
             if len(self._keys) > self._max_entries:
                 del self._keys[next(iter(self._keys))]
@@ -57,5 +53,5 @@ class SignatureMemo:
 
     def forget(self, token: bytes) -> None:
         """Remove the entry of an expired token."""
-        with self._lock:
+        with self._lock():
             self._keys.pop(hashlib.sha256(token).digest(), None)

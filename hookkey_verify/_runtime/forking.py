@@ -1,38 +1,40 @@
-"""Replaces locks, threads and sockets in forked child processes.
+"""PerProcess: locks, connections and threads that a forked child must not share with its parent.
 
-A fork copies locks in their current state, copies no threads, and shares open connections.
+A fork copies locks in their current state, copies no threads, and shares open connections. Process
+ids are compared at each use, because a server that forks in C, such as uWSGI, may not run Python's
+at-fork handlers.
 """
 
 from __future__ import annotations
 
 import os
-import random  # noqa: F401 - imported first, so that a child reseeds it before _renew_all
-from typing import Protocol
-from weakref import WeakSet
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-__all__ = ["Renewable", "renew_after_fork"]
+__all__ = ["PerProcess"]
 
-
-class Renewable(Protocol):
-    """An object with state that parent and child must not share."""
-
-    def renew(self) -> None:
-        """Replace that state. Called in the child, where no other thread is running."""
-        ...
+T = TypeVar("T")
 
 
-_things: WeakSet[Renewable] = WeakSet()
+class PerProcess(Generic[T]):
+    """A value that each process makes for itself when it first needs it. Thread-safe."""
 
+    __slots__ = ("_make", "_values")
 
-def renew_after_fork(thing: Renewable) -> None:
-    """Call ``thing.renew()`` in every forked child process while ``thing`` exists."""
-    _things.add(thing)
+    def __init__(self, make: Callable[[], T]) -> None:
+        """``make``: a function that returns a new value. It may run in two threads at once."""
+        self._make = make
+        self._values: dict[int, T] = {}
 
-
-def _renew_all() -> None:
-    for thing in list(_things):
-        thing.renew()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_renew_all)
+    def __call__(self) -> T:
+        """Return this process's value. All threads get the same one."""
+        pid = os.getpid()
+        try:
+            return self._values[pid]
+        except KeyError:
+            # The parent's value is dropped with the old dict. setdefault is atomic, so that of two
+            # values made at once one is used by all threads.
+            values = self._values
+            if values:
+                self._values = values = {}
+            return self._values.setdefault(pid, self._make())

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import random
+from random import SystemRandom
 
-__all__ = ["Backoff", "Budget"]
+__all__ = ["Backoff", "Budget", "jitter"]
+
+_random = SystemRandom()
+
+
+def jitter(least: float, most: float) -> float:
+    """Return a random number between two. Forked processes get different ones."""
+    return _random.uniform(least, most)
 
 
 class Budget:
@@ -31,7 +38,7 @@ class Budget:
 
 
 class Backoff:
-    """How long to wait after the n-th failure in a row: doubling, less up to a half by chance."""
+    """The pause after the n-th failure in a row: it doubles, minus a random part of up to half."""
 
     __slots__ = ("_first", "_most")
 
@@ -42,4 +49,4 @@ class Backoff:
     def after(self, failures: int) -> float:
         """Return seconds; ``failures`` counts from 1."""
         longest = min(self._most, self._first * 2.0 ** min(failures - 1, 64))
-        return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+        return jitter(longest / 2, longest)

@@ -1,10 +1,12 @@
-"""What a key source says about itself: ``Health`` for probes, ``Stats`` for dashboards. Pure."""
+"""The condition of a key source: ``Health`` for probes, ``Stats`` for dashboards. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
+
+from .policy import CachePolicy
 
 __all__ = [
     "STATES",
@@ -26,33 +28,42 @@ STATES: tuple[State, ...] = ("fresh", "stale", "expired")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyHealth:
-    """One kept key.
+    """The condition of one cached key.
 
-    ``age``: Seconds since the source said so.
-    ``state``: Stale keys are served only while the source cannot be asked, expired ones never.
-    ``failures``: Attempts to refresh it that have failed in a row.
+    ``age``: the seconds since the source confirmed it.
+    ``state``: fresh; stale, which is served only while the key cannot be refreshed; or expired,
+        which is never served. By the monotonic clock.
+    ``failures``: the number of consecutive failed attempts to refresh it.
     """
 
     age: float
     state: State
     failures: int
 
+    @classmethod
+    def of(cls, now: float, born: float, policy: CachePolicy, failures: int) -> KeyHealth:
+        """Return the condition at ``now`` of a key that was confirmed at ``born``."""
+        age = now - born
+        expired = age >= policy.fresh_for + policy.stale_if_error
+        state: State = "fresh" if age < policy.fresh_for else "expired" if expired else "stale"
+        return cls(age=age, state=state, failures=failures)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How a source is doing.
+    """The condition of a source.
 
-    ``healthy``: the last attempt succeeded, or nobody has tried since another one was possible.
-    ``degraded``: it failed, or a key could not be refreshed, but keys are being served.
-    ``failing``: it failed and there is no key to serve.
-
-    ``source``: Its URL.
-    ``keys``: By kid.
-    ``last_success``: Seconds since the source last answered, None if it never did.
-    ``breaker_open_for``: Seconds for which unknown kids are not fetched, after a 401 or 429;
+    ``source``: its URL.
+    ``status``: ``healthy`` if there is no current problem, also before the first attempt;
+        ``degraded`` if an attempt failed or a key could not be refreshed, but keys can be served;
+        ``failing`` if there is no key to serve either. A problem is current until the next attempt
+        could have ended.
+    ``keys``: the condition of each cached key, by kid.
+    ``last_success``: the seconds since the source last answered; None if it never did.
+    ``breaker_open_for``: the seconds for which unknown kids are not fetched, after a 401 or 429;
         otherwise 0.
-    ``problem``: Why the last attempt failed, in words that are safe to show; empty when it did
-        not.
+    ``problem``: why the last attempt failed, in words that are safe to show; empty if there is no
+        current problem.
     """
 
     source: str
@@ -65,18 +76,19 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Counts since the source was made. Hits are counted without a lock.
+    """Counts since the source was created. Hits are counted without a lock.
 
-    ``hits``: Look-ups of keys that were answered from memory.
-    ``stale_hits``: Those among them that were served beyond ``fresh_for``.
-    ``negative_hits``: Look-ups that were refused from memory.
-    ``misses``: Look-ups that began a fetch and waited for it.
-    ``coalesced``: Look-ups that waited for a fetch which another one had begun.
-    ``fetches``: Fetches that ended, in background ones too.
-    ``failures``: Fetches that neither brought a key nor the news that there is none.
-    ``limited``: Look-ups for which a fetch was due and not allowed.
-    ``keys``: Keys that are kept.
-    ``unknown_kids``: Kids without a key that are remembered.
+    ``hits``: look-ups that returned a key from memory.
+    ``stale_hits``: hits that returned a key older than ``fresh_for``.
+    ``negative_hits``: look-ups that were refused from memory, because there is no such key.
+    ``misses``: look-ups that started a fetch and waited for it.
+    ``coalesced``: look-ups that waited for a fetch that another look-up had started.
+    ``fetches``: fetches that ended, including background refreshes, but not those that took a value
+        from the shared store.
+    ``failures``: fetches that ended without a key and without the answer that there is none.
+    ``limited``: look-ups for which a fetch was due but not allowed.
+    ``keys``: the number of cached keys.
+    ``unknown_kids``: the number of remembered kids without a key.
     """
 
     hits: int
@@ -93,15 +105,15 @@ class Stats:
 
 @runtime_checkable
 class HasHealth(Protocol):
-    """``HookKeys``, ``IssuerKeys``."""
+    """A source that reports its health: ``HookKeys`` or ``IssuerKeys``."""
 
     def health(self) -> Health:
-        """Tell how the source is doing."""
+        """Return the condition of the source."""
         ...
 
 
 def healths(sources: Iterable[HasHealth]) -> list[Health]:
-    """Return the health of each source; of several with one URL, the worst."""
+    """Return the health of each source; the most severe of several with one URL."""
     worst: dict[str, Health] = {}
     for health in (source.health() for source in sources):
         other = worst.get(health.source)

@@ -1,8 +1,8 @@
 """IssuerKeys: the JWK Set of an authorization server.
 
-Okta's custom authorization servers publish it, to everybody, at ``{issuer}/v1/keys``
-(https://developer.okta.com/docs/reference/api/oidc/#keys); elsewhere its URL is given, or found by
-OpenID Connect Discovery 1.0.
+Okta's custom authorization servers publish it at ``{issuer}/v1/keys``, without credentials
+(https://developer.okta.com/docs/reference/api/oidc/#keys). For other servers its URL is configured
+or discovered (OpenID Connect Discovery 1.0).
 """
 
 from __future__ import annotations
@@ -11,25 +11,21 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cachetools import LRUCache
+
+from .. import errors
 from .._jose.issuer import refuse_lookalikes, refuse_org_server
-from .._jose.jwk import ALGORITHMS, PublicKey, is_kid
-from .._runtime.clock import Clock, monotonic_clock
-from ..errors import (
-    ConfigurationError,
-    HookVerificationError,
-    KeyRejectedError,
-    KeySourceConfigurationError,
-    KeySourceThrottledError,
-    KeyUnavailableError,
-    TransportError,
-    UnknownKeyError,
-)
-from ..events import OnEvent
+from .._jose.jwk import PublicKey, is_kid
+from .._runtime.clock import Clock, age_clock, monotonic_clock
+from ..events import EventName, OnEvent
 from ..settings import NAMES, Settings
-from .cache import KeyCache
+from .budget import Budget
+from .flight import Fetched, Lookup, arun, run
 from .health import Health, Stats
+from .key_set import KeySet
 from .policy import CachePolicy, checked_policy
-from .states import Fetched
+from .refreshing import RefreshingCache
+from .source import SourceState
 
 if TYPE_CHECKING:
     from ..okta.http import Answer
@@ -37,22 +33,28 @@ if TYPE_CHECKING:
 __all__ = ["IssuerKeys"]
 
 MAX_SET = 64 * 1024
-"""Bytes of a JWK Set or a discovery document; one key with its certificates has 2 to 3 KB."""
+"""Maximum bytes of a JWK Set or discovery document; a key with certificates takes 2 to 3 KB."""
 
 _TYPES = re.compile(
     r"(?:application/(?:[a-z0-9.+-]+\+)?json|application/octet-stream|text/plain)?", re.IGNORECASE
 )
-"""What servers call a key set; RFC 7517 section 8.5 has ``application/jwk-set+json``."""
+"""Media types that servers use for a key set (RFC 7517 section 8.5 and others)."""
 
 _NOT_IN_SET = (
     "{issuer} has no key with this kid; if a hook key signed the token, verify it with HookKeys"
 )
 
 
-class IssuerKeys:
-    """The keys of one authorization server behind a cache. Make one and keep it.
+_EXAMPLE = "https://acme.okta.com/oauth2/default"
+_SET = "set"
+"""The name of the set in its cache, which holds nothing else."""
 
-    ``issuer`` is what ``iss`` must be. For any number of threads and event loops at once.
+
+class IssuerKeys:
+    """The public keys of one authorization server, behind a cache. Create one and keep it.
+
+    Thread-safe, and usable from any number of asyncio event loops. ``issuer`` is the required
+    ``iss`` of the tokens.
     """
 
     def __init__(
@@ -67,13 +69,16 @@ class IssuerKeys:
         proxies: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """``issuer`` is that of an Okta custom authorization server: ``https://…/oauth2/{id}``.
+        """Create a key source. It sends no request.
 
-        For any other server say where its keys are: ``jwks_url``, or ``discover=True`` to read it
-        from ``{issuer}/.well-known/openid-configuration``. A kid that is not in the set has it
-        fetched again, within ``policy.first_seen_burst`` and ``first_seen_interval``; a rotated key
-        is thereby found at once. The other arguments are those of ``HookKeys``; no credentials are
-        sent.
+        ``issuer``: the URL of an Okta custom authorization server: ``https://…/oauth2/{id}``. For
+            another server, pass ``jwks_url`` or ``discover`` too.
+        ``jwks_url``: the URL of the JWK Set. Default None: ``{issuer}/v1/keys``.
+        ``discover``: True reads the URL of the set from
+            ``{issuer}/.well-known/openid-configuration``. Default False.
+        ``policy``, ``on_event``, ``verify``, ``proxies``, ``clock``: as for ``HookKeys``. No
+            credentials are sent. A kid that is not in the set causes one refresh, within the
+            budget of the policy (``first_seen_burst``), so that a new key is found at once.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -81,44 +86,38 @@ class IssuerKeys:
 
         policy = checked_policy(policy)
         ticks = monotonic_clock if clock is None else clock
-        example = "https://acme.okta.com/oauth2/default"
         self.issuer = issuer
-        checked = check_url("issuer", issuer, example=example)
+        checked = check_url("issuer", issuer, example=_EXAMPLE)
         refuse_org_server(issuer)
         refuse_lookalikes(issuer)
         if type(discover) is not bool or (discover and jwks_url is not None):
-            raise ConfigurationError("discover must be True or False, and False with jwks_url")
+            raise errors.ConfigurationError(
+                "discover must be True or False, and False with jwks_url"
+            )
         if jwks_url is not None:
-            jwks_url = check_url("jwks_url", jwks_url, example=f"{example}/v1/keys", query=True)
-        elif not discover:
-            if "/oauth2/" not in checked:
-                raise ConfigurationError(
-                    f"issuer must be an Okta custom authorization server such as {example}; for "
-                    "another server pass jwks_url= or discover=True"
-                )
-            jwks_url = checked.rstrip("/") + "/v1/keys"
-        self._jwks_url = jwks_url
+            jwks_url = check_url("jwks_url", jwks_url, example=f"{_EXAMPLE}/v1/keys", query=True)
+        self._jwks_url = jwks_url if jwks_url or discover else _okta_jwks_url(checked)
         self._discovery_url = checked.rstrip("/") + "/.well-known/openid-configuration"
         self._discovers = discover
-        self._namesakes: Mapping[tuple[str, str], PublicKey] = {}
-        """By kid and algorithm: keys that share their kid with another one, which is cached."""
         self._http = BoundedHttp(verify=verify, proxies=proxies, clock=ticks)
-        self._cache = KeyCache(
-            self._fetch,
-            policy,
-            source=checked,
-            keys_may_change=True,  # the server is the authority on its kids
-            on_event=on_event,
-            clock=ticks,
-            age_clock=clock,
-        )
+        self._policy = policy
+        self._age_clock = age_clock if clock is None else clock
+        self._source = SourceState(checked, policy, on_event)
+        self._cache = RefreshingCache(
+            self._fetch, policy, self._source,
+            what="its key set", compare=self._compare, clock=ticks, age_clock=clock,
+        )  # fmt: skip
+        self._budget = Budget(policy.first_seen_burst, policy.first_seen_interval)
+        self._missing: LRUCache[str, float] = LRUCache(policy.max_unknown_kids)
+        """When each kid that the set lacks may cause a refresh again."""
 
     @classmethod
     def from_env(cls, **options: Any) -> IssuerKeys:
-        """Make a source for ``HOOKKEY_ISSUER``.
+        """Create a source for ``HOOKKEY_ISSUER`` (see ``hookkey_verify.settings``).
 
-        ``options`` are arguments of the source, or settings by name; they come first. Raises
-        ``ConfigurationError`` naming what is missing.
+        ``options``: arguments of the source, or settings by name; they override the environment.
+
+        Raises ``ConfigurationError`` naming what is missing.
         """
         from ..okta.sign_in import connection  # noqa: PLC0415 - imports requests
 
@@ -129,7 +128,9 @@ class IssuerKeys:
         return f"IssuerKeys({self.issuer!r})"
 
     def __reduce__(self) -> Any:
-        raise ConfigurationError("IssuerKeys is not pickled or copied; make one in each process")
+        raise errors.ConfigurationError(
+            "IssuerKeys cannot be pickled or copied; create one in each process"
+        )
 
     def __enter__(self) -> IssuerKeys:
         return self
@@ -142,101 +143,131 @@ class IssuerKeys:
     ) -> PublicKey:
         """Return the key with this kid, from the cache or from the server.
 
-        ``algorithm`` chooses where the set has keys of several kinds under one kid (RFC 7517
-        section 4.5). ``deadline`` is a reading of ``time.monotonic`` after which this caller
-        leaves; None means ``policy.fetch_timeout`` from now.
+        ``kid``: the kid.
+        ``algorithm``: selects among keys that share the kid (RFC 7517 section 4.5). Default None:
+            any of them.
+        ``deadline``: a reading of ``time.monotonic`` after which this caller stops waiting; the
+            fetch continues. Default None: ``CachePolicy.fetch_timeout`` from now.
 
-        Raises ``UnknownKeyError`` when the set has no such key, ``KeyUnavailableError`` when the
-        server cannot be asked now, ``KeySourceConfigurationError`` when it has no JWK Set there,
-        ``KeyRejectedError`` when the key is not acceptable.
+        Raises ``UnknownKeyError`` if the set has no such key, ``KeyUnavailableError`` if the server
+        cannot be asked now, ``KeySourceConfigurationError`` if it does not answer with a JWK Set,
+        and ``KeyRejectedError`` if the key is not acceptable.
         """
-        key = self._cache.peek(kid) if type(kid) is str else None
-        if key is None:
-            _refuse_no_kid(kid)
-            key = self._cache.get(kid, deadline=deadline)
-        return self._chosen(key, algorithm)
+        keys = self._cache.peek(_SET)
+        key = None if keys is None or type(kid) is not str else keys.find(kid, algorithm)
+        return key or run(self._look_up(kid, algorithm, deadline))
 
     async def aget(
         self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
     ) -> PublicKey:
-        """Do as ``get``; never blocks the event loop, and cancelling it cancels no fetch."""
-        key = self._cache.peek(kid) if type(kid) is str else None
-        if key is None:
-            _refuse_no_kid(kid)
-            key = await self._cache.aget(kid, deadline=deadline)
-        return self._chosen(key, algorithm)
+        """Do the same as ``get`` without blocking the event loop, which must be asyncio's.
 
-    def _chosen(self, key: PublicKey, algorithm: str | None) -> PublicKey:
-        if algorithm is None or key.algorithm == algorithm:
-            return key
-        return self._namesakes.get((key.kid, algorithm), key)
+        Cancelling the caller does not cancel the fetch.
+        """
+        keys = self._cache.peek(_SET)
+        key = None if keys is None or type(kid) is not str else keys.find(kid, algorithm)
+        return key if key is not None else await arun(self._look_up(kid, algorithm, deadline))
+
+    def current(self, kid: str, *, algorithm: str | None = None) -> PublicKey | None:
+        """Return the key if it is cached and fresh, without I/O; for memories of verified tokens.
+
+        ``kid``, ``algorithm``: as for ``get``.
+        """
+        keys = self._cache.current(_SET)
+        if keys is None or not isinstance(kid, str) or kid not in keys.kids:
+            return None
+        return keys.find(kid, algorithm)
+
+    def _look_up(
+        self, kid: str, algorithm: str | None, deadline: float | None
+    ) -> Lookup[PublicKey]:
+        _refuse_no_kid(kid)
+        latest = self._cache.latest(deadline)
+        keys = self._cache.current(_SET)
+        if keys is None:
+            keys = yield from self._cache.look_up(_SET, latest)
+        key = keys.find(kid, algorithm)
+        if key is None:
+            keys = yield from self._newer_set(kid, keys, latest)
+            key = keys.find(kid, algorithm)
+        if key is None:
+            with self._source.changing():
+                self._missing[kid] = self._age_clock() + self._policy.negative_for
+            raise errors.UnknownKeyError(_NOT_IN_SET.format(issuer=self.issuer))
+        return key
+
+    def _newer_set(self, kid: str, keys: KeySet, latest: float) -> Lookup[KeySet]:
+        """Return a newer set, because this one lacks a kid. The kid may be made up."""
+        with self._source.changing():
+            if self._age_clock() < self._missing.get(kid, 0.0):
+                self._source.tell(EventName.HIT, kid, "negative")
+                raise errors.UnknownKeyError(_NOT_IN_SET.format(issuer=self.issuer))
+        spend = self._budget.spend
+        return (yield from self._cache.look_up(_SET, latest, spend=spend, newer_than=keys))
+
+    def _compare(self, _: str, old: KeySet, new: KeySet) -> None:
+        """Report keys that are gone or different. The server is the authority on its kids."""
+        before, after = old.thumbprints(), new.thumbprints()
+        for kid, thumbprints in before.items():
+            if kid not in after:
+                self._source.tell(EventName.KEY_REVOKED, kid)
+            elif after[kid] != thumbprints:
+                self._source.tell(EventName.KEY_CHANGED, kid, "accepted")
 
     def warm_up(self, *kids: str) -> None:
-        """Fetch the set now, so that the first hook need not wait.
+        """Fetch the set now, so that the first hook does not wait. Raises the errors of ``get``.
 
-        With kids it must have them. Raises as ``get`` does.
+        ``kids``: kids that the set must contain.
         """
         for kid in kids:
             _refuse_no_kid(kid)
-        number = self._cache.begin()
-        usable = self._usable(self._fetch_set(self._cache.latest()))
-        self._cache.adopt(Fetched(None, others=tuple(usable.values()), complete=True), number)
-        self._cache.expect(kids)
+        known, latest = self._cache.current(_SET), self._cache.latest(None)
+        keys = run(self._cache.look_up(_SET, latest, newer_than=known))
         for kid in kids:
-            self.get(kid)
+            if keys.find(kid, None) is None:
+                raise errors.UnknownKeyError(_NOT_IN_SET.format(issuer=self.issuer))
 
     def invalidate(self, kid: str) -> None:
-        """Forget this key; the next look-up asks the server."""
+        """Forget the set with this key. The next look-up asks the server."""
         if isinstance(kid, str):
-            self._cache.invalidate(kid)
+            with self._source.changing():
+                self._missing.pop(kid, None)
+            self._cache.invalidate(_SET)
 
     def health(self) -> Health:
-        """Tell how the source is doing: for a readiness probe."""
-        return self._cache.health()
+        """Return the condition of the source, for a readiness probe."""
+        return self._cache.health(lambda _, keys: keys.kids)
 
     def stats(self) -> Stats:
-        """Return the counts since this was made."""
-        return self._cache.stats()
+        """Return the counts since the source was created."""
+        keys = self._cache.current(_SET)
+        with self._source.changing():
+            kept, missing = 0 if keys is None else len(keys.kids), len(self._missing)
+            hits = self._cache.fresh_hits
+            return self._source.stats(fresh_hits=hits, keys=kept, unknown_kids=missing)
 
     def close(self) -> None:
-        """Close the connections. Idempotent; cached keys are still served."""
+        """Close the connections. Idempotent. Cached keys are still served."""
         self._http.close()
 
-    def _fetch(self, kid: str, deadline: float) -> Fetched:
-        documents = self._fetch_set(deadline)
-        usable = self._usable(documents)
-        key = usable.pop(kid, None)
-        others = tuple(usable.values())
-        if key is not None:
-            return Fetched(key, others=others, complete=True)
-        for document in documents:
-            if isinstance(document, Mapping) and document.get("kid") == kid:
-                # Raises what is wrong with it, unless that is its having a double.
-                PublicKey.from_document(document, expected_kid=kid, algorithms=ALGORITHMS)
-                raise KeyRejectedError("two keys of the set have this kid and algorithm")
-        return Fetched(
-            None,
-            others=others,
-            complete=True,
-            problem=UnknownKeyError(_NOT_IN_SET.format(issuer=self.issuer)),
-        )
-
-    def _fetch_set(self, deadline: float) -> list[Any]:
+    def _fetch(self, _: str, deadline: float) -> Fetched[KeySet]:
         url = self._jwks_url
         try:
             if url is None:
                 url = self._jwks_url = self._discover(deadline)
             document = _document(self._http.send("GET", url, **_bounds(deadline)))
-        except TransportError as error:
+        except errors.TransportError as error:
             if self._discovers:
                 self._jwks_url = None  # it may have moved
             verdict = _verdict(error, url or self._discovery_url)
-        except ConfigurationError as error:
-            verdict = KeySourceConfigurationError(error.detail)
+        except errors.ConfigurationError as error:
+            verdict = errors.KeySourceConfigurationError(error.detail)
         else:
             if isinstance(document.get("keys"), list):
-                return document["keys"]  # type: ignore[no-any-return]
-            verdict = KeySourceConfigurationError(f"{_origin(url)} does not answer with a JWK Set")
+                return Fetched(KeySet(document["keys"]))
+            verdict = errors.KeySourceConfigurationError(
+                f"{_origin(url)} does not answer with a JWK Set"
+            )
         raise verdict
 
     def _discover(self, deadline: float) -> str:
@@ -244,34 +275,21 @@ class IssuerKeys:
 
         document = _document(self._http.send("GET", self._discovery_url, **_bounds(deadline)))
         if document.get("issuer") != self.issuer:  # OpenID Connect Discovery 1.0 section 4.3
-            raise ConfigurationError("the discovery document is another issuer's")
+            raise errors.ConfigurationError("the discovery document has another issuer")
         uri = document.get("jwks_uri")
         url = check_url("jwks_uri", uri, example="https://…/v1/keys", query=True)
         if url.startswith("http:") and not self.issuer.startswith("http:"):
-            raise ConfigurationError("jwks_uri must begin with https://, as the issuer does")
+            raise errors.ConfigurationError("jwks_uri must begin with https://, as the issuer does")
         return url
 
-    def _usable(self, documents: list[Any]) -> dict[str, PublicKey]:
-        """Return a key for each kid and remember its namesakes.
 
-        Keys that cannot be used are passed over (RFC 7517 section 5). So are two keys of one kid
-        and algorithm, unless they are the same key: which of them is meant cannot be told.
-        """
-        keys: dict[tuple[str, str], PublicKey | None] = {}
-        for document in documents:
-            try:
-                key = PublicKey.from_document(document, expected_kid=None, algorithms=ALGORITHMS)
-            except KeyRejectedError:
-                continue
-            known = keys.get((key.kid, key.algorithm), key)
-            keys[key.kid, key.algorithm] = key if known == key else None
-        first: dict[str, PublicKey] = {}
-        namesakes: dict[tuple[str, str], PublicKey] = {}
-        for (kid, algorithm), usable in sorted(keys.items(), key=lambda item: item[0]):
-            if usable is not None and first.setdefault(kid, usable) is not usable:
-                namesakes[kid, algorithm] = usable
-        self._namesakes = namesakes
-        return first
+def _okta_jwks_url(issuer: str) -> str:
+    if "/oauth2/" not in issuer:
+        raise errors.ConfigurationError(
+            f"issuer must be an Okta custom authorization server such as {_EXAMPLE}; for another "
+            "server pass jwks_url= or discover=True"
+        )
+    return issuer.rstrip("/") + "/v1/keys"
 
 
 def _bounds(deadline: float) -> dict[str, Any]:
@@ -280,22 +298,22 @@ def _bounds(deadline: float) -> dict[str, Any]:
 
 def _document(answer: Answer) -> dict[str, Any]:
     if answer.status != 200:
-        error = TransportError("the answer is not 200", status=answer.status)
+        error = errors.TransportError("the answer is not 200", status=answer.status)
         if answer.status in (429, 503):
             error.retry_after = answer.retry_after()
         raise error
     return answer.json_object(_TYPES)
 
 
-def _verdict(error: TransportError, url: str) -> HookVerificationError:
+def _verdict(error: errors.TransportError, url: str) -> errors.HookVerificationError:
     status = f" ({error.status})" if error.status else ""
     text = f"{_origin(url)}: {error.detail.partition(' (')[0]}{status}"
     if error.retry_after is not None:
         wait, every_key = error.retry_after, error.status == 429
-        return KeySourceThrottledError(text, retry_after=wait, whole_source=every_key)
+        return errors.KeySourceThrottledError(text, retry_after=wait, whole_source=every_key)
     if error.status is None or error.status == 429 or error.status >= 500:
-        return KeyUnavailableError(text)
-    return KeySourceConfigurationError(
+        return errors.KeyUnavailableError(text)
+    return errors.KeySourceConfigurationError(
         f"{text}; check issuer and jwks_url", whole_source=error.status == 401
     )
 
@@ -306,4 +324,4 @@ def _origin(url: str) -> str:
 
 def _refuse_no_kid(kid: object) -> None:
     if not is_kid(kid):
-        raise UnknownKeyError("a kid is 1 to 255 printable ASCII characters")
+        raise errors.UnknownKeyError("a kid is 1 to 255 printable ASCII characters")

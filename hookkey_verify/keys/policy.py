@@ -27,39 +27,44 @@ _COUNTS = ("first_seen_burst", "max_keys", "max_unknown_kids")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePolicy:
-    """How long keys are believed, and how often a source is asked. Times are in seconds.
+    """How long keys are served, and how often their source is asked. All fields have a default.
+
+    ``fresh_for``: how long a key is served without a new request, 1 to 86,400 seconds, default
+        3,600. It bounds how long a deleted key is accepted while the source is reachable. With the
+        default, two keys in 100 processes cost about 4 requests a minute; a small org may have only
+        50 requests a minute.
+    ``refresh_ahead``: the last part of ``fresh_for`` in which a look-up starts a background
+        refresh, 0 to 0.9, default 0.2. The refresh becomes due at a random time in the first half
+        of that part, so that processes do not refresh together. 0 disables it.
+    ``stale_if_error``: how much longer a key is served while it cannot be refreshed (RFC 5861
+        section 4), 0 to 86,400 seconds, default 3,600. It does not apply after the source has said
+        that the key does not exist. 0 disables it.
+    ``negative_for``: how long "there is no such key" is remembered, 0 to 86,400 seconds, default
+        60. A key that is looked up before it exists is refused for this long. 0 remembers nothing.
+    ``directory_for``: with ``directory=True``, how long the list of keys is used and the shortest
+        time between two requests for it, 1 to 3,600 seconds, default 30. A new key waits at most
+        this long.
+    ``fetch_timeout``: the time limit of one fetch and of one look-up, 0.05 to 60 seconds, default
+        2.5. Okta waits 3 seconds for a hook
+        (https://developer.okta.com/docs/concepts/inline-hooks/), and its first response has been
+        seen to take 1.3 seconds.
+    ``backoff``: the pause after the first failed fetch of a key, 0.1 to 3,600 seconds, default 1.
+        It doubles with each failure. Each pause is shortened by a random amount, up to half. It is
+        short at first, because Okta retries a hook only once after a 503.
+    ``max_backoff``: the longest pause between two attempts, 0.1 to 3,600 seconds, default 300, and
+        not less than ``backoff``. It bounds how late the end of an outage is noticed.
+    ``first_seen_burst``: the maximum burst of look-ups for unknown kids, 1 to 10,000, default 5.
+        Senders can make up kids, and each request counts against the org's rate limit. Known keys
+        do not need the budget. It is the budget of one process; with a shared store, it is also
+        that of the fleet.
+    ``first_seen_interval``: the time in which the budget regains one look-up, 0.001 to 3,600
+        seconds, default 10.
+    ``max_keys``: the number of keys kept, 1 to 10,000, default 64. The oldest is dropped to make
+        space. An org has at most 50.
+    ``max_unknown_kids``: the number of kids without a key that are remembered, 1 to 1,000,000,
+        default 1,024. They are stored separately and never displace keys.
 
     Raises ``ConfigurationError`` naming the field that is out of range.
-
-    ``fresh_for``: A key is served this long without asking again: the bound on serving a
-        deleted key while the source can be reached. Its material never changes, so longer costs
-        nothing else; two keys in a hundred processes make 3 calls a minute, of the 50 that a
-        small org may have in all.
-    ``refresh_ahead``: In this last part of ``fresh_for`` (0 to 0.9) a look-up starts a fetch in
-        background, so that no hook waits for it. When exactly is spread over half of that part,
-        by chance, so that many processes do not ask in the same second. 0 switches it off.
-    ``stale_if_error``: A key is served this much longer while the source cannot be asked (RFC
-        5861 section 4); never once the source has said that it is gone. 0 switches it off.
-    ``negative_for``: "There is no such key" is believed this long. It covers the moment between
-        the creation of a key and its first look-up; 0 asks every time.
-    ``directory_for``: With ``directory=True`` the list of keys is fetched at most once in this
-        time, and believed for as long: a new key waits no longer than that.
-    ``fetch_timeout``: One fetch in all, and the longest that a look-up waits. Okta waits 3
-        seconds for a hook (https://developer.okta.com/docs/concepts/inline-hooks/); a cold call
-        was seen to take 1.3.
-    ``backoff``: After a failed fetch of a key the next one waits this long, then twice as long
-        up to ``max_backoff``, less up to a half by chance. Short at first, because Okta repeats
-        a hook that was answered with 503 only once.
-    ``max_backoff``: The longest wait between two attempts: how late the end of an outage may be
-        noticed.
-    ``first_seen_burst``: So many kids that were never heard of may be asked for at once. A
-        sender can make kids up, and the calls come out of the org's rate limit; keys that are
-        known are not counted here. The budget is per process: divide by the number of workers
-        where that is large.
-    ``first_seen_interval``: One more such call every so many seconds.
-    ``max_keys``: Keys that are kept; beyond it the oldest goes. An org has at most 50.
-    ``max_unknown_kids``: Kids without a key that are remembered, in a store of their own: they
-        never displace keys.
     """
 
     fresh_for: float = 3600

@@ -1,273 +1,352 @@
-"""SharedFetch: one upstream fetch for all workers, through a store that they share. No network.
+"""SharedFetch: one request to the source for all workers of a fleet, through a store.
 
-The store holds, for ``fresh_for``, what the source answered: the key document, or that there is no
-such key. One worker at a time has the lease to ask the source; the others wait for its record. What
-is read is imported like any other document, is never older than it says, and is only as good as the
-store: ``ValkeyKeyStore`` authenticates it. A store that is down, slow or holds garbage is passed
-over: every worker then asks the source itself.
+The store has one record for each name: the value, or that there is none, and how the last attempt
+to refresh it failed. One worker at a time has the lease to ask the source; the others wait for its
+record. Records are read like any other document, and are only as good as the store:
+``ValkeyKeyStore`` authenticates them. While a store is down or slow, each worker asks the source.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from cachetools import LRUCache
+
+from .. import errors
 from .._jose.encoding import EncodingError, json_object
-from .._jose.jwk import PublicKey
 from .._runtime import clock as clocks
-from .._runtime.clock import Clock, monotonic_clock
-from .._runtime.forking import renew_after_fork
+from .._runtime.clock import Clock
+from .._runtime.forking import PerProcess
 from .._runtime.log import logger
-from ..errors import (
-    ConfigurationError,
-    HookVerificationError,
-    KeyRejectedError,
-    UnknownKeyError,
-)
-from ..events import EventName, OnEvent, Reporter
-from .cache import Fetch, Fetched
+from ..events import EventName
+from .budget import Backoff, jitter
+from .flight import Fetched
 from .policy import CachePolicy
+from .refreshing import BUDGET_SPENT, Fetch, start_thread
+from .store import STEP, BoundedStore, StoreUnavailableError
 
-__all__ = ["SharedFetch", "SharedKeyStore"]
+__all__ = ["Codec", "SharedFetch"]
 
-PATIENCE = 0.4
-"""The part of ``fetch_timeout`` for which another worker's fetch is waited for; the rest is for our
-own, should the other one have died."""
-STEP = 0.5
-"""Seconds for one step of the store: a client's time-out may count from one octet to the next."""
-POLL = 0.02
-"""Seconds between two looks for its record."""
+V = TypeVar("V")
 
+POLLS = (0.02, 0.1)
+"""Seconds between two reads while another worker holds the lease: first and maximum."""
+TAKEOVER = 0.3
+"""Seconds that a worker must have left to take over the lease of one that died."""
+PATIENCE = 2
+"""Consecutive waits without a record after which a worker asks the source without a lease."""
 SKEW = 60
 """Seconds by which the clocks of two hosts may differ."""
 LONGEST = 86_400
-"""Seconds that any record may claim to be fresh for."""
+"""The longest lifetime of a record, in seconds."""
+_GARBAGE = (
+    EncodingError, errors.KeyRejectedError, TypeError, ValueError, LookupError, ArithmeticError,
+)  # fmt: skip
+_ELSEWHERE = "another worker failed to fetch it; see its log"
+_FAILURES: dict[object, type[errors.HookVerificationError]] = {
+    str(kind.reason): kind
+    for kind in (
+        errors.KeySourceThrottledError, errors.KeySourceConfigurationError, errors.KeyRejectedError,
+    )
+}  # fmt: skip
 
 
-@runtime_checkable
-class SharedKeyStore(Protocol):
-    """A store of small records with a lifetime, shared by workers.
+class Codec(NamedTuple, Generic[V]):
+    """How a value is written into a record, and read from the record of a name.
 
-    Its methods may raise anything: the store then counts as not being there. ``namespace`` is the
-    URL of the source, so that two sources never mix.
+    ``decode`` raises ``KeyRejectedError`` if it does not accept the record.
     """
 
-    def read(self, namespace: str, kid: str) -> tuple[bytes, float] | None:
-        """Return the record and how many seconds it has left; None when there is none."""
-        ...
-
-    def write(self, namespace: str, kid: str, record: bytes, seconds: float) -> None:
-        """Keep the record for so long."""
-        ...
-
-    def lease(self, namespace: str, kid: str, seconds: float) -> str | None:
-        """Return a token for the one that may fetch, for so long at most; None for all others."""
-        ...
-
-    def release(self, namespace: str, kid: str, token: str) -> None:
-        """Give the lease back, if it is still the token's."""
-        ...
+    encode: Callable[[V], object]
+    decode: Callable[[str, object], V]
 
 
-class SharedFetch:
+class _Record(NamedTuple, Generic[V]):
+    """What the store has: a fresh value, and the last error while its pause lasts.
+
+    ``confirmed_at``: when the source confirmed the value, in epoch seconds.
+    """
+
+    found: Fetched[V] | None = None
+    error: errors.HookVerificationError | None = None
+    failures: int = 0
+    confirmed_at: float = 0.0
+
+
+class SharedFetch(Generic[V]):
     """A ``Fetch`` that looks into a shared store before it asks the source."""
 
     def __init__(
         self,
-        fetch: Fetch,
-        store: SharedKeyStore,
+        fetch: Fetch[V],
+        store: BoundedStore,
+        codec: Codec[V],
         policy: CachePolicy,
         *,
-        namespace: str,
-        unknown: str,
-        on_event: OnEvent | None = None,
-        clock: Clock = monotonic_clock,
+        unknown: str = "",
+        names_are_kids: bool = True,
+        is_free: Callable[[str], bool] = lambda _: True,
         wall_clock: Clock = clocks.wall_clock,
         sleep: Callable[[float], object] = time.sleep,
+        start: Callable[..., None] = start_thread,
     ) -> None:
-        """``unknown`` is what to say when another worker was told that there is no such key.
+        """Share a fetch.
 
-        Raises ``ConfigurationError`` when ``store`` is no store.
+        ``fetch``: asks the source.
+        ``store``: the store that all workers share.
+        ``codec``: how values are written and read.
+        ``policy``: how long records are young, and the pauses after failures.
+        ``unknown``: the error text for a name that, according to another worker, does not exist.
+        ``names_are_kids``: whether events carry the names. Default True.
+        ``is_free``: whether a name does not need the budget for unknown names. Default: none does.
+        ``wall_clock``: returns epoch seconds. Default: ``time.time``.
+        ``sleep``: waits for some seconds. Default: ``time.sleep``.
+        ``start``: calls a function in the background. Default: in a thread of its own.
         """
-        if not isinstance(store, SharedKeyStore):
-            raise ConfigurationError("shared must be a store such as ValkeyKeyStore")
         self._fetch = fetch
         self._store = store
+        self._clock = store.clock
+        self._codec = codec
         self._policy = policy
-        self._namespace = namespace
         self._unknown = unknown
-        self._report = Reporter(namespace, on_event)
-        self._clock = clock
-        self._sleep = sleep
+        self._names_are_kids = names_are_kids
+        self._is_free = is_free
         self._wall_clock = wall_clock
-        self._distrusted: dict[str, object] = {}
-        self.renew()
-        renew_after_fork(self)
+        self._sleep = sleep
+        self._start = start
+        self._backoff = Backoff(policy.backoff, policy.max_backoff)
+        self._lock = PerProcess(threading.Lock)
+        self._distrusted: LRUCache[str, object] = LRUCache(policy.max_unknown_kids)
+        self._in_vain: LRUCache[str, int] = LRUCache(policy.max_unknown_kids)
+        """How often in a row each name was waited for until the deadline."""
 
-    def renew(self) -> None:
-        """In a forked child: whoever held the lock is gone."""
-        self._lock = threading.Lock()
+    def distrust(self, name: str) -> None:
+        """Ask the source for this name until the answer is stored, whatever the store has."""
+        with self._lock():
+            self._distrusted[name] = object()
 
-    def distrust(self, kid: str) -> None:
-        """Ask the source for this kid next time, whatever the store has."""
-        with self._lock:
-            self._distrusted[kid] = object()
-
-    def __call__(self, kid: str, deadline: float) -> Fetched:
-        """Return what the store has, or what the source answers; store that for the others."""
-        if kid in self._distrusted:
-            return self._ask(kid, deadline)
-        found, token = self._find(kid, deadline)
-        if found is not None and token is None:
-            return found
-        try:
-            fetched = self._ask(kid, deadline)
-        except UnknownKeyError:
-            self._release(kid, token)
-            raise
-        except KeyRejectedError:  # no outage: nothing old is served instead
-            raise
-        except HookVerificationError as error:
-            # The lease is left to run out: that is the whole fleet's pause before the next attempt.
-            if found is not None:
-                return found._replace(problem=error.with_traceback(None))
-            raise
-        self._release(kid, token)
-        return fetched
-
-    def _find(self, kid: str, deadline: float) -> tuple[Fetched | None, str | None]:
-        """Return a record that will do; or the lease, beside a record that is still good if any.
-
-        Neither: the store cannot be used, or whoever has the lease takes too long.
-        """
-        now = self._clock()
-        patience = now + PATIENCE * (deadline - now)
-        waited = False
-        try:
-            while True:
-                found = self._read(kid)
-                if self._is_young(found):
-                    self._report(EventName.SHARED, kid, "hit")
-                    return found, None
-                token = self._step("lease", kid, self._policy.fetch_timeout)
-                if token is not None:
-                    return self._with_lease(kid, token)
-                # Old but good, and whoever has the lease is at it.
-                if found is not None or patience <= self._clock():
-                    return found, None
-                if not waited:
-                    self._report(EventName.SHARED, kid, "waited")
-                    waited = True
-                self._sleep(POLL)
-        except HookVerificationError:
-            self._report(EventName.SHARED, kid, "hit")
-            raise
-        except Exception as error:
-            self._unavailable(kid, error)
-            return None, None
-
-    def _with_lease(self, kid: str, token: str) -> tuple[Fetched | None, str | None]:
-        # Whoever had it before may have written between our read and our lease.
-        found = self._read(kid)
-        if self._is_young(found):
-            self._release(kid, token)
-            self._report(EventName.SHARED, kid, "hit")
-            return found, None
-        self._report(EventName.SHARED, kid, "miss")
-        return found, token
-
-    def _is_young(self, found: Fetched | None) -> bool:
-        """Younger than any cache begins to refresh it."""
-        policy = self._policy
-        return found is not None and found.age < policy.fresh_for * (1 - policy.refresh_ahead)
-
-    def _ask(self, kid: str, deadline: float) -> Fetched:
-        distrusted = self._distrusted.get(kid)
-        try:
-            fetched = self._fetch(kid, deadline)
-        except UnknownKeyError:
-            self._write(kid, {"unknown": True}, self._policy.negative_for, distrusted)
-            raise
-        if fetched.key is not None:
-            jwk = fetched.key.as_jwk()
-            self._write(kid, {"jwk": jwk}, self._policy.fresh_for, distrusted)
-        return fetched
-
-    def _read(self, kid: str) -> Fetched | None:
-        """Import the record; garbage counts as none. Raises ``UnknownKeyError`` if it says so."""
-        kept = self._step("read", kid)
-        if kept is None:
-            return None
-        octets, left = kept
-        with suppress(EncodingError, KeyRejectedError):
-            record = json_object(octets)
-            age = self._age(record, left)
-            if age is not None and record.get("unknown") is True:
-                told = UnknownKeyError(self._unknown)
-                told.age = age
-                raise told
-            if age is not None:
-                key = PublicKey.from_document(record.get("jwk"), expected_kid=kid)
-                found = Fetched(key, age, from_shared_store=True)
-                return found if age < self._policy.fresh_for else None
-        self._report(EventName.SHARED, kid, "garbage")
-        logger.warning("%s: a record of the shared store is not to be believed", self._namespace)
-        return None
-
-    def _age(self, record: dict[str, Any], left: float) -> float | None:
-        """How old a record is; None: it is none of ours, or has outlived itself.
-
-        By the store's clock; and by the time that is written in it, because whoever can write into
-        the store can prolong a record's life without knowing the secret. Clocks of hosts differ, so
-        that time is believed with some tolerance.
-        """
-        lifetime, stored_at = record.get("lifetime"), record.get("stored_at")
-        if not isinstance(lifetime, int | float) or not isinstance(stored_at, int | float):
-            return None
-        by_date = self._wall_clock() - stored_at
-        if not 0 < left <= lifetime <= LONGEST or not -SKEW <= by_date <= lifetime + SKEW:
-            return None
-        return max(lifetime - left, by_date - SKEW)
-
-    def _write(self, kid: str, record: dict[str, Any], seconds: float, distrusted: object) -> None:
-        with self._lock:
-            if self._distrusted.get(kid) is not distrusted:
-                return  # distrusted anew while this answer was on its way
-            self._distrusted.pop(kid, None)
-        if seconds <= 0:
-            return
-        record = {**record, "lifetime": seconds, "stored_at": self._wall_clock()}
-        try:
-            self._step("write", kid, json.dumps(record).encode(), seconds)
-        except Exception as error:
-            self._unavailable(kid, error)
-        else:
-            self._report(EventName.SHARED, kid, "stored")
-
-    def _unavailable(self, kid: str, error: Exception) -> None:
-        self._report(EventName.SHARED, kid, "unavailable")
-        kind = type(error).__name__
-        logger.warning("%s: the shared store cannot be used (%s)", self._namespace, kind)
-
-    def _step(self, method: str, kid: str, *arguments: object) -> Any:
-        """Call the store, and leave it when it takes too long, whatever it is doing."""
-        done: Future[object] = Future()
-
-        def call() -> None:
+    def __call__(self, name: str, deadline: float) -> Fetched[V]:
+        """Return what the store has, or what the source answers, and store that for the others."""
+        with self._lock():
+            distrusted = self._distrusted.get(name)
+        record: _Record[V] = _Record()
+        token: str | None = ""
+        if distrusted is None:
             try:
-                done.set_result(getattr(self._store, method)(self._namespace, kid, *arguments))
-            except BaseException as error:
-                done.set_exception(error)
+                record, token = self._find(name, deadline)
+            except StoreUnavailableError:
+                return self._fetch(name, deadline)
+        if token is None:
+            return _result(record)
+        try:
+            return self._ask(name, record, token, deadline, distrusted)
+        except errors.HookVerificationError as error:
+            return _result(record._replace(error=error.with_traceback(None)))
 
-        threading.Thread(target=call, name="hookkey-store", daemon=True).start()
-        return done.result(STEP)
+    # --- the record of another worker
 
-    def _release(self, kid: str, token: str | None) -> None:
-        if token is not None:
-            with suppress(Exception):  # it runs out by itself
-                self._step("release", kid, token)
+    def _find(self, name: str, deadline: float) -> tuple[_Record[V], str | None]:
+        """Return a usable record and None, or an outdated record and a lease.
+
+        An empty lease means to ask the source without one.
+        """
+        pause, longest = POLLS
+        while True:
+            record = self._read(name, deadline)
+            left, token = deadline - self._clock(), None
+            first = pause == POLLS[0]
+            if not self._is_usable(record) and (left >= TAKEOVER or first):
+                token = self._store.call("lease", name, left + STEP, deadline=deadline)
+                if token is not None:  # the last lease holder may have written in between
+                    record = self._read(name, deadline)
+            if token is not None or self._is_usable(record):
+                self._in_vain.pop(name, None)
+            if self._is_usable(record):
+                self._release(name, token, deadline)
+                known = record.found is not None or isinstance(record.error, errors.UnknownKeyError)
+                self._tell(name, "hit" if known else "failed")
+                return record, None
+            if token is not None or record.found is not None:  # or the lease holder refreshes it
+                self._tell(name, "hit" if token is None else "miss")
+                return record, token
+            if self._in_vain.get(name, 0) >= PATIENCE:
+                return record, ""
+            if left <= pause + longest:  # with less time, a slow read would look like a failure
+                self._in_vain[name] = self._in_vain.get(name, 0) + 1
+                slow = errors.KeyUnavailableError("the worker that fetches the key takes too long")
+                return record._replace(error=slow), None
+            if first:
+                self._tell(name, "waited")
+            self._sleep(jitter(pause / 2, pause))
+            pause = min(longest, pause * 1.5)
+
+    def _is_usable(self, record: _Record[V]) -> bool:
+        """Whether no request is needed: an error that still applies, or a value that is not due."""
+        young = self._policy.fresh_for * (1 - self._policy.refresh_ahead)
+        return record.error is not None or (record.found is not None and record.found.age < young)
+
+    def _read(self, name: str, deadline: float) -> _Record[V]:
+        kept = self._store.call("read", name, deadline=deadline)
+        if kept is None:
+            return _Record()
+        with suppress(*_GARBAGE):
+            data, left = kept
+            document = json_object(bytes(memoryview(data)))
+            if left == 0:  # in its last moment
+                return _Record()
+            age = self._age(document, left)
+            if age is not None:
+                return self._decoded(name, document, age)
+        self._tell(name, "garbage")
+        source = self._store.report.source
+        logger.warning("%s: a record of the shared store is not valid", source)
+        return _Record()
+
+    def _age(self, document: dict[str, Any], left: float) -> float | None:
+        """Return the age of a record, or None if it is not one of ours or should be gone.
+
+        It is the older of two: by the store's clock, and by the date in the record, because anyone
+        who can write to the store can extend a record's lifetime without knowing the secret. The
+        clocks of hosts differ, so the date has a tolerance.
+        """
+        lifetime: float = document["lifetime"] + 0.0
+        age, by_date = lifetime - left, self._since(document["stored_at"])
+        if not -0.001 < age < lifetime <= LONGEST or not -2 * SKEW <= by_date <= lifetime:
+            return None
+        return max(0.0, age, by_date)
+
+    def _since(self, date: float) -> float:
+        """Return the seconds since a date, less the tolerance. Raises ``TypeError``."""
+        return self._wall_clock() - (date + 0.0) - SKEW
+
+    def _decoded(self, name: str, document: dict[str, Any], age: float) -> _Record[V]:
+        if document.get("unknown") is True:
+            unknown = errors.UnknownKeyError(self._unknown)
+            unknown.age = age
+            return _Record(error=unknown if age < self._policy.negative_for else None)
+        found, error = None, None
+        value, confirmed_at = (
+            document.get("value"),
+            document.get("confirmed_at", document["stored_at"]),
+        )
+        value_age = max(age + document.get("age", 0.0), self._since(confirmed_at))
+        failures, left = int(document.get("failures", 0)), document.get("pause", 0) - age
+        if value is None and failures < 1:
+            raise ValueError("an empty record")
+        if value is not None and value_age < self._policy.fresh_for:
+            found = Fetched(self._codec.decode(name, value), value_age, from_shared_store=True)
+        if left > 0:
+            reason = document.get("reason")
+            error = _FAILURES.get(reason, errors.KeyUnavailableError)(_ELSEWHERE)
+            if isinstance(error, errors.KeyUnavailableError):
+                error.retry_after = left
+            if isinstance(
+                error, errors.KeySourceThrottledError | errors.KeySourceConfigurationError
+            ):
+                error.whole_source = document.get("whole_source") is True
+        return _Record(found, error, failures, confirmed_at)
+
+    # --- our own request
+
+    def _ask(
+        self, name: str, record: _Record[V], token: str, deadline: float, distrusted: object
+    ) -> Fetched[V]:
+        began, document, lifetime = self._clock(), dict[str, Any](), 0.0
+        try:
+            self._spend(name, deadline)
+            fetched = self._fetch(name, deadline)
+            document = {"value": self._codec.encode(fetched.value)}
+            lifetime = self._policy.fresh_for
+            return fetched
+        except errors.UnknownKeyError:
+            # It replaces the value as long as that could live, but counts for negative_for only.
+            document, lifetime = {"unknown": True}, max(self._policy.fresh_for, 1)
+            raise
+        except errors.KeyLookupLimitedError:
+            raise
+        except errors.HookVerificationError as error:
+            document, lifetime = self._failure(error, record)
+            raise
+        finally:
+            if self._clock() > deadline + STEP:  # the process was frozen: others know better
+                document = {}
+            now, age = self._wall_clock(), self._clock() - began
+            document = {"age": age, "confirmed_at": now - age, **document}
+            document |= {"lifetime": lifetime, "stored_at": now}
+            if token:  # other workers wait for the lease, so that callers need not wait for this
+                self._start(self._finish, name, document, token, distrusted)
+            else:
+                self._finish(name, document, token, distrusted)
+
+    def _spend(self, name: str, deadline: float) -> None:
+        if self._is_free(name):
+            return
+        policy, wait = self._policy, 0.0
+        with suppress(StoreUnavailableError, TypeError):  # this process has paid from its own
+            burst, interval = policy.first_seen_burst, policy.first_seen_interval
+            wait = self._store.call("spend", burst, interval, deadline=deadline) + 0.0
+        if wait > 0 and math.isfinite(wait):
+            wait = min(wait, policy.first_seen_interval)  # whatever the store says
+            raise errors.KeyLookupLimitedError(BUDGET_SPENT, retry_after=wait)
+
+    def _failure(
+        self, error: errors.HookVerificationError, record: _Record[V]
+    ) -> tuple[dict[str, Any], float]:
+        """Return a record of a failure and its lifetime: the fleet makes one attempt per pause."""
+        pause = self._backoff.after(record.failures + 1)
+        if isinstance(error, errors.KeySourceThrottledError):
+            pause = min(LONGEST, max(pause, error.retry_after))
+        document = {
+            "failures": record.failures + 1,
+            "pause": pause,
+            "reason": str(error.reason),
+            "whole_source": getattr(error, "whole_source", False),
+        }
+        lifetime = min(LONGEST, 2 * pause)  # so that the next failure is counted as consecutive
+        if record.found is not None:
+            document["value"] = self._codec.encode(record.found.value)
+            document["age"], document["confirmed_at"] = record.found.age, record.confirmed_at
+            lifetime = max(lifetime, self._policy.fresh_for - record.found.age)
+        return document, lifetime
+
+    def _finish(self, name: str, document: dict[str, Any], token: str, distrusted: object) -> None:
+        """Store the result of a request, and release the lease."""
+        deadline, lifetime = self._clock() + 2 * STEP, document["lifetime"]
+        known = "value" in document or "unknown" in document
+        with self._lock():
+            current = self._distrusted.get(name) is distrusted
+        try:
+            if current and lifetime > 0 and (known or "failures" in document):
+                data = json.dumps(document).encode()
+                self._store.call("write", name, data, lifetime, deadline=deadline)
+                self._tell(name, "stored")
+                with self._lock():
+                    if "failures" not in document and self._distrusted.get(name) is distrusted:
+                        self._distrusted.pop(name, None)
+        except StoreUnavailableError:
+            if "unknown" in document:  # the store may have the key
+                self.distrust(name)
+        self._release(name, token, deadline)
+
+    def _release(self, name: str, token: str | None, deadline: float) -> None:
+        if token:
+            with suppress(StoreUnavailableError):  # it expires by itself
+                self._store.call("release", name, token, deadline=deadline + STEP)
+
+    def _tell(self, name: str, outcome: str) -> None:
+        self._store.report(EventName.SHARED, name if self._names_are_kids else None, outcome)
+
+
+def _result(record: _Record[V]) -> Fetched[V]:
+    """Return the value of a record with its problem, or raise its error."""
+    if record.found is None or isinstance(
+        record.error, errors.UnknownKeyError | errors.KeyRejectedError
+    ):
+        raise record.error or errors.KeyUnavailableError("the store has no key")
+    return record.found._replace(problem=record.error)

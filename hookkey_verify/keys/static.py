@@ -1,4 +1,4 @@
-"""StaticKeys: keys that are known beforehand. No network, no cache."""
+"""StaticKeys: a fixed set of keys. No network, no cache."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ class StaticKeys:
     """A fixed set of public keys: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Immutable."""
 
     def __init__(self, keys: Iterable[PublicKey]) -> None:
-        """Take the keys. Raises ``ConfigurationError`` without one.
+        """Create a source with these keys.
 
-        Keys of several algorithms may have one kid (RFC 7517 section 4.5); two keys of one kid and
-        algorithm are refused, unless they are the same key.
+        ``keys``: at least one key. Keys of different algorithms may share a kid (RFC 7517 section
+            4.5).
+
+        Raises ``ConfigurationError`` if there is no key, or if two different keys have the same kid
+        and algorithm.
         """
         if not isinstance(keys, Iterable):
             raise ConfigurationError("keys must be a list of PublicKey objects")
@@ -43,16 +46,23 @@ class StaticKeys:
 
     @classmethod
     def from_jwk(cls, document: Mapping[str, Any]) -> StaticKeys:
-        """Take one JWK, or one hook key as Okta returns it. Raises ``ConfigurationError``."""
+        """Create a source from one JWK, or from one hook key as Okta returns it.
+
+        ``document``: the JWK as a mapping.
+
+        Raises ``ConfigurationError`` if the key is not acceptable.
+        """
         if isinstance(document, Mapping) and "keys" in document:
             raise ConfigurationError("this is a JWK Set: use StaticKeys.from_jwks(…)")
         return cls([_import(document, "the JWK")])
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any]) -> StaticKeys:
-        """Take a JWK Set: ``{"keys": [...]}``. Raises ``ConfigurationError`` naming the bad key.
+        """Create a source from a JWK Set.
 
-        Keys for encryption are ignored (RFC 7517 section 5).
+        ``document``: ``{"keys": [...]}``. Keys for encryption are ignored (RFC 7517 section 5).
+
+        Raises ``ConfigurationError`` naming the key that is not acceptable.
         """
         documents = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(documents, list):
@@ -62,7 +72,13 @@ class StaticKeys:
 
     @classmethod
     def from_pem(cls, kid: str, pem: str | bytes) -> StaticKeys:
-        """Take one PEM public key under this kid. Raises ``ConfigurationError``."""
+        """Create a source from one public key in PEM format.
+
+        ``kid``: the kid of the key, which PEM does not contain.
+        ``pem``: the key.
+
+        Raises ``ConfigurationError`` if the key is not acceptable.
+        """
         try:
             return cls([PublicKey.from_pem(kid, pem)])
         except KeyRejectedError as error:
@@ -70,22 +86,25 @@ class StaticKeys:
 
     @classmethod
     def from_file(cls, path: str | PathLike[str], *, kid: str | None = None) -> StaticKeys:
-        """Read a JWK, a JWK Set or a PEM public key from a file.
+        """Create a source from a file with a JWK, a JWK Set or a public key in PEM format.
 
-        ``kid`` is for PEM, which has none. Raises ``ConfigurationError`` naming the file.
+        ``path``: the file.
+        ``kid``: the kid of a PEM key. Required for PEM, otherwise ignored. Default None.
+
+        Raises ``ConfigurationError`` naming the file.
         """
         from pathlib import Path  # noqa: PLC0415 - not needed to verify
 
         try:
-            octets = Path(path).read_bytes()
+            data = Path(path).read_bytes()
         except (OSError, ValueError, TypeError) as error:
             raise ConfigurationError(f"{path} cannot be read: {type(error).__name__}") from None
         try:
-            if octets.lstrip().startswith(b"-----BEGIN"):
+            if data.lstrip().startswith(b"-----BEGIN"):
                 if kid is None:
                     raise ConfigurationError("a PEM file has no kid; pass kid=")
-                return cls.from_pem(kid, octets)
-            document = json_object(octets)
+                return cls.from_pem(kid, data)
+            document = json_object(data)
             return cls.from_jwks(document) if "keys" in document else cls.from_jwk(document)
         except (ConfigurationError, EncodingError) as error:
             reason = getattr(error, "detail", str(error))
@@ -101,7 +120,15 @@ class StaticKeys:
         algorithm: str | None = None,
         deadline: float | None = None,  # noqa: ARG002
     ) -> PublicKey:
-        """Return the key, or raise ``UnknownKeyError``."""
+        """Return the key with this kid, without I/O.
+
+        ``kid``: the kid.
+        ``algorithm``: selects among keys that share the kid. If none of them has it, or with None
+            (the default), the first of them is returned.
+        ``deadline``: ignored.
+
+        Raises ``UnknownKeyError`` if there is no such key.
+        """
         key = self._by_algorithm.get((kid, algorithm or "")) or self._keys.get(kid)
         if key is None:
             known = ", ".join(map(repr, list(self._keys)[:5]))
@@ -112,15 +139,15 @@ class StaticKeys:
     async def aget(
         self, kid: str, *, algorithm: str | None = None, deadline: float | None = None
     ) -> PublicKey:
-        """Do as ``get``; it never blocks."""
+        """Do the same as ``get``. It never blocks."""
         return self.get(kid, algorithm=algorithm, deadline=deadline)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Do nothing, because no connections are open."""
 
 
 def _encrypts(document: object) -> bool:
-    """Tell whether a public key says that it is for encryption."""
+    """Return whether a JWK is a public key for encryption."""
     return isinstance(document, Mapping) and document.get("use") == "enc" and "k" not in document
 
 

@@ -25,7 +25,7 @@ import urllib3
 
 from .._jose.encoding import EncodingError, json_list, json_object
 from .._runtime.clock import Clock, monotonic_clock
-from .._runtime.forking import renew_after_fork
+from .._runtime.forking import PerProcess
 from .._runtime.version import __version__
 from ..errors import ConfigurationError, HookKeyError, TransportError
 from .deadline import Watch, WatchedAdapter
@@ -130,11 +130,9 @@ class BoundedHttp:
         self._proxies = dict(proxies or {})
         self._clock = clock
         self._closed = False
-        self.renew()
-        renew_after_fork(self)
+        self._session = PerProcess(self._new_session)
 
-    def renew(self) -> None:
-        """Drop the connections, which a forked child must not share with its parent."""
+    def _new_session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False
         session.mount("https://", WatchedAdapter())
@@ -150,7 +148,7 @@ class BoundedHttp:
                 "User-Agent": f"hookkey-verify/{__version__}",
             }
         )
-        self._session = session
+        return session
 
     def send(
         self,
@@ -195,7 +193,7 @@ class BoundedHttp:
     def close(self) -> None:
         """Close the connections. Idempotent. Later exchanges raise ``ConfigurationError``."""
         self._closed = True
-        self._session.close()
+        self._session().close()
 
     def _try(
         self, request: requests.Request, deadline: float, max_body: int
@@ -217,7 +215,7 @@ class BoundedHttp:
         return (_TOO_LATE if watch.expired else answer), watch
 
     def _exchange(self, request: requests.Request, left: float, max_body: int) -> Answer:
-        session = self._session
+        session = self._session()
         response = session.send(
             session.prepare_request(request),
             allow_redirects=False,

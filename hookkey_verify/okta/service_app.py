@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .._arguments import flag, text
 from .._runtime.clock import Clock, wall_clock
-from .._runtime.forking import renew_after_fork
+from .._runtime.forking import PerProcess
 from .._wire.scope import scope_names
 from ..errors import (
     AuthenticationError,
@@ -116,12 +116,7 @@ class ServiceApp(Credentials):
         self._http = BoundedHttp(verify=verify, proxies=proxies)
         self._proof = _Proof(clock) if flag("dpop", dpop) else None
         self._token: _Token | None = None
-        self.renew()
-        renew_after_fork(self)
-
-    def renew(self) -> None:
-        """Replace the lock, which another thread may have held when the process forked."""
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def bind(self, org_url: str) -> None:
         """Raise ``ConfigurationError`` if this is not the org that issues the token."""
@@ -135,7 +130,8 @@ class ServiceApp(Credentials):
             return
         # While another thread renews a token, callers use the old one if it is still valid.
         patience = 0.0 if token is not None and token.is_usable(wall) else deadline - now
-        if not self._lock.acquire(timeout=max(0.0, patience)):
+        lock = self._lock()
+        if not lock.acquire(timeout=max(0.0, patience)):
             if not self._has_usable_token():
                 raise TransportError("there was no access token in time")
             return
@@ -146,7 +142,7 @@ class ServiceApp(Credentials):
             if not self._has_usable_token():
                 raise
         finally:
-            self._lock.release()
+            lock.release()
 
     def _has_usable_token(self) -> bool:
         return self._token is not None and self._token.is_usable(self._clock())

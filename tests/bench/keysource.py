@@ -38,7 +38,7 @@ Figures = dict[str, Any]
 
 
 class Org(ThreadingHTTPServer):
-    """An org with every kid except those that begin with x, one document per kid and a JWK Set."""
+    """An org with every kid that does not begin with x: one document per kid, a list, a JWK Set."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -67,11 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
             org.calls[kid] += 1
         time.sleep(org.hang.get(kid, org.seconds))
         status = 200
-        document: dict[str, Any] = {**org.jwk, "kid": kid}
+        document: dict[str, Any] | list[dict[str, str]] = {**org.jwk, "kid": kid}
         if org.down:
             status, document = 500, {"errorCode": "E0000009"}
         elif kid == "jwks":
             document = {"keys": [{**org.jwk, "kid": each} for each in (KNOWN, "other")]}
+        elif kid == "hook-keys":
+            document = [{"keyId": each} for each in (KNOWN, "other")]
         elif kid.startswith("x"):
             status, document = 404, {"errorCode": "E0000007"}
         body = json.dumps(document).encode()
@@ -87,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _org() -> Iterator[Org]:
+def serving_org() -> Iterator[Org]:
     org = Org()
     thread = threading.Thread(target=org.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -138,7 +140,7 @@ def cold() -> Iterator[tuple[str, Figures]]:
         ("cold, org down, hookkey_verify", True, _ours),
         ("cold, org down, PyJWKClient", True, _theirs),
     ):
-        with _org() as org:
+        with serving_org() as org:
             org.down = down
             made = source(org)
             figures = _concurrently(made.get if isinstance(made, HookKeys) else made, KNOWN)
@@ -150,7 +152,7 @@ def flood() -> Iterator[tuple[str, Figures]]:
 
     PyJWKClient requests the set once and not again for 30 s, so it finds no new key meanwhile.
     """
-    with _org() as org:
+    with serving_org() as org:
         org.seconds = 0
         clock = ManualClock()
         policy = CachePolicy(fresh_for=30, refresh_ahead=0)
@@ -168,7 +170,7 @@ def flood() -> Iterator[tuple[str, Figures]]:
             "flood of unknown kids, hookkey_verify",
             {"calls": org.calls.total(), "at most": most, "calls for the known key": known},
         )
-    with _org() as org:
+    with serving_org() as org:
         org.seconds = 0
         look_up = _theirs(org)
         for number in range(FLOOD):
@@ -176,7 +178,7 @@ def flood() -> Iterator[tuple[str, Figures]]:
                 look_up(f"x{number}")
         yield "flood of unknown kids, PyJWKClient", {"calls": org.calls.total()}
     for name, source in (("hookkey_verify", _ours), ("PyJWKClient", _theirs)):
-        with _org() as org:
+        with serving_org() as org:
             org.seconds, org.down = 0, True
             made = source(org)
             for number in range(FLOOD // 20):
@@ -191,7 +193,7 @@ def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
         ("hookkey_verify", _ours, {}),
         ("PyJWKClient", _theirs, {"cooldown_duration": 0}),
     ):
-        with _org() as org:
+        with serving_org() as org:
             made = source(org, **arguments)
             look_up = made.get if isinstance(made, HookKeys) else made
             look_up(KNOWN)
@@ -219,7 +221,7 @@ def beside_a_hanging_fetch() -> Iterator[tuple[str, Figures]]:
 
 def outage() -> Iterator[tuple[str, Figures]]:
     """Take the org down: keys are served until the stale limit, then 503; later it recovers."""
-    with _org() as org:
+    with serving_org() as org:
         org.seconds = 0
         clock = ManualClock()
         keys = _ours(org, policy=CachePolicy(fresh_for=3600, stale_if_error=3600), clock=clock)
@@ -246,7 +248,7 @@ def outage() -> Iterator[tuple[str, Figures]]:
 
 def warm() -> Iterator[tuple[str, Figures]]:
     """Look up a cached key, compared with a dict under a lock."""
-    with _org() as org:
+    with serving_org() as org:
         ours, theirs = _ours(org), _theirs(org)
         ours.get(KNOWN)
         theirs(KNOWN)
@@ -285,7 +287,7 @@ def _worker(url: str, store: str, start: Any, results: Any) -> None:
 def fleet() -> Iterator[tuple[str, Figures]]:
     """Eight processes share one Valkey and look up a kid while nothing is cached."""
     context = multiprocessing.get_context("spawn")
-    with _org() as org, valkey_server() as server:
+    with serving_org() as org, valkey_server() as server:
         org.seconds = 0.3
         start, results = context.Barrier(PROCESSES), context.Queue()
         arguments = (org.url, server.connection_url, start, results)

@@ -10,9 +10,9 @@ import time
 import tracemalloc
 
 from hookkey_verify import CachePolicy, HookSigner, PublicKey
-from hookkey_verify.keys.cache import KeyCache
-from hookkey_verify.keys.states import Fetched
+from hookkey_verify.keys.flight import Fetched
 from hookkey_verify.replay import MemoryReplayStore
+from tests.keys.controlled_fetches import KeyCache
 
 KEYS, LIVE = 2_000, 100_000
 
@@ -26,7 +26,7 @@ def _cached_keys() -> dict[str, float]:
     """Measure resident memory, because ``tracemalloc`` does not see OpenSSL's part of a key."""
     jwk = HookSigner.generate().public_jwk()
 
-    def fetch(kid: str, deadline: float) -> Fetched:
+    def fetch(kid: str, deadline: float) -> Fetched[PublicKey]:
         return Fetched(PublicKey.from_document({**jwk, "kid": kid}, expected_kid=kid))
 
     kids = [f"{number:036d}" for number in range(KEYS)]

@@ -45,7 +45,7 @@ def _outcome(verifier: HookVerifier, token: Any) -> str:
 
 
 LEAK = 8
-"""Length of the parts of a token that are searched for; shorter ones may be anywhere by chance."""
+"""Length of the parts of a token that are searched for; shorter ones may occur anywhere."""
 OWN_TEXTS = "\n".join(
     node.value
     for file in Path(hookkey_verify.__file__).parent.rglob("*.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -220,9 +221,9 @@ def test_never_for_what_is_good_once(keys: StaticKeys) -> None:
         )
 
 
-def test_a_fork_begins_with_a_free_lock() -> None:
-    """``renew`` replaces the lock, which a thread of the parent may have held during the fork."""
+def test_a_child_has_a_lock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that a thread of the parent held during the fork does not block a child."""
     memo = SignatureMemo(1)
-    memo._lock.acquire()
-    memo.renew()
-    memo.forget(b"x")
+    with memo._lock():
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        memo.forget(b"x")

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of keys: states, a cache, an org over HTTP."""
+"""Fixtures for the tests of keys: states, a cache, an org over HTTP."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import pytest
 
 from hookkey_verify import ApiToken, HookKeys, HookSigner
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.keys.cache import KeyCache
 
 from ..faults import ManualClock
 from . import controlled_fetches, faulty_org
-from .controlled_fetches import Source
-from .states_play import Play
+from .controlled_fetches import KeyCache, Source
+from .play import Play
 
 
 @pytest.fixture
 def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random jitter always takes its greatest value, so that boundaries are exact."""
-    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    """Random jitter always has its maximum value, so that boundaries are exact."""
+    monkeypatch.setattr(random.SystemRandom, "uniform", lambda _, least, most: most)
 
 
 @pytest.fixture

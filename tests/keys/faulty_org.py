@@ -1,4 +1,4 @@
-"""HookKeys whose org is a server that misbehaves on purpose."""
+"""HookKeys over a server that misbehaves on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budget and Backoff: how often something may be tried."""
+"""Budget and Backoff: how often an attempt is allowed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ LEAST, MOST = "least", "most"
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chance decides for the least or for the most."""
+    """Random values are always the lowest or always the highest of their range."""
     pick = min if request.param == LEAST else max
-    monkeypatch.setattr(random, "uniform", lambda *ends: pick(ends))
+    monkeypatch.setattr(random.SystemRandom, "uniform", lambda _, *ends: pick(ends))
 
 
 def test_the_burst_at_once() -> None:
-    """So many and not one more, and then the wait is one interval."""
+    """The burst may be spent at once; after that the wait is one interval."""
     budget = Budget(3, 10)
     assert [budget.spend(0) for _ in range(5)] == [0, 0, 0, 10, 10]
 
 
 @pytest.mark.parametrize(("later", "wait"), [(0, 8), (4, 4), (7.5, 0.5), (8, 0), (15.5, 0)])
 def test_the_wait_is_what_is_left(later: float, wait: float) -> None:
-    """Whoever comes back after it is served, and not a moment before."""
+    """An attempt succeeds exactly when the reported wait is over."""
     budget = Budget(1, 8)
     budget.spend(100)
     assert budget.spend(100 + later) == wait
 
 
 def test_asking_in_vain_costs_nothing() -> None:
-    """However often it is asked meanwhile, the next one is there in time."""
+    """Refused attempts do not lengthen the wait."""
     budget = Budget(1, 8)
     budget.spend(0)
     for quarter in range(1, 32):
@@ -43,7 +43,7 @@ def test_asking_in_vain_costs_nothing() -> None:
 
 @pytest.mark.parametrize(("idle", "given"), [(8, 1), (16, 2), (23, 2), (24, 3), (10**9, 3)])
 def test_it_fills_up_to_the_burst(idle: float, given: int) -> None:
-    """One every interval, and what is not used is lost beyond the burst."""
+    """The budget refills by one per interval, up to the burst."""
     budget = Budget(3, 8)
     while budget.spend(0) == 0:
         pass
@@ -51,13 +51,13 @@ def test_it_fills_up_to_the_burst(idle: float, given: int) -> None:
 
 
 def test_the_first_moment_is_any_moment() -> None:
-    """The clock's zero is arbitrary: the burst is not more for it."""
+    """The budget starts with the burst at any reading of the clock."""
     budget = Budget(2, 1)
     assert [budget.spend(-1e9) for _ in range(3)] == [0, 0, 1]
 
 
 def test_a_clock_that_goes_back() -> None:
-    """It gives nothing and takes nothing."""
+    """A clock that goes back neither refills nor reduces the budget."""
     budget = Budget(2, 8)
     budget.spend(100)
     assert [budget.spend(50), budget.spend(50)] == [0, 8]
@@ -65,7 +65,7 @@ def test_a_clock_that_goes_back() -> None:
 
 @pytest.mark.parametrize(("burst", "interval"), [(1, 0.001), (5, 10), (7, 0.3), (10_000, 3_600)])
 def test_the_bound(burst: int, interval: float) -> None:
-    """In any time, however it is cut up, burst and refill are given, and not more."""
+    """In any period the budget allows at most the burst plus the refill."""
     budget, chance, now, given = Budget(burst, interval), random.Random(39), 0.0, 0
     for _ in range(20_000):
         now += chance.uniform(0, interval / 3)
@@ -81,7 +81,7 @@ def test_the_bound(burst: int, interval: float) -> None:
 )
 @pytest.mark.usefixtures("chance")
 def test_backoff_doubles_up_to_the_most(waits: list[float]) -> None:
-    """Less up to a half by chance, also where it is capped."""
+    """Each pause doubles up to the maximum and is shortened at random by at most half."""
     backoff = Backoff(1, 20)
     assert [backoff.after(failures) for failures in range(1, 8)] == waits
 
@@ -90,12 +90,12 @@ def test_backoff_doubles_up_to_the_most(waits: list[float]) -> None:
 @pytest.mark.usefixtures("chance")
 @pytest.mark.parametrize("failures", [64, 65, 66, 1_100, 10**9])
 def test_backoff_after_a_long_outage(failures: int) -> None:
-    """The number of failures overflows nothing."""
+    """A very large number of failures does not overflow."""
     assert Backoff(0.1, 3_600).after(failures) == 3_600
 
 
 def test_backoff_is_spread_evenly() -> None:
-    """39. A thousand waits are not the same wait."""
+    """Pauses are distributed evenly between half and all of the maximum."""
     waits = [Backoff(8, 300).after(1) for _ in range(1_000)]
     assert 4 <= min(waits) < 4.2
     assert 7.8 < max(waits) <= 8

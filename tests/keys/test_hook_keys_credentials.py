@@ -14,7 +14,7 @@ from .faulty_org import NO_KEY
 
 
 def test_credentials_that_are_renewed(signer: HookSigner) -> None:
-    """21. After a 401 the function is asked once more, and the request sent once more."""
+    """After a 401 the credential function is called again, and the request is sent once more."""
     tokens = iter(["old", "new"])
     refused = json_answer(401, okta_error("E0000011"))
     with FaultServer(refused, json_answer(200, signer.public_jwk())) as server:
@@ -29,7 +29,7 @@ def test_credentials_that_are_renewed(signer: HookSigner) -> None:
     [(ApiToken("t"), 1), (BearerToken("t"), 1), (BearerToken(lambda: "t"), 2)],
 )
 def test_credentials_that_stay_refused(credentials: Any, calls: int) -> None:
-    """21. Once more for a function, never for a text."""
+    """A request is repeated once after a 401 for a function, and never for a fixed token."""
     with FaultServer(json_answer(401, okta_error("E0000011"))) as server:
         with HookKeys(server.url, credentials) as keys:
             with pytest.raises(KeySourceConfigurationError, match="wrong, expired or revoked"):

@@ -40,7 +40,7 @@ def _weak() -> str:
 def test_unacceptable_documents(
     signer: HookSigner, clock: ManualClock, change: dict[str, Any], member: str
 ) -> None:
-    """31. The error names the member, nothing of its value; after the backoff it is asked again."""
+    """The error names the member but not its value; after the back-off the key is fetched again."""
     jwk = signer.public_jwk()
     good = {**jwk, "alg": "RSA", "use": None}
     repaired = FaultServer(json_answer(200, {**good, **change}), json_answer(200, good))
@@ -55,7 +55,7 @@ def test_unacceptable_documents(
 
 
 def test_a_changed_key(signer: HookSigner, stranger: HookSigner, clock: ManualClock) -> None:
-    """33. Refused and told; the old one is served while it is fresh; invalidate accepts it."""
+    """Changed key material is refused and reported; ``invalidate`` accepts it."""
     events: list[Event] = []
     org = FaultServer(
         json_answer(200, signer.public_jwk()), json_answer(200, stranger.public_jwk())
@@ -89,7 +89,7 @@ def test_a_changed_key(signer: HookSigner, stranger: HookSigner, clock: ManualCl
     ],
 )
 def test_content_types(signer: HookSigner, content_type: str, taken: bool) -> None:
-    """28. JSON that says so."""
+    """Only a response with a JSON content type is accepted."""
     body = json.dumps(signer.public_jwk()).encode()
     with FaultServer(answer(200, body, f"Content-Type: {content_type}")) as server:
         with faulty(server) as keys:
@@ -101,7 +101,7 @@ def test_content_types(signer: HookSigner, content_type: str, taken: bool) -> No
 
 
 def test_no_store_is_kept_all_the_same(signer: HookSigner) -> None:
-    """32. Okta marks everything so; the lifetime is ours."""
+    """A key is cached although the response says ``no-store``."""
     fresh = json_answer(200, signer.public_jwk(), "Cache-Control: no-cache, no-store", "Expires: 0")
     with FaultServer(fresh) as server, faulty(server) as keys:
         assert keys.get(signer.kid) is keys.get(signer.kid)
@@ -109,7 +109,7 @@ def test_no_store_is_kept_all_the_same(signer: HookSigner) -> None:
 
 
 def test_304_is_no_answer(signer: HookSigner) -> None:
-    """32. Nobody asked conditionally."""
+    """A 304 is an error, because no conditional request was sent."""
     with FaultServer(answer(304)) as server, faulty(server) as keys:
         with pytest.raises(KeySourceConfigurationError):
             keys.get(signer.kid)

@@ -40,7 +40,7 @@ from .faulty_org import NO_KEY, POLICY, SECRET, faulty
 
 
 def test_a_wrong_token_is_ours_to_repair(okta: OktaEmulator, key_id: str) -> None:
-    """500 and final: neither the sender nor time can mend it."""
+    """A wrong API token causes a 500 that is not retryable."""
     wrong = HookKeys(okta.url, ApiToken(SECRET))
     with wrong, pytest.raises(KeySourceConfigurationError, match="401 E0000011") as caught:
         wrong.get(key_id)
@@ -50,7 +50,7 @@ def test_a_wrong_token_is_ours_to_repair(okta: OktaEmulator, key_id: str) -> Non
 
 
 def test_a_server_that_is_down_is_temporary() -> None:
-    """503, to be tried again in a second."""
+    """A refused connection causes a 503 with ``Retry-After: 1``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     keys = HookKeys(url, ApiToken(SECRET))
@@ -60,7 +60,7 @@ def test_a_server_that_is_down_is_temporary() -> None:
 
 
 def test_an_outage_is_over_with_the_first_answer(signer: HookSigner, clock: ManualClock) -> None:
-    """45, 46. Before its backoff is over nobody asks; after it the first answer counts."""
+    """No request is sent during the back-off; the first success after it ends the outage."""
     recovering = FaultServer(hang_up, json_answer(200, signer.public_jwk()))
     with recovering as server, faulty(server, clock=clock) as keys:
         for _ in range(3):
@@ -111,7 +111,7 @@ def test_verdicts(
     kind: type[HookVerificationError],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Only Okta's own 404 makes a bad token; neither body nor credential is in any text."""
+    """Only Okta's own 404 makes a token bad; no body or credential is in an error or a log."""
     caplog.set_level(logging.DEBUG)
     policy = CachePolicy(fetch_timeout=0.3)
     with (
@@ -128,7 +128,7 @@ def test_verdicts(
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_a_kept_key_outlives_a_refusal(signer: HookSigner, clock: ManualClock, status: int) -> None:
-    """20, 22, 43. HTML, a lost permission, an outage: the key is served on, with an alarm."""
+    """After HTML, a lost permission or an outage, the stale key is served and reported."""
     events: list[Event] = []
     trouble = answer(status, HTML, "Content-Type: text/html")
     with FaultServer(json_answer(200, signer.public_jwk()), trouble) as server:
@@ -150,7 +150,7 @@ def test_a_kept_key_outlives_a_refusal(signer: HookSigner, clock: ManualClock, s
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["/elsewhere", "http://169.254.169.254/latest/", "OTHER"])
 def test_redirects_are_refused(status: int, target: str) -> None:
-    """30. Whatever kind, wherever to; nobody else sees the credentials."""
+    """Every redirect is refused, and its target does not receive the credentials."""
     with FaultServer(json_answer(200, {})) as other:
         location = other.url if target == "OTHER" else target
         with FaultServer(redirect(status, location)) as server, faulty(server) as keys:
@@ -161,7 +161,7 @@ def test_redirects_are_refused(status: int, target: str) -> None:
 
 
 def test_a_forged_token_cannot_make_a_503(okta: OktaEmulator, signer: HookSigner) -> None:
-    """18, 60, 61. Whatever is in it; only the spent budget does, and that says so."""
+    """A forged token gets a 401; a 503 occurs only when the budget for unknown kids is spent."""
     hook = {"client_id": "0oa1", "token_url": "https://acme.com/token"}
     with HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
         key_id = okta.create_key("one")["keyId"]

@@ -14,7 +14,7 @@ from .faulty_org import NO_KEY
 
 
 def test_close_keeps_what_is_known(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
-    """Idempotent; cached keys are still served, and nothing is fetched any more."""
+    """``close`` is idempotent: cached keys are still served, and nothing is fetched."""
     org_keys.get(key_id)
     org_keys.close()
     org_keys.close()
@@ -25,7 +25,7 @@ def test_close_keeps_what_is_known(okta: OktaEmulator, org_keys: HookKeys, key_i
 
 
 def test_the_context_manager_closes(okta: OktaEmulator, key_id: str) -> None:
-    """It hands out itself and is closed after the block."""
+    """The context manager returns the source and closes it after the block."""
     keys = HookKeys(okta.url, BearerToken(okta.api_token))
     with keys as entered:
         assert entered is keys
@@ -34,7 +34,7 @@ def test_the_context_manager_closes(okta: OktaEmulator, key_id: str) -> None:
 
 
 def test_repr_names_the_org_only(org_keys: HookKeys, okta: OktaEmulator) -> None:
-    """It can be logged."""
+    """The repr contains the org and no secret."""
     assert repr(org_keys) == f"HookKeys({okta.url!r})"
 
 
@@ -53,7 +53,7 @@ def test_repr_names_the_org_only(org_keys: HookKeys, okta: OktaEmulator) -> None
     ids=repr,
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
-    """Each is named at construction."""
+    """The error at construction names the wrong argument."""
     given = {"org_url": "https://acme.okta.com", "credentials": ApiToken("x"), **arguments}
     with pytest.raises(ConfigurationError, match=named):
         HookKeys(**given)

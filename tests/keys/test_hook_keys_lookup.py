@@ -20,7 +20,7 @@ from .faulty_org import NO_KEY, faulty
 
 @pytest.mark.parametrize("shape", ["bare", "wrapped"])
 def test_a_key_is_fetched_and_kept(key_pool: KeyPool, shape: PublicShape) -> None:
-    """One request for any number of look-ups, whichever way the org writes its documents."""
+    """Any number of look-ups causes one request, whichever document format the org uses."""
     with OktaEmulator(new_key=key_pool, public_shape=shape) as okta:
         key_id = okta.create_key("one")["keyId"]
         with HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
@@ -46,7 +46,7 @@ def test_a_key_is_asked_for_again_when_it_is_no_longer_fresh(
 
 
 def test_an_unknown_key_id(okta: OktaEmulator, org_keys: HookKeys, clock: ManualClock) -> None:
-    """The org is asked once in ``negative_for`` seconds; the error names the probable mix-up."""
+    """An unknown kid is fetched once per ``negative_for``; the error names the probable mix-up."""
     for _ in range(3):
         with pytest.raises(UnknownKeyError, match="authorization server") as caught:
             org_keys.get(NO_KEY)
@@ -93,7 +93,7 @@ def test_an_unknown_key_id(okta: OktaEmulator, org_keys: HookKeys, clock: Manual
     ids=lambda kid: ascii(kid)[:20],
 )
 def test_what_can_never_be_a_key_id(kid: Any) -> None:
-    """It is refused before any URL exists: the org is not asked, by ``get`` nor by ``aget``."""
+    """A kid that cannot be a keyId is refused by ``get`` and ``aget`` without a request."""
     with FaultServer(hang_up) as server, faulty(server) as keys:
         with pytest.raises(UnknownKeyError, match="no hook key can have this kid"):
             keys.get(kid)
@@ -104,7 +104,7 @@ def test_what_can_never_be_a_key_id(kid: Any) -> None:
 
 @pytest.mark.parametrize("kid", ["a", "a" * 64, "-_", "HKY0", "FcH2P9Eg7wr0o8N2FuV0"])
 def test_what_can_be_a_key_id(kid: str) -> None:
-    """1 to 64 characters of base64url: the org is asked."""
+    """A kid of 1 to 64 base64url characters is requested from the org."""
     org = FaultServer(json_answer(404, okta_error("E0000007")))
     with (
         org as server,
@@ -118,7 +118,7 @@ def test_what_can_be_a_key_id(kid: str) -> None:
 
 
 def test_warm_up_fetches_now(okta: OktaEmulator, org_keys: HookKeys) -> None:
-    """After it, no look-up waits."""
+    """After ``warm_up``, a look-up needs no request."""
     ids = [okta.create_key(name)["keyId"] for name in ("one", "two")]
     org_keys.warm_up(*ids)
     assert [org_keys.get(each).kid for each in ids] == ids
@@ -126,13 +126,13 @@ def test_warm_up_fetches_now(okta: OktaEmulator, org_keys: HookKeys) -> None:
 
 
 def test_warm_up_raises_what_get_raises(okta: OktaEmulator, org_keys: HookKeys) -> None:
-    """A wrong keyId in the configuration shows at the start, not at the first hook."""
+    """``warm_up`` raises for a wrong keyId in the configuration."""
     with pytest.raises(UnknownKeyError):
         org_keys.warm_up(NO_KEY)
 
 
 def test_invalidate_asks_again(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
-    """For whoever knows that a key was deleted; a kid that was never seen is no error."""
+    """After ``invalidate`` the key is fetched again; an unknown kid can be invalidated too."""
     org_keys.get(key_id)
     org_keys.invalidate(key_id)
     org_keys.invalidate(NO_KEY)
@@ -142,7 +142,7 @@ def test_invalidate_asks_again(okta: OktaEmulator, org_keys: HookKeys, key_id: s
 
 
 def test_many_threads_share_one(okta: OktaEmulator, org_keys: HookKeys) -> None:
-    """Look-ups from many threads get the right key each."""
+    """Concurrent look-ups in many threads each get the right key."""
     ids = [okta.create_key(name)["keyId"] for name in "abcd"]
     with ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda number: org_keys.get(ids[number % 4]).kid, range(64)))
@@ -150,7 +150,7 @@ def test_many_threads_share_one(okta: OktaEmulator, org_keys: HookKeys) -> None:
 
 
 def test_two_orgs_do_not_mix(signer: HookSigner, stranger: HookSigner) -> None:
-    """62. The same kid at two orgs is two keys; and its case matters."""
+    """The same kid at two orgs is two keys, and kids are case-sensitive."""
     one, two = json_answer(200, signer.public_jwk()), json_answer(200, stranger.public_jwk())
     with FaultServer(one) as first, FaultServer(two) as second:
         with faulty(first) as here, faulty(second) as there:
@@ -160,7 +160,15 @@ def test_two_orgs_do_not_mix(signer: HookSigner, stranger: HookSigner) -> None:
 
 
 def test_what_cannot_be_invalidated(org_keys: HookKeys, key_id: str) -> None:
-    """Anything else than a text is no kid, and nothing happens."""
+    """``invalidate`` ignores an argument that is not a string."""
     key = org_keys.get(key_id)
     org_keys.invalidate(["x"])  # type: ignore[arg-type]
     assert org_keys.get(key_id) is key
+
+
+def test_the_current_key(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
+    """``current`` returns a cached, fresh key without a request, and None otherwise."""
+    assert org_keys.current(key_id) is None
+    key = org_keys.get(key_id)
+    assert org_keys.current(key_id) is key
+    assert len(okta.requests) == 1

@@ -16,7 +16,7 @@ from .faulty_org import faulty
 
 
 def test_the_rate_limit_is_temporary(key_pool: KeyPool) -> None:
-    """503 with the seconds until the org's bucket is refilled."""
+    """A 429 causes a 503 with the seconds until the org's rate limit is reset."""
     now = time.time()
     with OktaEmulator(new_key=key_pool, rate_limit=1, clock=lambda: now) as okta:
         key_id = okta.create_key("one")["keyId"]
@@ -50,7 +50,7 @@ def test_the_rate_limit_is_kept(
     wait: float,
     skew: float,
 ) -> None:
-    """23. By Okta's clock, whatever ours says; for every kid; and nobody sleeps."""
+    """The pause after a 429 is computed by Okta's clock and applies to every unknown kid."""
     date = "Date: Tue, 14 Nov 2023 22:13:20 GMT"
     limited = json_answer(429, okta_error("E0000047"), date, *headers)
     monkeypatch.setattr(time, "time", lambda: 1_700_000_000 + skew)
@@ -79,7 +79,7 @@ def test_the_rate_limit_is_kept(
     ],
 )
 def test_a_server_that_says_when_to_come_back(clock: ManualClock, header: str, wait: float) -> None:
-    """24. In seconds or as a date, from which its own date is taken; about that one kid."""
+    """``Retry-After`` of a 503 may be seconds or a date, and applies to one kid."""
     busy = json_answer(503, {}, header, "Date: Tue, 14 Nov 2023 22:13:20 GMT")
     with FaultServer(busy) as server, faulty(server, clock=clock) as keys:
         for kid in ("a", "a", "b"):

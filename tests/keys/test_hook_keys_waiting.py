@@ -16,7 +16,7 @@ from .faulty_org import NO_KEY, faulty
 
 
 def test_the_fetch_ends_with_the_policy() -> None:
-    """``fetch_timeout`` is the time of one fetch in all."""
+    """``fetch_timeout`` limits the total time of one fetch."""
     policy = CachePolicy(fetch_timeout=0.2)
     with FaultServer(silence) as server, faulty(server, policy=policy) as keys:
         started = time.monotonic()
@@ -37,7 +37,7 @@ def test_the_deadline_of_the_caller_comes_first() -> None:
 
 
 def test_a_cold_aget_does_not_block_the_loop(signer: HookSigner) -> None:
-    """A heartbeat beside it keeps beating while the org takes its time."""
+    """The event loop runs other tasks while ``aget`` waits for the org."""
     beats = 0
 
     async def heartbeat() -> None:
@@ -59,7 +59,7 @@ def test_a_cold_aget_does_not_block_the_loop(signer: HookSigner) -> None:
 
 
 def test_a_warm_aget_begins_nothing(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:
-    """Only a fetch goes to a thread: a cached key or verdict does not."""
+    """A cached key or "no such key" is returned without starting a thread."""
 
     async def main() -> None:
         for _ in range(3):
@@ -75,7 +75,7 @@ def test_a_warm_aget_begins_nothing(okta: OktaEmulator, org_keys: HookKeys, key_
 def test_threads_and_loops_share_one_cache(
     okta: OktaEmulator, org_keys: HookKeys, key_id: str
 ) -> None:
-    """A key fetched by ``aget`` is there for ``get`` and for another loop."""
+    """A key fetched by ``aget`` is cached for ``get`` and for another event loop."""
     first = asyncio.run(org_keys.aget(key_id))
     assert org_keys.get(key_id) is first
     assert asyncio.run(org_keys.aget(key_id)) is first
@@ -83,6 +83,6 @@ def test_threads_and_loops_share_one_cache(
 
 
 def test_a_warm_async_look_up(org_keys: HookKeys, key_id: str) -> None:
-    """A cached key is there at once."""
+    """``aget`` returns a cached key at once."""
     first = asyncio.run(org_keys.aget(key_id))
     assert asyncio.run(org_keys.aget(key_id)) is first

@@ -34,7 +34,7 @@ from hookkey_verify.errors import (
     MissingClaimError,
     UnknownKeyError,
 )
-from hookkey_verify.events import Event
+from hookkey_verify.events import Event, EventName
 from hookkey_verify.okta.http import Answer
 
 from ..conftest import KeyPool
@@ -52,6 +52,7 @@ from ..faults import (
     okta_error,
     redirect,
 )
+from .controlled_fetches import EventLog
 
 ISSUER = "https://acme.okta.com/oauth2/aus1hooks"
 POLICY = CachePolicy(fresh_for=100, refresh_ahead=0, negative_for=10)
@@ -74,7 +75,7 @@ def two(key_pool: KeyPool) -> list[HookSigner]:
 
 
 def test_one_fetch_brings_the_whole_set(two: list[HookSigner]) -> None:
-    """From ``{issuer}/v1/keys``, without credentials; every key of it is kept."""
+    """One request to ``{issuer}/v1/keys``, without credentials, fetches all keys of the set."""
     with FaultServer(jwks(*(each.public_jwk() for each in two))) as server:
         keys = issuer_keys(server)
         for each in two:
@@ -86,7 +87,7 @@ def test_one_fetch_brings_the_whole_set(two: list[HookSigner]) -> None:
 
 
 def test_warm_up_without_knowing_a_kid(two: list[HookSigner]) -> None:
-    """The set is there before the first token; kids that are named must be in it."""
+    """``warm_up`` fetches the set and raises if a named kid is not in it."""
     with FaultServer(jwks(*(each.public_jwk() for each in two))) as server:
         with issuer_keys(server) as keys:
             keys.warm_up()
@@ -98,7 +99,7 @@ def test_warm_up_without_knowing_a_kid(two: list[HookSigner]) -> None:
 
 
 def test_rotation(two: list[HookSigner]) -> None:
-    """A new kid is found at once; one that left the set is refused when its time is over."""
+    """A new kid is found at once; a removed kid is refused when the old set expires."""
     clock = ManualClock()
     old, new = (each.public_jwk() for each in two)
     with FaultServer(jwks(old), jwks(old, new), jwks(new)) as server:
@@ -114,7 +115,7 @@ def test_rotation(two: list[HookSigner]) -> None:
 
 
 def test_a_key_that_left_the_set(two: list[HookSigner]) -> None:
-    """19. It is refused as soon as anybody has fetched the set, also in an outage after that."""
+    """A removed key is refused as soon as a new set was fetched, also in a later outage."""
     clock = ManualClock()
     old, new = (each.public_jwk() for each in two)
     with FaultServer(jwks(old), jwks(new), jwks(new), hang_up) as server:
@@ -129,7 +130,7 @@ def test_a_key_that_left_the_set(two: list[HookSigner]) -> None:
 
 
 def test_made_up_kids_are_held_to_the_budget(two: list[HookSigner]) -> None:
-    """11. A thousand of them cost five calls, and the keys of the set are served meanwhile."""
+    """A thousand made-up kids cost five requests, and the keys of the set are still served."""
     with FaultServer(jwks(two[0].public_jwk())) as server:
         with issuer_keys(server, clock=ManualClock()) as keys:
             keys.warm_up()
@@ -144,7 +145,7 @@ def test_made_up_kids_are_held_to_the_budget(two: list[HookSigner]) -> None:
 
 
 def test_a_key_may_change_under_its_kid(key_pool: KeyPool) -> None:
-    """33. The server is the authority on its kids: accepted, and an event."""
+    """A changed key is accepted and reported, because the server is the authority on its kids."""
     clock, events = ManualClock(), list[Event]()
     old, new = HookSigner(key_pool(), "k"), HookSigner(key_pool(), "k")
     with FaultServer(jwks(old.public_jwk()), jwks(new.public_jwk())) as server:
@@ -158,7 +159,7 @@ def test_a_key_may_change_under_its_kid(key_pool: KeyPool) -> None:
 
 
 def test_other_kinds_of_keys() -> None:
-    """P-256 and Ed25519 keys can be used as well; what cannot is passed over."""
+    """P-256 and Ed25519 keys are accepted; keys that cannot be used are skipped."""
     ed, p256 = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
     documents = [
         PublicKey.from_pem("ed", _pem(ed.public_key())).as_jwk(),
@@ -190,14 +191,14 @@ def _pem(key: Any) -> bytes:
 def test_the_key_that_is_asked_for_cannot_be_used(
     signer: HookSigner, change: dict[str, str], problem: str
 ) -> None:
-    """31. The error says why, instead of that there is none."""
+    """The error says why the key cannot be used, not that it does not exist."""
     with FaultServer(jwks({**signer.public_jwk(), **change})) as server:
         with issuer_keys(server) as keys, pytest.raises(KeyRejectedError, match=problem):
             keys.get(signer.kid)
 
 
 def test_two_keys_of_one_kid_are_none(two: list[HookSigner]) -> None:
-    """Nobody could say which one is meant; the others of the set are not affected."""
+    """Two different keys with one kid are refused; the other keys of the set are not affected."""
     first, second = (each.public_jwk() for each in two)
     with FaultServer(jwks(first, {**second, "kid": "first"}, second)) as server:
         with issuer_keys(server) as keys:
@@ -232,7 +233,7 @@ def test_two_keys_of_one_kid_are_none(two: list[HookSigner]) -> None:
     ],
 )
 def test_verdicts(behaviour: Behaviour, kind: type[HookVerificationError]) -> None:
-    """No failure of the server makes a bad token, not even its 404."""
+    """No failure of the server makes a token bad, not even a 404."""
     with FaultServer(behaviour) as server, issuer_keys(server) as keys:
         with pytest.raises(kind) as caught:
             keys.get("k")
@@ -242,7 +243,7 @@ def test_verdicts(behaviour: Behaviour, kind: type[HookVerificationError]) -> No
 
 @pytest.mark.parametrize("kid", ["", "a" * 256, "é", "a\n", None, 5, b"a", ["a"]])
 def test_what_can_never_be_a_kid(kid: Any) -> None:
-    """17. The server is not asked."""
+    """A kid that cannot be valid is refused without a request."""
     with FaultServer(hang_up) as server, issuer_keys(server) as keys:
         for look_up in (keys.get, lambda kid: asyncio.run(keys.aget(kid)), keys.warm_up):
             with pytest.raises(UnknownKeyError, match="kid"):
@@ -251,7 +252,7 @@ def test_what_can_never_be_a_kid(kid: Any) -> None:
 
 
 def test_invalidate_and_stale(two: list[HookSigner]) -> None:
-    """43. As with hook keys: stale in an outage, gone when invalidated."""
+    """A stale set is served in an outage, and ``invalidate`` removes it."""
     clock = ManualClock()
     with FaultServer(jwks(two[0].public_jwk()), hang_up) as server:
         with issuer_keys(server, clock=clock) as keys:
@@ -266,7 +267,7 @@ def test_invalidate_and_stale(two: list[HookSigner]) -> None:
 
 
 def test_its_life(two: list[HookSigner]) -> None:
-    """Closed it serves what it has; it names its issuer, and is not copied."""
+    """A closed source serves its cached keys; its repr names the issuer; copying it raises."""
     with FaultServer(jwks(two[0].public_jwk())) as server:
         keys = issuer_keys(server)
         keys.get("first")
@@ -284,7 +285,7 @@ def test_its_life(two: list[HookSigner]) -> None:
 
 
 def test_an_explicit_url(signer: HookSigner) -> None:
-    """For servers that are not Okta's."""
+    """``jwks_url`` sets the URL of the key set for servers other than Okta's."""
     with FaultServer(jwks(signer.public_jwk())) as server:
         url = f"{server.url}/certs"
         with IssuerKeys("https://sso.acme.com", jwks_url=url) as keys:
@@ -293,7 +294,7 @@ def test_an_explicit_url(signer: HookSigner) -> None:
 
 
 class Discovering(FaultServer):
-    """Serves a discovery document that names its own /keys, then what it is given."""
+    """A server that sends a discovery document with its own /keys, then the given responses."""
 
     def __init__(self, document: dict[str, Any], *script: Behaviour) -> None:
         def discovery(peer: Any) -> None:
@@ -303,7 +304,7 @@ class Discovering(FaultServer):
 
 
 def test_an_https_issuer_has_https_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its discovery document cannot send us to a port of this machine."""
+    """The discovery document of an https issuer cannot name an http URL on loopback."""
     keys = IssuerKeys("https://sso.acme.com", discover=True)
     document = {"issuer": "https://sso.acme.com", "jwks_uri": "http://127.0.0.1:6379/keys"}
     body = json.dumps(document).encode()
@@ -315,7 +316,7 @@ def test_an_https_issuer_has_https_keys(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_url_with_a_query(signer: HookSigner) -> None:
-    """Some servers have one key set for each of their policies."""
+    """``jwks_url`` may have a query; some servers have one key set per policy."""
     with FaultServer(jwks(signer.public_jwk())) as server:
         url = f"{server.url}/keys?p=hooks"
         with IssuerKeys("https://sso.acme.com", jwks_url=url) as keys:
@@ -324,16 +325,20 @@ def test_a_url_with_a_query(signer: HookSigner) -> None:
 
 
 def test_discovery(signer: HookSigner) -> None:
-    """The document is read once, and again when the set is no longer where it said."""
+    """The discovery document is fetched once, and again after the key set could not be fetched."""
     clock = ManualClock()
+    log = EventLog()
     document = {"issuer": "URL", "jwks_uri": "URL/keys"}
     found = Discovering(document, jwks(signer.public_jwk()), hang_up, hang_up)
     with found as server:
-        with IssuerKeys(server.url, discover=True, policy=POLICY, clock=clock) as keys:
+        with IssuerKeys(
+            server.url, discover=True, policy=POLICY, clock=clock, on_event=log
+        ) as keys:
             keys.get(signer.kid)
             for _ in range(2):
                 clock.now += 110
                 assert keys.get(signer.kid).kid == signer.kid
+            log.wait_for(EventName.FETCH, 3)  # the last one runs in the background
     assert [request.line.split()[1] for request in server.requests] == [
         "/.well-known/openid-configuration",
         "/keys",
@@ -355,7 +360,7 @@ def test_discovery(signer: HookSigner) -> None:
     ],
 )
 def test_a_discovery_document_that_is_not_believed(document: dict[str, Any], problem: str) -> None:
-    """OpenID Connect Discovery 1.0 section 4.3; and only https, or this machine."""
+    """A document with another issuer or a URL that is neither https nor loopback is refused."""
     with Discovering(document) as server, IssuerKeys(server.url, discover=True) as keys:
         with pytest.raises(KeySourceConfigurationError, match=problem):
             keys.get("k")
@@ -381,7 +386,7 @@ def test_a_discovery_document_that_is_not_believed(document: dict[str, Any], pro
     ids=repr,
 )
 def test_wrong_arguments(arguments: dict[str, Any], named: str) -> None:
-    """Each is named at construction."""
+    """The error at construction names the wrong argument."""
     with pytest.raises(ConfigurationError, match=named):
         IssuerKeys(**{"issuer": ISSUER, **arguments})
 
@@ -409,7 +414,7 @@ def claims(issuer: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_an_access_token_of_okta(signer: HookSigner) -> None:
-    """The issuer is the source's; cid and scp are Okta's."""
+    """An access token of Okta is accepted; its issuer is that of the source."""
     with FaultServer(jwks(signer.public_jwk())) as server, issuer_keys(server) as keys:
         verifier = HookVerifier.for_access_token(keys, **HOOK)  # type: ignore[arg-type]
         token = signer.sign(claims(keys.issuer))
@@ -437,7 +442,7 @@ def test_what_is_not_for_this_hook(
     changes: dict[str, Any],
     kind: type[HookVerificationError],
 ) -> None:
-    """Each claim by itself."""
+    """Each wrong claim alone causes a refusal."""
     verifier = HookVerifier.for_access_token(keys, issuer=ISSUER, **HOOK)  # type: ignore[arg-type]
     assert verifier.verify(signer.sign(claims(ISSUER))).issuer == ISSUER
     with pytest.raises(kind):
@@ -445,7 +450,7 @@ def test_what_is_not_for_this_hook(
 
 
 def test_any_client_must_be_written_out(signer: HookSigner, keys: StaticKeys) -> None:
-    """None for client_id accepts every client of the server; leaving it out is an error."""
+    """``client_id=None`` accepts every client of the server; omitting it is an error."""
     verifier = HookVerifier.for_access_token(
         keys, issuer=ISSUER, audience="api://hooks", client_id=None
     )
@@ -468,13 +473,13 @@ def test_any_client_must_be_written_out(signer: HookSigner, keys: StaticKeys) ->
 def test_wrong_arguments_of_the_recipe(
     keys: StaticKeys, arguments: dict[str, Any], named: str
 ) -> None:
-    """Each is named at construction."""
+    """The error at construction names the wrong argument."""
     with pytest.raises(ConfigurationError, match=named):
         HookVerifier.for_access_token(keys, **{**HOOK, **arguments})
 
 
 def test_another_issuer_than_the_sources() -> None:
-    """One of the two is a mistake."""
+    """An issuer that differs from that of the source is refused at construction."""
     keys = IssuerKeys(ISSUER)
     with pytest.raises(ConfigurationError, match="issuer of keys"):
         HookVerifier.for_access_token(keys, audience="a", client_id=None, issuer=ISSUER + "2")
@@ -486,7 +491,7 @@ def test_another_issuer_than_the_sources() -> None:
     "payload", [b"[]", b"{", b'{"iss":5}', b"{}", b'{"iss":"%s"}' % (b"x" * 9)]
 )
 def test_no_mix_up_is_named_for_other_payloads(signer: HookSigner, payload: bytes) -> None:
-    """What is not JSON, or has no such issuer, is an unknown key and nothing more."""
+    """A payload that is not JSON or has no such issuer gets ``unknown_key`` without a hint."""
     keys = StaticKeys.from_jwk({**signer.public_jwk(), "kid": "other"})
     verifier = HookVerifier(keys, issuer=None, audience=None)
     header = json.dumps({"alg": "RS256", "kid": signer.kid}).encode()
@@ -496,7 +501,7 @@ def test_no_mix_up_is_named_for_other_payloads(signer: HookSigner, payload: byte
 
 
 def test_the_commonest_mix_up_is_named(signer: HookSigner) -> None:
-    """An access token at a verifier with hook keys: the error says what it is and what to use."""
+    """With hook keys, the error for an access token says what it is and what to use."""
     keys = StaticKeys.from_jwk(HookSigner.generate().public_jwk())
     verifier = HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
     with pytest.raises(UnknownKeyError, match=r"access token.*for_access_token\(IssuerKeys") as one:
@@ -521,7 +526,7 @@ def test_a_long_payload_is_not_read_for_a_hint(signer: HookSigner) -> None:
 
 
 def test_a_warm_aget(signer: HookSigner) -> None:
-    """A cached key is there at once, in a loop too."""
+    """``aget`` returns a cached key at once."""
     with FaultServer(jwks(signer.public_jwk())) as server, issuer_keys(server) as keys:
         first = asyncio.run(keys.aget(signer.kid))
         assert asyncio.run(keys.aget(signer.kid)) is first
@@ -529,7 +534,62 @@ def test_a_warm_aget(signer: HookSigner) -> None:
 
 
 def test_an_issuers_keys_sign_no_assertions() -> None:
-    """The other half of the mix-up is refused at construction."""
+    """A verifier of client assertions refuses ``IssuerKeys`` at construction."""
     with IssuerKeys(ISSUER) as keys:
         with pytest.raises(ConfigurationError, match="use for_access_token"):
             HookVerifier.for_client_assertion(keys, client_id="c", token_url="t")
+
+
+def test_a_kid_that_is_not_in_the_set_is_remembered(two: list[HookSigner]) -> None:
+    """A missing kid causes one refresh per ``negative_for``, which ``invalidate`` resets."""
+    clock, log = ManualClock(), EventLog()
+    with (
+        FaultServer(jwks(two[0].public_jwk())) as server,
+        issuer_keys(server, clock=clock, on_event=log) as keys,
+    ):
+        keys.get(two[0].kid)
+        for calls in (2, 2, 3):
+            if calls == 3:
+                keys.invalidate("made-up")
+                keys.get(two[0].kid)
+            with pytest.raises(UnknownKeyError):
+                keys.get("made-up")
+            assert len(server.requests) == calls + (calls == 3)
+        clock.now += POLICY.negative_for
+        with pytest.raises(UnknownKeyError):
+            keys.get("made-up")
+        assert len(server.requests) == 5
+    assert (EventName.HIT, "made-up", "negative") in [
+        (event.name, event.kid, event.outcome) for event in log.events
+    ]
+
+
+def test_the_current_key(two: list[HookSigner]) -> None:
+    """``current`` returns a cached, fresh key without a request, and None otherwise."""
+    clock = ManualClock()
+    with (
+        FaultServer(jwks(two[0].public_jwk(), two[1].public_jwk())) as server,
+        issuer_keys(server, clock=clock) as keys,
+    ):
+        assert keys.current(two[0].kid) is None
+        keys.warm_up(two[0].kid, two[1].kid)
+        assert keys.current(two[0].kid, algorithm="RS256") is keys.get(two[0].kid)
+        assert keys.current("made-up") is None
+        clock.now += POLICY.fresh_for
+        assert keys.current(two[0].kid) is None
+        assert len(server.requests) == 1
+
+
+def test_an_outage_does_not_make_a_kid_unknown(two: list[HookSigner]) -> None:
+    """While the set cannot be refreshed, a kid that it lacks gets 503 and known keys are served."""
+    clock = ManualClock()
+    with (
+        FaultServer(jwks(two[0].public_jwk()), hang_up) as server,
+        issuer_keys(server, clock=clock) as keys,
+    ):
+        keys.get(two[0].kid)
+        for _ in range(2):
+            with pytest.raises(KeyUnavailableError):
+                keys.get(two[1].kid)
+        assert len(server.requests) == 2
+        assert keys.get(two[0].kid).kid == two[0].kid

@@ -1,4 +1,4 @@
-"""What strangers can make up never changes the verdict for a known key."""
+"""Made-up kids never change the verdict for a known key."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hookkey_verify.okta.models import HOOK_KEYS
 from ..faults import Behaviour, FaultServer, Peer, json_answer
 
 SECONDS = 900
-# One call at a time, and nothing old that could hide a refusal.
+# One request at a time, and no stale key that could hide a refusal.
 POLICY = CachePolicy(fresh_for=60, refresh_ahead=0, stale_if_error=0)
 
 
 class ManualClock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test advances."""
 
     now = 1000.0
 
@@ -30,7 +30,7 @@ class ManualClock:
 def _org(
     signer: HookSigner, refusals: list[Behaviour], chance: random.Random, *, has_list: bool
 ) -> FaultServer:
-    """An org with one hook key, which answers requests for others with one of these."""
+    """An org with one hook key, and one of these responses for any other kid."""
     good = json_answer(200, signer.public_jwk())
     keys = json_answer(200, [{"keyId": signer.kid}])
 

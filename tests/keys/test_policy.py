@@ -36,7 +36,7 @@ NAMES = [field.name for field in fields(CachePolicy)]
 
 
 def _policy(field: str, value: Any) -> CachePolicy:
-    """With this one number, and the two backoffs as far apart as they go."""
+    """Return a policy with this number, and the lowest ``backoff`` and highest ``max_backoff``."""
     numbers: dict[str, Any] = {"backoff": 0.1, "max_backoff": 3_600, field: value}
     return CachePolicy(**numbers)
 
@@ -47,34 +47,34 @@ def _refused(field: str, value: Any) -> None:
 
 
 def test_every_field_is_tested() -> None:
-    """A new number needs a range in here."""
+    """Every field of CachePolicy has a range in this module."""
     assert {name for name, *_ in [*TIMES_AND_SHARES, *COUNTS]} == set(NAMES)
 
 
 @pytest.mark.parametrize(("field", "least", "most"), [*TIMES_AND_SHARES, *COUNTS])
 def test_both_ends_are_accepted(field: str, least: float, most: float) -> None:
-    """A range includes them."""
+    """Both ends of each range are accepted."""
     for value in (least, most):
         assert getattr(_policy(field, value), field) == value
 
 
 @pytest.mark.parametrize(("field", "least", "most"), TIMES_AND_SHARES)
 def test_just_beyond_the_ends(field: str, least: float, most: float) -> None:
-    """The next number that there is, is refused by name."""
+    """The next number beyond each end is refused, and the error names the field."""
     for value in (nextafter(least, -inf), nextafter(most, inf), int(most) + 1, -1):
         _refused(field, value)
 
 
 @pytest.mark.parametrize(("field", "least", "most"), TIMES_AND_SHARES)
 def test_just_inside_the_ends(field: str, least: float, most: float) -> None:
-    """A time need not be whole."""
+    """A time may be fractional."""
     for value in (nextafter(least, inf), nextafter(most, -inf)):
         assert getattr(_policy(field, value), field) == value
 
 
 @pytest.mark.parametrize(("field", "least", "most"), COUNTS)
 def test_counts_just_beyond_the_ends(field: str, least: int, most: int) -> None:
-    """One less, one more, none and negative ones are refused by name."""
+    """A count beyond its range is refused, and the error names the field."""
     for value in (least - 1, most + 1, 0, -1):
         _refused(field, value)
 
@@ -82,7 +82,7 @@ def test_counts_just_beyond_the_ends(field: str, least: int, most: int) -> None:
 @pytest.mark.parametrize("field", [name for name, *_ in COUNTS])
 @pytest.mark.parametrize("value", [5.0, 5.5, Fraction(5)], ids=repr)
 def test_counts_are_whole(field: str, value: object) -> None:
-    """A cache holds no half keys, and a float is not made an int."""
+    """A count must be an int; a float or a fraction is not converted."""
     _refused(field, value)
 
 
@@ -93,13 +93,13 @@ def test_counts_are_whole(field: str, value: object) -> None:
     ids=repr,
 )
 def test_wrong_types(field: str, value: object) -> None:
-    """A bool is not a number here, nor is a NaN; nothing is converted."""
+    """Values that are not finite numbers, and bools, are refused without conversion."""
     _refused(field, value)
 
 
 @pytest.mark.parametrize("field", NAMES)
 def test_huge_numbers(field: str) -> None:
-    """They are refused like any other that is too great."""
+    """Integers too large for a float are refused like other values out of range."""
     _refused(field, 10**400)
     _refused(field, -(10**400))
 
@@ -111,7 +111,7 @@ def test_huge_numbers(field: str) -> None:
 def test_backoff_is_not_greater_than_its_most(
     backoff: float, max_backoff: float, fine: bool
 ) -> None:
-    """The two may be equal."""
+    """``backoff`` may be equal to ``max_backoff`` but not greater."""
     expectation: AbstractContextManager[object] = (
         nullcontext()
         if fine
@@ -123,7 +123,7 @@ def test_backoff_is_not_greater_than_its_most(
 
 @pytest.mark.parametrize("field", NAMES)
 def test_it_is_frozen(field: str) -> None:
-    """It cannot be changed behind a cache's back, nor can anything be added to it."""
+    """A policy cannot be changed, and no attribute can be added to it."""
     policy = CachePolicy()
     with pytest.raises(FrozenInstanceError):
         setattr(policy, field, 5)
@@ -132,7 +132,7 @@ def test_it_is_frozen(field: str) -> None:
 
 
 def test_it_is_named() -> None:
-    """Its numbers are never positional, and a name that is misspelt is refused."""
+    """Positional arguments and misspelled names raise ``TypeError``."""
     with pytest.raises(TypeError):
         CachePolicy(60)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
@@ -140,7 +140,7 @@ def test_it_is_named() -> None:
 
 
 def test_a_copy_is_checked_too() -> None:
-    """``replace`` is no way around the ranges."""
+    """``replace`` checks the ranges too."""
     policy = replace(CachePolicy(), fresh_for=60)
     assert (policy.fresh_for, policy.max_keys) == (60, 64)
     with pytest.raises(ConfigurationError, match="fresh_for"):
@@ -148,13 +148,13 @@ def test_a_copy_is_checked_too() -> None:
 
 
 def test_a_backoff_beyond_the_default_most() -> None:
-    """A backoff is compared with the default too."""
+    """``backoff`` is compared with the default of ``max_backoff`` too."""
     with pytest.raises(ConfigurationError, match="backoff must not be greater than max_backoff"):
         CachePolicy(backoff=301)
 
 
 def test_it_is_a_value() -> None:
-    """Equal numbers are equal policies, also after a journey to another process."""
+    """Policies with equal numbers are equal, also after pickling and copying."""
     policy = CachePolicy(fresh_for=60)
     assert policy == pickle.loads(pickle.dumps(policy)) == copy.deepcopy(policy)
     assert hash(policy) == hash(CachePolicy(fresh_for=60))
@@ -162,7 +162,7 @@ def test_it_is_a_value() -> None:
 
 
 def test_defaults() -> None:
-    """Less than the 3 seconds that Okta waits, more keys than the 50 that an org may have."""
+    """The defaults fit Okta's limits: 3 seconds per hook and 50 keys per org."""
     policy = CachePolicy()
     assert {name: getattr(policy, name) for name in NAMES} == {
         "fresh_for": 3600,
@@ -181,7 +181,7 @@ def test_defaults() -> None:
 
 
 def test_checked_policy() -> None:
-    """None stands for the defaults; the policy that was given is the one that is used."""
+    """None means the defaults; a given policy is used unchanged."""
     policy = CachePolicy(fresh_for=60)
     assert checked_policy(policy) is policy
     assert checked_policy(None) == CachePolicy()
@@ -189,6 +189,6 @@ def test_checked_policy() -> None:
 
 @pytest.mark.parametrize("value", [60, {}, {"fresh_for": 60}, "", False, CachePolicy], ids=repr)
 def test_what_is_no_policy(value: object) -> None:
-    """A number or a dict is refused, empty and false ones too."""
+    """A number or a dict is refused, also if it is empty or false."""
     with pytest.raises(ConfigurationError, match="policy must be a CachePolicy"):
         checked_policy(value)

@@ -22,7 +22,7 @@ def pem(key_pool: KeyPool) -> bytes:
 
 
 def test_get(signer: HookSigner, keys: StaticKeys) -> None:
-    """The key by its kid, or unknown; sync and async."""
+    """A key is returned by its kid, or the kid is unknown, in sync and async code."""
     assert keys.get(signer.kid).kid == signer.kid
     assert asyncio.run(keys.aget(signer.kid)) == keys.get(signer.kid)
     keys.close()
@@ -33,14 +33,14 @@ def test_get(signer: HookSigner, keys: StaticKeys) -> None:
 
 
 def test_from_jwks(signer: HookSigner) -> None:
-    """Several keys, one look-up."""
+    """A source may have several keys."""
     other = {**signer.public_jwk(), "kid": "other"}
     keys = StaticKeys.from_jwks({"keys": [signer.public_jwk(), other]})
     assert keys.get("other").thumbprint == keys.get(signer.kid).thumbprint
 
 
 def test_from_file(signer: HookSigner, pem: bytes, tmp_path: Path) -> None:
-    """JWK, JWK Set, hook key and PEM are told apart by their content."""
+    """The format of a file (JWK, JWK Set, hook key or PEM) is recognized by its content."""
     jwk = signer.public_jwk()
     for document in (jwk, {"keys": [jwk]}, {"keyId": signer.kid, "_embedded": jwk}):
         file = tmp_path / "key.json"
@@ -57,7 +57,7 @@ def test_from_file(signer: HookSigner, pem: bytes, tmp_path: Path) -> None:
     "content", [b"", b"[]", b"{", b"\xff", b"{}", b'{"keys":5}', b'{"keys":[]}', b"-----BEGIN x"]
 )
 def test_bad_file(content: bytes, tmp_path: Path) -> None:
-    """The message names the file."""
+    """The error message names the file."""
     file = tmp_path / "bad.json"
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"bad\.json"):
@@ -66,13 +66,13 @@ def test_bad_file(content: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["missing.json", "", "\0", None, 5.5], ids=repr)
 def test_no_file(path: Any) -> None:
-    """Neither an OSError nor a ValueError nor a TypeError escapes."""
+    """A file that cannot be read raises our error, not OSError, ValueError or TypeError."""
     with pytest.raises(ConfigurationError, match="cannot be read"):
         StaticKeys.from_file(path)
 
 
 def test_bad_documents(signer: HookSigner) -> None:
-    """A bad key is named by its place; no key and two of one kid are refused."""
+    """The error gives the position of a bad key; an empty set and duplicate kids are refused."""
     jwk = signer.public_jwk()
     with pytest.raises(ConfigurationError, match=r"keys\[1\]: n "):
         StaticKeys.from_jwks({"keys": [jwk, {**jwk, "n": "AQAB`"}]})
@@ -97,6 +97,6 @@ def test_bad_documents(signer: HookSigner) -> None:
 
 
 def test_from_public_keys(signer: HookSigner) -> None:
-    """Keys that were imported elsewhere."""
+    """A source can be made from ``PublicKey`` objects."""
     key = PublicKey.from_document(signer.public_jwk(), expected_kid=None)
     assert StaticKeys([key]).get(signer.kid) is key

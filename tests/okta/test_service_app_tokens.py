@@ -118,7 +118,7 @@ def test_a_due_token_serves_while_another_thread_renews_it(
     app = service_app(okta, app_key, clock=clock)
     app.prepare(time.monotonic() + 2, time.monotonic())
     clock.now += 3400
-    with app._lock:
+    with app._lock():
         app.prepare(time.monotonic() + 2, time.monotonic())
         clock.now += 300
         with pytest.raises(TransportError, match="in time"):

@@ -10,11 +10,12 @@ import gc
 import json
 import os
 import pickle
-import runpy
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,10 @@ from hookkey_verify import (
     HookKeys,
     HookSigner,
     IssuerKeys,
-    PublicKey,
 )
 from hookkey_verify._runtime import forking
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import KeySourceConfigurationError
-from hookkey_verify.keys.cache import Fetched, KeyCache
 
 PATIENCE = 60
 """Timeout of a script in seconds; each script needs one or two."""
@@ -45,6 +44,8 @@ MAKERS: list[Callable[[], HookKeys | IssuerKeys]] = [
     lambda: HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")),
     lambda: IssuerKeys("https://acme.okta.com/oauth2/default"),
 ]
+FORKS = pytest.mark.parametrize("how", ["with handlers", "without handlers"])
+"""A fork with and without Python's at-fork handlers, which uWSGI may not run."""
 BOTH = pytest.mark.parametrize("make", MAKERS, ids=["HookKeys", "IssuerKeys"])
 
 
@@ -59,62 +60,44 @@ def run(script: str, *arguments: str, name: str = "-c") -> str:
     return done.stdout
 
 
-class Renewed:
-    """Counts the calls of ``renew``."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def renew(self) -> None:
-        self.times += 1
+# --- PerProcess
 
 
-# --- renewal after a fork
+def test_a_process_makes_one_value() -> None:
+    """All threads of a process get the same value, also when two of them are first."""
+    both, made = threading.Barrier(2), []
+
+    def make() -> object:
+        both.wait(PATIENCE)
+        made.append(object())
+        return made[-1]
+
+    value = forking.PerProcess(make)
+    with ThreadPoolExecutor(2) as pool:
+        got = list(pool.map(lambda _: value(), range(2)))
+    assert got[0] is got[1] is value()
+    assert len(made) == 2
 
 
-def test_what_lives_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fork renews each registered object once, and deleted objects are unregistered."""
-    monkeypatch.setattr(forking, "_things", type(forking._things)())
-    kept, dropped = Renewed(), Renewed()
-    for thing in (kept, kept, dropped):
-        forking.renew_after_fork(thing)
-    forking._renew_all()
-    assert (kept.times, dropped.times) == (1, 1)
-    del dropped, thing
-    gc.collect()
-    assert list(forking._things) == [kept]
-    forking._renew_all()
-    assert kept.times == 2
-
-
-def test_a_system_that_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without ``os.register_at_fork``, the module can be imported and objects can be registered."""
-    monkeypatch.delattr(os, "register_at_fork", raising=False)
-    members = runpy.run_path(str(Path(forking.__file__)))
-    thing = Renewed()
-    members["renew_after_fork"](thing)
-    assert list(members["_things"]) == [thing]
-
-
-def test_a_renewed_cache_keeps_its_keys(signer: HookSigner) -> None:
-    """The renewal in a child keeps cached keys and replaces held locks and the HTTP session."""
-    cache = KeyCache(lambda kid, deadline: pytest.fail("fetched"), CachePolicy())
-    with HookKeys("https://acme.okta.com", ApiToken("00s3cr3t")) as keys:
-        key = PublicKey.from_document(signer.public_jwk(), expected_kid=signer.kid)
-        cache.adopt(Fetched(None, others=(key,)), cache.begin())
-        cache._lock.acquire()
-        session = keys._transport._http._session
-        forking._renew_all()
-        assert cache.get(key.kid) is key
-        assert cache.health().status == "healthy"
-        assert keys._transport._http._session is not session
+def test_a_child_makes_its_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A different process id means a new value, and the parent's value is dropped."""
+    value = forking.PerProcess(object)
+    parents = value()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert value() is value()
+    assert value() is not parents
+    monkeypatch.undo()
+    assert value() is not parents
 
 
 SCRIPT = """
-import atexit, json, os, signal, sys, threading, traceback
+import atexit, ctypes, json, os, signal, sys, threading, traceback
 from hookkey_verify import ApiToken, CachePolicy, HookKeys, PublicKey
 from hookkey_verify.errors import HookVerificationError
-from hookkey_verify.keys.cache import Fetched, KeyCache
+from hookkey_verify.keys.flight import Fetched
+from tests.keys.controlled_fetches import KeyCache
+
+FORK = os.fork if sys.argv.pop() == "with handlers" else ctypes.PyDLL(None).fork
 
 def key(kid):
     return PublicKey.from_document({**json.loads(sys.argv[1]), "kid": kid}, expected_kid=kid)
@@ -126,7 +109,10 @@ def outcome(cache, kid):
         return str(error.reason)
 
 def in_child(work):
-    child = os.fork()
+    for thread in threading.enumerate():
+        if thread.name == "hookkey-fetch":
+            thread.join(0.2)  # a thread that is about to end may hold a lock of the interpreter
+    child = FORK()
     if child == 0:
         signal.alarm(30)
         try:
@@ -152,7 +138,7 @@ def fetch(kid, deadline):
     return Fetched(key(kid))
 
 def hold_the_lock():
-    with cache._lock:
+    with cache.state.changing():
         held.set()
         over.wait()
 
@@ -184,9 +170,10 @@ assert sorted(cache.health().keys) == ["cached", "slow"]
 
 
 @needs_fork
-def test_a_fork_amid_a_fetch_and_under_the_lock(signer: HookSigner) -> None:
+@FORKS
+def test_a_fork_amid_a_fetch_and_under_the_lock(signer: HookSigner, how: str) -> None:
     """A child returns cached keys and fetches others itself; the fetch of the parent continues."""
-    run(FORKED_CACHE, json.dumps(signer.public_jwk()))
+    run(FORKED_CACHE, json.dumps(signer.public_jwk()), how)
 
 
 class KeyServer(ThreadingHTTPServer):
@@ -246,9 +233,12 @@ assert keys.get("two").kid == "two"
 
 
 @needs_fork
-def test_a_child_has_connections_of_its_own(signer: HookSigner, key_server: KeyServer) -> None:
+@FORKS
+def test_a_child_has_connections_of_its_own(
+    signer: HookSigner, key_server: KeyServer, how: str
+) -> None:
     """A child opens a connection of its own, and its parent continues to use the old one."""
-    run(FORKED_KEYS, json.dumps(signer.public_jwk()), key_server.url)
+    run(FORKED_KEYS, json.dumps(signer.public_jwk()), key_server.url, how)
     ports = dict(key_server.peers)
     assert list(ports) == ["one", "child1", "child2", "two"]
     assert ports["one"] == ports["two"]
@@ -265,7 +255,7 @@ from hookkey_verify import ServiceApp
 held, over = threading.Event(), threading.Event()
 
 def hold_the_lock():
-    with app._lock:
+    with app._lock():
         held.set()
         over.wait()
 
@@ -286,12 +276,15 @@ work()
 
 
 @needs_fork
-def test_a_child_fetches_a_token_of_its_own(okta: OktaEmulator, app_key: HookSigner) -> None:
+@FORKS
+def test_a_child_fetches_a_token_of_its_own(
+    okta: OktaEmulator, app_key: HookSigner, how: str
+) -> None:
     """A child can fetch an access token although a thread of its parent held the lock."""
     pem = app_key._key.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    run(FORKED_APP, okta.url, okta.create_service_app(app_key.public_jwk()), pem)
+    run(FORKED_APP, okta.url, okta.create_service_app(app_key.public_jwk()), pem, how)
     assert [line.path for line in okta.requests] == ["/oauth2/v1/token"] * 2
 
 
@@ -334,7 +327,7 @@ def test_no_copies(
     make: Callable[[], HookKeys | IssuerKeys], duplicate: Callable[[Any], object]
 ) -> None:
     """Pickling or copying a key source raises an error that says what to do instead."""
-    with make() as keys, pytest.raises(ConfigurationError, match="make one in each process"):
+    with make() as keys, pytest.raises(ConfigurationError, match="create one in each process"):
         duplicate(keys)
 
 
@@ -375,7 +368,7 @@ def test_a_fetch_that_hangs_delays_no_exit(signer: HookSigner) -> None:
 
     Python may be unable to start a thread for a fetch at that time.
     """
-    hangs, at_exit = run(EXIT, json.dumps(signer.public_jwk())).splitlines()
+    hangs, at_exit = run(EXIT, json.dumps(signer.public_jwk()), "with handlers").splitlines()
     assert hangs == "key_unavailable"
     cached, still_hangs, new = at_exit.split()
     assert (cached, still_hangs) == ("cached", "key_unavailable")
@@ -384,13 +377,12 @@ def test_a_fetch_that_hangs_delays_no_exit(signer: HookSigner) -> None:
 
 @BOTH
 def test_a_thousand_leave_nothing_behind(make: Callable[[], HookKeys | IssuerKeys]) -> None:
-    """A key source that was dropped without ``close`` leaves no thread and no registered object."""
-    gc.collect()
-    things, threads = len(forking._things), threading.active_count()
+    """A key source that was dropped without ``close`` leaves no thread and no object."""
+    threads, kept = threading.active_count(), weakref.WeakSet[object]()
     for _ in range(1_000):
-        make()
+        kept.add(make())
     gc.collect()
-    assert len(forking._things) == things
+    assert not kept
     assert threading.active_count() == threads
 
 

@@ -1,4 +1,4 @@
-"""KeyStates: records from the shared store, which have an age already."""
+"""The cache: records from the shared store, which already have an age."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import pytest
 
 from hookkey_verify.errors import UnknownKeyError
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.states import Fetched, Reported
+from hookkey_verify.keys.flight import Fetched
 
-from .states_play import DOWN, THROTTLED, WEAK, Play, key_of
+from .play import DOWN, THROTTLED, WEAK, Play, Reported, key_of
 
 pytestmark = pytest.mark.usefixtures("no_chance")
 
 
 def test_what_another_worker_was_told(play: Play) -> None:
-    """Its record renews a key, but is no answer to us: neither health nor an alarm ends by it."""
+    """A shared record refreshes a key but ends neither a problem nor a rejection."""
     play.fetch("a")
     play.now += 100
     play.fetch("a", WEAK)
@@ -28,7 +28,7 @@ def test_what_another_worker_was_told(play: Play) -> None:
 
 
 def test_a_key_and_why_there_is_no_younger_one(play: Play) -> None:
-    """It is served, and the attempt counts as the failure that it was."""
+    """A shared record with a problem is served, and counts as a failed attempt."""
     play.fetch("a")
     for failures in (1, 2):
         play.now += 90 if failures == 1 else 4
@@ -46,24 +46,24 @@ def test_a_key_and_why_there_is_no_younger_one(play: Play) -> None:
         (30, 50, "ahead"),
         (30, 69.999, "ahead"),
         (30, 70, "fetch"),
-        (85, 3.999, "fresh"),  # whose refresh is for the worker that fetched it
+        (85, 3.999, "fresh"),  # the worker that fetched it refreshes it first
         (85, 4, "ahead"),
         (85, 15, "fetch"),
         (100, 0, "fetch"),
         (1_000, 0, "fetch"),
-        (-50, 99.999, "ahead"),  # an age before now is none
+        (-50, 99.999, "ahead"),  # a negative age counts as 0
         (-50, 100, "fetch"),
     ],
 )
 def test_a_record_that_is_old_already(play: Play, age: float, later: float, becomes: str) -> None:
-    """41. It is never fresh for longer than its age allows."""
-    play.fetch("a", Fetched(key_of("a"), age=age))
+    """A shared record is fresh only for the rest of its lifetime."""
+    play.fetch("a", Fetched(key_of("a"), age=age, from_shared_store=True))
     play.now += later
     assert play.says("a") == becomes
 
 
 def test_the_stale_window_of_an_old_record(play: Play) -> None:
-    """41. It ends when it would have ended where the record comes from."""
+    """The stale limit counts from the age of the record, not from its arrival."""
     play.fetch("a", Fetched(key_of("a"), age=60))
     play.now += 89
     play.fetch("a", DOWN)
@@ -73,7 +73,7 @@ def test_the_stale_window_of_an_old_record(play: Play) -> None:
 
 
 def test_an_old_record_for_want_of_a_younger(play: Play) -> None:
-    """The attempt that failed counts as one: backoff, failures, health; the key is kept."""
+    """A problem in a record counts as a failure for back-off and health; the key is kept."""
     play.fetch("a", Fetched(key_of("a"), age=85, problem=THROTTLED))
     assert play.reports == [Reported(EventName.BREAKER, outcome="open", seconds=37)]
     assert (play.says("a"), play.health().status) == ("fresh", "degraded")
@@ -89,7 +89,7 @@ def test_an_old_record_for_want_of_a_younger(play: Play) -> None:
 
 @pytest.mark.parametrize(("age", "left"), [(0, 10), (4, 6), (9.5, 0.5), (-5, 10)])
 def test_a_verdict_that_is_old_already(play: Play, age: float, left: float) -> None:
-    """Another worker heard it: it is believed for what is left of ``negative_for``."""
+    """A shared "no such key" is remembered for the rest of ``negative_for``."""
     verdict = UnknownKeyError("not here")
     verdict.age = age
     play.fetch("x", verdict)
@@ -101,7 +101,7 @@ def test_a_verdict_that_is_old_already(play: Play, age: float, left: float) -> N
 
 @pytest.mark.parametrize("age", [10, 99])
 def test_a_verdict_that_is_too_old(play: Play, age: float) -> None:
-    """It is not believed at all beyond who waited for it."""
+    """A "no such key" older than ``negative_for`` is used only by waiting callers."""
     verdict = UnknownKeyError("not here")
     verdict.age = age
     play.fetch("x", verdict)

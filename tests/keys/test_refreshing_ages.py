@@ -1,4 +1,4 @@
-"""KeyStates: how the age of a key, a verdict or a directory decides a look-up."""
+"""The cache: how the age of a key, a verdict or a directory decides a look-up."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ import pytest
 from hookkey_verify import CachePolicy
 from hookkey_verify.errors import HookVerificationError, KeyUnavailableError
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.states import DIRECTORY, Fetched, Reported
+from hookkey_verify.keys.admission import DIRECTORY
+from hookkey_verify.keys.flight import Fetched
 
-from .states_play import DOWN, FAILURES, GONE, NO_OUTAGE, START, THROTTLED, Play, key_of, told
+from .play import (
+    DOWN,
+    FAILURES,
+    GONE,
+    REFUSED,
+    START,
+    THROTTLED,
+    Play,
+    Reported,
+    key_of,
+    told,
+)
 
 pytestmark = pytest.mark.usefixtures("no_chance")
 
@@ -31,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("no_chance")
     ],
 )
 def test_a_key_by_its_age(play: Play, age: float, becomes: str) -> None:
-    """36. Fresh, in its last part, expired: every part begins at its first moment exactly."""
+    """A key is fresh, due or expired; each state begins exactly at its boundary."""
     play.fetch("a")
     play.now += age
     assert play.says("a") == becomes
@@ -42,7 +54,7 @@ def test_a_key_by_its_age(play: Play, age: float, becomes: str) -> None:
     [(99.999, "fresh"), (100, "fetch"), (100.001, "fetch")],
 )
 def test_without_refresh_ahead(age: float, becomes: str) -> None:
-    """36. With 0 no fetch begins before the key is past ``fresh_for``."""
+    """With ``refresh_ahead=0`` no fetch starts before ``fresh_for``."""
     play = Play(CachePolicy(fresh_for=100, refresh_ahead=0))
     play.fetch("a")
     play.now += age
@@ -54,7 +66,7 @@ def test_without_refresh_ahead(age: float, becomes: str) -> None:
     [(80, "fresh"), (83.999, "fresh"), (84, "ahead"), (84.001, "ahead"), (100, "fetch")],
 )
 def test_a_refresh_ahead_that_failed(play: Play, age: float, becomes: str) -> None:
-    """36. The key is served on as fresh, and the next attempt waits for the backoff."""
+    """After a failed refresh the key stays fresh, and the next attempt waits for the back-off."""
     play.fetch("a")
     play.now += 80
     play.fetch("a", DOWN)
@@ -63,7 +75,7 @@ def test_a_refresh_ahead_that_failed(play: Play, age: float, becomes: str) -> No
 
 
 def test_a_refresh_ahead_that_failed_last_thing(play: Play) -> None:
-    """The backoff outlasts ``fresh_for``: the key is served stale, without another attempt."""
+    """If the back-off ends after ``fresh_for``, the key is served stale without another attempt."""
     play.fetch("a")
     play.now += 99
     play.fetch("a", DOWN)
@@ -86,7 +98,7 @@ def test_a_refresh_ahead_that_failed_last_thing(play: Play) -> None:
     ],
 )
 def test_the_end_of_the_stale_window(play: Play, age: float, becomes: str) -> None:
-    """36, 44. An expired key whose refresh failed is served up to ``stale_if_error``, then not."""
+    """A key whose refresh failed is served stale until ``stale_if_error`` is over."""
     play.fetch("a")
     play.now += 148
     play.fetch("a", DOWN)
@@ -94,17 +106,8 @@ def test_the_end_of_the_stale_window(play: Play, age: float, becomes: str) -> No
     assert play.says("a") == becomes
 
 
-@NO_OUTAGE
-def test_stale_is_never_the_answer_to_a_rejected_document(
-    play: Play, error: HookVerificationError
-) -> None:
-    """47. Also when the fetch that brought it was not believed any more, and left no trace."""
-    play.fetch("a")
-    assert play.states.stale("a", error, play.now + 100) is None
-
-
 def test_stale_serving_switched_off() -> None:
-    """36. With ``stale_if_error=0`` an outage is told from the first moment."""
+    """With ``stale_if_error=0`` an outage raises as soon as the key is not fresh."""
     play = Play(CachePolicy(fresh_for=100, stale_if_error=0))
     play.fetch("a")
     play.now += 100
@@ -114,12 +117,19 @@ def test_stale_serving_switched_off() -> None:
 
 @pytest.mark.parametrize("offset", [-0.001, 0, 0.001])
 def test_who_waited_for_a_failed_refresh(play: Play, offset: float) -> None:
-    """36. They get the old key by the same boundary as everybody else."""
+    """A caller that waited for a failed refresh gets the old key within the same stale limit."""
     play.fetch("a")
     play.now += 150 + offset
-    play.fetch("a", DOWN)
-    step = play.states.stale("a", DOWN, play.now)
-    assert (step is not None) == (offset < 0)
+    waiting = play.keys.admission.look_up("a", play.now + 2)
+    next(waiting)
+    play.land("a", DOWN)
+    if offset >= 0:
+        with pytest.raises(KeyUnavailableError, match="down"):
+            next(waiting)
+    else:
+        with pytest.raises(StopIteration) as stop:
+            next(waiting)
+        assert stop.value.value == key_of("a")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +137,7 @@ def test_who_waited_for_a_failed_refresh(play: Play, offset: float) -> None:
     [(0, "unknown_key"), (9.999, "unknown_key"), (10, "fetch"), (10.001, "fetch")],
 )
 def test_an_unknown_kid(play: Play, age: float, becomes: str) -> None:
-    """36. The source's verdict is repeated for ``negative_for``."""
+    """The error "no such key" is repeated for ``negative_for``."""
     play.fetch("x", GONE)
     play.now += age
     step = play.look_up("x")
@@ -136,7 +146,7 @@ def test_an_unknown_kid(play: Play, age: float, becomes: str) -> None:
 
 
 def test_negative_for_zero() -> None:
-    """With 0 every look-up asks, and spends the budget."""
+    """With ``negative_for=0`` every look-up of an unknown kid fetches and spends the budget."""
     play = Play(CachePolicy(negative_for=0, first_seen_burst=2))
     play.fetch("x", GONE)
     play.fetch("x", GONE)
@@ -148,13 +158,14 @@ def test_negative_for_zero() -> None:
 def test_an_absent_kid_whose_fetch_failed(
     play: Play, error: HookVerificationError, late: float, asks: bool
 ) -> None:
-    """36, 45. The error is repeated until the backoff is over, with what is left of the wait.
+    """The error is repeated until the back-off is over, with the remaining wait.
 
-    A source that says when to come back is not asked before that.
+    If the source requested a pause, no request is sent before it is over.
     """
     wait = 37 if error is THROTTLED else 4
     play.fetch("a", error)
-    play.states._close_breaker()  # it is another rule's, below
+    if error in (REFUSED, THROTTLED):
+        play.keys.state.breaker.succeeded(play.keys.state.breaker.epoch)  # see test_breaker
     play.now += wait + late
     step = play.look_up("a")
     assert told(step) == ("fetch" if asks else error.reason)
@@ -172,7 +183,7 @@ def test_an_absent_kid_whose_fetch_failed(
     ],
 )
 def test_the_directory_is_believed_for_so_long(age: float, becomes: tuple[str, str]) -> None:
-    """36. What it lacks is unknown, what it has is fetched; at ``directory_for`` it is due."""
+    """A list is used for ``directory_for``: missing kids are unknown, listed kids are fetched."""
     play = Play(has_directory=True)
     assert (play.says("x"), play.says("y")) == ("list", "join list")
     play.land(DIRECTORY, frozenset({"a"}))
@@ -181,16 +192,16 @@ def test_the_directory_is_believed_for_so_long(age: float, becomes: tuple[str, s
 
 
 def test_a_kid_whose_fetch_is_under_way(play: Play) -> None:
-    """A look-up joins it, whether there is an expired key or none; other kids do not."""
+    """A look-up joins the fetch in flight of its kid, with or without an expired key."""
     assert [play.says("a"), play.says("a"), play.says("b")] == ["fetch", "join", "fetch"]
     play.land("a", Fetched(key_of("a")))
     play.now += 100
-    assert [play.says("a"), play.says("a"), play.says("b")] == ["fetch", "join", "join"]
-    assert play.reports == [Reported(EventName.COALESCED, "b")]
+    assert [play.says("a"), play.says("a")] == ["fetch", "join"]
+    assert play.reports == [Reported(EventName.COALESCED, "a")]
 
 
 def test_one_refresh_ahead_at_a_time(play: Play) -> None:
-    """Whoever comes while it is under way gets the key, and begins no other."""
+    """While a refresh is in flight, look-ups get the key and start no other fetch."""
     play.fetch("a")
     play.now += 90
     assert [play.says("a"), play.says("a")] == ["ahead", "fresh"]

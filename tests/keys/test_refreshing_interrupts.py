@@ -1,8 +1,12 @@
-"""KeyCache: interrupted fetches and threads that cannot be started."""
+"""The cache: interrupted fetches and threads that cannot be started."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +14,6 @@ import pytest
 
 from hookkey_verify.errors import KeyUnavailableError
 from hookkey_verify.events import Event, EventName
-from hookkey_verify.keys.cache import KeyCache
 
 from ..faults import ManualClock
 from .controlled_fetches import (
@@ -19,6 +22,7 @@ from .controlled_fetches import (
     POLICY,
     EventLog,
     GreenletExit,
+    KeyCache,
     Source,
     no_thread,
     outcome,
@@ -29,7 +33,7 @@ from .controlled_fetches import (
 def test_an_interrupted_fetch_releases_everybody(
     source: Source, clock: ManualClock, kind: type[BaseException]
 ) -> None:
-    """6. Whoever waits gets KeyUnavailableError, and after the backoff a look-up fetches again."""
+    """After an interrupt, callers get ``KeyUnavailableError``; a later look-up fetches again."""
     source.error = kind()
     log = EventLog()
     cache = KeyCache(log.before(source, 4), PATIENT, on_event=log, clock=clock, age_clock=clock)
@@ -49,7 +53,7 @@ def test_an_interrupted_fetch_releases_everybody(
 def test_no_fetch_is_left_behind(
     cache: KeyCache, source: Source, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """9. After failures of all kinds nothing counts as being fetched, and a fetch still works."""
+    """After failures of all kinds no fetch is in flight, and a new fetch works."""
     errors = [kind("broken") for kind in OTHER_ERRORS]
     for error in [*errors, KeyboardInterrupt(), SystemExit(), GreenletExit()]:
         source.error = error
@@ -61,13 +65,13 @@ def test_no_fetch_is_left_behind(
         patch.setattr(threading.Thread, "start", no_thread)
         outcome(cache, "b")
     outcome(cache, "b", deadline=0)
-    assert cache._pending == {}
+    assert cache.pending == {}
     clock.now += 1_000
     assert (cache.get("a").kid, cache.get("b").kid) == ("a", "b")
 
 
 def test_an_interrupt_while_a_miss_is_told(source: Source, clock: ManualClock) -> None:
-    """9. A signal handler or a gevent time-out raises what is no Exception, anywhere."""
+    """A ``BaseException`` raised while a miss is reported does not block later look-ups."""
     interrupts = iter([KeyboardInterrupt()])
 
     def on_event(event: Event) -> None:
@@ -89,7 +93,7 @@ def test_an_interrupt_while_a_fetch_begins(
     monkeypatch: pytest.MonkeyPatch,
     started: bool,
 ) -> None:
-    """9. Before its thread runs or just after: no pending is left that never lands."""
+    """An interrupt before or after a thread starts leaves no fetch in flight."""
     start = threading.Thread.start
 
     def interrupted(thread: threading.Thread) -> None:
@@ -103,26 +107,26 @@ def test_an_interrupt_while_a_fetch_begins(
             cache.get("a")
     clock.now += 1
     assert cache.get("a").kid == "a"
-    assert cache._pending == {}
+    assert cache.pending == {}
 
 
 def test_no_thread_can_be_started(
     cache: KeyCache, source: Source, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process at its limit of threads gets our error, and a key as soon as there is a thread."""
+    """Without a free thread a look-up raises our error; it succeeds once threads are available."""
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         with pytest.raises(KeyUnavailableError, match="no thread could be started"):
             cache.get("a")
         with pytest.raises(KeyUnavailableError, match="no thread could be started"):
             asyncio.run(cache.aget("b"))
-    assert (source.asked, cache._pending, cache.stats().fetches) == ([], {}, 2)
+    assert (source.asked, cache.pending, cache.stats().fetches) == ([], {}, 2)
     clock.now += 1
     assert cache.get("a").kid == "a"
 
 
 def test_an_interrupt_before_anything_is_decided(source: Source) -> None:
-    """9. There is nothing to release then, and nothing is left."""
+    """An interrupt before the decision does not affect the next look-up."""
     interrupts = iter([KeyboardInterrupt()])
     clock = ManualClock()
 
@@ -135,3 +139,55 @@ def test_an_interrupt_before_anything_is_decided(source: Source) -> None:
     with pytest.raises(KeyboardInterrupt):
         cache.get("a")
     assert cache.get("a").kid == "a"
+
+
+def test_a_log_handler_that_raises(source: Source, clock: ManualClock) -> None:
+    """Callers get the error, and the failure is recorded, even if logging raises."""
+
+    def fail(_: logging.LogRecord) -> bool:
+        raise RuntimeError
+
+    cache = KeyCache(source, POLICY, clock=clock, age_clock=clock)
+    source.error = KeyUnavailableError("down")
+    logger = logging.getLogger("hookkey_verify")
+    logger.addFilter(fail)
+    try:
+        with pytest.raises(KeyUnavailableError, match="down"):
+            cache.get("a")
+    finally:
+        logger.removeFilter(fail)
+    source.error = None
+    clock.now += 1
+    assert cache.get("a").kid == "a"
+
+
+SIGNALS = """
+import signal
+from hookkey_verify import CachePolicy
+from hookkey_verify.keys.source import SourceState
+
+class Interrupt(BaseException):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+state = SourceState("here", CachePolicy(), None)
+signal.signal(signal.SIGALRM, interrupt)
+interrupted = 0
+while interrupted < 3000:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.00002 + interrupted % 50 * 1e-6)
+        while True:
+            with state.changing():
+                pass
+    except Interrupt:
+        interrupted += 1
+    assert not state._lock().locked(), interrupted
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers")
+def test_a_signal_never_leaves_the_lock_held() -> None:
+    """A signal handler that raises at any moment leaves the lock released."""
+    subprocess.run([sys.executable, "-c", SIGNALS], check=True, timeout=100)

@@ -1,4 +1,4 @@
-"""KeyCache: keys that are refreshed in the background before they expire."""
+"""The cache: keys that are refreshed in the background before they expire."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import pytest
 
 from hookkey_verify.errors import KeyUnavailableError
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.cache import KeyCache
 
 from ..faults import ManualClock
-from .controlled_fetches import AHEAD, EventLog, Held, Source, no_thread
+from .controlled_fetches import AHEAD, EventLog, Held, KeyCache, Source, no_thread
 
 
 def test_refresh_ahead(source: Source, clock: ManualClock) -> None:
-    """In its last part a key is served at once, and one fetch in background renews it."""
+    """In its last part a key is served at once, and one background fetch refreshes it."""
     held, log = Held(source, free=1), EventLog()
     cache = KeyCache(held, AHEAD, on_event=log, clock=clock, age_clock=clock)
     key = cache.get("a")
@@ -33,7 +32,7 @@ def test_refresh_ahead(source: Source, clock: ManualClock) -> None:
 
 
 def test_a_refresh_that_fails_is_not_noticed(source: Source, clock: ManualClock) -> None:
-    """The caller has the key, and the next attempt waits for its backoff."""
+    """If a background refresh fails, the caller gets the key, and the back-off applies."""
     log = EventLog()
     cache = KeyCache(source, AHEAD, on_event=log, clock=clock, age_clock=clock)
     key = cache.get("a")
@@ -54,10 +53,10 @@ def test_a_refresh_that_fails_is_not_noticed(source: Source, clock: ManualClock)
 def test_a_refresh_without_a_thread(
     source: Source, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key is served although nothing can be fetched in background."""
+    """The key is served although no thread for a background refresh can be started."""
     cache = KeyCache(source, AHEAD, clock=clock, age_clock=clock)
     key = cache.get("a")
     clock.now += 95
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     assert cache.get("a") is key
-    assert cache._pending == {}
+    assert cache.pending == {}

@@ -1,4 +1,4 @@
-"""KeyStates: the breaker, which stops all fetches after 401 and 429."""
+"""The cache: the breaker, which stops all fetches after 401 and 429."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from hookkey_verify.errors import (
     KeyUnavailableError,
 )
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.states import DIRECTORY, LONGEST_PAUSE, Fetched, FetchOutcome, Reported
+from hookkey_verify.keys.admission import DIRECTORY
+from hookkey_verify.keys.breaker import LONGEST_PAUSE
+from hookkey_verify.keys.flight import Fetched
 
-from .states_play import (
+from .play import (
     DOWN,
     GONE,
     POLICY,
@@ -21,8 +23,9 @@ from .states_play import (
     START,
     THROTTLED,
     WEAK,
+    FetchOutcome,
     Play,
-    adopt,
+    Reported,
     key_of,
     told,
 )
@@ -40,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("no_chance")
     ],
 )
 def test_throttling_concerns_every_kid(play: Play, age: float, becomes: str) -> None:
-    """23, 36. Nothing is asked for any kid until the source's time is over."""
+    """After a 429, no unknown kid is fetched until the requested pause is over."""
     play.fetch("x", THROTTLED)
     assert play.reports == [Reported(EventName.BREAKER, outcome="open", seconds=37)]
     play.now += age
@@ -51,13 +54,13 @@ def test_throttling_concerns_every_kid(play: Play, age: float, becomes: str) -> 
 
 
 def test_throttling_and_keys(play: Play) -> None:
-    """23. A known key is asked for through an open breaker, and then waits as long as it is told.
+    """A known key is fetched while the breaker is open, and then obeys its own pause.
 
-    Strangers can make kids up, so what a made-up kid was answered never decides for a known one.
+    A response about a made-up kid never affects a known key.
     """
     for kid, age in (("fresh", 80), ("stale", 100), ("dead", 150)):
         play.now = START - age
-        play.states.expected.add(kid)
+        play.keys.expect([kid])
         play.fetch(kid)
     play.now = START
     play.fetch("x", THROTTLED)
@@ -73,7 +76,7 @@ def test_throttling_and_keys(play: Play) -> None:
     play.now = START + 36.999
     assert [play.says(kid) for kid in ("stale", "dead")] == ["stale", "key_source_throttled"]
     play.now = START + 37
-    assert [play.says(kid) for kid in ("stale", "dead")] == ["fetch", "fetch"]
+    assert [play.says(kid) for kid in ("stale", "dead")] == ["stale, and a fetch", "fetch"]
 
 
 @pytest.mark.parametrize(
@@ -87,32 +90,29 @@ def test_throttling_and_keys(play: Play) -> None:
     ids=str,
 )
 def test_what_is_about_one_kid_concerns_no_other(play: Play, error: HookVerificationError) -> None:
-    """Only 401 and 429 are about the whole source."""
+    """Only 401 and 429 apply to the whole source; other errors apply to one kid."""
     play.fetch("x", error)
-    assert play.states.health("here", play.now).breaker_open_for == 0
+    assert play.health().breaker_open_for == 0
     assert play.says("y") == "fetch"
 
 
-@pytest.mark.parametrize("kind", ["key", "unknown", "directory", "adopted"])
+@pytest.mark.parametrize("kind", ["key", "unknown", "directory"])
 def test_an_answer_closes_the_breaker(kind: str) -> None:
-    """23, 46. Of whatever kind, for every kid, with an event; then health is good again."""
+    """Any successful response closes the breaker, reports an event and restores health."""
     play = Play(has_directory=True, expected=["a", "b", "c"])
     play.fetch("b", THROTTLED)
     assert (play.says("c"), play.health().status) == ("key_source_throttled", "failing")
-    if kind == "adopted":
-        play.reports = adopt(play, key_of("d"))
-    else:
-        play.now += 37
-        play.look_up("x" if kind == "directory" else "a")
-        answers: dict[str, FetchOutcome] = {"key": Fetched(key_of("a")), "unknown": GONE}
-        play.land(*(("a", answers[kind]) if kind in answers else (DIRECTORY, frozenset("x"))))
+    play.now += 37
+    play.look_up("x" if kind == "directory" else "a")
+    answers: dict[str, FetchOutcome] = {"key": Fetched(key_of("a")), "unknown": GONE}
+    play.land(*(("a", answers[kind]) if kind in answers else (DIRECTORY, frozenset("x"))))
     assert play.reports == [Reported(EventName.BREAKER, outcome="closed")]
     assert (play.says("c"), play.health().status) == ("fetch", "healthy")
     assert play.health().breaker_open_for == 0
 
 
 def test_an_answer_from_before_does_not_close_the_breaker(play: Play) -> None:
-    """23. What was asked before the source said that we should wait is kept, and closes nothing."""
+    """The result of a fetch from before the breaker opened is kept but does not close it."""
     play.says("a")
     play.fetch("b", THROTTLED)
     play.land("a", Fetched(key_of("a")))
@@ -121,7 +121,7 @@ def test_an_answer_from_before_does_not_close_the_breaker(play: Play) -> None:
 
 
 def test_a_breaker_is_closed_once(play: Play) -> None:
-    """46. Successes after the first one have nothing to close."""
+    """Only the first success after a pause reports that the breaker closed."""
     play.fetch("x", THROTTLED)
     play.now += 37
     play.fetch("a")
@@ -135,14 +135,14 @@ def test_a_breaker_is_closed_once(play: Play) -> None:
 def test_what_one_kid_met_does_not_stop_the_others(
     play: Play, error: HookVerificationError
 ) -> None:
-    """Only being told to wait and being refused open the breaker."""
+    """Errors other than 401 and 429 do not open the breaker."""
     play.fetch("x", error)
     assert (play.reports, play.says("a")) == ([], "fetch")
 
 
 def test_being_refused_opens_the_breaker_for_longer_and_longer(play: Play) -> None:
-    """A wrong credential may be repaired any time: never longer than 30 seconds."""
-    play.states.expected.add("a")
+    """Repeated 401 responses lengthen the pause up to 30 seconds."""
+    play.keys.expect(["a"])
     pauses = []
     for _ in range(6):
         play.fetch("a", REFUSED)
@@ -159,7 +159,7 @@ def test_being_refused_opens_the_breaker_for_longer_and_longer(play: Play) -> No
 
 
 def test_a_success_starts_the_pauses_over(play: Play) -> None:
-    """They count refusals in a row."""
+    """A success resets the count of consecutive 401 responses."""
     for pause in (4, 8):
         play.fetch("x", REFUSED)
         assert play.reports[-1].seconds == pause
@@ -171,7 +171,7 @@ def test_a_success_starts_the_pauses_over(play: Play) -> None:
 
 
 def test_being_refused_serves_what_is_kept(play: Play) -> None:
-    """22. A stale key bridges a lost permission as it does an outage."""
+    """A stale key is served after a 401."""
     play.fetch("a")
     play.now += 100
     play.fetch("a", REFUSED)
@@ -179,7 +179,7 @@ def test_being_refused_serves_what_is_kept(play: Play) -> None:
 
 
 def test_a_later_refusal_does_not_shorten_the_wait(play: Play) -> None:
-    """23. Two fetches were under way: the source said 37 seconds to one of them, and means it."""
+    """A later 401 does not shorten the pause that a 429 requested."""
     play.says("a")
     play.says("b")
     play.land("a", THROTTLED)

@@ -1,12 +1,16 @@
-"""63. KeyStates under any sequence of events: look-ups, answers, failures, floods, outages, time.
+"""The cache with admission under any sequence of look-ups, responses, failures and floods.
 
-The machine keeps a book of its own, of what the source holds and what it has said, and judges
-every step by it. All times are halves of seconds, so that boundaries are met exactly.
+A model records what the source holds and has said, and every step is checked against it. All
+times are multiples of half a second, so that boundaries are met exactly.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -33,15 +37,12 @@ from hookkey_verify.errors import (
     UnknownKeyError,
 )
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.states import (
-    DIRECTORY,
-    LONGEST_PAUSE,
-    Decision,
-    Fetched,
-    FetchOutcome,
-    KeyStates,
-    Reported,
-)
+from hookkey_verify.keys.admission import DIRECTORY
+from hookkey_verify.keys.breaker import LONGEST_PAUSE
+from hookkey_verify.keys.flight import Fetched, PendingFetch
+from hookkey_verify.keys.refreshing import OVERRUN
+
+from .play import FetchOutcome, Play, Reported, Step
 
 POLICY = CachePolicy(
     fresh_for=100,
@@ -82,34 +83,51 @@ def key_of(kid: str, material: int) -> PublicKey:
 
 
 def least_backoff(failed: int) -> float:
-    """The shortest wait that chance may choose after so many failures in a row."""
+    """Return the shortest random pause after this number of consecutive failures."""
     return min(POLICY.max_backoff, POLICY.backoff * 2.0 ** (failed - 1)) / 2
+
+
+@dataclass(eq=False)
+class Flight:
+    """A fetch in flight."""
+
+    name: str
+    number: int
+    started: float
+    fetch: tuple[PendingFetch[Any], Callable[[], None]]
+    ended: bool = False
 
 
 @dataclass
 class Kept:
-    """The page of one key: what the source said, and how the attempts since then ended."""
+    """The model of one key: what the source said, and how the attempts since then ended."""
 
     material: int | None  # None: invalidated
     born: float
     failed: int = 0
-    rejected_since: bool = False  # an attempt brought what is not acceptable
+    rejected_since: bool = False  # an attempt brought an unacceptable document
     last: HookVerificationError | None = None
-    rests_until: float = NEVER  # at least
+    rests_until: float = NEVER  # earliest end of the back-off
 
 
-class KeyStatesMachine(RuleBasedStateMachine):
+class StatesMachine(RuleBasedStateMachine):
     pending_fetches = Bundle("pending_fetches")
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = self.began = 1_000.0
-        self.held = {"a": 1, "b": 1}  # by the source: material by kid
+        self.began = 1_000.0
+        # Hypothesis seeds random, but not the system's generator.
+        self.seeded = mock.patch.object(
+            random.SystemRandom, "uniform", lambda _, *ends: random.uniform(*ends)
+        )
+        self.seeded.start()
+        self.held = {"a": 1, "b": 1}  # what the source holds: material by kid
         self.materials = 1
         self.down: HookVerificationError | None = None
-        self.flying: dict[str, int] = {}
+        self.flying: dict[str, Flight] = {}
+        self.late: set[str] = set()  # kids whose last failure came too late and was ignored
         self.numbers = 0
-        # the book
+        # the model
         self.kept: dict[str, Kept] = {}
         self.gone_at: dict[str, float] = {}
         self.refused: set[str] = set()  # kids that were without a key after a fetch
@@ -119,19 +137,24 @@ class KeyStatesMachine(RuleBasedStateMachine):
         self.breaker_least = self.breaker_most = NEVER
         self.breaker_since = self.refused_in_a_row = 0
 
-    @initialize(directory=st.booleans(), may_change=st.booleans())
-    def begin(self, directory: bool, may_change: bool) -> None:
-        self.directory, self.may_change = directory, may_change
-        self.states = KeyStates(
-            POLICY, expected=[EXPECTED], has_directory=directory, keys_may_change=may_change
-        )
+    @property
+    def now(self) -> float:
+        return self.play.now
+
+    @initialize(directory=st.booleans())
+    def begin(self, directory: bool) -> None:
+        self.directory = directory
+        self.play = Play(POLICY, expected=[EXPECTED], has_directory=directory)
         self.usual_course([(0, kid, None) for kid in KIDS])
+
+    def teardown(self) -> None:
+        self.seeded.stop()
 
     # --- look-ups
 
     @rule(target=pending_fetches, kid=any_kid)
     def look_up(self, kid: str) -> object:
-        step = self.states.look_up(kid, self.now, self.flying)
+        step = self.play.look_up(kid)
         assert [step.key, step.error, step.join].count(None) >= 2
         assert (step.key or step.error or step.join or step.launch) is not None
         if step.key is not None:
@@ -146,23 +169,23 @@ class KeyStatesMachine(RuleBasedStateMachine):
             assert step.join in (kid, DIRECTORY)
         if step.launch is None:
             return multiple()
-        if step.key is not None:
-            assert self._is_fresh(kid)
         return self._launch(kid, step, step.launch)
 
-    def _launch(self, kid: str, step: Decision, launched: str) -> tuple[str, int]:
+    def _launch(self, kid: str, step: Step, launched: str) -> Flight:
         self._may_launch(kid, step)
-        self.numbers = self.flying[launched] = self.states.begin()
-        return launched, self.numbers
+        self.numbers += 1
+        fetch = self.play.in_flight[launched]
+        flight = self.flying[launched] = Flight(launched, self.numbers, self.now, fetch)
+        return flight
 
     @rule(target=pending_fetches, first=st.integers(0, 10**6), many=st.integers(5, 15))
     def flood(self, first: int, many: int) -> object:
         launched = [self.look_up(f"x{first + each}") for each in range(many)]
-        return multiple(*(each for each in launched if isinstance(each, tuple)))
+        return multiple(*(each for each in launched if isinstance(each, Flight)))
 
     @rule(target=pending_fetches, kid=any_kid)
     def look_up_without_time(self, kid: str) -> object:
-        step = self.states.lookup_without_waiting(kid, self.now, self.flying)
+        step = self.play.look_up(kid, seconds=0)
         assert step.join is None
         if step.key is not None:
             self._may_serve(kid, step.key, in_a_hurry=True)
@@ -178,21 +201,21 @@ class KeyStatesMachine(RuleBasedStateMachine):
 
     @rule(steps=st.lists(st.tuples(pauses, known_kids, st.none() | failures), min_size=3))
     def usual_course(self, steps: list[tuple[float, str, HookVerificationError | None]]) -> None:
-        """Look-ups some time apart, whose fetches, if they need any, end at once."""
+        """Look up at intervals; each fetch that is needed ends at once."""
         for seconds, kid, error in steps:
-            self.now += seconds
+            self.wait(seconds)
             pending = self.look_up(kid)
-            if isinstance(pending, tuple) and error is not None:
+            if isinstance(pending, Flight) and error is not None:
                 self._land(pending, error)
-            elif isinstance(pending, tuple):
+            elif isinstance(pending, Flight):
                 self.end(pending)
             self.keys_are_those_of_the_book()
             self.calls_are_bounded()
 
     @rule(pending=consumes(pending_fetches))
-    def end(self, pending: tuple[str, int]) -> None:
-        """As the source would have it: with what it holds, or with its outage."""
-        kid = pending[0]
+    def end(self, pending: Flight) -> None:
+        """End a fetch with what the source holds, or with its outage."""
+        kid = pending.name
         if self.down is not None:
             self._land(pending, self.down)
         elif kid == DIRECTORY:
@@ -204,22 +227,28 @@ class KeyStatesMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.down is None)
     @rule(pending=consumes(pending_fetches), age=st.sampled_from([10.0, 79.5, 90.0, 100.0, 500.0]))
-    def end_with_an_old_record(self, pending: tuple[str, int], age: float) -> None:
-        kid = pending[0]
+    def end_with_an_old_record(self, pending: Flight, age: float) -> None:
+        kid = pending.name
         if kid in self.held:
             self._land(pending, Fetched(key_of(kid, self.held[kid]), age=age))
         else:
             self.end(pending)
 
     @rule(pending=consumes(pending_fetches), error=failures)
-    def fail(self, pending: tuple[str, int], error: HookVerificationError) -> None:
+    def fail(self, pending: Flight, error: HookVerificationError) -> None:
         self._land(pending, error)
 
-    # --- what happens elsewhere
+    # --- other events
 
     @rule(seconds=st.sampled_from(SECONDS))
     def wait(self, seconds: float) -> None:
-        self.now += seconds
+        if seconds > 60:  # the cache abandons fetches that take longer
+            for flight in list(self.flying.values()):
+                self.end(flight)
+        for flight in list(self.flying.values()):
+            if self.now + seconds > flight.started + 60:
+                self.end(flight)
+        self.play.now += seconds
 
     @precondition(lambda self: self.kept)
     @rule(
@@ -229,7 +258,8 @@ class KeyStatesMachine(RuleBasedStateMachine):
     )
     def wait_for_a_boundary(self, which: int, age: float, offset: float) -> None:
         page = list(self.kept.values())[which % len(self.kept)]
-        self.now = max(self.now, page.born + age + offset)
+        if page.material is not None:
+            self.wait(max(0.0, page.born + age + offset - self.now))
 
     @rule(error=st.none() | failures)
     def outage_begins_or_ends(self, error: HookVerificationError | None) -> None:
@@ -245,14 +275,14 @@ class KeyStatesMachine(RuleBasedStateMachine):
 
     @rule(kid=any_kid)
     def invalidate(self, kid: str) -> None:
-        self.flying.pop(kid, None)  # as KeyCache does
-        self.states.invalidate(kid)
+        self.flying.pop(kid, None)  # its result is not cached
+        self.play.keys.invalidate(kid)
         self.gone_at.pop(kid, None)
         if kid in self.kept:
             page = self.kept[kid]
-            page.material, page.last, page.rests_until = None, None, NEVER
+            page.material, page.last, page.rests_until, page.born = None, None, NEVER, NEVER
 
-    # --- the judgements
+    # --- checks
 
     def _is_fresh(self, kid: str) -> bool:
         page = self.kept.get(kid)
@@ -262,7 +292,7 @@ class KeyStatesMachine(RuleBasedStateMachine):
         return self.now - page.born
 
     def _may_serve(self, kid: str, key: PublicKey, *, in_a_hurry: bool) -> None:
-        """Only what the source said, in its time; beyond ``fresh_for`` in an outage only."""
+        """Check that a served key is what the source said, and stale only in an outage."""
         assert kid in self.kept, "never fetched, or revoked since"
         page = self.kept[kid]
         assert page.material is not None, "invalidated"
@@ -289,7 +319,7 @@ class KeyStatesMachine(RuleBasedStateMachine):
         listed = self._list_is_believed() and kid in self.listed
         return kid not in self.kept and kid != EXPECTED and not listed
 
-    def _may_launch(self, kid: str, step: Decision) -> None:
+    def _may_launch(self, kid: str, step: Step) -> None:
         assert step.launch not in self.flying, "two fetches of one kid"
         assert kid in self.kept or self.now >= self.breaker_least, "the source said to wait"
         if step.launch == DIRECTORY:
@@ -298,42 +328,51 @@ class KeyStatesMachine(RuleBasedStateMachine):
             assert self.now >= self.list_ended_at + POLICY.directory_for
             return
         assert step.launch == kid
-        if len(self.refused) <= POLICY.max_unknown_kids:  # else some verdict was pushed out
+        if self.directory and self._list_is_believed():
+            assert kid in self.listed or kid == EXPECTED or kid in self.kept, "it is not listed"
+        if len(self.refused) <= POLICY.max_unknown_kids:  # beyond it some are evicted
             assert self.now >= self.gone_at.get(kid, NEVER) + POLICY.negative_for
         if kid in self.kept:
             assert self.now >= self.kept[kid].rests_until, "too soon after a failure"
         if self._is_first_seen(kid):
             self.first_seen += 1
 
-    def _land(self, pending: tuple[str, int], outcome: FetchOutcome) -> None:
-        kid, number = pending
-        if self.flying.get(kid) != number:
-            return  # invalidated meanwhile
-        del self.flying[kid]
-        before = {each: (entry.key, entry.born) for each, entry in self.states.entries.items()}
-        told, reports = self.states.landed(kid, outcome, self.now, number)
-        after = {each: (entry.key, entry.born) for each, entry in self.states.entries.items()}
-        page = self.kept.get(kid)
-        differs = False
-        if isinstance(outcome, Fetched):
-            assert outcome.key is not None
-            differs = self._differs(page, outcome.key)
-        if differs and not self.may_change:
+    def _land(self, pending: Flight, outcome: FetchOutcome) -> None:
+        if pending.ended:
+            return
+        pending.ended = True
+        kid, current = pending.name, self.flying.get(pending.name) is pending
+        if current:
+            del self.flying[kid]
+        before = self.play.kept()
+        told = self.play.finish(pending.fetch, outcome)
+        after, reports = self.play.kept(), self.play.reports
+        if not current:  # invalidated during the fetch
+            assert after == before
+            return
+        late = self.now > pending.started + POLICY.fetch_timeout + OVERRUN
+        if late and isinstance(outcome, KeyUnavailableError) and kid not in self.late:
+            self.late.add(kid)
+            assert (told, after, reports) == (None, before, [])
+            return
+        self.late.discard(kid)
+        if isinstance(outcome, Fetched) and self._differs(self.kept.get(kid), outcome.value):
             assert isinstance(told, KeyChangedError)
             outcome = told
         if isinstance(outcome, Fetched):
-            assert told == outcome
-            self._answered(number)
-            self._stored(kid, outcome, reports)
+            assert told == outcome._replace(age=outcome.age + self.now - pending.started)
+            self._answered(pending.number)
+            self._stored(kid, told, reports)
         elif isinstance(outcome, frozenset):
-            self._answered(number)
-            self.listed, self.listed_at, self.list_ended_at = outcome, self.now, self.now
+            self._answered(pending.number)
+            self.listed, self.listed_at = outcome, pending.started
+            self.list_ended_at = pending.started
         elif isinstance(outcome, UnknownKeyError):
-            self._answered(number)
-            revoked = self.kept.pop(kid, None) is not None
-            assert revoked == (Reported(EventName.KEY_REVOKED, kid) in reports)
+            self._answered(pending.number)
+            known = self.kept.pop(kid, None)
+            assert (known is not None) == (Reported(EventName.KEY_REVOKED, kid) in reports)
             assert kid not in after
-            self.gone_at[kid] = self.now
+            self.gone_at[kid] = pending.started
             self.refused.add(kid)
         else:
             assert after == before, "a failed attempt changes no key"
@@ -344,19 +383,18 @@ class KeyStatesMachine(RuleBasedStateMachine):
             return False
         return key != key_of(key.kid, page.material)
 
-    def _stored(self, kid: str, fetched: Fetched, reports: list[Reported]) -> None:
+    def _stored(self, kid: str, fetched: Fetched[PublicKey], reports: list[Reported]) -> None:
         for report in reports:
             if report.name is EventName.EVICTED:
                 assert report.kid is not None
                 assert self.kept[report.kid].born == min(page.born for page in self.kept.values())
                 del self.kept[report.kid]
         self.gone_at.pop(kid, None)
-        assert fetched.key is not None
-        self.kept[kid] = Kept(int(fetched.key.as_jwk()["n"]), self.now - fetched.age)
+        self.kept[kid] = Kept(int(fetched.value.as_jwk()["n"]), self.now - fetched.age)
 
     def _answered(self, number: int) -> None:
         if number <= self.breaker_since:
-            return  # it was asked before the breaker opened
+            return  # the fetch started before the breaker opened
         self.breaker_least = self.breaker_most = NEVER
         self.refused_in_a_row = 0
 
@@ -391,23 +429,23 @@ class KeyStatesMachine(RuleBasedStateMachine):
 
     @invariant()
     def keys_are_those_of_the_book(self) -> None:
-        kept = {kid: page.born for kid, page in self.kept.items()}
-        assert {kid: entry.born for kid, entry in self.states.entries.items()} == kept
+        kept = {k: self._age(page) for k, page in self.kept.items() if page.material is not None}
+        assert self.play.kept() == kept
 
     @invariant()
     def sizes_are_bounded(self) -> None:
-        assert len(self.states.entries) <= POLICY.max_keys
-        assert self.states.unknown_kids <= POLICY.max_unknown_kids
+        assert self.play.keys.stats().keys <= len(self.kept) <= POLICY.max_keys
+        assert self.play.unknown_kids <= POLICY.max_unknown_kids
 
     @invariant()
     def calls_are_bounded(self) -> None:
-        """Whatever the tokens contain."""
+        """Fetches of unknown kids never exceed the burst plus the refill."""
         refill = (self.now - self.began) / POLICY.first_seen_interval
         assert self.first_seen <= POLICY.first_seen_burst + refill
 
     @invariant()
     def health_tells_the_truth(self) -> None:
-        health = self.states.health("here", self.now)
+        health = self.play.health()
         assert set(health.keys) == {k for k, page in self.kept.items() if page.material is not None}
         assert all((k.state == "fresh") == (k.age < POLICY.fresh_for) for k in health.keys.values())
         if health.status == "failing":
@@ -418,5 +456,5 @@ class KeyStatesMachine(RuleBasedStateMachine):
         assert health.breaker_open_for <= max(0.0, self.breaker_most - self.now)
 
 
-TestKeyStates = KeyStatesMachine.TestCase
-TestKeyStates.settings = settings(deadline=None, max_examples=300, stateful_step_count=40)
+TestStates = StatesMachine.TestCase
+TestStates.settings = settings(deadline=None, max_examples=300, stateful_step_count=40)

@@ -1,4 +1,4 @@
-"""KeyCache: ``aget``, event loops and cancellation."""
+"""The cache: ``aget``, event loops and cancellation."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from hookkey_verify import PublicKey
 from hookkey_verify.errors import KeyUnavailableError
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.cache import Fetched, KeyCache
+from hookkey_verify.keys.flight import Fetched
 
 from ..faults import ManualClock
-from .controlled_fetches import PATIENCE, PATIENT, POLICY, EventLog, Held, Source
+from .controlled_fetches import PATIENCE, PATIENT, POLICY, EventLog, Held, KeyCache, Source
 
 
 def test_the_loop_goes_on_while_the_source_hangs(source: Source) -> None:
-    """52. The fetch ends only because the event loop beats on and releases it."""
+    """The event loop is not blocked: it releases the fetch that ``aget`` waits for."""
     held = Held(source)
     cache = KeyCache(held, PATIENT)
 
@@ -38,7 +38,7 @@ def test_the_loop_goes_on_while_the_source_hangs(source: Source) -> None:
 
 
 def test_tasks_and_threads_make_one_fetch(source: Source) -> None:
-    """53. A hundred tasks and twenty threads ask for one kid at once."""
+    """A hundred tasks and twenty threads that look up one kid share one fetch."""
     log = EventLog()
     cache = KeyCache(log.before(source, 119), PATIENT, on_event=log)
 
@@ -57,7 +57,7 @@ def test_tasks_and_threads_make_one_fetch(source: Source) -> None:
 def test_cancelled_tasks(
     source: Source, caplog: pytest.LogCaptureFixture, cancelled: int, error: Exception | None
 ) -> None:
-    """54. The fetch goes on for the others and for later; asyncio has nothing to complain about."""
+    """Cancelling callers does not cancel the fetch, and asyncio reports no error."""
     source.error = error
     held, log = Held(source), EventLog()
     cache = KeyCache(held, PATIENT, on_event=log)
@@ -89,7 +89,7 @@ def test_cancelled_tasks(
 
 
 def test_two_loops_share_one_cache(source: Source) -> None:
-    """55. Two event loops in two threads wait for the same fetch."""
+    """Two event loops in two threads wait for the same fetch."""
     log = EventLog()
     cache = KeyCache(log.before(source, 1), PATIENT, on_event=log)
     with ThreadPoolExecutor(2) as pool:
@@ -99,7 +99,7 @@ def test_two_loops_share_one_cache(source: Source) -> None:
 
 
 def test_one_loop_after_the_other(source: Source, clock: ManualClock) -> None:
-    """56. A later ``asyncio.run`` finds the key of an earlier one, and can fetch."""
+    """A later ``asyncio.run`` uses the key of an earlier one, and can fetch."""
     cache = KeyCache(source, PATIENT, clock=clock, age_clock=clock)
     first = asyncio.run(cache.aget("a"))
     assert asyncio.run(cache.aget("a")) is first
@@ -112,7 +112,7 @@ def test_one_loop_after_the_other(source: Source, clock: ManualClock) -> None:
 def test_a_later_loop_waits_for_the_fetch_of_an_earlier_one(
     source: Source, clock: ManualClock
 ) -> None:
-    """56. The loop that began the fetch is gone, and its end reaches the one that waits now."""
+    """A fetch that an already closed event loop started wakes a caller in a later one."""
     held, log = Held(source), EventLog()
     cache = KeyCache(held, PATIENT, on_event=log, clock=clock, age_clock=clock)
 
@@ -132,7 +132,7 @@ def test_a_later_loop_waits_for_the_fetch_of_an_earlier_one(
 def test_a_loop_that_is_closed_early(
     source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """57. Nothing is raised or logged by the thread that fetches when a waiter's loop is gone."""
+    """The fetching thread raises and logs nothing if the event loop of a caller is closed."""
     raised: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", raised.append)
     held, log = Held(source), EventLog()
@@ -147,15 +147,15 @@ def test_a_loop_that_is_closed_early(
     assert waiting in pending
     assert cache.peek("a") is not None
     assert (raised, caplog.records) == ([], [])
-    for task in pending:  # that the loop was closed too early is the test's own doing
+    for task in pending:  # the test itself closed the loop too early
         task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 def test_waiters_leave_nothing_on_a_hanging_flight(source: Source, clock: ManualClock) -> None:
-    """54. However many come and go, and also when its time is over."""
+    """Callers that gave up leave no reference on a fetch that hangs."""
     hanging = threading.Event()
 
-    def fetch(kid: str, deadline: float) -> Fetched:
+    def fetch(kid: str, deadline: float) -> Fetched[PublicKey]:
         hanging.wait(10)
         return source(kid, deadline)
 
@@ -167,7 +167,7 @@ def test_waiters_leave_nothing_on_a_hanging_flight(source: Source, clock: Manual
             for _ in range(20):
                 with pytest.raises(KeyUnavailableError):
                     await cache.aget("a", deadline=clock.now + 0.001)
-        [pending] = cache._pending.values()
+        [pending] = cache.pending.values()
         assert pending.wakers == set()
 
     asyncio.run(main())
@@ -175,10 +175,10 @@ def test_waiters_leave_nothing_on_a_hanging_flight(source: Source, clock: Manual
 
 
 def test_a_cancellation_is_never_swallowed(source: Source, clock: ManualClock) -> None:
-    """54. Not even when it comes between the landing and the waiter's next turn."""
+    """A cancellation takes effect even between the end of the fetch and the task's next turn."""
     proceed = threading.Event()
 
-    def fetch(kid: str, deadline: float) -> Fetched:
+    def fetch(kid: str, deadline: float) -> Fetched[PublicKey]:
         proceed.wait(10)
         return source(kid, deadline)
 
@@ -188,7 +188,7 @@ def test_a_cancellation_is_never_swallowed(source: Source, clock: ManualClock) -
         task = asyncio.ensure_future(cache.aget("a"))
         await asyncio.sleep(0)
         proceed.set()
-        while cache._pending:
+        while cache.pending:
             await asyncio.sleep(0)
         for _ in range(turns):
             await asyncio.sleep(0)

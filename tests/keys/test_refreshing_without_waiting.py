@@ -1,4 +1,4 @@
-"""KeyStates: look-ups that have no time to wait for a fetch."""
+"""The cache: look-ups that have no time to wait for a fetch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hookkey_verify import CachePolicy
 from hookkey_verify.errors import HookVerificationError
 
-from .states_play import DOWN, GONE, START, THROTTLED, WEAK, Play, told
+from .play import DOWN, GONE, START, THROTTLED, WEAK, Play, told
 
 pytestmark = pytest.mark.usefixtures("no_chance")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_chance")
     [
         ("fresh", "fresh"),
         ("ahead", "fresh"),
-        ("expired", "ahead"),
+        ("expired", "stale, and a fetch"),
         ("expired and failed", "stale"),
         ("dead", "key_unavailable"),
         ("gone", "unknown_key"),
@@ -26,35 +26,34 @@ pytestmark = pytest.mark.usefixtures("no_chance")
     ],
 )
 def test_at_hand(kid: str, becomes: str) -> None:
-    """The answer is what is kept; a stale key that is due is renewed in background."""
+    """The cached result is returned; a stale key that is due is refreshed in the background."""
     play = Play(CachePolicy(fresh_for=100, stale_if_error=50, negative_for=10))
     ages = {"dead": 150, "expired": 149, "expired and failed": 149, "ahead": 99, "fresh": 0}
     for name, age in ages.items():
         play.now = START - age
-        play.states.expected.add(name)
+        play.keys.expect([name])
         play.fetch(name)
     play.fetch("expired and failed", DOWN)
     play.fetch("gone", GONE)
     play.fetch("failed", WEAK)
-    step = play.states.lookup_without_waiting(kid, play.now)
+    step = play.look_up(kid, seconds=0)
     assert told(step) == becomes
     assert step.join is None
 
 
 def test_at_hand_begins_one_fetch(play: Play) -> None:
-    """Not while one is under way, and not before the next attempt is due."""
+    """No fetch starts while another is in flight or the back-off is not over."""
     play.fetch("a")
     play.now += 100
-    flying = {"a": 2}
-    assert play.states.lookup_without_waiting("a", play.now).launch == "a"
-    assert told(play.states.lookup_without_waiting("a", play.now, flying)) == "stale"
-    play.fetch("a", THROTTLED)
-    assert told(play.states.lookup_without_waiting("a", play.now)) == "stale"
+    assert play.says("a", seconds=0) == "stale, and a fetch"
+    assert play.says("a", seconds=0) == "stale"
+    play.land("a", THROTTLED)
+    assert play.says("a", seconds=0) == "stale"
 
 
 @pytest.mark.parametrize(("kid", "error"), [("gone", GONE), ("failed", WEAK)])
 def test_at_hand_when_a_verdict_is_over(play: Play, kid: str, error: HookVerificationError) -> None:
-    """Nothing is known of the kid then, and there is no time to ask."""
+    """An expired "no such key" or error raises ``KeyUnavailableError`` without time to fetch."""
     play.fetch(kid, error)
     play.now += 10
-    assert told(play.states.lookup_without_waiting(kid, play.now)) == "key_unavailable"
+    assert told(play.look_up(kid, seconds=0)) == "key_unavailable"

@@ -1,4 +1,4 @@
-"""KeyStates: the events that a look-up reports."""
+"""The cache: the events that a look-up reports."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.states import DIRECTORY, Reported
+from hookkey_verify.keys.admission import DIRECTORY
 
-from .states_play import DOWN, GONE, THROTTLED, Play, spend
+from .play import DOWN, GONE, THROTTLED, Play, Reported, spend
 
 pytestmark = pytest.mark.usefixtures("no_chance")
 
@@ -71,19 +71,19 @@ def _ahead(play: Play) -> None:
 def test_what_a_look_up_tells(
     play: Play, before: Callable[[Play], object], reports: list[Reported]
 ) -> None:
-    """Every event has its outcome and its seconds."""
+    """Each look-up reports its events with outcome and seconds."""
     before(play)
     play.look_up("a")
     assert play.reports == reports
 
 
 def test_a_listed_kid_tells_of_two_waits() -> None:
-    """A look-up that waits for the list and then for the key is two misses."""
+    """A look-up that waits for the list and then for the key reports two misses."""
     play = Play(has_directory=True)
     play.look_up("a")
-    assert play.reports == [Reported(EventName.MISS, "a")]
+    assert play.reports == [Reported(EventName.MISS)]
     play.look_up("a")
-    assert play.reports == [Reported(EventName.COALESCED, "a")]
+    assert play.reports == [Reported(EventName.COALESCED)]
     play.land(DIRECTORY, frozenset("a"))
     assert play.reports == []
     play.look_up("a")

@@ -1,4 +1,4 @@
-"""KeyCache: deadlines of callers and of fetches."""
+"""The cache: deadlines of callers and of fetches."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pytest
 from hookkey_verify import CachePolicy
 from hookkey_verify.errors import KeyUnavailableError
 from hookkey_verify.events import EventName
-from hookkey_verify.keys.cache import Fetched, KeyCache
+from hookkey_verify.keys.flight import Fetched
 
 from ..faults import ManualClock
-from .controlled_fetches import BOTH_WAYS, PATIENT, POLICY, EventLog, Held, LookUp, Source
+from .controlled_fetches import BOTH_WAYS, PATIENT, POLICY, EventLog, Held, KeyCache, LookUp, Source
 
 
 @pytest.mark.parametrize("given", [None, 1_001, 1_002.5, 2_000])
 def test_the_fetch_has_its_own_deadline(
     cache: KeyCache, source: Source, given: float | None
 ) -> None:
-    """5. Whatever the first caller's deadline is: others may wait for the same fetch."""
+    """The deadline of a fetch does not depend on that of its first caller."""
     cache.get("a", deadline=given)
     assert source.asked == [("a", 1_002.5)]
 
 
 def test_a_cached_key_needs_no_time(cache: KeyCache) -> None:
-    """A deadline in the past matters to a fetch only."""
+    """A cached key is returned although the deadline has passed."""
     key = cache.get("a")
     assert cache.get("a", deadline=0) is key
 
@@ -35,12 +35,12 @@ def test_a_cached_key_needs_no_time(cache: KeyCache) -> None:
 def test_a_caller_leaves_at_its_deadline(
     source: Source, clock: ManualClock, look_up: LookUp
 ) -> None:
-    """5. It need not wait for the fetch that it began; the fetch goes on, and its key is kept."""
+    """A caller stops waiting at its deadline; the fetch continues, and its key is cached."""
     held, log = Held(source), EventLog()
     cache = KeyCache(held, PATIENT, on_event=log, clock=clock, age_clock=clock)
     with held:
         for _ in range(2):
-            with pytest.raises(KeyUnavailableError, match="did not come within the deadline"):
+            with pytest.raises(KeyUnavailableError, match="did not come in time"):
                 look_up(cache, "a", clock.now + 0.02)
         assert cache.peek("a") is None
     log.wait_for(EventName.FETCH)
@@ -56,7 +56,7 @@ def test_a_caller_leaves_at_its_deadline(
 def test_a_caller_leaves_with_the_old_key(
     source: Source, clock: ManualClock, look_up: LookUp
 ) -> None:
-    """5. A key that may be served stale is better than no answer by the deadline."""
+    """A caller whose deadline passes gets the stale key if there is one."""
     held, log = Held(source, free=1), EventLog()
     cache = KeyCache(held, PATIENT, on_event=log, clock=clock, age_clock=clock)
     key = cache.get("a")
@@ -69,14 +69,14 @@ def test_a_caller_leaves_with_the_old_key(
 
 
 def test_no_time_at_all_and_an_old_key(cache: KeyCache, source: Source, clock: ManualClock) -> None:
-    """5. A deadline that has passed already is one that comes too soon: the old key is served."""
+    """A caller whose deadline has already passed gets the stale key."""
     key = cache.get("a")
     clock.now += 100
     assert cache.get("a", deadline=clock.now) is key
 
 
 def test_no_time_at_all_spends_nothing(source: Source, clock: ManualClock) -> None:
-    """A look-up that begins no fetch, because its deadline has passed, takes none from others."""
+    """A look-up whose deadline has passed starts no fetch and spends no budget."""
     policy = CachePolicy(first_seen_burst=1)
     cache = KeyCache(source, policy, clock=clock, age_clock=clock)
     with pytest.raises(KeyUnavailableError, match="the deadline has passed"):
@@ -86,10 +86,10 @@ def test_no_time_at_all_spends_nothing(source: Source, clock: ManualClock) -> No
 
 
 def test_a_fetch_that_never_ends_is_given_up(source: Source, clock: ManualClock) -> None:
-    """A minute after its time another one may begin; nobody waits for the old one meanwhile."""
+    """A hanging fetch is abandoned a minute after its deadline; then another one may start."""
     hanging = threading.Event()
 
-    def fetch(kid: str, deadline: float) -> Fetched:
+    def fetch(kid: str, deadline: float) -> Fetched[Any]:
         if not source.asked:
             source.asked.append((kid, deadline))
             hanging.wait(10)
@@ -99,7 +99,7 @@ def test_a_fetch_that_never_ends_is_given_up(source: Source, clock: ManualClock)
     with pytest.raises(KeyUnavailableError):
         cache.get("a", deadline=clock.now + 0.01)
     clock.now += 5
-    with pytest.raises(KeyUnavailableError, match="within the deadline"):
+    with pytest.raises(KeyUnavailableError, match="did not come in time"):
         cache.get("a")
     clock.now += 60
     assert cache.get("a").kid == "a"
@@ -108,6 +108,6 @@ def test_a_fetch_that_never_ends_is_given_up(source: Source, clock: ManualClock)
 
 @pytest.mark.parametrize("deadline", ["soon", b"1", [1], object()])
 def test_what_is_no_deadline(cache: KeyCache, deadline: Any) -> None:
-    """It ends in an error of ours, and nothing is fetched."""
+    """A deadline that is not a number raises ``KeyUnavailableError``, and nothing is fetched."""
     with pytest.raises(KeyUnavailableError, match="deadline must be"):
         cache.get("a", deadline=deadline)

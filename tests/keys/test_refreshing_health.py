@@ -1,20 +1,20 @@
-"""KeyStates: health."""
+"""The cache: health."""
 
 from __future__ import annotations
 
 import pytest
 
 from hookkey_verify.errors import HookVerificationError
+from hookkey_verify.keys.admission import DIRECTORY
 from hookkey_verify.keys.health import Health, KeyHealth
-from hookkey_verify.keys.states import DIRECTORY
 
-from .states_play import DOWN, GONE, REFUSED, THROTTLED, WEAK, Play
+from .play import DOWN, GONE, REFUSED, THROTTLED, WEAK, Play
 
 pytestmark = pytest.mark.usefixtures("no_chance")
 
 
 def test_health_of_a_new_source(play: Play) -> None:
-    """Nothing was asked, so nothing is wrong."""
+    """A source that has not fetched anything is healthy."""
     assert play.health() == Health(
         source="here",
         status="healthy",
@@ -26,7 +26,7 @@ def test_health_of_a_new_source(play: Play) -> None:
 
 
 def test_health_when_all_is_well(play: Play) -> None:
-    """Ages and the last answer are told in seconds; to be old without a failure is no trouble."""
+    """Ages are in seconds, and an old key without a failure is healthy."""
     play.fetch("a")
     play.now += 120
     play.fetch("b")
@@ -45,7 +45,7 @@ def test_health_when_all_is_well(play: Play) -> None:
 
 
 def test_health_while_a_stale_key_is_served(play: Play) -> None:
-    """Degraded: the last attempt failed, and its words are shown."""
+    """While a stale key is served, the status is degraded and the last error is shown."""
     play.fetch("a")
     play.now += 149
     play.fetch("a", THROTTLED)
@@ -60,7 +60,7 @@ def test_health_while_a_stale_key_is_served(play: Play) -> None:
 
 
 def test_health_when_there_is_nothing_to_serve(play: Play) -> None:
-    """Failing: the key is past its stale window, and the source still cannot be asked."""
+    """The status is failing when the only key is expired and the source is unreachable."""
     play.fetch("a")
     play.now += 148
     play.fetch("a", DOWN)
@@ -86,14 +86,14 @@ def test_health_when_there_is_nothing_to_serve(play: Play) -> None:
     ],
 )
 def test_health_of_a_key_by_its_age(play: Play, age: float, state: str) -> None:
-    """36. By the same boundaries as look-ups."""
+    """The states of health have the same boundaries as look-ups."""
     play.fetch("a")
     play.now += age
     assert play.health().keys["a"].state == state
 
 
 def test_health_when_one_key_fails_and_another_does_not(play: Play) -> None:
-    """Degraded as long as a key could not be refreshed, also after others were fetched."""
+    """The status is degraded while one key cannot be refreshed, even if others can."""
     play.fetch("a")
     play.now += 100
     play.fetch("a", DOWN)
@@ -105,7 +105,7 @@ def test_health_when_one_key_fails_and_another_does_not(play: Play) -> None:
 
 
 def test_health_after_a_cold_start_in_an_outage(play: Play) -> None:
-    """Failing without a single key, and healthy with the first answer, which may be a no."""
+    """Without any key an outage is failing; the first response, even a 404, is healthy."""
     play.fetch("a", DOWN)
     assert (play.health().status, play.health().last_success) == ("failing", None)
     play.now += 4
@@ -121,7 +121,7 @@ def test_health_after_a_cold_start_in_an_outage(play: Play) -> None:
 def test_health_forgets_an_old_problem(
     play: Play, error: HookVerificationError, until: float
 ) -> None:
-    """When nobody tried although it was time: or no traffic would come that makes an attempt."""
+    """A problem is dropped when an attempt was possible but no look-up caused one."""
     play.fetch("x", error)
     play.now += until - 0.001
     assert (play.health().status, play.health().problem) == ("failing", str(error))
@@ -130,18 +130,18 @@ def test_health_forgets_an_old_problem(
 
 
 def test_health_forgets_a_directory_that_failed() -> None:
-    """It is tried again after ``directory_for``, so the problem is believed that long."""
+    """A failed list is reported until its next attempt is overdue."""
     play = Play(has_directory=True)
     play.look_up("x")
     play.land(DIRECTORY, DOWN)
-    play.now += 32.499
+    play.now += 62.499
     assert play.health().status == "failing"
     play.now += 0.001
     assert play.health().status == "healthy"
 
 
-def test_health_forgets_a_key_that_nobody_asks_for(play: Play) -> None:
-    """It failed once and is never looked up again, while others do well."""
+def test_health_forgets_a_key_without_look_ups(play: Play) -> None:
+    """A failed key that is not looked up again stops affecting the status."""
     play.fetch("a")
     play.now += 100
     play.fetch("a", DOWN)
