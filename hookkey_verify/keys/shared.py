@@ -123,7 +123,7 @@ class SharedFetch(Generic[V]):
         self._backoff = Backoff(policy.backoff, policy.max_backoff)
         self._lock = PerProcess(threading.Lock)
         self._distrusted: LRUCache[str, object] = LRUCache(policy.max_unknown_kids)
-        self._in_vain: LRUCache[str, int] = LRUCache(policy.max_unknown_kids)
+        self._in_vain: dict[str, int] = {}
         """How often in a row each name was waited for until the deadline."""
 
     def distrust(self, name: str) -> None:
@@ -178,6 +178,8 @@ class SharedFetch(Generic[V]):
             if self._in_vain.get(name, 0) >= PATIENCE:
                 return record, ""
             if left <= pause + longest:  # with less time, a slow read would look like a failure
+                if len(self._in_vain) >= self._policy.max_unknown_kids:
+                    self._in_vain.clear()
                 self._in_vain[name] = self._in_vain.get(name, 0) + 1
                 slow = errors.KeyUnavailableError("the worker that fetches the key takes too long")
                 return record._replace(error=slow), None
@@ -275,7 +277,7 @@ class SharedFetch(Generic[V]):
             raise
         finally:
             if self._clock() > deadline + STEP:  # the process was frozen: others know better
-                document = {}
+                lifetime = 0
             now, age = self._wall_clock(), self._clock() - began
             document = {"age": age, "confirmed_at": now - age, **document}
             document |= {"lifetime": lifetime, "stored_at": now}
@@ -317,21 +319,21 @@ class SharedFetch(Generic[V]):
 
     def _finish(self, name: str, document: dict[str, Any], token: str, distrusted: object) -> None:
         """Store the result of a request, and release the lease."""
-        deadline, lifetime = self._clock() + 2 * STEP, document["lifetime"]
-        known = "value" in document or "unknown" in document
+        deadline, lifetime, stored = self._clock() + 2 * STEP, document["lifetime"], False
         with self._lock():
             current = self._distrusted.get(name) is distrusted
-        try:
-            if current and lifetime > 0 and (known or "failures" in document):
-                data = json.dumps(document).encode()
+        if current and lifetime > 0:
+            data = json.dumps(document).encode()
+            with suppress(StoreUnavailableError):
                 self._store.call("write", name, data, lifetime, deadline=deadline)
                 self._tell(name, "stored")
-                with self._lock():
-                    if "failures" not in document and self._distrusted.get(name) is distrusted:
-                        self._distrusted.pop(name, None)
-        except StoreUnavailableError:
-            if "unknown" in document:  # the store may have the key
-                self.distrust(name)
+                stored = True
+        if "unknown" in document and not stored:  # the store may still have the key
+            self.distrust(name)
+        elif stored and "failures" not in document:
+            with self._lock():
+                if self._distrusted.get(name) is distrusted:
+                    self._distrusted.pop(name, None)
         self._release(name, token, deadline)
 
     def _release(self, name: str, token: str | None, deadline: float) -> None:

@@ -183,6 +183,36 @@ def test_a_frozen_worker_stores_no_value(store: FakeStore, worker: Worker) -> No
     assert store.kept == {}
 
 
+def test_a_frozen_worker_does_not_forget_that_a_key_is_gone(
+    store: FakeStore, worker: Worker, other: Worker
+) -> None:
+    """It stores nothing, but it does not believe a value of the store afterwards."""
+
+    def freeze() -> None:
+        other.fetch.distrust(KID)  # so that it does not wait for the lease
+        other()
+        store.clock.now += 60
+
+    worker.before_answer = freeze
+    worker.error = UnknownKeyError("gone")
+    with pytest.raises(UnknownKeyError, match="gone"):
+        worker()
+    worker.before_answer = lambda: None
+    with pytest.raises(UnknownKeyError, match="gone"):
+        worker()
+    assert (worker.calls, other.calls) == (2, 1)
+
+
+def test_waits_in_vain_are_bounded(store: FakeStore, signer: HookSigner) -> None:
+    """Made-up kids whose lease never ends leave a bounded number of counts."""
+    worker = Worker(store, signer.public_jwk(), CachePolicy(max_unknown_kids=3))
+    for number in range(10):
+        store.leases[ORG, f"x{number}"] = "for ever", float("inf")
+        with pytest.raises(KeyUnavailableError):
+            worker.fetch(f"x{number}", store.clock.now + 2)
+    assert len(worker.fetch._in_vain) <= 3
+
+
 @pytest.mark.parametrize("wait", [1e9, float("inf"), float("nan"), None, "5", -1])
 def test_a_store_cannot_close_the_budget(store: FakeStore, worker: Worker, wait: Any) -> None:
     """A wait that the store reports is limited to the interval; other values are ignored."""
