@@ -21,6 +21,7 @@ from cachetools import LRUCache
 from .. import errors
 from .._jose.encoding import EncodingError, json_object
 from .._runtime import clock as clocks
+from .._runtime.bounded import call_within
 from .._runtime.clock import Clock
 from .._runtime.forking import PerProcess
 from .._runtime.log import logger
@@ -28,7 +29,7 @@ from ..events import EventName
 from .budget import Backoff, jitter
 from .flight import Fetched
 from .policy import CachePolicy
-from .refreshing import BUDGET_SPENT, Fetch, start_thread
+from .refreshing import BUDGET_SPENT, Fetch
 from .store import STEP, BoundedStore, StoreUnavailableError
 
 __all__ = ["Codec", "SharedFetch"]
@@ -41,6 +42,9 @@ TAKEOVER = 0.3
 """Seconds that a worker must have left to take over the lease of one that died."""
 PATIENCE = 2
 """Consecutive waits without a record after which a worker asks the source without a lease."""
+PATIENCE_WITH_STORE = 0.25
+"""Seconds for which callers who have an answer wait until it is stored. Not zero, because a process
+may end or be frozen as soon as it has the answer, and others wait for its record."""
 SKEW = 60
 """Seconds by which the clocks of two hosts may differ."""
 LONGEST = 86_400
@@ -94,7 +98,6 @@ class SharedFetch(Generic[V]):
         is_free: Callable[[str], bool] = lambda _: True,
         wall_clock: Clock = clocks.wall_clock,
         sleep: Callable[[float], object] = time.sleep,
-        start: Callable[..., None] = start_thread,
     ) -> None:
         """Share a fetch.
 
@@ -107,7 +110,6 @@ class SharedFetch(Generic[V]):
         ``is_free``: whether a name does not need the budget for unknown names. Default: none does.
         ``wall_clock``: returns epoch seconds. Default: ``time.time``.
         ``sleep``: waits for some seconds. Default: ``time.sleep``.
-        ``start``: calls a function in the background. Default: in a thread of its own.
         """
         self._fetch = fetch
         self._store = store
@@ -119,7 +121,6 @@ class SharedFetch(Generic[V]):
         self._is_free = is_free
         self._wall_clock = wall_clock
         self._sleep = sleep
-        self._start = start
         self._backoff = Backoff(policy.backoff, policy.max_backoff)
         self._lock = PerProcess(threading.Lock)
         self._distrusted: LRUCache[str, object] = LRUCache(policy.max_unknown_kids)
@@ -281,10 +282,8 @@ class SharedFetch(Generic[V]):
             now, age = self._wall_clock(), self._clock() - began
             document = {"age": age, "confirmed_at": now - age, **document}
             document |= {"lifetime": lifetime, "stored_at": now}
-            if token:  # other workers wait for the lease, so that callers need not wait for this
-                self._start(self._finish, name, document, token, distrusted)
-            else:
-                self._finish(name, document, token, distrusted)
+            with suppress(TimeoutError):  # then it goes on in the background
+                call_within(PATIENCE_WITH_STORE, self._finish, name, document, token, distrusted)
 
     def _spend(self, name: str, deadline: float) -> None:
         if self._is_free(name):

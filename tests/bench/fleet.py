@@ -228,9 +228,7 @@ class Simulation:
             store = BoundedStore(self._store, report, self.clock)
             codec = Codec(PublicKey.as_jwk, lambda *_: self._key)
             wall: Callable[[], float] = self.clock
-            fetch = SharedFetch(
-                fetch, store, codec, policy, wall_clock=wall, start=lambda f, *rest: f(*rest)
-            )
+            fetch = SharedFetch(fetch, store, codec, policy, wall_clock=wall)
         return RefreshingCache(
             fetch, policy, state,
             clock=self.clock, age_clock=self.clock, wall_clock=self.clock, start=self._start,

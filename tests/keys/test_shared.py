@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from hookkey_verify.keys.flight import Fetched
 from hookkey_verify.keys.shared import Codec, SharedFetch
 from hookkey_verify.keys.store import BoundedStore
 
-from ..faults import ManualClock
+from ..faults import ManualClock, eventually
 from .fake_store import FakeStore
 
 CODEC = Codec(PublicKey.as_jwk, lambda kid, jwk: PublicKey.from_document(jwk, expected_kid=kid))
@@ -54,7 +55,6 @@ class Worker:
             is_free=lambda _: self.free,
             wall_clock=lambda: NOW + store.clock.now - 1_000,
             sleep=self._nap,
-            start=lambda function, *arguments: function(*arguments),
         )
 
     def __call__(self, kid: str = KID) -> Fetched[PublicKey]:
@@ -170,6 +170,23 @@ def test_a_revoked_key_does_not_return_from_a_store_that_failed(
     with pytest.raises(UnknownKeyError):
         worker()
     assert worker.calls == 3
+
+
+def test_a_store_that_hangs_at_the_end(
+    store: FakeStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller gets the key although it is not stored yet."""
+    release, write = threading.Event(), store.write
+
+    def hang(*arguments: Any) -> None:
+        release.wait(20)
+        write(*arguments)
+
+    monkeypatch.setattr(store, "write", hang)
+    assert worker.kid() == KID
+    assert store.kept == {}
+    release.set()
+    assert eventually(lambda: (ORG, KID) in store.kept)
 
 
 def test_a_frozen_worker_stores_no_value(store: FakeStore, worker: Worker) -> None:
