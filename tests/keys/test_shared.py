@@ -189,6 +189,24 @@ def test_a_store_that_hangs_at_the_end(
     assert eventually(lambda: (ORG, KID) in store.kept)
 
 
+def test_a_kid_that_is_distrusted_while_its_record_is_written(
+    store: FakeStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record that was written before ``distrust`` is not believed."""
+    write = store.write
+
+    def distrusted(*arguments: Any) -> None:
+        write(*arguments)
+        worker.fetch.distrust(KID)
+
+    monkeypatch.setattr(store, "write", distrusted)
+    worker()
+    monkeypatch.setattr(store, "write", write)
+    worker()
+    worker()
+    assert worker.calls == 2
+
+
 def test_a_frozen_worker_stores_no_value(store: FakeStore, worker: Worker) -> None:
     """A response that arrives long after its deadline does not replace the record."""
 
