@@ -21,9 +21,12 @@ def call_within(
     It runs in a thread of its own, because the timeout of a network client may start again with
     each byte, and none covers the resolution of a host name.
 
-    ``seconds``: after which the thread is abandoned and ``TimeoutError`` is raised.
+    ``seconds``: after which the thread is abandoned and ``TimeoutError`` is raised. With none left,
+        the function is not called.
     ``function``, ``arguments``, ``options``: the call.
     """
+    if seconds <= 0:
+        raise TimeoutError
     done: Future[T] = Future()
 
     def call() -> None:
@@ -33,4 +36,4 @@ def call_within(
             done.set_exception(error)
 
     threading.Thread(target=call, name="hookkey-store", daemon=True).start()
-    return done.result(max(0.0, seconds))
+    return done.result(seconds)
