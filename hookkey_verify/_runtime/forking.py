@@ -32,9 +32,8 @@ class PerProcess(Generic[T]):
         try:
             return self._values[pid]
         except KeyError:
-            # The parent's value is dropped with the old dict. setdefault is atomic, so that of two
-            # values made at once one is used by all threads.
-            values = self._values
-            if values:
-                self._values = values = {}
-            return self._values.setdefault(pid, self._make())
+            # setdefault is atomic: of two values made at once, all threads use one.
+            value = self._values.setdefault(pid, self._make())
+            for other in [each for each in list(self._values) if each != pid]:
+                self._values.pop(other, None)
+            return value

@@ -269,7 +269,7 @@ class SharedFetch(Generic[V]):
             return fetched
         except errors.UnknownKeyError:
             # It replaces the value as long as that could live, but counts for negative_for only.
-            document, lifetime = {"unknown": True}, max(self._policy.fresh_for, 1)
+            document, lifetime = {"unknown": True}, self._policy.fresh_for
             raise
         except errors.KeyLookupLimitedError:
             raise

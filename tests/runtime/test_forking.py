@@ -79,6 +79,30 @@ def test_a_process_makes_one_value() -> None:
     assert len(made) == 2
 
 
+class MeetingPoint(dict[int, object]):
+    """A dict in which two threads find nothing at the same time."""
+
+    def __init__(self, values: dict[int, object]) -> None:
+        super().__init__(values)
+        self._both = threading.Barrier(2)
+
+    def __missing__(self, pid: int) -> object:
+        self._both.wait(PATIENCE)
+        raise KeyError(pid)
+
+
+def test_two_threads_of_a_child_get_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that are first in a child get the same value, and the parent's is dropped."""
+    value = forking.PerProcess(object)
+    value()
+    value._values = MeetingPoint(value._values)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with ThreadPoolExecutor(2) as pool:
+        got = list(pool.map(lambda _: value(), range(2)))
+    assert got[0] is got[1] is value()
+    assert list(value._values) == [-1]
+
+
 def test_a_child_makes_its_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """A different process id means a new value, and the parent's value is dropped."""
     value = forking.PerProcess(object)
