@@ -27,9 +27,11 @@
     │   │                                 the key source's:
     │   ├── KeyUnavailableError           unreachable; .retry_after in seconds         503
     │   │   ├── KeySourceThrottledError   the source told us to wait
-    │   │   └── KeyLookupLimitedError     too many unknown kids: our own limit
+    │   │   ├── KeyLookupLimitedError     too many unknown kids: our own limit
+    │   │   └── ReplayStoreUnavailableError   the replay store cannot answer
     │   │                                 ours:
     │   ├── KeySourceConfigurationError   credentials, permissions or URL are wrong    500
+    │   ├── ReplayStoreConfigurationError password, permissions, role or memory are wrong 500
     │   └── KeyRejectedError              the key document is weak, private or malformed 500
     │       └── KeyChangedError           a known kid has different key material
     └── HookKeyApiError                   the management API refused or was unreachable
@@ -85,6 +87,8 @@ __all__ = [
     "NotFoundError",
     "RateLimitedError",
     "Reason",
+    "ReplayStoreConfigurationError",
+    "ReplayStoreUnavailableError",
     "ReplayedTokenError",
     "SignatureError",
     "SubjectError",
@@ -141,6 +145,8 @@ class Reason(StrEnum):
     KEY_SOURCE_MISCONFIGURED = "key_source_misconfigured"
     KEY_REJECTED = "key_rejected"
     KEY_CHANGED = "key_changed"
+    REPLAY_STORE_UNAVAILABLE = "replay_store_unavailable"
+    REPLAY_STORE_MISCONFIGURED = "replay_store_misconfigured"
     UNSPECIFIED = "unspecified"
     CONFIGURATION = "configuration"
     API_ERROR = "api_error"
@@ -444,7 +450,10 @@ class InsufficientScopeError(HookVerificationError):
 
 
 class KeyUnavailableError(HookVerificationError):
-    """The key could not be fetched, so the token could not be judged. Try again later."""
+    """The key could not be fetched, so the token could not be judged. Try again later.
+
+    Its subclasses tell other reasons why a token cannot be judged at the moment.
+    """
 
     reason = Reason.KEY_UNAVAILABLE
     status_code = 503
@@ -488,6 +497,13 @@ class KeyLookupLimitedError(KeyUnavailableError):
     title = "Too many unknown keys were requested"
 
 
+class ReplayStoreUnavailableError(KeyUnavailableError):
+    """The replay store could not say whether the token was used before. Try again later."""
+
+    reason = Reason.REPLAY_STORE_UNAVAILABLE
+    title = "The replay store is not available at the moment"
+
+
 class KeySourceConfigurationError(HookVerificationError):
     """The key source rejects our requests: credentials, permissions or URL are wrong.
 
@@ -501,6 +517,19 @@ class KeySourceConfigurationError(HookVerificationError):
     def __init__(self, detail: str = "", *, whole_source: bool = False) -> None:
         super().__init__(detail)
         self.whole_source = whole_source
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Empty, because the sender cannot correct it."""
+        return {}
+
+
+class ReplayStoreConfigurationError(HookVerificationError):
+    """The replay store refuses our commands: the message says which setting is wrong."""
+
+    reason = Reason.REPLAY_STORE_MISCONFIGURED
+    status_code = 500
+    title = "The replay store is not configured correctly"
 
     @property
     def headers(self) -> dict[str, str]:

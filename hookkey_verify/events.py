@@ -1,4 +1,4 @@
-"""Events that the key sources pass to your callable, one at a time. Pure.
+"""Events that key sources and replay stores pass to your callable, one at a time. Pure.
 
 The callable runs in the thread that caused the event, which may be the thread of an event loop. No
 lock is held. It should count and return; it must not look up keys. Exceptions that it raises are
@@ -33,7 +33,8 @@ class EventName(StrEnum):
     ``limited``: No fetch was started. Outcome: first_seen (the budget for unknown kids is spent),
         refresh (the next attempt for a known key is not due) or breaker. Seconds: until the next
         attempt is possible.
-    ``breaker``: Outcome: open (no fetches for unknown kids, for that many seconds) or closed.
+    ``breaker``: Outcome: open (no fetches for unknown kids, or no claims, for that many seconds) or
+        closed.
     ``key_revoked``: The source no longer has a key that it had before.
     ``key_changed``: A known kid has different key material. Outcome: refused or accepted. Alert on
         it.
@@ -42,6 +43,9 @@ class EventName(StrEnum):
     ``evicted``: A key was dropped because the cache held more than ``max_keys``.
     ``replay_unchecked``: The replay store was unreachable and ``when_unreachable="accept"``, so the
         token was accepted unchecked. Outcome: the problem. Alert on it.
+    ``claim``: A replay store on a network was asked about a token. Outcome: claimed, replayed,
+        unchecked (accepted without an answer), unreachable, unavailable or misconfigured (the last
+        three were refused). Seconds: the duration.
     ``shared``: The shared key store was used. Outcome: hit (a record was used), miss (this worker
         asks the source), stored, waited (for the lease holder), failed (another worker's failure
         was used), unavailable (the store is bypassed for a while) or garbage (a record is not
@@ -61,6 +65,7 @@ class EventName(StrEnum):
     CONFIG_ERROR = "config_error"
     EVICTED = "evicted"
     REPLAY_UNCHECKED = "replay_unchecked"
+    CLAIM = "claim"
     SHARED = "shared"
 
 

@@ -26,6 +26,7 @@ except ImportError:
 from .errors import ConfigurationError
 from .events import Event, EventName
 from .keys.health import STATES, STATUSES, HasHealth, Health, healths
+from .verifier import ReplayStore
 
 __all__ = ["KeySourceMetrics"]
 
@@ -66,7 +67,7 @@ class KeySourceMetrics:
 
         Raises ``ConfigurationError`` if the source has no health.
         """
-        if not isinstance(keys, HasHealth):
+        if not isinstance(keys, HasHealth) or isinstance(keys, ReplayStore):
             raise ConfigurationError("watch takes HookKeys or IssuerKeys")
         self._watched.add(keys)
 

@@ -42,6 +42,7 @@ from .errors import (
     KeyUnavailableError,
     MalformedTokenError,
     ReplayedTokenError,
+    ReplayStoreUnavailableError,
     SignatureError,
     TokenExpiredError,
     UnknownKeyError,
@@ -671,13 +672,14 @@ def _memo(size: int) -> SignatureMemo | None:
 
 
 def _verdict(what: str, error: Exception) -> HookKeyError:
-    """Return one of our errors unchanged; log any other and return ``KeyUnavailableError``."""
+    """Return one of our errors unchanged; log any other, and return one that means to retry."""
     if isinstance(error, HookVerificationError | ConfigurationError):
         return error
     from ._runtime.log import logger  # noqa: PLC0415 - imports logging: 4 ms
 
     logger.error("the %s raised %s", what, type(error).__name__)
-    return KeyUnavailableError(f"the {what} failed")
+    kind = ReplayStoreUnavailableError if what == "replay store" else KeyUnavailableError
+    return kind(f"the {what} failed")
 
 
 def _optional(name: str, value: object) -> str | None:

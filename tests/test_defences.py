@@ -34,7 +34,6 @@ from hookkey_verify import (
     StaticKeys,
     asgi,
     guard,
-    replay,
 )
 from hookkey_verify import flask as for_flask
 from hookkey_verify import verifier as verifier_module
@@ -52,6 +51,7 @@ from hookkey_verify.errors import (
 )
 from hookkey_verify.keys import hook_keys
 from hookkey_verify.okta import http, sign_in
+from hookkey_verify.replay import memory
 from hookkey_verify.verifier import JsonLimits, VerifierByIssuer
 from tests.conftest import CLIENT_ID, TOKEN_URL, KeyPool
 from tests.faults import FaultServer, json_answer
@@ -466,10 +466,10 @@ def test_14_structure_is_bounded(signer: HookSigner, keys: StaticKeys, wide: Any
 
 def test_14_a_claim_removes_few_expired_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many entries have expired, one claim removes only a few of them under its lock."""
-    for at_most in (replay.FORGOTTEN_PER_CLAIM, 10**9):
-        monkeypatch.setattr(replay, "FORGOTTEN_PER_CLAIM", at_most)
+    for at_most in (memory.FORGOTTEN_PER_CLAIM, 10**9):
+        monkeypatch.setattr(memory, "FORGOTTEN_PER_CLAIM", at_most)
         now = [1000.0]
-        store = replay.MemoryReplayStore(single_process=True, clock=lambda at=now: at[0])  # type: ignore[misc]
+        store = memory.MemoryReplayStore(single_process=True, clock=lambda at=now: at[0])  # type: ignore[misc]
         for n in range(1_000):
             store.claim("a", str(n), 1_100)
         now[0] = 2_000

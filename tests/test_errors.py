@@ -90,6 +90,8 @@ def test_status_of_each_kind_of_fault() -> None:
         "KeySourceConfigurationError": 500,
         "KeyRejectedError": 500,
         "KeyChangedError": 500,
+        "ReplayStoreUnavailableError": 503,
+        "ReplayStoreConfigurationError": 500,
     }
 
 

@@ -37,3 +37,7 @@ class PerProcess(Generic[T]):
             for other in [each for each in list(self._values) if each != pid]:
                 self._values.pop(other, None)
             return value
+
+    def made(self) -> T | None:
+        """Return this process's value, or None if it has not been made."""
+        return self._values.get(os.getpid())

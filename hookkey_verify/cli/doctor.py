@@ -1,11 +1,11 @@
-"""``hookkey doctor`` checks the configuration, the connection to the org, and a token."""
+"""``hookkey doctor`` checks the configuration, the org, a replay store and a token."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import BinaryIO, Final, Literal
+from dataclasses import asdict
+from typing import BinaryIO, Final
 
 import click
 
@@ -18,16 +18,17 @@ from ..okta.http import Answer, epoch
 from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
+from ..replay import Finding
+from ..replay.finding import Result
 from ..settings import NAMES, Settings
 from ..verifier import KeySource
 from .files import InputFile, read_token
 from .output import as_json, command, exit_code, print_json, print_rows
+from .replay_store import REPLAY_URL, replay_store
 from .verifying import VerifierOptions, checks_and_problem, verifier_of
 from .wording import FLAGS, found_at, message
 
 __all__ = ["doctor"]
-
-Result = Literal["ok", "warning", "failed", "skipped"]
 
 SKEW_TO_WARN = 30
 """Seconds of difference from Okta's clock that cause a warning; the verifier's leeway is 60."""
@@ -40,34 +41,30 @@ _RESULTS: Final[Mapping[str, Result]] = {
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    check: str
-    result: Result
-    detail: str
-
-
 @click.command()
 @click.argument("token", type=InputFile(), required=False, metavar="[FILE]")
+@click.option("--replay", envvar=REPLAY_URL, metavar="URL", help="Also check this replay store.")
 @as_json
 @command
-def doctor(token: BinaryIO | None, as_json: bool) -> None:
+def doctor(token: BinaryIO | None, replay: str | None, as_json: bool) -> None:
     """Check settings, connection, permissions, clock, rate limit, keys and, if given, a token.
 
     The token is checked with the verifier that HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL, or
     HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID, describe. Nothing in the org is changed.
-    Exits with 0 if no check failed.
+    With --replay (or HOOKKEY_REPLAY_URL, which keeps a password out of the list of processes) the
+    store's settings are checked, and a record that soon expires is written to it. Exits with 0 if
+    no check failed.
 
-    Example: hookkey doctor token.txt
+    Example: hookkey doctor token.txt --replay valkeys://cache.acme.com
     """
     settings = Settings()
-    findings = [*_settings(settings)]
+    findings = [*_settings(settings, needed=replay is None)]
     if any(map(found_at, FLAGS)):
         findings.append(_verifier())
-    org, keys, code = _org(settings)
+    org, keys, code = _org(settings, needed=replay is None)
     findings += org
+    if replay is not None:
+        findings += _replay(replay)
     if token is not None:
         token_bytes = read_token(token)
         findings += [_token(token_bytes, keys), *_token_checks(token_bytes)]
@@ -98,10 +95,23 @@ def _verifier() -> Finding:
             keys.close()
 
 
-def _org(settings: Settings) -> tuple[list[Finding], list[HookKey] | None, int]:
+def _replay(url: str) -> list[Finding]:
+    try:
+        store = replay_store(url)
+        try:
+            return store.check()
+        finally:
+            store.close()
+    except HookKeyError as error:
+        return [Finding("replay store", "failed", message(error))]
+
+
+def _org(settings: Settings, *, needed: bool) -> tuple[list[Finding], list[HookKey] | None, int]:
     """Return the findings about the org, its keys, and the exit code if it failed."""
     if found_at("issuer") and not found_at("org_url"):
         return [Finding("org", "skipped", "not needed for access tokens")], None, 0
+    if not needed and not found_at("org_url"):
+        return [Finding("org", "skipped", "none is configured")], None, 0
     try:
         org_url, answer = _listed(settings)
         keys = [HookKey.from_document(row) for row in answer.json_list()]
@@ -125,16 +135,17 @@ def _listed(settings: Settings) -> tuple[str, Answer]:
     return transport.org_url, answer
 
 
-def _settings(settings: Settings) -> list[Finding]:
+def _settings(settings: Settings, *, needed: bool) -> list[Finding]:
     findings = []
     for name, where in NAMES.items():
         origin = settings.origin(name)
         if origin is not None:
             value = "(secret)" if where.secret else _shown(settings, name)
             findings.append(Finding(f"setting {name}", "ok", f"{value}, from {origin}"))
-    return findings or [
-        Finding("settings", "failed", "none found: set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN")
-    ]
+    if findings or not needed:
+        return findings
+    text = "none found: set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN"
+    return [Finding("settings", "failed", text)]
 
 
 def _shown(settings: Settings, name: str) -> str:

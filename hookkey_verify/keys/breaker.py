@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .._runtime.backoff import Backoff
 from ..errors import HookVerificationError, KeySourceConfigurationError, KeySourceThrottledError
-from .budget import Backoff
 
 __all__ = ["Breaker"]
 

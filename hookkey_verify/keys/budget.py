@@ -1,17 +1,8 @@
-"""Budget and Backoff: how often something may be tried. Pure; the time is an argument."""
+"""Budget: how often something may be tried. Pure; the time is an argument."""
 
 from __future__ import annotations
 
-from random import SystemRandom
-
-__all__ = ["Backoff", "Budget", "jitter"]
-
-_random = SystemRandom()
-
-
-def jitter(least: float, most: float) -> float:
-    """Return a random number between two. Forked processes get different ones."""
-    return _random.uniform(least, most)
+__all__ = ["Budget"]
 
 
 class Budget:
@@ -35,18 +26,3 @@ class Budget:
             self._left -= 1
             return 0.0
         return (1 - self._left) * self._interval
-
-
-class Backoff:
-    """The pause after the n-th failure in a row: it doubles, minus a random part of up to half."""
-
-    __slots__ = ("_first", "_most")
-
-    def __init__(self, first: float, most: float) -> None:
-        self._first = first
-        self._most = most
-
-    def after(self, failures: int) -> float:
-        """Return seconds; ``failures`` counts from 1."""
-        longest = min(self._most, self._first * 2.0 ** min(failures - 1, 64))
-        return jitter(longest / 2, longest)

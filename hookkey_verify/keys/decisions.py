@@ -28,8 +28,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
+from .._runtime.backoff import jitter
 from ..errors import HookVerificationError
-from .budget import jitter
 from .policy import CachePolicy
 
 __all__ = ["Decision", "Entry", "decide"]

@@ -23,11 +23,11 @@ from cachetools import LRUCache
 
 from .. import errors
 from .._runtime import clock as clocks
+from .._runtime.backoff import Backoff
 from .._runtime.clock import Clock
 from .._runtime.forking import PerProcess
 from .._runtime.log import logger
 from ..events import EventName, shown
-from .budget import Backoff
 from .decisions import Decision, Entry, decide
 from .flight import Fetched, Lookup, Outcome, PendingFetch, Wait
 from .health import Health, KeyHealth

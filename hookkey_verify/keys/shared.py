@@ -21,12 +21,12 @@ from cachetools import LRUCache
 from .. import errors
 from .._jose.encoding import EncodingError, json_object
 from .._runtime import clock as clocks
+from .._runtime.backoff import Backoff, jitter
 from .._runtime.bounded import call_within
 from .._runtime.clock import Clock
 from .._runtime.forking import PerProcess
 from .._runtime.log import logger
 from ..events import EventName
-from .budget import Backoff, jitter
 from .flight import Fetched
 from .policy import CachePolicy
 from .refreshing import BUDGET_SPENT, Fetch

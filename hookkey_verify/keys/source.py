@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from .. import errors
+from .._runtime.backoff import Backoff
 from .._runtime.forking import PerProcess
 from ..events import EventName, OnEvent, Reporter
 from .breaker import Breaker
-from .budget import Backoff
 from .health import Health, KeyHealth, Stats, Status
 from .policy import CachePolicy
 

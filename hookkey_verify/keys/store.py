@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from .._runtime.backoff import Backoff
 from .._runtime.bounded import call_within
 from .._runtime.clock import Clock
 from .._runtime.log import logger
 from ..errors import ConfigurationError
 from ..events import EventName, Reporter
-from .budget import Backoff
 
 __all__ = ["BoundedStore", "SharedKeyStore", "StoreUnavailableError"]
 

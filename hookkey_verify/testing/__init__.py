@@ -1,4 +1,4 @@
-"""Tools for your tests: bad tokens, Okta's requests, and verified hooks for handlers.
+"""Tools for your tests: bad tokens, Okta's requests, verified hooks, a contract for replay stores.
 
 ``plugin`` has the pytest fixtures. pytest imports it in every environment with this package, so
 everything else is imported on first use.
@@ -10,19 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .contract import replay_store_contract as replay_store_contract
     from .hooks import verified_hook as verified_hook
     from .requests import hook_request as hook_request
     from .zoo import BadToken as BadToken
     from .zoo import bad_access_tokens as bad_access_tokens
     from .zoo import bad_tokens as bad_tokens
 
-__all__ = ["BadToken", "bad_access_tokens", "bad_tokens", "hook_request", "verified_hook"]
+__all__ = [
+    "BadToken",
+    "bad_access_tokens",
+    "bad_tokens",
+    "hook_request",
+    "replay_store_contract",
+    "verified_hook",
+]
 
 _HOMES = {
     "BadToken": ".zoo",
     "bad_access_tokens": ".zoo",
     "bad_tokens": ".zoo",
     "hook_request": ".requests",
+    "replay_store_contract": ".contract",
     "verified_hook": ".hooks",
 }
 

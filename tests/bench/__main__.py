@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from hookkey_verify.signing_key import Algorithm
 
-from . import cold, hostile, memory, serving, threads, token_endpoint, verify
+from . import claims, cold, hostile, memory, serving, threads, token_endpoint, verify
 from .plot import bars
 from .rounds import Figure, machine, table
 
-Report = dict[str, Any]
+Report = Mapping[str, Any]
 
 
 def _verify() -> Report:
@@ -49,6 +49,8 @@ SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
         "the token endpoint, compared with one RSA verification and one signature",
         _token_endpoint,
     ),
+    "claims": ("one claim of a replay store, by engine", claims.costs),
+    "failover": ("tokens that a failover of Valkey lets in twice", claims.failovers),
     "memory": ("memory per cached key and per used token", memory.measure),
 }
 

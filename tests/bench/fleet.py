@@ -37,7 +37,7 @@ from hookkey_verify.valkey import ValkeyKeyStore
 
 from ..faults import ManualClock
 from ..keys.fake_store import FakeStore
-from ..servers import valkey_server
+from ..valkeys import valkey_server
 from .keysource import KNOWN, serving_org
 
 SECRET = "s" * 32

@@ -30,7 +30,7 @@ from hookkey_verify.errors import HookVerificationError, KeyUnavailableError
 from hookkey_verify.valkey import ValkeyKeyStore
 
 from ..faults import ManualClock
-from ..servers import valkey_server
+from ..valkeys import valkey_server
 
 THREADS, FLOOD, WARM, HANG, PROCESSES = 50, 10_000, 100_000, 2.0, 8
 KNOWN, HANGING = "known", "x-hanging"

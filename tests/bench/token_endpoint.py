@@ -30,8 +30,7 @@ from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import Algorithm, SigningKey
 from hookkey_verify.token_endpoint import ASSERTION_TYPE
-from hookkey_verify.valkey import ValkeyReplayStore
-from tests.servers import asgi_server, valkey_server
+from tests.servers import asgi_server
 
 CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
 ROUNDS, CALLS = 30, 50
@@ -53,7 +52,6 @@ def main() -> None:
         **{f"sign + verify, {name}": _both(name) for name in get_args(Algorithm)},
         **{f"token endpoint, {name}": throughput(name) for name in get_args(Algorithm)},
         "memory replay store": _memory(),
-        "Valkey replay store": _valkey(),
         "full exchange": _exchange(),
     }
     if "--json" in sys.argv:
@@ -180,19 +178,6 @@ def _memory() -> Mapping[str, float]:
         store.claim(CLIENT_ID, f"{number:032x}", until)
     claim = (time.perf_counter() - began) / CLAIMS * 1e6
     return {"live": LIVE, "bytes each": round(held / LIVE), "us per claim": round(claim, 2)}
-
-
-def _valkey() -> Mapping[str, float]:
-    with valkey_server() as server:
-        store = ValkeyReplayStore(server.connection_url)
-        until = time.time() + 3600
-        times = []
-        for number in range(CLAIMS):
-            began = time.perf_counter()
-            store.claim(CLIENT_ID, f"{number:032x}", until)
-            times.append((time.perf_counter() - began) * 1e6)
-        store.close()
-    return {"us per claim": round(statistics.median(times), 1)}
 
 
 def _exchange() -> Mapping[str, float]:

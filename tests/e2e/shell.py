@@ -12,6 +12,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from hookkey_verify.cli.commands import hookkey
+from hookkey_verify.cli.replay_store import REPLAY_URL
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.settings import NAMES
 
@@ -21,7 +22,7 @@ class Shell:
 
     def __init__(self, okta: OktaEmulator) -> None:
         self.env: dict[str, str | None] = dict.fromkeys(
-            (name.variable for name in NAMES.values()), None
+            (REPLAY_URL, *(name.variable for name in NAMES.values())), None
         )
         self.env |= {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
         self.okta = okta

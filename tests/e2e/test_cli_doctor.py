@@ -11,6 +11,8 @@ import pytest
 
 from ..conftest import CLIENT_ID, TOKEN_URL
 from ..faults import FaultServer, answer, hang_up, json_answer
+from ..servers import free_port
+from ..valkeys import valkey_server
 from .shell import Shell, findings_of
 
 
@@ -148,3 +150,48 @@ def test_doctor_reads_what_yaml_writes(shell: Shell, tmp_path: Path) -> None:
     assert found["setting scopes"][1] == "a b, from okta.yaml"
     shell.env["OKTA_CLIENT_ORGURL"] = "https://u:s3cr3t@acme.okta.com"
     assert "s3cr3t" not in shell("doctor").output
+
+
+# --- the replay store
+
+
+def test_doctor_checks_a_replay_store(shell: Shell) -> None:
+    """Doctor shows the settings of a store without a password, and needs no org for that."""
+    with valkey_server(requirepass="s3cret") as server:
+        url = f"valkey://:s3cret@127.0.0.1:{server.port}"
+        done = shell("doctor", "--json", "--replay", url)
+        assert done.exit_code == 0
+        found = findings_of(done)
+        assert found["version"][1].startswith("Valkey ")
+        assert found["eviction"] == ("ok", "maxmemory-policy noeviction")
+        assert found["persistence"][0] == "warning"
+        assert found["permissions"] == ("ok", "a claim is possible")
+        assert found["org"][0] == "ok"
+        nothing = {"OKTA_CLIENT_ORGURL": None, "OKTA_CLIENT_TOKEN": None}
+        shell.env |= {"HOOKKEY_REPLAY_URL": url, **nothing}
+        without_org = shell("doctor", "--json")
+        assert without_org.exit_code == 0
+        assert findings_of(without_org)["org"] == ("skipped", "none is configured")
+        wrong = shell("doctor", "--json", "--replay", url.replace("s3cret", "wr0ng"))
+        assert wrong.exit_code == 1
+        assert "password" in findings_of(wrong)["replay store"][1]
+        for each in (done, without_org, wrong):
+            assert "s3cret" not in each.output
+            assert "wr0ng" not in each.output
+
+
+@pytest.mark.parametrize(
+    ("url", "exit_code", "text"),
+    [
+        ("http://:pa55word@host", 2, "unix://, postgresql:// or dynamodb://"),
+        ("valkey://:pa55word@host:port", 1, "url must begin with"),
+        (f"valkey://:pa55word@127.0.0.1:{free_port()}", 1, "unreachable"),
+    ],
+    ids=["scheme", "port", "unreachable"],
+)
+def test_doctor_with_a_wrong_replay_url(shell: Shell, url: str, exit_code: int, text: str) -> None:
+    """A store that cannot be used is a failed finding or wrong usage; no password is shown."""
+    done = shell("doctor", "--replay", url)
+    assert done.exit_code == exit_code
+    assert text in " ".join(done.output.split())
+    assert "pa55word" not in done.output

@@ -88,7 +88,9 @@ def test_every_example_is_run() -> None:
     """
     here = Path(__file__)
     places = ("examples", "hook_examples", "hook_express", "receivers")
-    tested = "".join(here.with_name(f"test_{name}.py").read_text() for name in places)
+    modules = [here.with_name(f"test_{name}.py") for name in places]
+    modules += [here.parents[1] / f"test_{name}_replay.py" for name in ("dynamodb", "postgres")]
+    tested = "".join(module.read_text() for module in modules)
     programs = [file.relative_to(EXAMPLES) for file in EXAMPLES.rglob("*.*")]
     programs = [each for each in programs if each.suffix in (".py", ".js", ".mjs")]
     assert {len(each.parts) for each in programs} == {1, 2}

@@ -20,7 +20,8 @@ from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.token_endpoint import ASSERTION_TYPE
 
 from ..conftest import KeyPool
-from ..servers import free_port, valkey_server
+from ..servers import free_port
+from ..valkeys import valkey_server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BIN = Path(sys.executable).parent

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from hookkey_verify.keys.budget import Backoff, Budget
+from hookkey_verify._runtime.backoff import Backoff
+from hookkey_verify.keys.budget import Budget
 
 LEAST, MOST = "least", "most"
 

