@@ -16,7 +16,9 @@ from typing import Any
 import redis
 
 from ..errors import ConfigurationError
+from ..replay.finding import Finding
 from .connections import Connections, prefix_of
+from .server_check import check_server
 
 __all__ = ["ValkeyKeyStore"]
 
@@ -145,6 +147,21 @@ class ValkeyKeyStore:
         full_name = self._name("budget", namespace, "")
         wait = self._call("eval", _SPEND, 1, full_name, burst, max(1, int(interval * 1000)))
         return float(wait) / 1000
+
+    def check(self) -> list[Finding]:
+        """Ask the servers for version, role and clock, and try what the store needs.
+
+        Records for one second are written.
+        """
+        token = secrets.token_hex(16)
+
+        def attempt() -> None:
+            self.write("check", token, b"{}", 1)
+            self.read("check", token)
+            self.release("check", token, self.lease("check", token, 1) or "")
+            self.spend(f"check:{token}", 1, 1)
+
+        return check_server("key store", self._connections.client, attempt, None)
 
     def _call(self, command: str, *arguments: object, **options: object) -> Any:
         """Send a command. A connection that was closed or dropped while idle is replaced once."""

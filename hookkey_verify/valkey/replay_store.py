@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeAlias
 import redis
 
 from .._arguments import whole_number
-from .._runtime.bounded import call_within, in_thread
+from .._runtime.bounded import in_thread
 from .._runtime.clock import Clock, monotonic_clock, wall_clock
 from .._runtime.event_loop import running_loop
 from .._runtime.forking import PerProcess
@@ -36,12 +36,10 @@ from ..replay.remote import Attempt, RemoteClaims, ReplayHealth, WhenUnreachable
 from ..replay.server_clock import ServerClock
 from .connections import Connections, node_of, prefix_of
 from .problems import NoReplicasError, explain
-from .server_check import check_permissions, check_settings
+from .server_check import check_server, check_settings
 
 __all__ = ["ValkeyReplayStore"]
 
-CHECK_LIMIT = 10
-"""Seconds for ``check``."""
 
 _LATE, _REPLAYED, _CLAIMED = -1, 0, 1
 # KEYS: the record. ARGV: nonce, lifetime in ms, deadline in ms. A repeated claim writes again,
@@ -197,21 +195,14 @@ class ValkeyReplayStore:
         A record for one second is written. Raises ``ConfigurationError`` if the store has a client
         of ``redis.asyncio``.
         """
-
-        def ask() -> list[Finding]:
-            client = self._connections.client()
-            name = f"{self._prefix}:used:check:{secrets.token_hex(16)}"
-            return [
-                *check_settings(client, self._replicas),
-                check_permissions(client, _CLAIM, name),
-            ]
-
-        try:
-            return call_within(CHECK_LIMIT, ask)
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            return [Finding("replay store", "failed", explain(error).text)]
+        name = f"{self._prefix}:used:check:{secrets.token_hex(16)}"
+        client = self._connections.client
+        return check_server(
+            "replay store",
+            client,
+            lambda: client().eval(_CLAIM, 1, name, "check", 1000, 2**52),
+            self._replicas,
+        )
 
     def _claim(self, issuer: str, jti: str, expires_at: float) -> _Claim:
         name = f"{self._prefix}:used:{record_digest(issuer, jti).hex()}"

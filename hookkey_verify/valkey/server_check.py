@@ -1,29 +1,67 @@
-"""Checks of a Valkey or Redis for settings that can lose a used token."""
+"""Checks of a Valkey or Redis: settings that can lose a used token, permissions, and clocks."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import redis
 from redis.exceptions import NoPermissionError, RedisError
 
+from .._runtime.bounded import call_within
 from .._runtime.clock import wall_clock
+from ..errors import ConfigurationError
 from ..replay.finding import Finding, clock_finding
 from .problems import explain
 
-__all__ = ["check_permissions", "check_settings"]
+__all__ = ["check_server", "check_settings"]
+
+LIMIT = 10
+"""Seconds for all checks together."""
 
 OLDEST = (6, 2)
 """The oldest Redis that replicates scripts as needed."""
 
 
-def check_settings(client: Any, wait_replicas: int) -> list[Finding]:
+def check_server(
+    store: str,
+    connect: Callable[[], Any],
+    attempt: Callable[[], object],
+    wait_replicas: int | None,
+) -> list[Finding]:
+    """Return the findings of ``check_settings``, and whether the store's commands are permitted.
+
+    ``store``: the name of the finding if the server cannot be reached.
+    ``connect``: returns a ``Redis`` or ``RedisCluster``.
+    ``attempt``: sends the commands that the store needs.
+    ``wait_replicas``: as for ``check_settings``.
+
+    Raises ``ConfigurationError`` if ``connect`` does.
+    """
+
+    def ask() -> list[Finding]:
+        found = check_settings(connect(), wait_replicas)
+        try:
+            attempt()
+        except RedisError as error:
+            return [*found, Finding("permissions", "failed", explain(error).text)]
+        return [*found, Finding("permissions", "ok", "all commands are permitted")]
+
+    try:
+        return call_within(LIMIT, ask)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        return [Finding(store, "failed", explain(error).text)]
+
+
+def check_settings(client: Any, wait_replicas: int | None) -> list[Finding]:
     """Return findings about each primary: version, role, memory, persistence, replicas, clock.
 
     ``client``: a ``Redis`` or ``RedisCluster``.
-    ``wait_replicas``: the number of replicas that each claim waits for.
+    ``wait_replicas``: the number of replicas that each claim waits for; None for a store whose
+        records may be lost. Then memory, persistence and replicas do not matter.
     """
     if not isinstance(client, redis.RedisCluster):
         return list(_findings("", client, wait_replicas))
@@ -33,16 +71,7 @@ def check_settings(client: Any, wait_replicas: int) -> list[Finding]:
     return found
 
 
-def check_permissions(client: Any, claim: str, name: str) -> Finding:
-    """Try the script of a claim with a record that expires after one second."""
-    try:
-        client.eval(claim, 1, name, "check", 1000, 2**52)
-    except RedisError as error:
-        return Finding("permissions", "failed", explain(error).text)
-    return Finding("permissions", "ok", "a claim is possible")
-
-
-def _findings(of: str, server: Any, wait_replicas: int) -> Iterator[Finding]:
+def _findings(of: str, server: Any, wait_replicas: int | None) -> Iterator[Finding]:
     try:
         info = server.info("all")
     except NoPermissionError:
@@ -54,6 +83,13 @@ def _findings(of: str, server: Any, wait_replicas: int) -> Iterator[Finding]:
         text = "it is a node of a Cluster: use valkey+cluster:// or cluster=True"
         yield Finding("cluster", "failed", text)
     yield _role(of, info)
+    if wait_replicas is not None:
+        yield from _durability(of, info)
+        yield _replicas(of, info, wait_replicas)
+    yield _clock(of, server)
+
+
+def _durability(of: str, info: dict[str, Any]) -> Iterator[Finding]:
     policy = str(info.get("maxmemory_policy", "unknown"))
     if policy == "noeviction" or not info.get("maxmemory"):
         yield Finding(f"eviction{of}", "ok", f"maxmemory-policy {policy}")
@@ -65,8 +101,6 @@ def _findings(of: str, server: Any, wait_replicas: int) -> Iterator[Finding]:
     else:
         text = "no append-only file: a restart loses used tokens; set appendonly yes"
         yield Finding(f"persistence{of}", "warning", text)
-    yield _replicas(of, info, wait_replicas)
-    yield _clock(of, server)
 
 
 def _version(of: str, info: dict[str, Any]) -> Finding:

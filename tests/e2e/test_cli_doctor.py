@@ -165,7 +165,7 @@ def test_doctor_checks_a_replay_store(shell: Shell) -> None:
         assert found["version"][1].startswith("Valkey ")
         assert found["eviction"] == ("ok", "maxmemory-policy noeviction")
         assert found["persistence"][0] == "warning"
-        assert found["permissions"] == ("ok", "a claim is possible")
+        assert found["permissions"] == ("ok", "all commands are permitted")
         assert found["org"][0] == "ok"
         nothing = {"OKTA_CLIENT_ORGURL": None, "OKTA_CLIENT_TOKEN": None}
         shell.env |= {"HOOKKEY_REPLAY_URL": url, **nothing}

@@ -417,3 +417,27 @@ def test_a_list_that_is_garbage(okta: OktaEmulator, store: ValkeyKeyStore, value
     with org_keys(okta, store, directory=True) as keys:
         assert keys.get(key_id).kid == key_id
     assert len(okta.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "result", "detail"),
+    [("", "ok", "all commands are permitted"), ("-pttl", "failed", "lacks a permission")],
+    ids=["all", "without pttl"],
+)
+def test_check(rules: str, result: str, detail: str) -> None:
+    """A check shows version, role, clock and permissions, but no settings against lost records."""
+    users = ["default off", f"app on >pw ~hookkey:* +@all {rules}".rstrip()]
+    with valkey_server(user=users) as server:
+        store = ValkeyKeyStore(f"valkey://app:pw@127.0.0.1:{server.port}", secret=SECRET)
+        found = {each.check: each for each in store.check()}
+        store.close()
+    assert set(found) == {"version", "role", "clock", "permissions"}
+    assert found["permissions"].result == result
+    assert detail in found["permissions"].detail
+
+
+def test_check_without_a_server() -> None:
+    """If the server cannot be reached, the check has one finding."""
+    store = ValkeyKeyStore(f"redis://127.0.0.1:{_dead_port()}", secret=SECRET)
+    [finding] = store.check()
+    assert (finding.check, finding.result) == ("key store", "failed")
