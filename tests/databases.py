@@ -44,6 +44,16 @@ def _programs() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
+def _copied(programs: Path, directory: Path) -> Path:
+    """Copy the programs, because only root may be able to enter the virtual environment."""
+    package, libraries = programs.parents[1], f"{programs.parents[1].name}.libs"
+    copy = directory / package.name / programs.parent.name
+    shutil.copytree(programs.parent, copy, symlinks=True)
+    if (package.parent / libraries).exists():
+        shutil.copytree(package.parent / libraries, directory / libraries, symlinks=True)
+    return copy / "bin"
+
+
 class _Server:
     """A process that a test can kill, pause and start again. ``port`` stays the same."""
 
@@ -107,7 +117,6 @@ class Postgres(_Server):
     def __init__(
         self, watched: WatchedProcesses, programs: Path, settings: dict[str, object]
     ) -> None:
-        self._programs = programs
         self._settings = {"fsync": "off", **settings}
         self._as: list[str] = []
         directory = Path(mkdtemp(dir=watched.directory))
@@ -115,6 +124,7 @@ class Postgres(_Server):
             self._as = ["setpriv", "--reuid", UNPRIVILEGED, "--regid", "nogroup", "--clear-groups"]
             watched.directory.chmod(0o711)
             shutil.chown(directory, UNPRIVILEGED)
+            programs = _copied(programs, watched.directory)
         password = directory / "password"
         password.write_text("pw")
         password.chmod(0o644)
@@ -122,8 +132,12 @@ class Postgres(_Server):
         arguments = ["-D", str(self._data), "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
         arguments += ["--no-locale", "--no-sync", "--pwfile", str(password)]
         subprocess.run(
-            [*self._as, str(programs / "initdb"), *arguments], check=True, capture_output=True
+            [*self._as, str(programs / "initdb"), *arguments],
+            check=True,
+            capture_output=True,
+            cwd=directory,
         )
+        self._programs = programs
         super().__init__(watched, directory)
         self.execute("CREATE DATABASE hooks", database="postgres")
 
