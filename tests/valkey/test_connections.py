@@ -479,7 +479,8 @@ def test_fresh_closes_idle_connections_of_threads(server: Valkey) -> None:
     assert connected(server) == 4
     connections.client(fresh=True)
     assert eventually(lambda: connected(server) == 1)
-    assert taken[0].is_connected
+    taken[0].send_command("PING")
+    assert taken[0].read_response() in (b"PONG", "PONG")
     pool.release(taken[0])
     connections.close()
 
