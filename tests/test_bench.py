@@ -197,5 +197,5 @@ def test_token_endpoint(
     monkeypatch.setattr("sys.argv", ["token_endpoint", "--json"])
     token_endpoint.main()
     report = json.loads(capsys.readouterr().out)
-    assert len(report) == 9
+    assert len(report) == 8
     assert report["token endpoint, ES256"]["percent"] > 0
