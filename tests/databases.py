@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -54,7 +55,7 @@ def _copied(programs: Path, directory: Path) -> Path:
     return copy / "bin"
 
 
-class _Server:
+class _Server(ABC):
     """A process that a test can kill, pause and start again. ``port`` stays the same."""
 
     def __init__(self, watched: WatchedProcesses, directory: Path) -> None:
@@ -92,11 +93,13 @@ class _Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    @abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """Return the command that starts the server."""
 
+    @abstractmethod
     def _ready(self) -> bool:
-        raise NotImplementedError
+        """Return whether the server answers."""
 
 
 def _children(pid: int) -> list[int]:

@@ -30,20 +30,6 @@ ORG, KID, SECRET = "https://acme.okta.com", "a", "0123456789abcdef" * 2
 NO_KEY = "0fb3de6f-0000-4000-8000-000000000000"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Valkey]:
-    with valkey_server() as running:
-        yield running
-
-
-@pytest.fixture
-def raw(server: Valkey) -> Iterator[redis.Redis]:
-    """A plain client of the server, which is empty when the test begins."""
-    with redis.Redis.from_url(server.connection_url) as client:
-        client.flushall()
-        yield client
-
-
 @pytest.fixture
 def store(server: Valkey, raw: redis.Redis) -> Iterator[ValkeyKeyStore]:
     made = ValkeyKeyStore(server.connection_url, secret=SECRET)

@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import multiprocessing
 import pickle
 import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
-from urllib.parse import urlencode
 
 import pytest
 import redis
 import redis.asyncio
 
-from hookkey_verify import ConfigurationError, HookSigner, HookVerifier, StaticKeys, TokenEndpoint
+from hookkey_verify import ConfigurationError, HookSigner
 from hookkey_verify.errors import KeyUnavailableError, ReplayStoreConfigurationError
 from hookkey_verify.events import Event, EventName
 from hookkey_verify.replay.record import CLOCK_TOLERANCE, record_digest
-from hookkey_verify.signing_key import SigningKey
-from hookkey_verify.token_endpoint import ASSERTION_TYPE
 from hookkey_verify.valkey import ValkeyReplayStore
 
-from ..conftest import CLIENT_ID, TOKEN_URL
 from ..faults import eventually
 from ..proxy import FaultyProxy
+from ..racing import POSTS, statuses_of_one_assertion
 from ..servers import free_port
 from ..valkeys import Cluster, Valkey, valkey_cluster, valkey_server
-
-FORM = {"content-type": "application/x-www-form-urlencoded"}
-PROCESSES, POSTS = 8, 200
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Valkey]:
-    with valkey_server() as running:
-        yield running
-
-
-@pytest.fixture
-def raw(server: Valkey) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.connection_url) as client:
-        client.flushall()
-        yield client
 
 
 @pytest.fixture
@@ -92,37 +72,10 @@ def test_what_is_kept(store: ValkeyReplayStore, raw: redis.Redis) -> None:
 
 
 @pytest.mark.slow
-def test_among_processes(
-    server: Valkey, raw: redis.Redis, signer: HookSigner, keys: StaticKeys
-) -> None:
+def test_among_processes(server: Valkey, raw: redis.Redis, signer: HookSigner) -> None:
     """When eight processes post one assertion two hundred times, one token is issued."""
-    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
-    form["client_assertion"] = signer.client_assertion(client_id=CLIENT_ID, token_url=TOKEN_URL)
-    body = urlencode(form).encode()
-    context = multiprocessing.get_context("spawn")
-    jwk, results = signer.public_jwk(), context.Queue()
-    together = context.Barrier(PROCESSES)
-    arguments = (jwk, server.connection_url, body, together, results)
-    processes = [context.Process(target=_post, args=arguments) for _ in range(PROCESSES)]
-    for process in processes:
-        process.start()
-    statuses = [status for _ in processes for status in results.get(timeout=60)]
-    for process in processes:
-        process.join(30)
-    assert sorted(statuses) == [200] + [401] * (POSTS - 1)
-
-
-def _post(jwk: dict[str, str], url: str, body: bytes, together: Any, results: Any) -> None:
-    store = ValkeyReplayStore(url, timeout=5)
-    verifier = HookVerifier.for_client_assertion(
-        StaticKeys.from_jwk(jwk), client_id=CLIENT_ID, token_url=TOKEN_URL, replay=store
-    )
-    endpoint = TokenEndpoint(
-        verifier, signing_key=SigningKey.generate(), issuer="i", audience="a", scopes=["hooks"]
-    )
-    together.wait(60)
-    answers = [endpoint.respond("POST", FORM, body) for _ in range(POSTS // PROCESSES)]
-    results.put([answer.status for answer in answers])
+    make = partial(ValkeyReplayStore, server.connection_url, timeout=5)
+    assert statuses_of_one_assertion(make, signer) == [200] + [401] * (POSTS - 1)
 
 
 def test_without_a_server(caplog: pytest.LogCaptureFixture) -> None:
