@@ -54,9 +54,15 @@ def until() -> float:
     return time.time() + 60
 
 
-def connected(server: Valkey) -> int:
-    """Return the number of clients, without the one that asks."""
-    return int(server.ask("INFO", "clients")["connected_clients"]) - 1
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A name for the connections of one test, so that it does not count those of another."""
+    return f"of-{request.node.name.replace(' ', '-')}"
+
+
+def connected(server: Valkey, name: str) -> int:
+    """Return the number of connections with this name."""
+    return sum(client["name"] == name for client in server.ask("CLIENT LIST"))
 
 
 def is_usable(client: Any) -> bool:
@@ -260,8 +266,9 @@ def test_wrong_arguments(arguments: dict[str, Any], problem: str) -> None:
 # --- the nodes of a Cluster
 
 
-def connections_of(url: str, client: Any = None) -> Connections:
-    return Connections(None if client else url, client, cluster=False, timeout=TIMEOUT, options={})
+def connections_of(url: str, client: Any = None, **options: Any) -> Connections:
+    url_or_none = None if client else url
+    return Connections(url_or_none, client, cluster=False, timeout=TIMEOUT, options=options)
 
 
 @pytest.mark.parametrize("how", ["threads", "event loop", "user"])
@@ -375,13 +382,13 @@ def test_no_threads_of_the_event_loop(server: Valkey, kind: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["single", "cluster"])
-def test_event_loops_in_turn(form: str, server: Valkey, cluster: Cluster) -> None:
+def test_event_loops_in_turn(form: str, server: Valkey, cluster: Cluster, name: str) -> None:
     """Each event loop has connections of its own, which end with it.
 
     pytest turns the ResourceWarning of an unclosed connection into an error.
     """
     url = server.url if form == "single" else cluster.url
-    store = ValkeyReplayStore(url, timeout=TIMEOUT)
+    store = ValkeyReplayStore(url, timeout=TIMEOUT, client_name=name)
     assert store.claim("loops", "sync", until()) is True
 
     async def main(number: int) -> list[bool]:
@@ -394,12 +401,12 @@ def test_event_loops_in_turn(form: str, server: Valkey, cluster: Cluster) -> Non
     assert store.claim("loops", "sync", until()) is False
     store.close()
     if form == "single":
-        assert eventually(lambda: connected(server) == 0)
+        assert eventually(lambda: connected(server, name) == 0)
 
 
-def test_event_loops_at_once(server: Valkey) -> None:
+def test_event_loops_at_once(server: Valkey, name: str) -> None:
     """Event loops of several threads use the store at the same time."""
-    store = ValkeyReplayStore(server.url, timeout=TIMEOUT)
+    store = ValkeyReplayStore(server.url, timeout=TIMEOUT, client_name=name)
 
     async def main(number: int) -> list[bool]:
         return [await store.aclaim("a", f"{number}-{each}", until()) for each in range(20)]
@@ -408,25 +415,25 @@ def test_event_loops_at_once(server: Valkey) -> None:
         results = list(pool.map(lambda number: asyncio.run(main(number)), range(4)))
     assert results == [[True] * 20] * 4
     store.close()
-    assert eventually(lambda: connected(server) == 0)
+    assert eventually(lambda: connected(server, name) == 0)
 
 
-def test_closing_within_a_loop(server: Valkey) -> None:
+def test_closing_within_a_loop(server: Valkey, name: str) -> None:
     """``aclose`` closes the connections of the loop and of threads, and may be called again."""
-    store = ValkeyReplayStore(server.url, timeout=TIMEOUT)
+    store = ValkeyReplayStore(server.url, timeout=TIMEOUT, client_name=name)
 
     async def main() -> None:
         await store.aclose()
         assert await store.aclaim("a", "1", until()) is True
         assert await asyncio.to_thread(store.claim, "a", "1", until()) is False
-        assert connected(server) >= 2
+        assert connected(server, name) >= 2
         for _ in range(2):
             await store.aclose()
-        assert await asyncio.to_thread(eventually, lambda: connected(server) == 0)
+        assert await asyncio.to_thread(eventually, lambda: connected(server, name) == 0)
         assert await store.aclaim("a", "1", until()) is False
 
     asyncio.run(main())
-    assert eventually(lambda: connected(server) == 0)
+    assert eventually(lambda: connected(server, name) == 0)
 
 
 def test_a_loop_that_ended_without_its_generators(server: Valkey) -> None:
@@ -467,37 +474,37 @@ def test_a_fresh_connection_in_a_loop(server: Valkey) -> None:
         assert store.health().failures == 0
 
 
-def test_fresh_closes_idle_connections_of_threads(server: Valkey) -> None:
+def test_fresh_closes_idle_connections_of_threads(server: Valkey, name: str) -> None:
     """``fresh`` closes all idle connections, and leaves those that are in use alone."""
-    connections = connections_of(server.url)
+    connections = connections_of(server.url, client_name=name)
     pool = connections.client().connection_pool
     taken = [pool.get_connection() for _ in range(4)]
     for each in taken[1:]:
         pool.release(each)
-    assert connected(server) == 4
+    assert connected(server, name) == 4
     assert connections.client(fresh=False) is connections.client()
-    assert connected(server) == 4
+    assert connected(server, name) == 4
     connections.client(fresh=True)
-    assert eventually(lambda: connected(server) == 1)
+    assert eventually(lambda: connected(server, name) == 1)
     taken[0].send_command("PING")
     assert taken[0].read_response() in (b"PONG", "PONG")
     pool.release(taken[0])
     connections.close()
 
 
-def test_fresh_closes_idle_connections_of_a_loop(server: Valkey) -> None:
+def test_fresh_closes_idle_connections_of_a_loop(server: Valkey, name: str) -> None:
     """``fresh`` closes all idle connections of the event loop, and leaves the others alone."""
 
     async def main() -> None:
-        connections = connections_of(server.url)
+        connections = connections_of(server.url, client_name=name)
         pool = (await connections.asyncio_client()).connection_pool
         taken = [await pool.get_connection() for _ in range(4)]
         for each in taken[1:]:
             await pool.release(each)
         await connections.asyncio_client()
-        assert connected(server) == 4
+        assert connected(server, name) == 4
         await connections.asyncio_client(fresh=True)
-        assert await asyncio.to_thread(eventually, lambda: connected(server) == 1)
+        assert await asyncio.to_thread(eventually, lambda: connected(server, name) == 1)
         assert taken[0].is_connected
         await pool.release(taken[0])
 
@@ -559,11 +566,12 @@ def test_another_event_loop_than_asyncio() -> None:
 
 
 class Watched:
-    """The greatest number of clients that a server has had within a ``with`` block."""
+    """The greatest number of connections with a name within a ``with`` block."""
 
-    def __init__(self, server: Valkey) -> None:
+    def __init__(self, server: Valkey, name: str) -> None:
         self.most = 0
         self._server = server
+        self._name = name
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
@@ -578,22 +586,23 @@ class Watched:
     def _watch(self) -> None:
         with self._server.client() as client:
             while not self._over.wait(0.001):
-                clients = client.info("clients")
-                self.most = max(self.most, clients["connected_clients"] - 1)
+                named = [each for each in client.client_list() if each["name"] == self._name]
+                self.most = max(self.most, len(named))
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_the_number_of_connections(server: Valkey, how: str) -> None:
+def test_the_number_of_connections(server: Valkey, name: str, how: str) -> None:
     """200 claims at once use 32 connections, and all of them succeed."""
     with FaultyProxy(server.port) as proxy:
         proxy.delay = 0.01
-        store = ValkeyReplayStore(f"redis://127.0.0.1:{proxy.port}", timeout=10)
+        url = f"redis://127.0.0.1:{proxy.port}"
+        store = ValkeyReplayStore(url, timeout=10, client_name=name)
         jtis = [str(each) for each in range(200)]
 
         async def main() -> list[bool]:
             return await asyncio.gather(*(store.aclaim("a", jti, until()) for jti in jtis))
 
-        with Watched(server) as watched:
+        with Watched(server, name) as watched:
             if how == "sync":
                 with ThreadPoolExecutor(200) as pool:
                     got = list(pool.map(lambda jti: store.claim("a", jti, until()), jtis))
