@@ -63,7 +63,7 @@ def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
     forms = (text, repr(token))
     link: BaseException | None = error
     while link is not None:
-        shown = f"{link}{link!r}{vars(link)}"
+        shown = "\n".join([str(link), repr(link), *map(repr, vars(link).values())])
         parts = {shown[at : at + LEAK] for at in range(len(shown) - LEAK + 1)}
         leaked = [part for part in parts if any(part in form for form in forms)]
         assert not [part for part in leaked if part not in OWN_TEXTS]
