@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from ._wire.bearer import Headers
 from .errors import ConfigurationError
+from .events import Reporter
 from .guard import HttpAnswer, environ_headers
+from .health import CombinedHealth, HasHealth, Status, most_severe
 
-__all__ = ["Endpoint", "announced_length", "checked", "received", "request_headers"]
+__all__ = [
+    "Endpoint",
+    "HealthEndpoint",
+    "announced_length",
+    "checked",
+    "received",
+    "request_headers",
+]
+
+_HEALTH_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 
 @runtime_checkable
@@ -29,6 +42,62 @@ class Endpoint(Protocol):
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Do the same without blocking the event loop."""
         ...
+
+
+class HealthEndpoint:
+    """Answers the probes of Kubernetes and load balancers. It is an ``Endpoint``.
+
+    It answers 200 while the given objects are healthy or degraded, and 503 while one is failing.
+    The body has the status of each kind of part, such as ``{"status": "healthy", "parts": {"keys":
+    "healthy"}}``. It contains neither URLs nor reasons, because a probe has no credentials. It
+    sends no request, so it shows an outage only after a verification has noticed it.
+
+    Without objects it always answers 200. A liveness probe needs that, because restarting a process
+    does not help against an outage of Okta or of the replay store.
+    """
+
+    max_body = 0
+
+    def __init__(self, *objects: HasHealth) -> None:
+        """Create an endpoint.
+
+        ``objects``: verifiers, ``TokenEndpoint``, ``JwksBridge``, key sources, replay stores, or
+            your own objects with ``health()``. Default: none.
+
+        Raises ``ConfigurationError`` for an object without ``health``.
+        """
+        if not all(isinstance(each, HasHealth) for each in objects):
+            raise ConfigurationError(
+                "HealthEndpoint takes verifiers, key sources and other objects with health()"
+            )
+        self._objects = objects
+        self._log = Reporter(type(self).__name__, None).log
+
+    def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:  # noqa: ARG002
+        """Answer a probe. Raises nothing."""
+        if method not in ("GET", "HEAD"):
+            return HttpAnswer(405, (("Allow", "GET, HEAD"), *_HEALTH_HEADERS), b"{}")
+        status, parts = self._condition()
+        document = {"status": status, "parts": parts}
+        code = 503 if status == "failing" else 200
+        return HttpAnswer(code, _HEALTH_HEADERS, json.dumps(document).encode())
+
+    async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
+        """Do the same as ``respond``. It does not block."""
+        return self.respond(method, headers, body)
+
+    def _condition(self) -> tuple[Status, dict[str, Status]]:
+        """Return the status of everything, and of each kind of part."""
+        try:
+            whole = CombinedHealth.of(self._objects)
+            parts: dict[str, Status] = {}
+            for part in whole.parts:
+                kind = str(getattr(part, "part", "other"))
+                parts[kind] = most_severe([part.status, parts.get(kind, "healthy")])
+        except Exception as error:  # of an object of the user
+            self._log(logging.ERROR, f"health() raised {type(error).__name__}")
+            return "failing", {}
+        return whole.status, parts
 
 
 def checked(endpoint: Endpoint) -> Endpoint:

@@ -15,6 +15,7 @@ below ``@app.post``. Without the extension, use ``@protect(verifier)`` below ``@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -23,7 +24,6 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from weakref import WeakValueDictionary
 
 from ._configured import configured_verifier
-from ._runtime.log import logger
 from .endpoint import Endpoint, announced_length, checked, received, request_headers
 from .errors import ConfigurationError
 from .guard import (
@@ -287,7 +287,7 @@ def _before_view() -> Response | None:
     if not any(layer in _inner for layer in layers):
         return None
     error = ConfigurationError("protect must be placed below @app.route; use hooks.required")
-    logger.error("%s", error)
+    _configured_guard()._log(logging.ERROR, str(error), reason=error.reason.value)
     return _answered(HttpRefusal.of(error))
 
 

@@ -16,9 +16,9 @@ from http import HTTPStatus
 from typing import Any, Protocol, runtime_checkable
 
 from ._arguments import flag
-from ._runtime.log import logger
 from ._wire.bearer import Headers, header_values, pick_headers
-from .errors import ConfigurationError, HookKeyError
+from .errors import ConfigurationError, HookKeyError, Reason
+from .events import Reporter, reason_of
 from .verifier import VerifiedHook
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
 MAX_CHALLENGE = 1024
 """The longest event hook challenge in characters; Okta's are much shorter."""
 
-_LEVELS = {500: logging.ERROR, 503: logging.WARNING}
+LEVELS = {500: logging.ERROR, 503: logging.WARNING}
 """Log levels by status; all other refusals are the sender's fault and logged as INFO."""
 _MOUNT_HEADERS = ("script-name", "script_name", "x-script-name", "x-forwarded-prefix")
 """Headers from which servers (gunicorn) and middleware (ProxyFix) read a mount point."""
@@ -147,6 +147,7 @@ class Guard:
         self._verifier = verifier
         self._on_refusal = on_refusal
         self._event_hook = flag("event_hook", event_hook)
+        self._log = Reporter(getattr(verifier, "source", type(verifier).__name__), None).log
 
     def __repr__(self) -> str:
         return f"Guard({self._verifier!r})"
@@ -203,21 +204,32 @@ class Guard:
 
     def _refuse(self, error: Exception) -> HttpAnswer:
         try:
-            refusal = _refusal(error)
+            refusal = self._refusal(error)
         except Exception as failure:  # the text or headers of the error raised
-            logger.error("%s raised %s", type(error).__name__, type(failure).__name__)
+            text = f"{type(error).__name__} raised {type(failure).__name__}"
+            self._log(logging.ERROR, text, reason=Reason.CONFIGURATION.value)
             refusal = HttpRefusal.of(ConfigurationError("the verifier failed"))
         if self._on_refusal is None:
             return refusal
         try:
             answer = self._on_refusal(refusal)
         except Exception as failure:
-            logger.error("on_refusal raised %s", type(failure).__name__)
+            self._log(logging.ERROR, f"on_refusal raised {type(failure).__name__}")
             return refusal
         if not isinstance(answer, HttpAnswer):
-            logger.error("on_refusal did not return an HttpAnswer")
+            self._log(logging.ERROR, "on_refusal did not return an HttpAnswer")
             return refusal
         return answer
+
+    def _refusal(self, error: Exception) -> HttpRefusal:
+        if not isinstance(error, HookKeyError):
+            self._log(logging.ERROR, f"the verifier raised {type(error).__name__}")
+            error = ConfigurationError("the verifier failed")
+        refusal = HttpRefusal.of(error)
+        level = LEVELS.get(refusal.status, logging.INFO)
+        text = f"a request was refused with {refusal.status}: {error}"
+        self._log(level, text, reason=reason_of(error))
+        return refusal
 
 
 def _proof(hook: object) -> VerifiedHook:
@@ -225,16 +237,6 @@ def _proof(hook: object) -> VerifiedHook:
     if not isinstance(hook, VerifiedHook):
         raise TypeError
     return hook
-
-
-def _refusal(error: Exception) -> HttpRefusal:
-    if not isinstance(error, HookKeyError):
-        logger.error("the verifier raised %s", type(error).__name__)
-        error = ConfigurationError("the verifier failed")
-    refusal = HttpRefusal.of(error)
-    level = _LEVELS.get(refusal.status, logging.INFO)
-    logger.log(level, "a request was refused with %d: %s", refusal.status, error)
-    return refusal
 
 
 class PublicPaths:

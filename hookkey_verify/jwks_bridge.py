@@ -17,19 +17,22 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, runtime_checkable
 
 from ._arguments import seconds, texts, whole_number
 from ._jose.jwk import PublicKey
 from ._runtime.clock import Clock, monotonic_clock
 from ._runtime.forking import PerProcess
-from ._runtime.log import logger
 from ._wire.bearer import Headers, header_values
 from .errors import ConfigurationError, HookKeyApiError, HookKeyError, KeyUnavailableError
+from .events import EventName, OnEvent, Reporter, named, reason_of
 from .guard import HttpAnswer, HttpRefusal
+from .health import Part, Status
 
-__all__ = ["HookKeyList", "JwksBridge", "JwksEndpoint"]
+__all__ = ["BridgeHealth", "HookKeyList", "JwksBridge", "JwksEndpoint"]
 
 RETRY: Final = 10.0
 """Seconds between attempts while the org is unreachable."""
@@ -85,6 +88,23 @@ class JwksEndpoint:
         return self.respond(method, headers, body)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeHealth:
+    """The condition of a ``JwksBridge``.
+
+    ``source``: the URL of the org.
+    ``status``: healthy unless the last fetch failed; then degraded while the old key set may be
+        served, and failing otherwise.
+    ``last_success``: the seconds since the last fetch that succeeded; None if there was none.
+    """
+
+    part: ClassVar[Part] = "jwks"
+
+    source: str
+    status: Status
+    last_success: float | None
+
+
 class JwksBridge:
     """Serves the org's hook keys as a JWK Set and refreshes it on demand. Thread-safe.
 
@@ -105,6 +125,7 @@ class JwksBridge:
         names: Collection[str] | None = None,
         fresh_for: float = 300,
         stale_for: float = 86_400,
+        on_event: OnEvent | None = None,
         clock: Clock = monotonic_clock,
     ) -> None:
         """Create a bridge; the first request fetches the keys.
@@ -117,6 +138,8 @@ class JwksBridge:
             ``max-age`` do not add to it.
         ``stale_for``: the seconds for which an old set is served while the org is unreachable, 0 to
             2,592,000 (30 days), default 86400.
+        ``on_event``: a function that takes an ``Event`` for each fetch and each response. Default
+            None.
         ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -133,6 +156,7 @@ class JwksBridge:
         self._set: _Set | None = None
         self._fetched = 0.0
         self._tried: float | None = None
+        self._report = Reporter(named(client), on_event, clock)
         self._lock = PerProcess(threading.Lock)
         # A separate thread, so that a slow org does not occupy the threads of the application.
         self._threads = PerProcess(partial(ThreadPoolExecutor, 1, "jwks-bridge"))
@@ -161,7 +185,9 @@ class JwksBridge:
         """Do the same as ``respond`` without blocking the event loop; a thread fetches the keys."""
         others_fetch = self._is_servable() and self._lock().locked()
         if method in ("GET", "HEAD") and self._is_due() and not others_fetch:
-            work = asyncio.get_running_loop().run_in_executor(self._threads(), self._refresh)
+            run = copy_context().run  # as asyncio.to_thread does, for on_event
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(self._threads(), run, self._refresh)
             with suppress(TimeoutError):
                 await asyncio.wait_for(work, PATIENCE)
         return self._answer(method, headers)
@@ -172,8 +198,21 @@ class JwksBridge:
         try:
             current, max_age = self._current()
         except KeyUnavailableError as error:
+            self._report(EventName.JWKS_SERVED, outcome="unavailable", reason=reason_of(error))
             return HttpRefusal.of(error)
+        self._report(EventName.JWKS_SERVED, outcome="fresh" if self._is_fresh() else "stale")
         return _served(current, method, headers, max_age)
+
+    def health(self) -> BridgeHealth:
+        """Return the condition of the key set, without fetching it."""
+        status: Status = "healthy"
+        if self._tried is not None and not self._is_fresh():  # the last attempt failed
+            status = "degraded" if self._is_servable() else "failing"
+        return BridgeHealth(
+            source=self._report.source,
+            status=status,
+            last_success=None if self._set is None else self._age(),
+        )
 
     def _age(self) -> float:
         return self._clock() - self._fetched
@@ -183,11 +222,15 @@ class JwksBridge:
         wait = 0 if self._is_servable() else PATIENCE
         lock = self._lock()
         if self._is_due() and lock.acquire(timeout=wait):
+            began = self._clock()
             try:
-                if self._is_due():
-                    self._fetch()
+                if not self._is_due():
+                    return
+                reason = self._fetch(began)
             finally:
                 lock.release()
+            outcome, seconds = "failed" if reason else "ok", self._clock() - began
+            self._report(EventName.JWKS, outcome=outcome, seconds=seconds, reason=reason)
 
     def _current(self) -> tuple[_Set, int]:
         """Return the set and its ``max-age``."""
@@ -199,26 +242,33 @@ class JwksBridge:
     def _is_servable(self) -> bool:
         return self._set is not None and self._age() < self._fresh_for + self._stale_for
 
+    def _is_fresh(self) -> bool:
+        return self._set is not None and self._age() < self._fresh_for
+
     def _is_due(self) -> bool:
-        if self._set is not None and self._age() < self._fresh_for:
+        if self._is_fresh():
             return False
         return self._tried is None or self._clock() - self._tried >= RETRY
 
-    def _fetch(self) -> None:
+    def _fetch(self, began: float) -> str:
+        """Fetch the key set, and return why that failed; "" if it did not."""
         try:
             keys = [key for key in self._client.list() if self._is_wanted(key)]
             documents = [self._client.public_key(key.key_id).as_jwk() for key in keys]
         except Exception as error:
-            self._tried = self._clock()
+            self._tried = now = self._clock()
             level = logging.WARNING if isinstance(error, HookKeyApiError) else logging.ERROR
             # Other exceptions may contain anything in their text.
             words = str(error) if isinstance(error, HookKeyError) else type(error).__name__
-            logger.log(level, "JwksBridge: %s: %s", _PROBLEM, words)
-            return
+            text, reason = f"JwksBridge: {_PROBLEM}: {words}", reason_of(error)
+            self._report.log(level, text, reason=reason, seconds=now - began)
+            return reason
         missing = (self._names or frozenset()) - {key.name for key in keys}
         if missing:
-            logger.warning("JwksBridge: the org has no hook key %s", ", ".join(sorted(missing)))
+            text = f"JwksBridge: the org has no hook key {', '.join(sorted(missing))}"
+            self._report.log(logging.WARNING, text)
         self._set, self._fetched, self._tried = _Set.of(documents), self._clock(), None
+        return ""
 
     def _is_wanted(self, key: _Key) -> bool:
         if self._names is None or key.name in self._names:

@@ -11,11 +11,13 @@ import hashlib
 import hmac
 import re
 from base64 import b64decode
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, Final
 
 from ._wire.bearer import Headers, header_values
 from .errors import ConfigurationError, WrongCredentialsError
+from .events import OnEvent, Reporter, Verification
 from .verifier import VerifiedHook
 
 __all__ = [
@@ -40,8 +42,12 @@ class HeaderSecret:
     The ``VerifiedHook`` has no claims and no kid, and does not expire.
     """
 
-    def __init__(self, *secrets: str, header: str = "Authorization") -> None:
+    def __init__(
+        self, *secrets: str, header: str = "Authorization", on_event: OnEvent | None = None
+    ) -> None:
         """Accept any of ``secrets`` (pass the old and the new one to change it) in ``header``.
+
+        ``on_event``: a function that takes an ``Event`` for each request. Default None.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -54,6 +60,7 @@ class HeaderSecret:
             each.lower().startswith(_SENT_BY_BROWSERS) for each in secrets
         )
         self._digests = secret_digests("a secret", secrets)
+        self._report = Reporter(type(self).__name__, on_event)
 
     def __repr__(self) -> str:
         return f"HeaderSecret(header={self.header!r})"
@@ -65,7 +72,7 @@ class HeaderSecret:
         secret has no registered one.
         """
         values = header_values(headers, self.header.lower())
-        return _verified(values, self._digests, "SharedSecret")
+        return _verified(values, self._digests, "SharedSecret", self._report)
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
         """Do the same as ``verify_headers``. It does not block."""
@@ -81,8 +88,10 @@ class BasicCredentials:
 
     sent_by_browsers: Final = True
 
-    def __init__(self, username: str, *passwords: str) -> None:
+    def __init__(self, username: str, *passwords: str, on_event: OnEvent | None = None) -> None:
         """Accept any of ``passwords``; pass the old and the new one to change it.
+
+        ``on_event``: a function that takes an ``Event`` for each request. Default None.
 
         Raises ``ConfigurationError`` naming the argument.
         """
@@ -90,6 +99,7 @@ class BasicCredentials:
             raise ConfigurationError("username must be a non-empty string without a colon")
         secret_digests("a password", passwords)
         self._digests = secret_digests("a user name", [f"{username}:{each}" for each in passwords])
+        self._report = Reporter(type(self).__name__, on_event)
 
     def __repr__(self) -> str:
         return "BasicCredentials(…)"
@@ -97,7 +107,8 @@ class BasicCredentials:
     def verify_headers(self, headers: Headers) -> VerifiedHook:
         """Verify that these credentials were sent once. Raises ``WrongCredentialsError``."""
         values = [_decoded(value) for value in header_values(headers, "authorization")]
-        return _verified(values, self._digests, 'Basic realm="hook", charset="UTF-8"')
+        challenge = 'Basic realm="hook", charset="UTF-8"'
+        return _verified(values, self._digests, challenge, self._report)
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
         """Do the same as ``verify_headers``. It does not block."""
@@ -142,7 +153,10 @@ def _decoded(value: str) -> str:
         return ""
 
 
-def _verified(values: list[str], digests: tuple[bytes, ...], challenge: str) -> VerifiedHook:
-    if len(values) != 1 or not is_among(values[0], digests):
-        raise WrongCredentialsError(challenge)
+def _verified(
+    values: list[str], digests: tuple[bytes, ...], challenge: str, report: Reporter
+) -> VerifiedHook:
+    with Verification(report) if report.active else nullcontext():
+        if len(values) != 1 or not is_among(values[0], digests):
+            raise WrongCredentialsError(challenge)
     return VerifiedHook(_NOTHING, _NOTHING, kid="", key_thumbprint="")

@@ -20,12 +20,13 @@ from urllib.parse import quote_plus, unquote_plus
 
 from ._arguments import text, whole_number
 from ._runtime.clock import Clock, wall_clock
-from ._runtime.log import logger
 from ._wire.bearer import Headers, pick_headers
 from ._wire.form import FormError, read_form
 from ._wire.scope import scope_names
 from .errors import AudienceError, ConfigurationError, HookKeyError, KeyUnavailableError
-from .guard import HttpAnswer
+from .events import EventName, OnEvent, Reporter, reason_of
+from .guard import LEVELS, HttpAnswer
+from .health import CombinedHealth
 from .keys.static import StaticKeys
 from .shared_secret import basic_credentials, is_among, secret_digests
 from .signing_key import SigningKey
@@ -95,6 +96,7 @@ class TokenEndpoint:
         audience: str,
         scopes: Collection[str],
         lifetime: int = 300,
+        on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> None:
         """Create an endpoint.
@@ -108,6 +110,8 @@ class TokenEndpoint:
         ``audience``: the ``aud`` of the tokens.
         ``scopes``: the scopes that clients may request. All are granted to a request without scope.
         ``lifetime``: the lifetime of the tokens, 30 to 86400 seconds, default 300.
+        ``on_event``: a function that takes an ``Event`` for each token request, and for each
+            verification by ``verifier``. Default None.
         ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -124,8 +128,10 @@ class TokenEndpoint:
             required_claims=("iat", "jti", "client_id", "scope"),
             max_lifetime=lifetime,
             token_types=("at+jwt",),
+            on_event=on_event,
             clock=clock,
         )
+        self._report = Reporter(issuer, on_event)
         self._sign = keys[0].sign
         self._jwks = [key.public_key.as_jwk() for key in keys]
         self._scopes = frozenset(scope_names(scopes, least=1))
@@ -146,29 +152,55 @@ class TokenEndpoint:
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Answer a token request. Raises nothing."""
-        deadline = monotonic() + TIME_LIMIT
+        began = monotonic()
+        deadline = began + TIME_LIMIT
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
                 _want_no_other_audience(
                     request.verifier.verify(request.assertion, deadline=deadline), request
                 )
-            return self._issue(request.grant)
+            answer = self._issue(request.grant)
         except Exception as error:
-            return _refused(error)
+            return self._refuse(error, began)
+        if self._report.active:
+            self._report(EventName.TOKEN, outcome="issued", seconds=monotonic() - began)
+        return answer
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Do the same as ``respond`` without blocking the event loop."""
-        deadline = monotonic() + TIME_LIMIT
+        began = monotonic()
+        deadline = began + TIME_LIMIT
         try:
             request = self._read(method, headers, body)
             if request.verifier is not None:
                 _want_no_other_audience(
                     await request.verifier.averify(request.assertion, deadline=deadline), request
                 )
-            return self._issue(request.grant)
+            answer = self._issue(request.grant)
         except Exception as error:
-            return _refused(error)
+            return self._refuse(error, began)
+        if self._report.active:
+            self._report(EventName.TOKEN, outcome="issued", seconds=monotonic() - began)
+        return answer
+
+    def health(self) -> CombinedHealth:
+        """Return the condition of the clients' key sources and replay stores."""
+        return CombinedHealth.of(() if self._assertions is None else self._assertions.verifiers)
+
+    def _refuse(self, error: Exception, began: float) -> HttpAnswer:
+        """Return the response for an exception, after a log record and an event."""
+        seconds = monotonic() - began
+        try:
+            refusal, text = _refusal(error)
+        except Exception as failure:  # the text or headers of the error raised
+            text = f"{type(error).__name__} raised {type(failure).__name__}"
+            refusal = _FAILED
+        reason = reason_of(error) if isinstance(error, HookKeyError) else ""
+        level = LEVELS.get(refusal.status, logging.INFO)
+        self._report.log(level, text, reason=reason or refusal.code, seconds=seconds)
+        self._report(EventName.TOKEN, outcome=refusal.code, seconds=seconds, reason=reason)
+        return _error(refusal.status, refusal.code, str(refusal), refusal.headers)
 
     def _read(self, method: str, headers: Headers, body: bytes) -> _Request:
         """Check everything except the assertion, which is expensive to verify."""
@@ -302,6 +334,7 @@ class _RefusedError(Exception):
         self.headers = headers
 
 
+_FAILED: Final = _RefusedError(500, "server_error", "the token endpoint failed")
 _UNKNOWN_CLIENT: Final = ClientSecret("unknown", secrets.token_hex(32))
 """Compared in place of an unknown client, so that the time does not reveal client ids."""
 
@@ -318,21 +351,18 @@ def _decoded(text: str) -> str:
     return unquote_plus(text, errors="replace")
 
 
-def _refused(error: Exception) -> HttpAnswer:
+def _refusal(error: Exception) -> tuple[_RefusedError, str]:
+    """Return the error response for an exception, and the text of its log record."""
     if isinstance(error, _RefusedError):
-        logger.info("a token was refused: %s: %s", error.code, error)
-        return _error(error.status, error.code, str(error), error.headers)
+        return error, f"a token was refused: {error.code}: {error}"
     if not isinstance(error, HookKeyError):
-        logger.error("the token endpoint raised %s", type(error).__name__)
-        return _error(500, "server_error", "the token endpoint failed")
-    level = logging.ERROR if error.status_code == 500 else logging.INFO
-    logger.log(level, "a token was refused: %s", error)
+        return _FAILED, f"the token endpoint raised {type(error).__name__}"
+    status, code, headers = 401, "invalid_client", tuple[tuple[str, str], ...]()
     if isinstance(error, KeyUnavailableError):
-        headers = tuple(error.headers.items())
-        return _error(503, "temporarily_unavailable", error.title, headers)
-    if error.status_code == 500:
-        return _error(500, "server_error", error.title)
-    return _error(401, "invalid_client", error.title)
+        status, code, headers = 503, "temporarily_unavailable", tuple(error.headers.items())
+    elif error.status_code == 500:
+        status, code = 500, "server_error"
+    return _RefusedError(status, code, error.title, *headers), f"a token was refused: {error}"
 
 
 def _error(

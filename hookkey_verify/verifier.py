@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import math
 from binascii import a2b_base64
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -47,9 +47,11 @@ from .errors import (
     TokenExpiredError,
     UnknownKeyError,
 )
+from .events import ERROR, OnEvent, Reporter, Verification, named
 
 if TYPE_CHECKING:
     from ._jose.signature_memo import SignatureMemo
+    from .health import CombinedHealth
     from .settings import Settings
 
 __all__ = [
@@ -235,6 +237,7 @@ class HookVerifier:
         default_kid: str | None = None,
         replay: ReplayStore | None = None,
         verified_cache: int = 0,
+        on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> None:
         """Create a verifier. Prefer ``for_client_assertion`` or ``for_access_token``.
@@ -265,6 +268,7 @@ class HookVerifier:
             digest. Default None: tokens may be reused.
         ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
             The RSA operation is skipped for a remembered token; all other checks are repeated.
+        ``on_event``: a function that takes an ``Event`` for each verification. Default None.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -293,6 +297,7 @@ class HookVerifier:
         self._reserve = 0.0 if replay is None else REPLAY_RESERVE
         self._memo = _memo(verified_cache)
         self._clock = function("clock", clock, "that returns epoch seconds")
+        self._report = Reporter(named(keys), on_event)
         self._policy = ClaimsPolicy(
             issuers=_issuers(issuer, keys),
             audiences=_expected("audience", audience),
@@ -316,6 +321,7 @@ class HookVerifier:
         leeway: float = 60,
         default_kid: str | None = None,
         replay: ReplayStore | None = None,
+        on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
         """Create a verifier for the assertions that Okta sends to your token URL (RFC 7523).
@@ -335,6 +341,7 @@ class HookVerifier:
         ``replay``: a store that makes each assertion single use. Okta does not document whether its
             assertions have a ``jti``; one without is identified by its digest. Default None:
             assertions may be reused.
+        ``on_event``: a function that takes an ``Event`` for each verification. Default None.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -356,6 +363,7 @@ class HookVerifier:
             leeway=leeway,
             default_kid=default_kid,
             replay=replay,
+            on_event=on_event,
             clock=clock,
         )
 
@@ -375,6 +383,7 @@ class HookVerifier:
         json_limits: JsonLimits | None = None,
         default_kid: str | None = None,
         verified_cache: int = 0,
+        on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
         """Create a verifier for the access tokens that Okta sends to your hook.
@@ -395,6 +404,7 @@ class HookVerifier:
         ``json_limits``: limits on the structure of the payload. Default None: ``JsonLimits()``.
         ``default_kid``: the kid of tokens that have none. Default None: such tokens are refused.
         ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
+        ``on_event``: a function that takes an ``Event`` for each verification. Default None.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
 
         Raises ``ConfigurationError`` naming the argument. Okta's org authorization server is
@@ -425,6 +435,7 @@ class HookVerifier:
             json_limits=json_limits,
             default_kid=default_kid,
             verified_cache=verified_cache,
+            on_event=on_event,
             clock=clock,
         )
 
@@ -466,6 +477,11 @@ class HookVerifier:
         return self._policy
 
     @property
+    def source(self) -> str:
+        """What events and logs call this verifier: the URL of its keys, or their class name."""
+        return self._report.source
+
+    @property
     def single_use(self) -> bool:
         """Whether each token is accepted only once."""
         return self._replay is not None
@@ -478,6 +494,37 @@ class HookVerifier:
             answered. Default None: 2.5 seconds from now, because Okta waits 3 seconds
             (https://developer.okta.com/docs/concepts/inline-hooks/).
         """
+        if not self._report.active:
+            return self._verify(token, deadline)
+        with Verification(self._report) as observed:
+            return self._verify(token, deadline, observed)
+
+    async def averify(self, token: str | bytes, *, deadline: float | None = None) -> VerifiedHook:
+        """Do the same as ``verify`` without blocking the event loop."""
+        if not self._report.active:
+            return await self._averify(token, deadline)
+        with Verification(self._report) as observed:
+            return await self._averify(token, deadline, observed)
+
+    def verify_headers(self, headers: Headers) -> VerifiedHook:
+        """Verify the ``Authorization: Bearer`` token of a request (RFC 6750 section 2.1).
+
+        ``headers`` is a mapping or an iterable of (name, value) pairs, str or bytes. Raises
+        ``MissingTokenError``, ``MultipleTokensError`` or any error of ``verify``.
+        """
+        return self.verify(_bearer(headers, self._report))
+
+    async def averify_headers(self, headers: Headers) -> VerifiedHook:
+        """Do the same as ``verify_headers`` without blocking the event loop."""
+        return await self.averify(_bearer(headers, self._report))
+
+    def health(self) -> CombinedHealth:
+        """Return the condition of the key source and the replay store, without asking them."""
+        return _combined((self._keys, self._replay))
+
+    def _verify(
+        self, token: str | bytes, deadline: float | None, observed: Verification | None = None
+    ) -> VerifiedHook:
         if deadline is None:
             deadline = monotonic() + TIME_LIMIT
         signed = jws.split(token, self._max_token_bytes)  # 1
@@ -485,25 +532,30 @@ class HookVerifier:
         kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError(_NO_KID)
+        if observed is not None:
+            observed.kid = kid
         algorithm = SYNONYMS.get(header["alg"], header["alg"])
         try:
             key = self._keys.get(kid, algorithm=algorithm, deadline=deadline - self._reserve)  # 3
         except UnknownKeyError as error:
             raise self._diagnosed(error, signed) from None
         except Exception as error:
-            raise _verdict("key source", error) from None
+            raise self._verdict("key source", error) from None
+        if observed is not None:
+            observed.has_key = True
         hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
                 first = self._replay.claim(*self._use(hook._claims, signed), deadline=deadline)
             except Exception as error:
-                raise _verdict("replay store", error) from None
+                raise self._verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
 
-    async def averify(self, token: str | bytes, *, deadline: float | None = None) -> VerifiedHook:
-        """Do the same as ``verify`` without blocking the event loop."""
+    async def _averify(
+        self, token: str | bytes, deadline: float | None, observed: Verification | None = None
+    ) -> VerifiedHook:
         if deadline is None:
             deadline = monotonic() + TIME_LIMIT
         signed = jws.split(token, self._max_token_bytes)  # 1
@@ -511,6 +563,8 @@ class HookVerifier:
         kid = header.get("kid", self._default_kid)
         if kid is None:
             raise MalformedTokenError(_NO_KID)
+        if observed is not None:
+            observed.kid = kid
         algorithm = SYNONYMS.get(header["alg"], header["alg"])
         try:
             key = await self._keys.aget(
@@ -519,7 +573,9 @@ class HookVerifier:
         except UnknownKeyError as error:
             raise self._diagnosed(error, signed) from None
         except Exception as error:
-            raise _verdict("key source", error) from None
+            raise self._verdict("key source", error) from None
+        if observed is not None:
+            observed.has_key = True
         hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
@@ -527,22 +583,10 @@ class HookVerifier:
                     *self._use(hook._claims, signed), deadline=deadline
                 )
             except Exception as error:
-                raise _verdict("replay store", error) from None
+                raise self._verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
-
-    def verify_headers(self, headers: Headers) -> VerifiedHook:
-        """Verify the ``Authorization: Bearer`` token of a request (RFC 6750 section 2.1).
-
-        ``headers`` is a mapping or an iterable of (name, value) pairs, str or bytes. Raises
-        ``MissingTokenError``, ``MultipleTokensError`` or any error of ``verify``.
-        """
-        return self.verify(bearer_token(headers))
-
-    async def averify_headers(self, headers: Headers) -> VerifiedHook:
-        """Do the same as ``verify_headers`` without blocking the event loop."""
-        return await self.averify(bearer_token(headers))
 
     def _check(
         self, header: dict[str, Any], algorithm: str, signed: jws.Signed, kid: str, key: PublicKey
@@ -568,6 +612,15 @@ class HookVerifier:
                 memo.forget(token_bytes)
             raise
         return VerifiedHook(claims, header, kid, key.thumbprint)
+
+    def _verdict(self, what: str, error: Exception) -> HookKeyError:
+        """Return one of our errors unchanged; log any other, and return one that means to retry."""
+        if isinstance(error, HookVerificationError | ConfigurationError):
+            return error
+        kind = ReplayStoreUnavailableError if what == "replay store" else KeyUnavailableError
+        text = f"the {what} raised {type(error).__name__}"
+        self._report.log(ERROR, text, reason=kind.reason.value)
+        return kind(f"the {what} failed")
 
     def _diagnosed(self, error: UnknownKeyError, signed: jws.Signed) -> UnknownKeyError:
         """Add a hint if the token looks like an access token of an authorization server.
@@ -610,8 +663,12 @@ class VerifierByIssuer:
 
     sent_by_browsers: Final = False
 
-    def __init__(self, *verifiers: HookVerifier) -> None:
+    def __init__(self, *verifiers: HookVerifier, on_event: OnEvent | None = None) -> None:
         """Combine verifiers, each with an issuer of its own.
+
+        ``verifiers``: the verifiers, each of which reports its events to its own ``on_event``.
+        ``on_event``: a function that takes an ``Event`` for each token or request without a
+            verifier. Default None.
 
         Raises ``ConfigurationError`` if a verifier has no issuer or two have the same.
         """
@@ -620,6 +677,7 @@ class VerifierByIssuer:
                 "VerifierByIssuer takes one or more HookVerifier objects as separate arguments"
             )
         self.verifiers = verifiers
+        self._report = Reporter(type(self).__name__, on_event)
         self._by_issuer: dict[str, HookVerifier] = {}
         for verifier in verifiers:
             for issuer in _named_issuers(verifier):
@@ -639,6 +697,12 @@ class VerifierByIssuer:
         """
         if len(self.verifiers) == 1:  # it checks the issuer itself
             return self.verifiers[0]
+        if not self._report.active:
+            return self._select(token)
+        with Verification(self._report, only_refusals=True):
+            return self._select(token)
+
+    def _select(self, token: str | bytes) -> HookVerifier:
         payload = jws.split(token, self._max_token_bytes)[2]
         issuer = jws.unverified_issuer(payload, self._json_limits)
         verifier = None if issuer is None else self._by_issuer.get(issuer)
@@ -656,11 +720,15 @@ class VerifierByIssuer:
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
         """Verify the ``Authorization: Bearer`` token of a request; see ``HookVerifier``."""
-        return self.verify(bearer_token(headers))
+        return self.verify(_bearer(headers, self._report))
 
     async def averify_headers(self, headers: Headers) -> VerifiedHook:
         """Do the same as ``verify_headers`` without blocking the event loop."""
-        return await self.averify(bearer_token(headers))
+        return await self.averify(_bearer(headers, self._report))
+
+    def health(self) -> CombinedHealth:
+        """Return the condition of the key sources and replay stores, without asking them."""
+        return _combined(self.verifiers)
 
 
 def _memo(size: int) -> SignatureMemo | None:
@@ -671,15 +739,18 @@ def _memo(size: int) -> SignatureMemo | None:
     return SignatureMemo(size)
 
 
-def _verdict(what: str, error: Exception) -> HookKeyError:
-    """Return one of our errors unchanged; log any other, and return one that means to retry."""
-    if isinstance(error, HookVerificationError | ConfigurationError):
-        return error
-    from ._runtime.log import logger  # noqa: PLC0415 - imports logging: 4 ms
+def _bearer(headers: Headers, report: Reporter) -> str:
+    """Return the bearer token of a request, and report a request without one."""
+    if not report.active:
+        return bearer_token(headers)
+    with Verification(report, only_refusals=True):
+        return bearer_token(headers)
 
-    logger.error("the %s raised %s", what, type(error).__name__)
-    kind = ReplayStoreUnavailableError if what == "replay store" else KeyUnavailableError
-    return kind(f"the {what} failed")
+
+def _combined(objects: Iterable[object]) -> CombinedHealth:
+    from .health import CombinedHealth  # noqa: PLC0415 - imports dataclasses: 6 ms
+
+    return CombinedHealth.of(objects)
 
 
 def _optional(name: str, value: object) -> str | None:

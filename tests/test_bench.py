@@ -25,6 +25,7 @@ from tests.bench import (
     peers,
     serving,
     start,
+    telemetry,
     threads,
     token_endpoint,
     verify,
@@ -38,9 +39,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce every benchmark to as little work as possible."""
-    for module in (cold, hostile, serving, threads, token_endpoint, verify):
+    for module in (cold, hostile, serving, telemetry, threads, token_endpoint, verify):
         monkeypatch.setattr(module, "ROUNDS", 1)
-    for module in (hostile, token_endpoint, verify):
+    for module in (hostile, telemetry, token_endpoint, verify):
         monkeypatch.setattr(module, "CALLS", 4)
     for module in (serving, threads):
         monkeypatch.setattr(module, "SECONDS", 0.02)
@@ -68,6 +69,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(row["ratio"] > 0 for row in report["serving"].values())
     assert report["threads"]["1 thread"]["ratio"] == 1
     assert report["cold"]["import jwt, requests"]["ratio"] == 1
+    assert all(row["us"] > 0 for row in report["telemetry"].values())
     assert report["memory"]["live jti"]["bytes each"] > 0
     picture = ElementTree.fromstring(drawn.read_text())
     assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == len(verified) - 4

@@ -227,7 +227,7 @@ def test_a_server_that_hangs(server: DynamoDB) -> None:
 @pytest.mark.slow
 def test_many_aclaims_while_a_server_hangs(server: DynamoDB) -> None:
     """Each of 200 aclaims ends within twice the time-out, and ``to_thread`` is not delayed."""
-    timeout = 0.5
+    timeout = 1
     store = DynamoDBReplayStore(TABLE, timeout=timeout, **server.options)
     store.warm_up()
 

@@ -1,4 +1,7 @@
-"""Events: which ones a cache reports, with which values, and what a failing listener affects."""
+"""Events: which ones a key cache reports, with which values, and what a failing listener affects.
+
+Other modules test the events of verifiers, endpoints, clients and replay stores.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -18,9 +21,10 @@ from hookkey_verify.errors import (
     KeySourceConfigurationError,
     KeySourceThrottledError,
     KeyUnavailableError,
+    Reason,
     UnknownKeyError,
 )
-from hookkey_verify.events import Event, EventName, Reporter, shown
+from hookkey_verify.events import Event, EventName, Reporter, reason_of, shown
 from hookkey_verify.keys.flight import Fetched
 
 from .faults import ManualClock
@@ -287,16 +291,31 @@ def test_reported_events(
         (n, k or "", why) for n, k, why in expected
     )
     assert {event.source for event in scene.events} == {URL}
+    assert all(event.key == "" for event in scene.events)
+    for event in scene.events:
+        assert event.reason == (event.outcome if event.outcome in {*Reason} else "")
 
 
 def _as_reported(event: Event) -> tuple[EventName, str, str]:
     return event.name, event.kid or "", event.outcome
 
 
+OTHERS = {
+    EventName.VERIFY,
+    EventName.TOKEN,
+    EventName.JWKS,
+    EventName.JWKS_SERVED,
+    EventName.API,
+    EventName.CLAIM,
+    EventName.REPLAY_UNCHECKED,
+    EventName.SHARED,
+}
+"""Events that a key cache without a shared store does not report."""
+
+
 def test_every_event_is_in_a_scene() -> None:
-    """The scenes cover every event except those of shared stores and replay stores."""
-    elsewhere = {EventName.SHARED, EventName.REPLAY_UNCHECKED, EventName.CLAIM}
-    assert {name for _, expected in SCENES for name, *_ in expected} == {*EventName} - elsewhere
+    """The scenes cover every event of a key cache without a shared store."""
+    assert {name for _, expected in SCENES for name, *_ in expected} == {*EventName} - OTHERS
 
 
 @pytest.mark.parametrize(
@@ -346,7 +365,11 @@ def test_no_lock_is_held_during_an_event(scene: Scene, play: Callable[[Scene], N
 def test_a_listener_that_raises(
     scene: Scene, play: Callable[[Scene], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A listener that raises affects no look-up or fetch; only the type of its error is logged."""
+    """A listener that raises affects no look-up or fetch.
+
+    The type of its error is logged each time: once a minute as an error, and otherwise as DEBUG.
+    """
+    caplog.set_level(logging.DEBUG, "hookkey_verify")
 
     def listener(event: Event) -> None:
         raise ZeroDivisionError(event.kid, "a secret")
@@ -354,8 +377,10 @@ def test_a_listener_that_raises(
     scene.listener = listener
     play(scene)
     scene.wait_for_all()
-    raised = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
-    assert raised == ["on_event raised ZeroDivisionError"] * len(scene.events)
+    text = "on_event raised ZeroDivisionError"
+    levels = [each.levelno for each in caplog.records if each.getMessage().startswith(text)]
+    assert levels.count(logging.ERROR) + levels.count(logging.DEBUG) == len(scene.events)
+    assert levels[0] == logging.ERROR
     assert "a secret" not in caplog.text
 
 
@@ -366,6 +391,130 @@ def test_a_listener_that_invalidates_the_key(scene: Scene) -> None:
     scene.listener = lambda event: scene.cache.invalidate("a")
     scene.get("a")
     assert (scene.cache.stats().hits, scene.cache.stats().misses) == (1, 1)
+
+
+class OtherError(Exception):
+    """An error that is not one of the package's."""
+
+
+class OddError(HookVerificationError):
+    """An error of an application, whose reason is text of its own."""
+
+    reason = "odd"  # type: ignore[assignment]
+
+
+class MemberError(HookVerificationError):
+    """An error of an application, whose reason equals a ``Reason`` but is not one."""
+
+    reason = "expired"  # type: ignore[assignment]
+
+
+class EmptyError(HookVerificationError):
+    """An error of an application, whose reason is missing."""
+
+    reason = None  # type: ignore[assignment]
+
+
+class RaisingError(HookVerificationError):
+    """An error of an application, whose reason cannot be read."""
+
+    @property
+    def reason(self) -> Reason:  # type: ignore[override]
+        raise ZeroDivisionError("a secret")
+
+
+class OwnError(HookVerificationError):
+    """An error of an application, with a ``Reason``."""
+
+    reason = Reason.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UnknownKeyError("not here"), "unknown_key"),
+        (KeyUnavailableError("broken"), "key_unavailable"),
+        (ConfigurationError("wrong"), "configuration"),
+        (OwnError("late"), "expired"),
+        (OddError("odd"), "unspecified"),
+        (MemberError("odd"), "unspecified"),
+        (EmptyError("odd"), "unspecified"),
+        (RaisingError("odd"), "unspecified"),
+        (OtherError("a secret"), "unspecified"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_reason_of_an_error(error: Exception, reason: str) -> None:
+    """The reason in an event is that of a ``Reason``, and "unspecified" for anything else.
+
+    It is a label of metrics, so an application cannot add values to it.
+    """
+    assert reason_of(error) == reason
+    assert type(reason_of(error)) is str
+
+
+def test_a_listener_that_raises_for_long(caplog: pytest.LogCaptureFixture) -> None:
+    """The error of a listener is logged once a minute, with the number of times in between."""
+    clock = ManualClock()
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError
+
+    reporter = Reporter(URL, listener, clock)
+    for _ in range(5):
+        reporter(HIT)
+    clock.now += 60
+    reporter(HIT)
+    text = "on_event raised ZeroDivisionError"
+    assert caplog.messages == [text, f"{text} (4 similar records were left out)"]
+
+
+class RaisingHandler(logging.Handler):
+    """A log handler of an application, which fails."""
+
+    records = 0
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.records += 1
+        raise OSError("no space left")
+
+
+def test_a_listener_and_a_log_handler_that_raise(scene: Scene) -> None:
+    """If the log handler raises too, the exception of a listener still affects no look-up."""
+    handler, logger = RaisingHandler(), logging.getLogger("hookkey_verify")
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError
+
+    scene.listener = listener
+    logger.addHandler(handler)
+    try:
+        scene.cache.get("a")
+        scene.wait_for_all()
+    finally:
+        logger.removeHandler(handler)
+    assert handler.records >= 1
+    assert [event.name for event in scene.events] == [MISS, FETCH]
+
+
+@pytest.mark.parametrize("how", ["get", "aget"])
+def test_the_context_of_a_fetch(scene: Scene, how: str) -> None:
+    """The event of a fetch is reported in a copy of the context of the look-up that caused it."""
+    request: ContextVar[str] = ContextVar("request", default="none")
+    seen: dict[EventName, str] = {}
+    scene.listener = lambda event: seen.setdefault(event.name, request.get())
+
+    def look_up() -> None:
+        request.set("the first request")
+        if how == "get":
+            scene.get("a")
+        else:
+            asyncio.run(scene.cache.aget("a"))
+
+    copy_context().run(look_up)
+    scene.wait_for_all()
+    assert seen == {MISS: "the first request", FETCH: "the first request"}
+    assert request.get() == "none"
 
 
 def test_a_reporter_without_a_listener() -> None:
@@ -385,13 +534,14 @@ def test_a_listener_must_be_callable(wrong: Any) -> None:
 
 
 def test_an_event_cannot_be_changed() -> None:
-    """Events are immutable, because listeners may share one, and keyword-only."""
-    event = Event(name=HIT, source=URL)
-    assert (event.kid, event.outcome, event.seconds) == (None, "", None)
-    with pytest.raises(FrozenInstanceError):
-        event.kid = "a"  # type: ignore[misc]
+    """Events are immutable, because listeners may share one, and need only name and source."""
+    event: Any = Event(name=HIT, source=URL)
+    assert event == (HIT, URL, "", "", "", None, None)
+    assert Event._fields == ("name", "source", "outcome", "reason", "key", "kid", "seconds")
+    with pytest.raises(AttributeError):
+        event.kid = "a"
     with pytest.raises(TypeError):
-        Event(HIT, URL)  # type: ignore[call-arg]
+        Event(source=URL)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

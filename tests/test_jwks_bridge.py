@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from itertools import pairwise
 from typing import Any
 
@@ -25,9 +26,10 @@ from hookkey_verify import (
 )
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.endpoint import Endpoint
-from hookkey_verify.errors import KeyUnavailableError
+from hookkey_verify.errors import KeyUnavailableError, TransportError
+from hookkey_verify.events import Event, EventName
 from hookkey_verify.guard import HttpAnswer
-from hookkey_verify.jwks_bridge import JwksBridge, JwksEndpoint
+from hookkey_verify.jwks_bridge import BridgeHealth, JwksBridge, JwksEndpoint
 
 GET: tuple[str, dict[str, str], bytes] = ("GET", {}, b"")
 
@@ -394,3 +396,229 @@ def test_a_set_that_stays() -> None:
     for age in (-1, 1.5, 86_401):
         with pytest.raises(ConfigurationError, match="max_age must be"):
             JwksEndpoint({"keys": []}, max_age=age)  # type: ignore[arg-type]
+
+
+# --- events, health and logs
+
+
+def _served(events: list[Event]) -> list[tuple[str, str, str, str]]:
+    """Return what the events say, after checking the rest, and remove them."""
+    told = [(e.name.value, e.source, e.outcome, e.reason) for e in events]
+    for event in events:
+        assert (event.key, event.kid) == ("", None)
+        assert (event.seconds is None) is (event.name is EventName.JWKS_SERVED)
+    events.clear()
+    return told
+
+
+@pytest.mark.parametrize("how", ["respond", "arespond"])
+def test_events(okta: OktaEmulator, client: HookKeysClient, clock: Clock, how: str) -> None:
+    """Each fetch and each response is reported: fresh, stale, or unavailable with its reason."""
+    events: list[Event] = []
+    bridge = JwksBridge(client, fresh_for=100, stale_for=50, on_event=events.append, clock=clock)
+
+    def ask(method: str = "GET") -> None:
+        if how == "respond":
+            bridge.respond(method, {}, b"")
+        else:
+            asyncio.run(bridge.arespond(method, {}, b""))
+
+    fetched = ("jwks", okta.url, "ok", "")
+    failed = ("jwks", okta.url, "failed", "api_authentication_failed")
+    ask()
+    assert _served(events) == [fetched, ("jwks_served", okta.url, "fresh", "")]
+    ask("HEAD")
+    assert _served(events) == [("jwks_served", okta.url, "fresh", "")]
+    ask("POST")
+    assert _served(events) == []
+    okta.revoke_tokens()
+    okta.fail(401, times=100)
+    clock.now += 101
+    ask()
+    assert _served(events) == [failed, ("jwks_served", okta.url, "stale", "")]
+    ask()
+    assert _served(events) == [("jwks_served", okta.url, "stale", "")]
+    clock.now += 50
+    ask()
+    assert _served(events) == [
+        failed,
+        ("jwks_served", okta.url, "unavailable", "key_unavailable"),
+    ]
+
+
+def test_the_duration_of_a_fetch(okta: OktaEmulator, clock: Clock) -> None:
+    """The event and the log record of a fetch have its duration."""
+    events: list[Event] = []
+    bridge = JwksBridge(_Client(clock, 2.5), on_event=events.append, clock=clock)
+    bridge.respond(*GET)
+    assert [(e.source, e.outcome, e.seconds) for e in events] == [
+        ("_Client", "ok", 2.5),
+        ("_Client", "fresh", None),
+    ]
+
+
+class _Client:
+    """A client of an application, without ``org_url``. Each list takes some seconds."""
+
+    def __init__(self, clock: Clock, seconds: float, error: Exception | None = None) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._error = error
+
+    def list(self) -> list[Any]:
+        self._clock.now += self._seconds
+        if self._error is not None:
+            raise self._error
+        return []
+
+    def public_key(self, key_id: str) -> PublicKey:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "level"),
+    [
+        (ValueError("a secret"), "unspecified", "ERROR"),
+        (TransportError("it is off"), "api_unreachable", "WARNING"),
+    ],
+)
+def test_a_failed_fetch(
+    clock: Clock, caplog: pytest.LogCaptureFixture, error: Exception, reason: str, level: str
+) -> None:
+    """A failed fetch is reported and logged with source, reason and duration, without secrets.
+
+    The source of a client without ``org_url`` is the name of its class.
+    """
+    events: list[Event] = []
+    bridge = JwksBridge(_Client(clock, 2, error), on_event=events.append, clock=clock)
+    bridge.respond(*GET)
+    assert events[0] == Event(
+        EventName.JWKS, "_Client", "failed", reason=reason, seconds=2, kid=None
+    )
+    (record,) = caplog.records
+    fields = {name: value for name, value in vars(record).items() if name.startswith("hookkey_")}
+    assert record.levelname == level
+    assert fields == {
+        "hookkey_source": "_Client",
+        "hookkey_reason": reason,
+        "hookkey_kid": None,
+        "hookkey_seconds": 2,
+        "hookkey_left_out": 0,
+    }
+    assert "a secret" not in caplog.text
+
+
+def test_a_long_outage(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The same failure is logged once a minute, with the number of fetches in between."""
+    bridge = JwksBridge(_Client(clock, 0, TransportError("it is off")), clock=clock)
+    for _ in range(8):
+        bridge.respond(*GET)
+        clock.now += 10
+    assert [record.hookkey_left_out for record in caplog.records] == [0, 5]  # type: ignore[attr-defined]
+
+
+def test_health(okta: OktaEmulator, client: HookKeysClient, clock: Clock) -> None:
+    """A bridge is degraded after a failed fetch, and failing without a set that it may serve.
+
+    It is healthy before its first request, and while its set is old because no request has come.
+    """
+    bridge = JwksBridge(client, fresh_for=100, stale_for=50, clock=clock)
+
+    def health(status: Any, last_success: float | None) -> BridgeHealth:
+        return BridgeHealth(source=okta.url, status=status, last_success=last_success)
+
+    assert bridge.health() == health("healthy", None)
+    assert not okta.requests
+    bridge.respond(*GET)
+    clock.now += 99
+    assert bridge.health() == health("healthy", 99)
+    clock.now += 1
+    assert bridge.health() == health("healthy", 100)
+    okta.fail(503, times=100)
+    bridge.respond(*GET)
+    assert bridge.health() == health("degraded", 100)
+    clock.now += 50
+    assert bridge.health() == health("failing", 150)
+    okta.faults.clear()
+    bridge.respond(*GET)
+    assert bridge.health() == health("healthy", 0)
+
+
+def test_the_health_without_a_first_set(
+    okta: OktaEmulator, client: HookKeysClient, clock: Clock
+) -> None:
+    """A bridge that has never fetched a set is failing after the first attempt."""
+    okta.fail(503, times=1)
+    bridge = JwksBridge(client, clock=clock)
+    bridge.respond(*GET)
+    assert bridge.health() == BridgeHealth(source=okta.url, status="failing", last_success=None)
+    assert bridge.health().part == "jwks"
+
+
+@pytest.mark.parametrize("how", ["respond", "arespond"])
+def test_the_context_of_events(client: HookKeysClient, how: str) -> None:
+    """The event of a fetch is reported in the context of the request that caused it."""
+    request: ContextVar[str] = ContextVar("request", default="none")
+    seen: dict[str, str] = {}
+    bridge = JwksBridge(client, on_event=lambda event: seen.setdefault(event.name, request.get()))
+
+    def ask() -> None:
+        request.set("the first request")
+        if how == "respond":
+            bridge.respond(*GET)
+        else:
+            asyncio.run(bridge.arespond(*GET))
+
+    copy_context().run(ask)
+    assert seen == {"jwks": "the first request", "jwks_served": "the first request"}
+
+
+def test_a_listener_that_raises(client: HookKeysClient, caplog: pytest.LogCaptureFixture) -> None:
+    """A listener that raises does not change a response, and its error is logged once."""
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError("a secret")
+
+    assert served(JwksBridge(client, on_event=listener)) == []
+    assert caplog.messages == ["on_event raised ZeroDivisionError"]
+
+
+@pytest.mark.parametrize("error", [None, TransportError("it is off")], ids=["ok", "failed"])
+def test_no_lock_is_held_during_an_event(clock: Clock, error: Exception | None) -> None:
+    """A listener may request the key set from the bridge at any event without a deadlock."""
+    events: list[tuple[str, bool]] = []
+
+    def listener(event: Event) -> None:
+        events.append((event.name.value, bridge._lock().locked()))
+        if len(events) == 1:
+            clock.now += 1000
+            bridge.respond(*GET)
+
+    bridge = JwksBridge(_Client(clock, 0, error), on_event=listener, clock=clock)
+    thread = threading.Thread(target=bridge.respond, args=GET, daemon=True)
+    thread.start()
+    thread.join(5)  # less than PATIENCE, for which a second fetch would wait
+    assert not thread.is_alive()
+    names = ["jwks", "jwks", "jwks_served", "jwks_served"]
+    assert events == [(name, False) for name in names]
+
+
+class _ReasonlessError(KeyUnavailableError):
+    """An error of an application, whose reason cannot be read."""
+
+    @property
+    def reason(self) -> Any:  # type: ignore[override]
+        raise ZeroDivisionError("a secret")
+
+
+def test_an_error_of_a_client_without_a_reason(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error whose reason cannot be read counts as a failed fetch without a known reason."""
+    events: list[Event] = []
+    bridge = JwksBridge(
+        _Client(clock, 0, _ReasonlessError("x")), on_event=events.append, clock=clock
+    )
+    assert bridge.respond(*GET).status == 503
+    assert (events[0].outcome, events[0].reason) == ("failed", "unspecified")
+    assert "a secret" not in caplog.text

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mypy import api
 
-from hookkey_verify import CachePolicy, HookSigner, errors
+from hookkey_verify import CachePolicy, HookSigner, HookVerifier, StaticKeys, errors
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import HookKeyError, Reason
+from hookkey_verify.guard import Guard
 from hookkey_verify.testing import bad_tokens
 
 ROOT = Path(__file__).parent.parent
@@ -21,12 +28,29 @@ GUIDES_PYTHON = re.findall(r"```python\n(.*?)```", "\n".join(GUIDES), re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.fixture
+def unchanged_logger() -> Iterator[logging.Logger]:
+    """Undo what a block does with the logger of the package."""
+    logger = logging.getLogger("hookkey_verify")
+    level, propagate, handlers = logger.level, logger.propagate, [*logger.handlers]
+    yield logger
+    logger.setLevel(level)
+    logger.propagate, logger.handlers = propagate, handlers
+
+
 @pytest.mark.parametrize("code", [*PYTHON, *GUIDES_PYTHON])
-def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("unchanged_logger")
+def test_python(
+    code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Every Python block runs as it is; blocks that need an org run against a local one."""
+    if "MultiProcessCollector" in code:
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
     monkeypatch.setenv("HOOKKEY_STORE_SECRET", "s" * 32)
+    monkeypatch.setenv("HOOKKEY_CLIENT_ID", "0oa1hookclient4x7")
+    monkeypatch.setenv("HOOKKEY_TOKEN_URL", "https://hooks.acme.com/oauth2/token")
     scope: dict[str, object] = {"__name__": __name__}
     exec(compile(code, "README.md", "exec"), scope)
     request, keys = scope.get("token_request"), scope.get("keys")
@@ -39,6 +63,61 @@ def test_python(code: str, okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) 
         assert request({"client_assertion": assertion[:-8]})[0] == 401
     if keys is not None:
         keys.close()  # type: ignore[attr-defined]
+
+
+def _block(text: str) -> str:
+    """Return the only block of the guides that contains a text."""
+    [code] = [each for each in GUIDES_PYTHON if text in each]
+    return str(code)
+
+
+@pytest.mark.usefixtures("unchanged_logger")
+def test_the_json_formatter(keys: StaticKeys, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the snippet of docs/observe.md, a refusal is one line of JSON with our attributes."""
+    exec(compile(_block("JsonFormatter"), "observe.md", "exec"), {})
+    verifier = HookVerifier(keys, issuer="https://acme.example", audience="api://hooks")
+    Guard(verifier).check({"authorization": "Bearer no-token"})
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("message").startswith("a request was refused with 401: ")
+    assert line == {
+        "level": "INFO",
+        "hookkey_source": "StaticKeys",
+        "hookkey_reason": "malformed_token",
+        "hookkey_kid": None,
+        "hookkey_seconds": None,
+        "hookkey_left_out": 0,
+    }
+
+
+@pytest.mark.parametrize("text", ["make_wsgi_app()", "make_wsgi_app(registry)"])
+def test_the_path_for_scrapes(text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the snippets of docs/observe.md, a Flask application answers scrapes at /metrics."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    scope: dict[str, Any] = {"__name__": __name__}
+    exec(compile(_block(text), "observe.md", "exec"), scope)
+    answer = scope["app"].test_client().get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    assert (b"python_info" in answer.data) is (text == "make_wsgi_app()")
+
+
+def test_the_printed_spans() -> None:
+    """With the snippet of docs/observe.md, the span of a verification is printed."""
+    verification = (
+        "from hookkey_verify.shared_secret import BasicCredentials\n"
+        "try:\n"
+        "    BasicCredentials('okta', 's' * 32, on_event=telemetry).verify_headers({})\n"
+        "except Exception:\n"
+        "    pass\n"
+    )
+    code = _block("ConsoleSpanExporter") + verification
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    span = json.loads(done.stdout)
+    assert (span["name"], span["attributes"]["error.type"]) == (
+        "hookkey.verify",
+        "wrong_credentials",
+    )
 
 
 @pytest.mark.slow

@@ -6,12 +6,15 @@ import asyncio
 import hmac
 import math
 from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from hookkey_verify import ConfigurationError, VerifiedHook
 from hookkey_verify.errors import WrongCredentialsError
+from hookkey_verify.events import Event, EventName
 from hookkey_verify.guard import Guard, HttpRefusal
 from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret
 
@@ -166,3 +169,49 @@ def test_wrong_arguments(make: Any, named: str) -> None:
     """Invalid arguments, such as an empty secret, are refused, and the message names them."""
     with pytest.raises(ConfigurationError, match=named):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "good"),
+    [
+        (partial(HeaderSecret, SECRET), SECRET),
+        (partial(BasicCredentials, "okta", "pa55word"), _basic("okta:pa55word")),
+    ],
+    ids=["HeaderSecret", "BasicCredentials"],
+)
+def test_events(make: Callable[..., HeaderSecret | BasicCredentials], good: str) -> None:
+    """Each request is reported once, without a kid and without anything that was sent."""
+    events: list[Event] = []
+    verifier = make(on_event=events.append)
+    verifier.verify_headers({"Authorization": good})
+    asyncio.run(verifier.averify_headers({"Authorization": good}))
+    for headers in ({}, {"Authorization": good[:-1]}, [("Authorization", good)] * 2):
+        with pytest.raises(WrongCredentialsError):
+            verifier.verify_headers(headers)
+        with pytest.raises(WrongCredentialsError):
+            asyncio.run(verifier.averify_headers(headers))
+    name = type(verifier).__name__
+    accepted = (EventName.VERIFY, name, "accepted", "", "", None)
+    refused = (EventName.VERIFY, name, "refused", "wrong_credentials", "", None)
+    assert [event[:-1] for event in events] == [accepted] * 2 + [refused] * 6
+    assert all(event.seconds is not None and 0 <= event.seconds < 10 for event in events)
+
+
+def test_a_listener_that_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """A listener that raises does not change a verdict, and its error is logged once."""
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    verifier = HeaderSecret(SECRET, on_event=listener)
+    verifier.verify_headers({"Authorization": SECRET})
+    with pytest.raises(WrongCredentialsError):
+        verifier.verify_headers({})
+    assert caplog.messages == ["on_event raised ZeroDivisionError"]
+
+
+@pytest.mark.parametrize("make", [partial(HeaderSecret, "s"), partial(BasicCredentials, "u", "p")])
+def test_a_listener_must_be_callable(make: Callable[..., object]) -> None:
+    """An invalid listener is refused at construction."""
+    with pytest.raises(ConfigurationError, match="on_event"):
+        make(on_event=5)

@@ -36,8 +36,9 @@ from ..errors import (
 )
 from ..events import OnEvent
 from ..replay.finding import Finding
+from ..replay.health import ReplayHealth
 from ..replay.record import kept_until, record_digest
-from ..replay.remote import Attempt, RemoteClaims, ReplayHealth, WhenUnreachable, unreachable
+from ..replay.remote import Attempt, RemoteClaims, WhenUnreachable, unreachable
 from .clients import Clients
 from .problems import code_of, explain
 from .table_check import DEFINITION, EXPIRY, KEY, NONCE, check_table, enable_expiry
@@ -117,7 +118,11 @@ class DynamoDBReplayStore:
         Raises ``ConfigurationError`` naming the argument.
         """
         self._claims = RemoteClaims(
-            explain, timeout=timeout, when_unreachable=when_unreachable, on_event=on_event
+            type(self).__name__,
+            explain,
+            timeout=timeout,
+            when_unreachable=when_unreachable,
+            on_event=on_event,
         )
         self._clients = Clients(client, timeout=timeout, options=options)
         self._table = _checked_name(table)

@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from .._runtime.event_loop import running_loop
 from ..errors import HookVerificationError
+from ..events import note_fetch
 
 __all__ = ["Fetched", "Lookup", "Outcome", "PendingFetch", "Wait", "arun", "run"]
 
@@ -83,6 +84,7 @@ def run(lookup: Lookup[V]) -> V:
     try:
         while True:
             wait = next(lookup)
+            note_fetch()
             with suppress(TimeoutError):
                 wait.pending.result(wait.seconds)
     except StopIteration as stop:
@@ -97,7 +99,9 @@ async def arun(lookup: Lookup[V]) -> V:
     running_loop()
     try:
         while True:
-            await _completion(*next(lookup))
+            wait = next(lookup)
+            note_fetch()
+            await _completion(*wait)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
 

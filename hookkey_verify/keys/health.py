@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal
 
+from ..health import Part, Status
 from .policy import CachePolicy
 
-__all__ = [
-    "STATES",
-    "STATUSES",
-    "HasHealth",
-    "Health",
-    "KeyHealth",
-    "State",
-    "Stats",
-    "Status",
-    "healths",
-]
+__all__ = ["STATES", "Health", "KeyHealth", "State", "Stats"]
 
-Status = Literal["healthy", "degraded", "failing"]
 State = Literal["fresh", "stale", "expired"]
-STATUSES: tuple[Status, ...] = ("healthy", "degraded", "failing")
 STATES: tuple[State, ...] = ("fresh", "stale", "expired")
 
 
@@ -66,6 +55,8 @@ class Health:
         current problem.
     """
 
+    part: ClassVar[Part] = "keys"
+
     source: str
     status: Status
     keys: Mapping[str, KeyHealth]
@@ -101,22 +92,3 @@ class Stats:
     limited: int
     keys: int
     unknown_kids: int
-
-
-@runtime_checkable
-class HasHealth(Protocol):
-    """A source that reports its health: ``HookKeys`` or ``IssuerKeys``."""
-
-    def health(self) -> Health:
-        """Return the condition of the source."""
-        ...
-
-
-def healths(sources: Iterable[HasHealth]) -> list[Health]:
-    """Return the health of each source; the most severe of several with one URL."""
-    worst: dict[str, Health] = {}
-    for health in (source.health() for source in sources):
-        other = worst.get(health.source)
-        if other is None or STATUSES.index(other.status) < STATUSES.index(health.status):
-            worst[health.source] = health
-    return list(worst.values())

@@ -93,7 +93,7 @@ class HookKeys:
             org_url, credentials, verify=verify, proxies=proxies, clock=ticks
         )
         self._not_in_org = _NOT_IN_ORG.format(org_url=self.org_url)
-        self._source = source = SourceState(self.org_url, policy, on_event)
+        self._source = source = SourceState(self.org_url, policy, on_event, ticks)
         list_policy = for_directory(policy)
         store = None if shared is None else BoundedStore(shared, source.report, ticks)
         self._shared: SharedFetch[PublicKey] | None = None

@@ -102,7 +102,7 @@ class IssuerKeys:
         self._http = BoundedHttp(verify=verify, proxies=proxies, clock=ticks)
         self._policy = policy
         self._age_clock = age_clock if clock is None else clock
-        self._source = SourceState(checked, policy, on_event)
+        self._source = SourceState(checked, policy, on_event, ticks)
         self._cache = RefreshingCache(
             self._fetch, policy, self._source,
             what="its key set", compare=self._compare, clock=ticks, age_clock=clock,

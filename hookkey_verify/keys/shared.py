@@ -9,6 +9,7 @@ record. Records are read like any other document, and are only as good as the st
 from __future__ import annotations
 
 import json
+import logging
 import math
 import threading
 import time
@@ -25,7 +26,6 @@ from .._runtime.backoff import Backoff, jitter
 from .._runtime.bounded import call_within
 from .._runtime.clock import Clock
 from .._runtime.forking import PerProcess
-from .._runtime.log import logger
 from ..events import EventName
 from .flight import Fetched
 from .policy import CachePolicy
@@ -207,8 +207,8 @@ class SharedFetch(Generic[V]):
             if age is not None:
                 return self._decoded(name, document, age)
         self._tell(name, "garbage")
-        source = self._store.report.source
-        logger.warning("%s: a record of the shared store is not valid", source)
+        report = self._store.report
+        report.log(logging.WARNING, f"{report.source}: a record of the shared store is not valid")
         return _Record()
 
     def _age(self, document: dict[str, Any], left: float) -> float | None:

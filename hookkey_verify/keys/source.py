@@ -9,14 +9,17 @@ from contextlib import contextmanager
 
 from .. import errors
 from .._runtime.backoff import Backoff
+from .._runtime.clock import Clock, monotonic_clock
 from .._runtime.forking import PerProcess
 from ..events import EventName, OnEvent, Reporter
+from ..health import Status
 from .breaker import Breaker
-from .health import Health, KeyHealth, Stats, Status
+from .health import Health, KeyHealth, Stats
 from .policy import CachePolicy
 
 __all__ = ["SourceState"]
 
+_REASONS = frozenset(errors.Reason)
 _NO_FAILURE = ("ok", "unknown_key", "discarded")
 
 
@@ -26,17 +29,24 @@ class SourceState:
     Events are recorded while the lock is held and reported after it has been released.
     """
 
-    def __init__(self, source: str, policy: CachePolicy, on_event: OnEvent | None) -> None:
+    def __init__(
+        self,
+        source: str,
+        policy: CachePolicy,
+        on_event: OnEvent | None,
+        clock: Clock = monotonic_clock,
+    ) -> None:
         """Create the state.
 
         ``source``: the URL of the source, for events and logs.
         ``policy``: the numbers for back-off and time limits.
         ``on_event``: a function that takes events. None for none.
+        ``clock``: returns monotonic seconds, for logs. Default: ``time.monotonic``.
 
         Raises ``ConfigurationError`` if ``on_event`` is not callable.
         """
         self.breaker = Breaker(Backoff(policy.backoff, policy.max_backoff))
-        self.report = Reporter(source, on_event)
+        self.report = Reporter(source, on_event, clock)
         self._lock = PerProcess(threading.Lock)
         self._told: list[tuple[EventName, str | None, str, float | None]] = []
         self._counts: Counter[tuple[EventName, str]] = Counter()
@@ -61,8 +71,9 @@ class SourceState:
                     told, self._told = self._told, []
         finally:
             if self.report.active:
-                for event in told:
-                    self.report(*event)
+                for name, kid, outcome, seconds in told:
+                    reason = outcome if outcome in _REASONS else ""
+                    self.report(name, kid, outcome, seconds, reason=reason)
 
     def tell(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol, runtime_checkable
 
 from .._runtime.backoff import Backoff
 from .._runtime.bounded import call_within
 from .._runtime.clock import Clock
-from .._runtime.log import logger
 from ..errors import ConfigurationError
 from ..events import EventName, Reporter
 
@@ -97,8 +97,8 @@ class BoundedStore:
             self._failures += 1
             self._bypassed_until = self.clock() + self._backoff.after(self._failures)
             self.report(EventName.SHARED, outcome="unavailable")
-            source, kind = self.report.source, type(error).__name__
-            logger.warning("%s: the shared store cannot be used (%s)", source, kind)
+            text = f"the shared store cannot be used ({type(error).__name__})"
+            self.report.log(logging.WARNING, f"{self.report.source}: {text}")
             raise StoreUnavailableError from None
         self._failures = 0
         return result

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from .._arguments import seconds
 from .._jose.jwk import PublicKey
@@ -22,10 +23,12 @@ from ..errors import (
     HookKeyApiError,
     KeyInUseError,
     KeyLimitError,
+    KeyRejectedError,
     NotFoundError,
     TransportError,
     ValidationFailedError,
 )
+from ..events import EventName, OnEvent, Reporter, reason_of
 from .credentials import Credentials
 from .http import Answer, epoch
 from .models import HOOK_KEYS, MAX_LIST, HookKey, is_id
@@ -42,6 +45,26 @@ MAX_NAME: Final = 255
 HookKeyList = list[HookKey]  # in the classes below, list is a method
 _SLACK: Final = 2.0
 """Seconds by which Okta's ``created`` and ``Date`` may differ: both are in whole seconds."""
+
+
+def _reported(
+    call: Callable[Concatenate[HookKeysClient, P], R],
+) -> Callable[Concatenate[HookKeysClient, P], R]:
+    """Make a method report the outcome of its call of the API."""
+
+    @wraps(call)
+    def reported(self: HookKeysClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        report, began = self._report, self._clock()
+        try:
+            result = call(self, *args, **kwargs)
+        except (HookKeyApiError, KeyRejectedError) as error:
+            seconds = self._clock() - began
+            report(EventName.API, outcome="failed", seconds=seconds, reason=reason_of(error))
+            raise
+        report(EventName.API, outcome="ok", seconds=self._clock() - began)
+        return result
+
+    return reported
 
 
 class HookKeysClient:
@@ -62,6 +85,7 @@ class HookKeysClient:
         on_wait: Callable[[float], object] | None = None,
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
+        on_event: OnEvent | None = None,
         clock: Clock = monotonic_clock,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -76,6 +100,7 @@ class HookKeysClient:
         ``on_wait``: a function that is called with the seconds of each wait. Default None.
         ``verify``: True (the default), or the path of a CA bundle.
         ``proxies``: proxy URLs by scheme. Default None: no proxy.
+        ``on_event``: a function that takes an ``Event`` for each call of the API. Default None.
         ``clock``: a function that returns monotonic seconds. Default: ``time.monotonic``.
         ``sleep``: a function that waits for a number of seconds. Default: ``time.sleep``.
 
@@ -93,6 +118,7 @@ class HookKeysClient:
         )
         self._timeout = seconds("timeout", timeout, 0.05, 3600)
         self._clock = clock
+        self._report = Reporter(self._transport.org_url, on_event)
 
     @classmethod
     def from_env(cls, **options: Any) -> HookKeysClient:
@@ -115,10 +141,17 @@ class HookKeysClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def org_url(self) -> str:
+        """The org whose hook keys these are."""
+        return self._transport.org_url
+
+    @_reported
     def list(self) -> HookKeyList:
         """Return all hook keys of the org, without their public keys."""
         return self._listed()[0]
 
+    @_reported
     def create(self, name: str) -> HookKey:
         """Create a key pair in Okta, which keeps the private key; return it with the public key.
 
@@ -138,11 +171,13 @@ class HookKeysClient:
             raise self._why_refused(error, name, creates=True) from None
         return self._recovered(name, began, lost)
 
+    @_reported
     def get(self, id: str, *, expand: bool = False) -> HookKey:  # noqa: A002 - Okta's name for it
         """Return the key with this ``id`` (``HKY…``); with ``expand``, including its public key."""
         path = _path(id) + ("?expand=publickey" if expand else "")
         return HookKey.from_document(self._exchange("GET", path).json_object())
 
+    @_reported
     def public_key(self, key_id: str) -> PublicKey:
         """Return the public key with this ``keyId``.
 
@@ -151,6 +186,7 @@ class HookKeysClient:
         answer = self._exchange("GET", f"{HOOK_KEYS}/public/{_segment('key_id', key_id)}")
         return PublicKey.from_document(answer.json_object(), expected_kid=key_id)
 
+    @_reported
     def rename(self, id: str, name: str) -> HookKey:  # noqa: A002
         """Rename a key and return it. Nothing else can be changed.
 
@@ -162,6 +198,7 @@ class HookKeysClient:
         except HookKeyApiError as error:
             raise self._why_refused(error, name, creates=False) from None
 
+    @_reported
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete a key permanently. Raises ``KeyInUseError`` if an inline hook uses it."""
         try:
@@ -340,6 +377,11 @@ class AsyncHookKeysClient:
 
     def __repr__(self) -> str:
         return f"Async{self._client!r}"
+
+    @property
+    def org_url(self) -> str:
+        """The org whose hook keys these are."""
+        return self._client.org_url
 
     def __reduce__(self) -> Any:
         raise ConfigurationError("an AsyncHookKeysClient cannot be pickled or copied")

@@ -26,8 +26,9 @@ from .._runtime.event_loop import running_loop
 from ..errors import ConfigurationError, ReplayStoreConfigurationError, ReplayStoreUnavailableError
 from ..events import OnEvent
 from ..replay.finding import Finding
+from ..replay.health import ReplayHealth
 from ..replay.record import LONGEST, record_digest, seconds_to_keep
-from ..replay.remote import Attempt, RemoteClaims, ReplayHealth, WhenUnreachable, unreachable
+from ..replay.remote import Attempt, RemoteClaims, WhenUnreachable, unreachable
 from ..replay.server_clock import ServerClock
 from .connections import MAX_CONNECTIONS, Held, PostgresConnections
 from .problems import explain
@@ -141,6 +142,7 @@ class PostgresReplayStore:
         self._table = _parts(table)
         self._sql = sql.SQL(_CLAIM).format(table=sql.Identifier(*self._table))
         self._claims = RemoteClaims(
+            type(self).__name__,
             explain,
             timeout=timeout,
             when_unreachable=when_unreachable,

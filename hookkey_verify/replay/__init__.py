@@ -10,7 +10,7 @@ of used ``jti`` values for as long as each assertion would be valid.
 from __future__ import annotations
 
 from .finding import Finding
+from .health import ReplayHealth
 from .memory import MemoryReplayStore
-from .remote import ReplayHealth
 
 __all__ = ["Finding", "MemoryReplayStore", "ReplayHealth"]

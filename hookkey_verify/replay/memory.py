@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import heapq
 import threading
+from logging import WARNING
 
 from .._arguments import flag, whole_number
-from .._runtime.clock import Clock, wall_clock
+from .._runtime.clock import Clock, monotonic_clock, wall_clock
 from .._runtime.forking import PerProcess
-from .._runtime.log import logger
 from ..errors import ReplayStoreUnavailableError
+from ..events import EventName, OnEvent, Reporter, reason_of
 from .finding import Finding
+from .health import ReplayHealth
 from .record import CLOCK_TOLERANCE
 
 __all__ = ["MemoryReplayStore"]
 
+_FULL = "the replay store is full; raise max_entries"
 FORGOTTEN_PER_CLAIM = 8
 """Expired entries that one claim removes: more than it adds, so that the store shrinks, but few
 enough that a claim stays fast when many entries expire at once."""
@@ -32,6 +35,7 @@ class MemoryReplayStore:
         *,
         max_entries: int = 1_000_000,
         single_process: bool = False,
+        on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> None:
         """Create an empty store.
@@ -41,6 +45,7 @@ class MemoryReplayStore:
             (503), because dropping an entry would allow a replay. Only verified tokens are counted.
         ``single_process``: True if the program has a single process. False (the default) logs a
             warning at the first claim that other processes are not covered.
+        ``on_event``: a function that takes each ``Event``. Default None.
         ``clock``: a function that returns epoch seconds.
 
         Raises ``ConfigurationError`` naming the argument.
@@ -51,6 +56,8 @@ class MemoryReplayStore:
         self._expiries: list[tuple[float, tuple[str, str]]] = []
         self._single_process = self._warned = flag("single_process", single_process)
         self._lock = PerProcess(threading.Lock)
+        self._report = Reporter(type(self).__name__, on_event)
+        self._refused = 0
 
     def __len__(self) -> int:
         return len(self._used)
@@ -71,24 +78,40 @@ class MemoryReplayStore:
 
         Raises ``ReplayStoreUnavailableError`` if the store is full.
         """
-        entry, kept_until = (issuer, jti), expires_at + CLOCK_TOLERANCE
+        if not self._report.active:
+            return self._claim((issuer, jti), expires_at + CLOCK_TOLERANCE)
+        began, outcome, reason = monotonic_clock(), "unavailable", ""
+        try:
+            first = self._claim((issuer, jti), expires_at + CLOCK_TOLERANCE)
+            outcome = "claimed" if first else "replayed"
+        except ReplayStoreUnavailableError as error:
+            reason = reason_of(error)
+            raise
+        finally:
+            seconds = monotonic_clock() - began
+            self._report(EventName.CLAIM, outcome=outcome, seconds=seconds, reason=reason)
+        return first
+
+    def _claim(self, entry: tuple[str, str], kept_until: float) -> bool:
         now = self._clock()
         with self._lock():
             self._forget_expired(now)
             if entry in self._used and not self._used[entry] <= now:
                 return False
             full = len(self._used) >= self._max_entries
+            self._refused = self._refused + 1 if full else 0
             if not full:
                 self._used[entry] = kept_until
                 heapq.heappush(self._expiries, (kept_until, entry))
         if not self._warned:
             self._warned = True
-            logger.warning(
+            self._report.log(
+                WARNING,
                 "MemoryReplayStore covers this process only: with several worker processes use "
-                "hookkey_verify.valkey.ValkeyReplayStore; with one pass single_process=True"
+                "hookkey_verify.valkey.ValkeyReplayStore; with one pass single_process=True",
             )
         if full:
-            raise ReplayStoreUnavailableError("the replay store is full; raise max_entries")
+            raise ReplayStoreUnavailableError(_FULL)
         return True
 
     async def aclaim(
@@ -107,6 +130,16 @@ class MemoryReplayStore:
         if len(self._used) > 0.8 * self._max_entries:
             return [scope, Finding("entries", "warning", f"{used}: raise max_entries")]
         return [scope, Finding("entries", "ok", used)]
+
+    def health(self) -> ReplayHealth:
+        """Return whether the store has been full since the last new token."""
+        full = self._refused > 0
+        return ReplayHealth(
+            source=self._report.source,
+            status="failing" if full else "healthy",
+            problem=_FULL if full else None,
+            failures=self._refused,
+        )
 
     def _forget_expired(self, now: float) -> None:
         for _ in range(FORGOTTEN_PER_CLAIM):

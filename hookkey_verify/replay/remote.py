@@ -22,7 +22,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from .._arguments import seconds
@@ -30,7 +29,6 @@ from .._runtime.bounded import call_within
 from .._runtime.clock import Clock, monotonic_clock
 from .._runtime.event_loop import PerLoop, await_within
 from .._runtime.forking import PerProcess
-from .._runtime.log import RareLog
 from ..errors import (
     ConfigurationError,
     ReplayStoreConfigurationError,
@@ -38,6 +36,7 @@ from ..errors import (
 )
 from ..events import EventName, OnEvent, Reporter
 from .breaker import ClaimBreaker
+from .health import ReplayHealth
 from .undo import Undoing
 
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "BusyError",
     "Problem",
     "RemoteClaims",
-    "ReplayHealth",
     "WhenUnreachable",
     "unreachable",
 ]
@@ -108,20 +106,6 @@ class BusyError(Exception):
     """Too many claims or connections are in use, so the store was not asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayHealth:
-    """The condition of a replay store, as far as the claims of this process show.
-
-    ``status``: ``healthy`` after a success or before the first claim, ``failing`` otherwise.
-    ``problem``: the text of the last problem; None if the status is healthy.
-    ``failures``: the number of consecutive claims that failed.
-    """
-
-    status: Literal["healthy", "failing"]
-    problem: str | None
-    failures: int
-
-
 _Steps: TypeAlias = Generator[Attempt, "bool | Exception", bool]
 
 
@@ -130,6 +114,7 @@ class RemoteClaims:
 
     def __init__(
         self,
+        source: str,
         explain: Callable[[Exception], Problem],
         *,
         timeout: float,
@@ -140,6 +125,7 @@ class RemoteClaims:
     ) -> None:
         """Create the claims of a store.
 
+        ``source``: the class name of the store, for events and logs.
         ``explain``: returns the problem behind an exception of an attempt. A ``TimeoutError`` is
             explained without it.
         ``timeout``: the time limit of one attempt, 0.01 to 10 seconds.
@@ -155,9 +141,8 @@ class RemoteClaims:
         self._explain = explain
         self._timeout = seconds("timeout", timeout, 0.01, 10)
         self._accept = when_unreachable == "accept"
-        self._report = Reporter("replay store", on_event)
+        self._report = Reporter(source, on_event, clock)
         self._clock = clock
-        self._log = RareLog(clock)
         self._breakers: dict[str, ClaimBreaker[Problem]] = {}
         self._undoing = Undoing()
         self._slots = PerProcess(lambda: threading.BoundedSemaphore(at_once))
@@ -246,8 +231,15 @@ class RemoteClaims:
         failing = [each for each in list(self._breakers.values()) if each.problem is not None]
         worst = max(failing, key=lambda each: each.failures, default=None)
         if worst is None or worst.problem is None:
-            return ReplayHealth(status="healthy", problem=None, failures=0)
-        return ReplayHealth(status="failing", problem=worst.problem.text, failures=worst.failures)
+            return ReplayHealth(
+                source=self._report.source, status="healthy", problem=None, failures=0
+            )
+        return ReplayHealth(
+            source=self._report.source,
+            status="failing",
+            problem=worst.problem.text,
+            failures=worst.failures,
+        )
 
     def _steps(
         self, deadline: float | None, shard: str, undo: Callable[[], object] | None
@@ -278,6 +270,7 @@ class RemoteClaims:
             if not isinstance(outcome, Exception):
                 if breaker.succeeded():
                     self._report(EventName.BREAKER, outcome="closed")
+                    self._report.log(logging.INFO, "the replay store answers again")
                 self._report_claim("claimed" if outcome else "replayed", began)
                 return outcome
             new = self._problem(outcome, step)
@@ -309,21 +302,25 @@ class RemoteClaims:
         """Accept a token without the store, or raise."""
         if problem.kind == "unreachable" and self._accept:
             text = f"a token was accepted without a replay check: {problem.text}"
-            self._log(logging.WARNING, text)
+            self._report.log(logging.WARNING, text, seconds=self._clock() - began)
             self._report(EventName.REPLAY_UNCHECKED, outcome=problem.name)
             self._report_claim("unchecked", began)
             return True
-        self._report_claim(problem.kind, began)
-        if problem.kind == "misconfigured":
-            self._log(logging.ERROR, problem.text)
+        misconfigured = problem.kind == "misconfigured"
+        kind = ReplayStoreConfigurationError if misconfigured else ReplayStoreUnavailableError
+        level, reason = logging.ERROR if misconfigured else logging.WARNING, kind.reason.value
+        self._report_claim(problem.kind, began, reason)
+        seconds = self._clock() - began
+        self._report.log(level, problem.text, reason=reason, seconds=seconds)
+        if misconfigured:
             raise ReplayStoreConfigurationError(problem.text)
-        self._log(logging.WARNING, problem.text)
         pause = breaker.open_for(self._clock())
         raise ReplayStoreUnavailableError(problem.text, retry_after=pause)
 
-    def _report_claim(self, outcome: str, began: float) -> None:
+    def _report_claim(self, outcome: str, began: float, reason: str = "") -> None:
         if self._report.active:
-            self._report(EventName.CLAIM, outcome=outcome, seconds=self._clock() - began)
+            seconds = self._clock() - began
+            self._report(EventName.CLAIM, outcome=outcome, seconds=seconds, reason=reason)
 
 
 def unreachable(error: BaseException) -> Problem:

@@ -18,6 +18,7 @@ import asyncio
 import math
 import secrets
 from collections.abc import Generator
+from logging import WARNING
 from typing import Any, NamedTuple, TypeAlias
 
 import redis
@@ -27,12 +28,12 @@ from .._runtime.bounded import in_thread
 from .._runtime.clock import Clock, monotonic_clock, wall_clock
 from .._runtime.event_loop import running_loop
 from .._runtime.forking import PerProcess
-from .._runtime.log import logger
 from ..errors import ConfigurationError
-from ..events import OnEvent
+from ..events import OnEvent, Reporter
 from ..replay.finding import Finding
+from ..replay.health import ReplayHealth
 from ..replay.record import record_digest, seconds_to_keep
-from ..replay.remote import Attempt, RemoteClaims, ReplayHealth, WhenUnreachable
+from ..replay.remote import Attempt, RemoteClaims, WhenUnreachable
 from ..replay.server_clock import ServerClock
 from .connections import Connections, node_of, prefix_of
 from .problems import NoReplicasError, explain
@@ -128,7 +129,11 @@ class ValkeyReplayStore:
         self._prefix = prefix_of(prefix)
         self._replicas = whole_number("wait_replicas", wait_replicas, 0, 100)
         self._claims = RemoteClaims(
-            explain, timeout=timeout, when_unreachable=when_unreachable, on_event=on_event
+            type(self).__name__,
+            explain,
+            timeout=timeout,
+            when_unreachable=when_unreachable,
+            on_event=on_event,
         )
         self._wall_clock = clock
         self._clocks: dict[str, ServerClock] = {}
@@ -295,9 +300,10 @@ class ValkeyReplayStore:
             in_thread(self._warn)
 
     def _warn(self) -> None:
+        report = Reporter(type(self).__name__, None)
         for finding in check_settings(self._connections.client(), self._replicas):
             if finding.result in ("warning", "failed"):
-                logger.warning("replay store, %s: %s", finding.check, finding.detail)
+                report.log(WARNING, f"{report.source}, {finding.check}: {finding.detail}")
 
 
 def _checked(answers: list[Any]) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from hookkey_verify.signing_key import Algorithm
 
-from . import claims, cold, hostile, memory, serving, threads, token_endpoint, verify
+from . import claims, cold, hostile, memory, serving, telemetry, threads, token_endpoint, verify
 from .plot import bars
 from .rounds import Figure, machine, table
 
@@ -42,6 +42,7 @@ SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
     "verify": ("one verification with a cached key and the full policy, by library", _verify),
     "refuse": ("one refusal; 15 KB hostile tokens compared with a 1 KB valid token", _refuse),
     "grow": ("longer tokens, more keys, more claims; key look-up, signing", verify.growth),
+    "telemetry": ("one verification with a cached key, with and without events", telemetry.measure),
     "cold": ("time from process start to the first verification", cold.measure),
     "serving": ("requests per second, unprotected and protected", serving.measure),
     "threads": ("total verifications per second of several threads or processes", threads.measure),

@@ -52,7 +52,7 @@ class KeyCache:
         wall_clock: Clock = wall_clock,
         start: Callable[..., None] = start_thread,
     ) -> None:
-        self.state = SourceState(source, policy, on_event)
+        self.state = SourceState(source, policy, on_event, clock)
         clocks: Any = {
             "clock": clock,
             "age_clock": age_clock,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from hookkey_verify.errors import ConfigurationError, KeyUnavailableError
-from hookkey_verify.replay import MemoryReplayStore
+from hookkey_verify.errors import (
+    ConfigurationError,
+    KeyUnavailableError,
+    ReplayStoreUnavailableError,
+)
+from hookkey_verify.events import Event, EventName
+from hookkey_verify.replay import MemoryReplayStore, ReplayHealth
 
 
 class Clock:
@@ -106,3 +112,73 @@ def test_check() -> None:
     assert processes.result == "ok"
     assert (entries.result, entries.detail) == ("warning", "9 of 10 entries: raise max_entries")
     assert MemoryReplayStore().check()[0].result == "warning"
+
+
+@pytest.mark.parametrize("how", ["claim", "aclaim"])
+def test_events(how: str) -> None:
+    """Each claim is reported as claimed, replayed or unavailable, without issuer and jti."""
+    clock = Clock()
+    events: list[Event] = []
+    store = MemoryReplayStore(
+        single_process=True, max_entries=2, on_event=events.append, clock=clock
+    )
+
+    def claim(jti: str) -> bool:
+        if how == "claim":
+            return store.claim("a", jti, 2000)
+        return asyncio.run(store.aclaim("a", jti, 2000))
+
+    assert [claim(jti) for jti in ("1", "1", "2")] == [True, False, True]
+    with pytest.raises(ReplayStoreUnavailableError):
+        claim("3")
+    clock.now = 2061
+    assert claim("3")
+    assert [event[:-1] for event in events] == [
+        (EventName.CLAIM, "MemoryReplayStore", outcome, reason, "", None)
+        for outcome, reason in (
+            ("claimed", ""),
+            ("replayed", ""),
+            ("claimed", ""),
+            ("unavailable", "replay_store_unavailable"),
+            ("claimed", ""),
+        )
+    ]
+    assert all(event.seconds is not None and 0 <= event.seconds < 10 for event in events)
+
+
+def test_a_listener_that_raises(caplog: pytest.LogCaptureFixture) -> None:
+    """A listener that raises does not affect a claim, and its error is logged once."""
+
+    def listener(event: Event) -> None:
+        raise ZeroDivisionError("a secret")
+
+    store = MemoryReplayStore(single_process=True, on_event=listener)
+    assert [store.claim("a", "1", 9e9) for _ in range(3)] == [True, False, False]
+    assert caplog.messages == ["on_event raised ZeroDivisionError"]
+    with pytest.raises(ConfigurationError, match="on_event"):
+        MemoryReplayStore(on_event=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("on_event", [None, id])
+def test_health(on_event: Any) -> None:
+    """A full store is failing from the first token that it refuses until it can store one."""
+    clock = Clock()
+    store = MemoryReplayStore(single_process=True, max_entries=1, on_event=on_event, clock=clock)
+    healthy = ReplayHealth(source="MemoryReplayStore", status="healthy", problem=None, failures=0)
+    assert store.health() == healthy
+    store.claim("a", "1", 2000)
+    assert store.health() == healthy
+    for failures in (1, 2):
+        with pytest.raises(ReplayStoreUnavailableError):
+            store.claim("a", "2", 2000)
+        assert store.health() == ReplayHealth(
+            source="MemoryReplayStore",
+            status="failing",
+            problem="the replay store is full; raise max_entries",
+            failures=failures,
+        )
+    assert not store.claim("a", "1", 2000)
+    assert store.health().failures == 2
+    clock.now = 2061
+    store.claim("a", "2", 2100)
+    assert store.health() == healthy

@@ -21,12 +21,11 @@ from hookkey_verify.errors import (
     ReplayStoreUnavailableError,
 )
 from hookkey_verify.events import EventName
-from hookkey_verify.replay import remote
+from hookkey_verify.replay import ReplayHealth, remote
 from hookkey_verify.replay.remote import (
     Attempt,
     Problem,
     RemoteClaims,
-    ReplayHealth,
     WhenUnreachable,
     unreachable,
 )
@@ -59,6 +58,13 @@ def explain(error: Exception) -> Problem:
     return unreachable(error)
 
 
+HEALTHY = ReplayHealth(source="TestStore", status="healthy", problem=None, failures=0)
+
+
+def failing(problem: str, failures: int) -> ReplayHealth:
+    return ReplayHealth(source="TestStore", status="failing", problem=problem, failures=failures)
+
+
 LOST, BUSY, WRONG = ConnectionError(SECRET), BusyError(SECRET), SettingError(SECRET)
 LATE = TimeoutError(SECRET)
 
@@ -72,8 +78,10 @@ class Lab:
         self.attempts: list[Attempt] = []
         self.events: list[tuple[EventName, str]] = []
         self.durations: list[float | None] = []
+        self.reasons: list[str] = []
         self.undone = 0
         self.claims = RemoteClaims(
+            "TestStore",
             explain,
             timeout=timeout,
             when_unreachable=when,
@@ -86,9 +94,10 @@ class Lab:
         self.undone += 1
 
     def _on_event(self, event: Any) -> None:
-        assert event.source == "replay store"
+        assert event.source == "TestStore"
         self.events.append((event.name, event.outcome))
         self.durations.append(event.seconds)
+        self.reasons.append(event.reason)
 
     def claim(self, *script: Outcome, deadline: float | None = None, shard: str = "") -> bool:
         """Claim a token; the n-th attempt returns, raises or calls the n-th item of the script."""
@@ -173,7 +182,7 @@ def test_an_answer(how: How, when: WhenUnreachable, script: list[Outcome], first
     assert lab.claim(*script) is first
     assert [step.number for step in lab.attempts] == [1, 2][: len(script)]
     assert lab.events == [(EventName.CLAIM, "claimed" if first else "replayed")]
-    assert lab.claims.health() == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert lab.claims.health() == HEALTHY
 
 
 UNREACHABLE = "the replay store is unreachable (ConnectionError)"
@@ -212,6 +221,7 @@ def test_a_failure(
             (EventName.CLAIM, "unchecked"),
         ]
         assert caplog.messages == [f"a token was accepted without a replay check: {text}"]
+        assert lab.reasons == ["", ""]
     else:
         error = lab.refused(*script)
         wrong = kind == "misconfigured"
@@ -219,10 +229,11 @@ def test_a_failure(
         assert type(error) is expected
         assert error.detail == text
         assert lab.events == [(EventName.CLAIM, kind)]
+        assert lab.reasons == [expected.reason]
         assert caplog.messages == [text]
         assert caplog.records[0].levelname == ("ERROR" if wrong else "WARNING")
     assert len(lab.attempts) == len(script)
-    assert lab.claims.health() == ReplayHealth(status="failing", problem=text, failures=1)
+    assert lab.claims.health() == failing(text, 1)
     assert SECRET not in caplog.text
 
 
@@ -347,7 +358,7 @@ def test_a_store_that_hangs(
 ) -> None:
     """Attempts that do not return are abandoned after their time."""
     monkeypatch.setattr(remote, "LATE", 30)  # the machine may be busy
-    claims = RemoteClaims(explain, timeout=0.2, when_unreachable=when, on_event=None)
+    claims = RemoteClaims("TestStore", explain, timeout=0.2, when_unreachable=when, on_event=None)
     over, attempts = threading.Event(), list[int]()
 
     def attempt(step: Attempt) -> bool:
@@ -394,7 +405,7 @@ def test_the_breaker_opens(lab: Lab) -> None:
         (EventName.CLAIM, "unreachable"),
         (EventName.CLAIM, "unreachable"),
     ]
-    assert lab.claims.health() == ReplayHealth(status="failing", problem=UNREACHABLE, failures=2)
+    assert lab.claims.health() == failing(UNREACHABLE, 2)
 
 
 def test_retry_after_while_the_breaker_is_closed(lab: Lab) -> None:
@@ -451,7 +462,7 @@ def test_a_probe_that_succeeds(lab: Lab) -> None:
     lab.now += 0.1
     assert lab.claim(True) is True
     assert lab.events == [(EventName.BREAKER, "closed"), (EventName.CLAIM, "claimed")]
-    assert lab.claims.health() == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert lab.claims.health() == HEALTHY
     assert lab.claim(True) is True
     assert len(lab.events) == 3
 
@@ -597,7 +608,7 @@ def test_a_hurried_time_out(how: How, when: WhenUnreachable) -> None:
         assert (type(error), error.detail) == (ReplayStoreUnavailableError, HURRIED)
     assert len(lab.attempts) == 5
     assert lab.events == [(EventName.CLAIM, "unavailable")] * 5
-    assert lab.claims.health() == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert lab.claims.health() == HEALTHY
 
 
 def test_a_time_out_with_enough_time(how: How) -> None:
@@ -623,7 +634,7 @@ def test_an_overloaded_process(how: How, when: WhenUnreachable) -> None:
         error = lab.refused(lab.after(BOTH, LATE))
         assert (type(error), error.detail) == (ReplayStoreUnavailableError, OVERLOADED)
     assert lab.events == [(EventName.CLAIM, "unavailable")] * 5
-    assert lab.claims.health() == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert lab.claims.health() == HEALTHY
 
 
 @pytest.mark.parametrize(("late", "text"), [(0.04, TOO_LATE), (0.06, OVERLOADED)])
@@ -691,13 +702,13 @@ def test_the_health_of_shards(lab: Lab) -> None:
         lab.refused(LOST, LOST, shard="b")
     lab.refused(WRONG, shard="c")
     lab.claim(True, shard="d")
-    assert lab.claims.health() == ReplayHealth(status="failing", problem=UNREACHABLE, failures=2)
+    assert lab.claims.health() == failing(UNREACHABLE, 2)
     lab.now += 0.1
     lab.claim(True, shard="b")
     assert lab.claims.health().failures == 1
     lab.claim(True, shard="a")
     lab.claim(True, shard="c")
-    assert lab.claims.health() == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert lab.claims.health() == HEALTHY
 
 
 # --- undo
@@ -760,7 +771,7 @@ def test_no_undo_after_an_interrupt(lab: Lab) -> None:
 @pytest.mark.parametrize("undo", [True, False])
 def test_undo_in_the_background(how: How, undo: bool) -> None:
     """Another thread calls ``undo``, and the claim does not wait for it."""
-    claims = RemoteClaims(explain, timeout=5, when_unreachable="refuse", on_event=None)
+    claims = RemoteClaims("TestStore", explain, timeout=5, when_unreachable="refuse", on_event=None)
     refused, threads = threading.Event(), list[int]()
 
     def undoing() -> None:
@@ -798,7 +809,7 @@ class Flood:
         self.running = 0
         self.most = 0
         self.claims = RemoteClaims(
-            explain, timeout=10, when_unreachable=when, on_event=None, at_once=at_once
+            "TestStore", explain, timeout=10, when_unreachable=when, on_event=None, at_once=at_once
         )
         self._at_once = at_once
         self._lock = threading.Lock()
@@ -861,7 +872,7 @@ def test_a_flood(how: How, when: WhenUnreachable) -> None:
     answers = asyncio.run(flood.play(32, [0.05] * 8, ended=8))
     assert set(answers) == {TOO_MANY}
     assert flood.most == remote.AT_ONCE == 32
-    assert flood.health == ReplayHealth(status="healthy", problem=None, failures=0)
+    assert flood.health == HEALTHY
     assert flood.undone == 0, "they have recorded nothing"
 
 
@@ -907,7 +918,9 @@ def test_slots_of_threads_and_event_loops(how: How, first: How) -> None:
 
 def test_slots_of_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child does not wait for claims of its parent, whose threads it does not have."""
-    claims = RemoteClaims(explain, timeout=0.5, when_unreachable="refuse", on_event=None, at_once=1)
+    claims = RemoteClaims(
+        "TestStore", explain, timeout=0.5, when_unreachable="refuse", on_event=None, at_once=1
+    )
 
     def in_child(step: Attempt) -> bool:
         with monkeypatch.context() as context:
@@ -920,7 +933,9 @@ def test_slots_of_a_forked_child(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_abandoned_attempt_frees_its_slot(how: How, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt that was abandoned does not keep its slot while it goes on."""
     monkeypatch.setattr(remote, "LATE", 30)  # the machine may be busy
-    claims = RemoteClaims(explain, timeout=0.2, when_unreachable="refuse", on_event=None, at_once=1)
+    claims = RemoteClaims(
+        "TestStore", explain, timeout=0.2, when_unreachable="refuse", on_event=None, at_once=1
+    )
     over, ended = threading.Event(), list[int]()
 
     def hang(step: Attempt) -> bool:
@@ -965,7 +980,9 @@ def test_an_abandoned_attempt_frees_its_slot(how: How, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("asking", [True, False], ids=["asking", "waiting for a slot"])
 def test_a_cancelled_claim_frees_its_slot(asking: bool) -> None:
     """A claim that is cancelled leaves its slot, or its place in the queue, to others."""
-    claims = RemoteClaims(explain, timeout=5, when_unreachable="refuse", on_event=None, at_once=1)
+    claims = RemoteClaims(
+        "TestStore", explain, timeout=5, when_unreachable="refuse", on_event=None, at_once=1
+    )
 
     async def main() -> None:
         over = asyncio.Event()
@@ -1042,7 +1059,7 @@ def test_the_durations_of_claims(how: How) -> None:
 
 def test_without_events(how: How) -> None:
     """A store without ``on_event`` answers in the same way."""
-    claims = RemoteClaims(explain, timeout=5, when_unreachable="refuse", on_event=None)
+    claims = RemoteClaims("TestStore", explain, timeout=5, when_unreachable="refuse", on_event=None)
 
     async def aattempt(step: Attempt) -> bool:
         return step.number == 1
@@ -1068,7 +1085,7 @@ def test_logs_once_a_minute(how: How, caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.messages) == 2
     lab.now += 0.2
     lab.refused(LOST, LOST)
-    assert caplog.messages[2:] == [f"{UNREACHABLE} (5 more times since this was last logged)"]
+    assert caplog.messages[2:] == [f"{UNREACHABLE} (5 similar records were left out)"]
 
 
 # --- arguments
@@ -1090,6 +1107,6 @@ def test_logs_once_a_minute(how: How, caplog: pytest.LogCaptureFixture) -> None:
 def test_wrong_arguments(wrong: dict[str, Any], named: str) -> None:
     """An invalid argument is refused, and the message names it."""
     right: dict[str, Any] = {"timeout": 1, "when_unreachable": "refuse", "on_event": None}
-    RemoteClaims(explain, **right)
+    RemoteClaims("TestStore", explain, **right)
     with pytest.raises(ConfigurationError, match=named):
-        RemoteClaims(explain, **{**right, **wrong})
+        RemoteClaims("TestStore", explain, **{**right, **wrong})

@@ -26,8 +26,8 @@ def test_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     for clock.now in (60, 61, 120, 180):
         log(logging.WARNING, "slow")
     assert caplog.messages[1:] == [
-        "slow (3 more times since this was last logged)",
-        "slow (1 more times since this was last logged)",
+        "slow (3 similar records were left out)",
+        "slow (1 similar records were left out)",
         "slow",
     ]
 

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from hookkey_verify import HookSigner, StaticKeys, TokenEndpoint
-from hookkey_verify.errors import KeySourceConfigurationError, KeyUnavailableError
+from hookkey_verify.errors import (
+    HookVerificationError,
+    KeySourceConfigurationError,
+    KeyUnavailableError,
+)
 from hookkey_verify.replay import MemoryReplayStore
 
 from .token_requests import SECRET, Run, asked, endpoint_of, error, verifier_of
 
 
-class _Source:
+class FailingSource:
     """A key source that raises the given error for every kid."""
 
     def __init__(self, error: Exception) -> None:
@@ -44,7 +48,7 @@ def test_keys_that_cannot_be_had(
     signer: HookSigner, ask: Run, failure: Exception, status: int, code: str
 ) -> None:
     """Unavailable keys yield 503 with Retry-After; a wrong configuration yields 500."""
-    endpoint = endpoint_of(verifier_of(_Source(failure)))  # type: ignore[arg-type]
+    endpoint = endpoint_of(verifier_of(FailingSource(failure)))
     answer = ask(endpoint, asked(signer))
     assert error(answer) == (status, code)
     assert ("Retry-After" in dict(answer.headers)) is (status == 503)
@@ -68,6 +72,54 @@ def test_a_clock_that_fails(keys: StaticKeys, signer: HookSigner, ask: Run) -> N
 
     endpoint = endpoint_of(verifier_of(keys), clock=clock)
     assert error(ask(endpoint, asked(signer))) == (500, "server_error")
+
+
+class TextlessError(HookVerificationError):
+    """An error of an application, whose text cannot be read."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError("a secret")
+
+
+class HeaderlessError(KeyUnavailableError):
+    """An error of an application, whose headers cannot be read."""
+
+    @property
+    def headers(self) -> Any:
+        raise ZeroDivisionError("a secret")
+
+
+class ReasonlessError(HookVerificationError):
+    """An error of an application, whose reason cannot be read."""
+
+    @property
+    def reason(self) -> Any:  # type: ignore[override]
+        raise ZeroDivisionError("a secret")
+
+
+@pytest.mark.parametrize("failure", [TextlessError("x"), HeaderlessError("x")])
+def test_an_error_that_cannot_be_read(
+    signer: HookSigner, ask: Run, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error whose text or headers raise yields 500, and the log has both types."""
+    answer = ask(endpoint_of(verifier_of(FailingSource(failure))), asked(signer))
+    assert error(answer) == (500, "server_error")
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == f"{type(failure).__name__} raised ZeroDivisionError"
+    assert "a secret" not in caplog.text
+
+
+def test_an_error_without_a_reason(
+    signer: HookSigner, ask: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error whose reason raises is answered by its class, with the reason "unspecified"."""
+    caplog.set_level(logging.INFO)
+    answer = ask(endpoint_of(verifier_of(FailingSource(ReasonlessError("x")))), asked(signer))
+    assert error(answer) == (401, "invalid_client")
+    (record,) = caplog.records
+    assert record.hookkey_reason == "unspecified"  # type: ignore[attr-defined]
+    assert "a secret" not in caplog.text
 
 
 def test_nothing_is_logged_that_is_secret(

@@ -295,3 +295,18 @@ def test_its_verifier_refuses_what_lives_longer_than_its_tokens(
     assert long.verifier.verify(token).client_id == CLIENT_ID
     with pytest.raises(LifetimeError):
         short.verifier.verify(token)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "reason"),
+    [("ES256", "algorithm_not_allowed"), ("RS256", "token_type_not_allowed")],
+)
+def test_an_assertion_that_is_sent_to_the_hook(
+    keys: StaticKeys, signer: HookSigner, algorithm: Any, reason: str
+) -> None:
+    """A client assertion is not an access token: the algorithm differs, or else the type."""
+    signing_key = SigningKey.generate(algorithm)
+    endpoint = endpoint_of(verifier_of(keys), signing_key=signing_key)
+    with pytest.raises(HookVerificationError) as caught:
+        endpoint.verifier.verify(asked(signer)["client_assertion"])
+    assert caught.value.reason == reason

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hookkey_verify import HookSigner, HookVerifier, StaticKeys, TokenEndpoint
+from hookkey_verify import HookSigner, HookVerifier, TokenEndpoint
 from hookkey_verify.guard import HttpAnswer
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.signing_key import SigningKey
 from hookkey_verify.token_endpoint import ASSERTION_TYPE
+from hookkey_verify.verifier import KeySource
 
 from ..conftest import CLIENT_ID, TOKEN_URL
 
@@ -22,7 +23,7 @@ SECRET = "s3cret-of-the-client"
 Run = Callable[..., HttpAnswer]
 
 
-def verifier_of(keys: StaticKeys, **options: Any) -> HookVerifier:
+def verifier_of(keys: KeySource, **options: Any) -> HookVerifier:
     given = {"replay": MemoryReplayStore(single_process=True), **options}
     return HookVerifier.for_client_assertion(
         keys, **{"client_id": CLIENT_ID, "token_url": TOKEN_URL, **given}

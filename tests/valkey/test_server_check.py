@@ -274,7 +274,7 @@ def test_a_client_of_asyncio(good: Valkey) -> None:
         ValkeyReplayStore(client=client).check()
 
 
-WARNING = "replay store, persistence: no append-only file"
+WARNING = "ValkeyReplayStore, persistence: no append-only file"
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
