@@ -2,6 +2,10 @@
 
 Set HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID in the function's environment, and set
 its handler to ``hook_lambda.handler``. For a Lambda authorizer, use ``hook_lambda.authorizer``.
+
+Lambda runs a module once for each instance of the function, with more CPU than later calls get.
+Create the key source and the verifier at module level and call ``keys.warm_up()`` there, so that
+the first hook waits neither for imports nor for Okta.
 """
 
 import json

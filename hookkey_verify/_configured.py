@@ -19,7 +19,7 @@ def configured_verifier(values: Mapping[str, Any]) -> HookVerifier:
     with the org's hook keys. Missing settings are read from the environment and okta.yaml. Raises
     ``ConfigurationError`` naming what is missing.
     """
-    from .keys.hook_keys import HookKeys  # noqa: PLC0415 - imports requests
+    from .keys.hook_keys import HookKeys  # noqa: PLC0415 - imports urllib3
     from .keys.issuer_keys import IssuerKeys  # noqa: PLC0415
 
     given = {name: values.get(where.variable) for name, where in NAMES.items()}

@@ -65,7 +65,7 @@ class HookMiddleware:
         Raises ``ConfigurationError`` for types other than http, websocket and lifespan.
         """
         kind = scope["type"]
-        if kind == "lifespan" or self._is_public(scope):
+        if kind == "lifespan" or (self._public and self._is_public(scope)):
             await self._app(scope, receive, send)
         elif kind == "http":
             await self._serve(scope, receive, send)

@@ -252,6 +252,10 @@ class PublicPaths:
             raise ConfigurationError('public must be a list of paths such as ["/healthz"]')
         self._paths = frozenset(map(_plain_path, paths))
 
+    def __bool__(self) -> bool:
+        """Return whether there is a public path."""
+        return bool(self._paths)
+
     def includes(self, mount: str, path: str, target: str | None, headers: Headers) -> bool:
         """Return whether a request is for a public path.
 

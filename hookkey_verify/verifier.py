@@ -30,6 +30,7 @@ from ._jose.claims import ClaimsPolicy, audiences, client_ids, granted_scopes
 from ._jose.encoding import JsonLimits
 from ._jose.issuer import is_authorization_server, refuse_org_server
 from ._jose.jwk import ALGORITHMS, SYNONYMS, PublicKey, is_kid
+from ._jose.token_memo import Opened, RememberedToken, TokenMemo, Unread
 from ._runtime.clock import Clock, wall_clock
 from ._wire.bearer import Headers, bearer_token
 from ._wire.scope import scope_names
@@ -44,13 +45,11 @@ from .errors import (
     ReplayedTokenError,
     ReplayStoreUnavailableError,
     SignatureError,
-    TokenExpiredError,
     UnknownKeyError,
 )
 from .events import ERROR, OnEvent, Reporter, Verification, named
 
 if TYPE_CHECKING:
-    from ._jose.signature_memo import SignatureMemo
     from .health import CombinedHealth
     from .settings import Settings
 
@@ -129,15 +128,27 @@ class VerifiedHook:
     """The content of a verified token. Only a verifier creates one, so it proves verification."""
 
     # A frozen dataclass would take twice as long to create.
-    __slots__ = ("_claims", "_header", "_key_thumbprint", "_kid")
+    __slots__ = ("_claims", "_header", "_key_thumbprint", "_kid", "_unread")
 
     def __init__(
-        self, claims: Mapping[str, Any], header: Mapping[str, Any], kid: str, key_thumbprint: str
+        self,
+        claims: Mapping[str, Any] | None,
+        header: Mapping[str, Any],
+        kid: str,
+        key_thumbprint: str,
+        unread: Unread | None = None,
     ) -> None:
         self._claims = claims
         self._header = header
         self._kid = kid
         self._key_thumbprint = key_thumbprint
+        self._unread = unread
+
+    def _content(self) -> Mapping[str, Any]:
+        """Return the claims. Those of a remembered token are read when they are needed."""
+        if self._claims is None:
+            self._claims = {} if self._unread is None else jws.read_claims(*self._unread)
+        return self._claims
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VerifiedHook):
@@ -147,7 +158,7 @@ class VerifiedHook:
     __hash__ = None  # type: ignore[assignment]  # claims contain lists
 
     def _parts(self) -> tuple[Mapping[str, Any], Mapping[str, Any], str, str]:
-        return self._claims, self._header, self._kid, self._key_thumbprint
+        return self._content(), self._header, self._kid, self._key_thumbprint
 
     def __repr__(self) -> str:
         return f"VerifiedHook(kid={self.kid!r}, key_thumbprint={self.key_thumbprint!r})"
@@ -155,7 +166,7 @@ class VerifiedHook:
     @property
     def claims(self) -> Mapping[str, Any]:
         """All claims, read-only."""
-        return MappingProxyType(self._claims)
+        return MappingProxyType(self._content())
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -175,42 +186,42 @@ class VerifiedHook:
     @property
     def issuer(self) -> str | None:
         """``iss``, or None."""
-        return self._claims.get("iss")
+        return self._content().get("iss")
 
     @property
     def subject(self) -> str | None:
         """``sub``, or None."""
-        return self._claims.get("sub")
+        return self._content().get("sub")
 
     @property
     def audience(self) -> tuple[str, ...]:
         """``aud`` as a tuple; empty if absent."""
-        return audiences(self._claims)
+        return audiences(self._content())
 
     @property
     def expires_at(self) -> float:
         """``exp`` in epoch seconds; infinity for shared secrets, which never expire."""
-        return self._claims.get("exp", math.inf)  # type: ignore[no-any-return]
+        return self._content().get("exp", math.inf)  # type: ignore[no-any-return]
 
     @property
     def issued_at(self) -> float | None:
         """``iat`` in epoch seconds, or None."""
-        return self._claims.get("iat")
+        return self._content().get("iat")
 
     @property
     def jti(self) -> str | None:
         """``jti``, or None."""
-        return self._claims.get("jti")
+        return self._content().get("jti")
 
     @property
     def client_id(self) -> str | None:
         """The first of ``cid`` (Okta), ``client_id`` and ``azp`` that is present, or None."""
-        return next(iter(client_ids(self._claims)), None)
+        return next(iter(client_ids(self._content())), None)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """``scp`` or ``scope`` as a tuple; empty if absent."""
-        return granted_scopes(self._claims)
+        return granted_scopes(self._content())
 
 
 class HookVerifier:
@@ -267,7 +278,7 @@ class HookVerifier:
         ``replay``: a store that makes each token single use, by its ``jti`` or, without one, by its
             digest. Default None: tokens may be reused.
         ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
-            The RSA operation is skipped for a remembered token; all other checks are repeated.
+            Of a remembered token, only the key and the times are checked again.
         ``on_event``: a function that takes an ``Event`` for each verification. Default None.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
 
@@ -295,7 +306,7 @@ class HookVerifier:
         self._default_kid = default_kid
         self._replay = replay
         self._reserve = 0.0 if replay is None else REPLAY_RESERVE
-        self._memo = _memo(verified_cache)
+        self._memo = _memo(verified_cache, self._max_token_bytes)
         self._clock = function("clock", clock, "that returns epoch seconds")
         self._report = Reporter(named(keys), on_event)
         self._policy = ClaimsPolicy(
@@ -382,7 +393,7 @@ class HookVerifier:
         max_token_bytes: int = 16_384,
         json_limits: JsonLimits | None = None,
         default_kid: str | None = None,
-        verified_cache: int = 0,
+        verified_cache: int = 256,
         on_event: OnEvent | None = None,
         clock: Clock = wall_clock,
     ) -> HookVerifier:
@@ -403,7 +414,9 @@ class HookVerifier:
         ``max_token_bytes``: the longest accepted token, 256 to 1,048,576 bytes. Default 16,384.
         ``json_limits``: limits on the structure of the payload. Default None: ``JsonLimits()``.
         ``default_kid``: the kid of tokens that have none. Default None: such tokens are refused.
-        ``verified_cache``: the number of verified tokens to remember, 0 (the default) to 1,000,000.
+        ``verified_cache``: the number of verified tokens to remember, 0 to 1,000,000; default 256.
+            Of a remembered token, only the key and the times are checked again; see
+            ``hookkey_verify/_jose/token_memo.py``.
         ``on_event``: a function that takes an ``Event`` for each verification. Default None.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
 
@@ -527,26 +540,22 @@ class HookVerifier:
     ) -> VerifiedHook:
         if deadline is None:
             deadline = monotonic() + TIME_LIMIT
-        signed = jws.split(token, self._max_token_bytes)  # 1
-        header = self._rules.read(signed[1])  # 2
-        kid = header.get("kid", self._default_kid)
-        if kid is None:
-            raise MalformedTokenError(_NO_KID)
+        known = None if self._memo is None else self._memo.find(token)
+        opened = (known and known.opened) or self._open(token)  # 1, 2
         if observed is not None:
-            observed.kid = kid
-        algorithm = SYNONYMS.get(header["alg"], header["alg"])
+            observed.kid = opened[0]
         try:
-            key = self._keys.get(kid, algorithm=algorithm, deadline=deadline - self._reserve)  # 3
-        except UnknownKeyError as error:
-            raise self._diagnosed(error, signed) from None
+            key = self._keys.get(
+                opened[0], algorithm=opened[1], deadline=deadline - self._reserve
+            )  # 3
         except Exception as error:
-            raise self._verdict("key source", error) from None
+            raise self._without_key(error, token) from None
         if observed is not None:
             observed.has_key = True
-        hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
+        hook = self._check(token, opened, known, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
-                first = self._replay.claim(*self._use(hook._claims, signed), deadline=deadline)
+                first = self._replay.claim(*self._use(hook, token), deadline=deadline)
             except Exception as error:
                 raise self._verdict("replay store", error) from None
             if not first:
@@ -558,59 +567,68 @@ class HookVerifier:
     ) -> VerifiedHook:
         if deadline is None:
             deadline = monotonic() + TIME_LIMIT
-        signed = jws.split(token, self._max_token_bytes)  # 1
-        header = self._rules.read(signed[1])  # 2
-        kid = header.get("kid", self._default_kid)
-        if kid is None:
-            raise MalformedTokenError(_NO_KID)
+        known = None if self._memo is None else self._memo.find(token)
+        opened = (known and known.opened) or self._open(token)  # 1, 2
         if observed is not None:
-            observed.kid = kid
-        algorithm = SYNONYMS.get(header["alg"], header["alg"])
+            observed.kid = opened[0]
         try:
             key = await self._keys.aget(
-                kid, algorithm=algorithm, deadline=deadline - self._reserve
+                opened[0], algorithm=opened[1], deadline=deadline - self._reserve
             )  # 3
-        except UnknownKeyError as error:
-            raise self._diagnosed(error, signed) from None
         except Exception as error:
-            raise self._verdict("key source", error) from None
+            raise self._without_key(error, token) from None
         if observed is not None:
             observed.has_key = True
-        hook = self._check(header, algorithm, signed, kid, key)  # 4, 5, 6
+        hook = self._check(token, opened, known, key)  # 4, 5, 6
         if self._replay is not None:  # 7
             try:
-                first = await self._replay.aclaim(
-                    *self._use(hook._claims, signed), deadline=deadline
-                )
+                first = await self._replay.aclaim(*self._use(hook, token), deadline=deadline)
             except Exception as error:
                 raise self._verdict("replay store", error) from None
             if not first:
                 raise ReplayedTokenError("jti")
         return hook
 
+    def _open(self, token: str | bytes) -> Opened:
+        """Read the header of a token: steps 1 and 2."""
+        signed = jws.split(token, self._max_token_bytes)
+        header = self._rules.verified.get(signed[1]) or self._rules.read(signed[1])
+        kid = header.get("kid", self._default_kid)
+        if kid is None:
+            raise MalformedTokenError(_NO_KID)
+        return kid, SYNONYMS.get(header["alg"], header["alg"]), header, signed
+
+    def _without_key(self, error: Exception, token: str | bytes) -> HookKeyError:
+        """Return what to raise if the key source raised."""
+        if isinstance(error, UnknownKeyError):
+            return self._diagnosed(error, jws.split(token, self._max_token_bytes))
+        return self._verdict("key source", error)
+
     def _check(
-        self, header: dict[str, Any], algorithm: str, signed: jws.Signed, kid: str, key: PublicKey
+        self, token: str | bytes, opened: Opened, known: RememberedToken | None, key: PublicKey
     ) -> VerifiedHook:
+        """Judge a token with its key: steps 4, 5 and 6. A remembered one has passed most of it."""
         if not isinstance(key, PublicKey):
             raise KeyUnavailableError("the key source did not return a PublicKey")
-        token_bytes, encoded_header, payload, signing_input, encoded_signature = signed
+        kid, algorithm, header, signed = opened
+        if known is not None and signed is None and self._memo is not None:
+            if known.key is key and self._policy.is_in_time(known.times, self._clock()):
+                return VerifiedHook(None, header, kid, key.thumbprint, known.unread)
+            self._memo.forget(known)  # the checks below say why
+        if signed is None:
+            signed = jws.split(token, self._max_token_bytes)
+        _, encoded_header, payload, signing_input, encoded_signature = signed
         if algorithm != key.algorithm:  # RFC 8725 section 3.1: one key, one algorithm
             raise AlgorithmError(f"the key is for {key.algorithm}", expected=key.algorithm)
-        memo, signature = self._memo, a2b_base64(encoded_signature)
-        if not (
-            key.verify(signature, signing_input)
-            if memo is None
-            else memo.verify(key, token_bytes, signature, signing_input)
-        ):
+        if not key.verify(a2b_base64(encoded_signature), signing_input):
             raise SignatureError
-        self._rules.remember(encoded_header, header)
+        if encoded_header not in self._rules.verified:
+            self._rules.remember(encoded_header, header)
         claims = jws.read_claims(payload, self._json_limits)
-        try:
-            self._policy.check(claims, self._clock())
-        except TokenExpiredError:
-            if memo is not None:
-                memo.forget(token_bytes)
-            raise
+        self._policy.check(claims, self._clock())
+        if self._memo is not None and known is not None:
+            opened, unread = (kid, algorithm, header, None), (payload, self._json_limits)
+            self._memo.add(RememberedToken(known.name, key, opened, claims, unread))
         return VerifiedHook(claims, header, kid, key.thumbprint)
 
     def _verdict(self, what: str, error: Exception) -> HookKeyError:
@@ -641,15 +659,17 @@ class HookVerifier:
             "verify it with HookVerifier.for_access_token(IssuerKeys(issuer), …)"
         )
 
-    def _use(self, claims: Mapping[str, Any], signed: jws.Signed) -> tuple[str, str, float]:
+    def _use(self, hook: VerifiedHook, token: str | bytes) -> tuple[str, str, float]:
         """Return issuer, jti and expiry for the replay store.
 
         Without a jti, use a digest of the signing input. A digest of the whole token would not do,
         because one signature can have two encodings.
         """
+        claims = hook._content()
         jti = claims.get("jti")
         if jti is None:
-            jti = "sha256:" + hashlib.sha256(signed[3]).hexdigest()
+            signing_input = jws.split(token, self._max_token_bytes)[3]
+            jti = "sha256:" + hashlib.sha256(signing_input).hexdigest()
         return claims.get("iss", ""), jti, claims["exp"] + self._policy.leeway
 
 
@@ -731,12 +751,9 @@ class VerifierByIssuer:
         return _combined(self.verifiers)
 
 
-def _memo(size: int) -> SignatureMemo | None:
-    if not whole_number("verified_cache", size, 0, MAX_VERIFIED):
-        return None
-    from ._jose.signature_memo import SignatureMemo  # noqa: PLC0415 - most verifiers have none
-
-    return SignatureMemo(size)
+def _memo(size: int, max_token_bytes: int) -> TokenMemo | None:
+    most = whole_number("verified_cache", size, 0, MAX_VERIFIED)
+    return TokenMemo(most, max_token_bytes) if most else None
 
 
 def _bearer(headers: Headers, report: Reporter) -> str:

@@ -60,7 +60,7 @@ class HookMiddleware:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         environ.pop(HOOK, None)
-        if self._is_public(environ):
+        if self._public and self._is_public(environ):
             return self._app(environ, start_response)
         outcome = self._guard.check(environ_headers(environ), environ["REQUEST_METHOD"])
         if isinstance(outcome, VerifiedHook):

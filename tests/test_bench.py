@@ -30,7 +30,7 @@ from tests.bench import (
     token_endpoint,
     verify,
 )
-from tests.bench.plot import bars
+from tests.bench.plot import Bar, bars
 from tests.bench.rounds import in_turns
 
 pytestmark = pytest.mark.slow
@@ -43,8 +43,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ROUNDS", 1)
     for module in (hostile, telemetry, token_endpoint, verify):
         monkeypatch.setattr(module, "CALLS", 4)
-    for module in (serving, threads):
-        monkeypatch.setattr(module, "SECONDS", 0.02)
+    monkeypatch.setattr(threads, "SECONDS", 0.02)
+    monkeypatch.setattr(serving, "BURST", 2)
     monkeypatch.setattr(verify, "GROWTH_ROUNDS", 1)
     monkeypatch.setattr(memory, "KEYS", 60)
     monkeypatch.setattr(memory, "LIVE", 100)
@@ -52,36 +52,49 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One run measures every section, prints it, and writes it as JSON and as an SVG."""
-    written, drawn = tmp_path / "bench.json", tmp_path / "bench.svg"
-    everything.main(["--json", str(written), "--svg", str(drawn)])
+    """One run measures every section, prints it, and writes it as JSON and as two SVGs."""
+    written, drawn, served = (tmp_path / name for name in ("bench.json", "a.svg", "b.svg"))
+    everything.main(["--json", str(written), "--svg", str(drawn), "--served-svg", str(served)])
     report = json.loads(written.read_text())
     assert set(report) == {"machine", *everything.SECTIONS}
     verified = report["verify"]
     ours = [name for name in verified if name.startswith("hookkey_verify")]
     assert len(ours) == 4
     assert verified[verify.FLOOR]["ratio"] == 1
+    assert len(verified["repeated bearer, times faster than"]) == len(verified) - 2 - len(ours)
     missing = verified["not installed"]
     for name in peers.PEERS:
         assert (name in missing) != any(each.startswith(f"{name} ") for each in verified)
     assert all(row["us"] > 0 for name in ("refuse", "grow") for row in report[name].values())
-    assert set(report["serving"]) == {"wsgi", "flask", "django", "asgi", "fastapi"}
+    assert set(report["serving"]) == {
+        f"{adapter}, {variant}"
+        for adapter in ("wsgi", "flask", "django", "asgi", "fastapi")
+        for variant in ("unprotected", "constant verifier", "repeated bearer", "new token")
+    } | {f"{adapter}, PyJWT + PyJWKClient" for adapter in ("flask", "fastapi")}
     assert all(row["ratio"] > 0 for row in report["serving"].values())
     assert report["threads"]["1 thread"]["ratio"] == 1
     assert report["cold"]["import jwt, requests"]["ratio"] == 1
     assert all(row["us"] > 0 for row in report["telemetry"].values())
     assert report["memory"]["live jti"]["bytes each"] > 0
-    picture = ElementTree.fromstring(drawn.read_text())
-    assert len(picture.findall("{http://www.w3.org/2000/svg}rect")) == len(verified) - 4
+    assert _number_of_bars(drawn) == len(verified) - 5
+    assert _number_of_bars(served) == 11
     out = capsys.readouterr().out
     assert all(f"\n{name}: " in out for name in everything.SECTIONS)
 
 
-def test_svg_needs_the_verify_section(capsys: pytest.CaptureFixture[str]) -> None:
-    """--svg draws the section verify, so it is refused if --only leaves that section out."""
+def _number_of_bars(drawn: Path) -> int:
+    picture = ElementTree.fromstring(drawn.read_text())
+    return len(picture.findall("{http://www.w3.org/2000/svg}rect"))
+
+
+@pytest.mark.parametrize(("option", "section"), [("--svg", "verify"), ("--served-svg", "serving")])
+def test_svg_needs_its_section(
+    option: str, section: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option that draws a section is refused if --only leaves that section out."""
     with pytest.raises(SystemExit):
-        everything.main(["--only", "memory", "--svg", "x.svg"])
-    assert "draws the section verify" in capsys.readouterr().err
+        everything.main(["--only", "memory", option, "x.svg"])
+    assert f"{option} draws the section {section}" in capsys.readouterr().err
 
 
 def test_ratios_compare_candidates_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +151,9 @@ def test_chaos() -> None:
 
 def test_svg_escapes_names() -> None:
     """The SVG escapes names, and its title states the ratios for screen readers."""
-    picture = ElementTree.fromstring(bars("A & B", "<note>", {"<x>": 2.0, "floor": 1.0}))
+    picture = ElementTree.fromstring(
+        bars("A & B", "<note>", [Bar("floor", 1.0, "floor")], [Bar("<x>", 2.0)])
+    )
     title = picture.find("{http://www.w3.org/2000/svg}title")
     assert title is not None
     assert title.text == "A & B: floor 1.00; <x> 2.00"

@@ -332,7 +332,8 @@ def test_11_what_is_not_listed_is_protected(
     async def hook(request: Request) -> PlainTextResponse:
         return PlainTextResponse("ran")
 
-    app = asgi.HookMiddleware(Starlette(routes=[Route("/hook", hook, methods=["POST"])]), verifier)
+    inner = Starlette(routes=[Route("/hook", hook, methods=["POST"])])
+    app = asgi.HookMiddleware(inner, verifier, public=["/healthz"])
     assert not _ran(app, "/hook\n")
 
     def is_not_protected(self: object, mount: str, path: str, *_: object) -> bool:
@@ -488,7 +489,7 @@ def test_14_exact_types(
 
     token = Hostile(signer.sign(_claims()))
     assert not _attack(lambda: verifier.verify(token))
-    monkeypatch.setattr(jws, "_as_bytes", lambda token, max_bytes: token.encode())
+    monkeypatch.setattr(jws, "type", lambda _: str, raising=False)
     with pytest.raises(KeyError):
         verifier.verify(token)
 

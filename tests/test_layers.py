@@ -17,22 +17,29 @@ import pytest
 
 import hookkey_verify
 from hookkey_verify import HookSigner
+from hookkey_verify.emulator import OktaEmulator
 
 ROOT = Path(hookkey_verify.__file__).parent
 
 
-def _loaded_after(code: str) -> set[str]:
-    """Return the top-level modules that a fresh interpreter has after running the code."""
-    program = f"import sys\n{code}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+def _modules_after(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has after running the code."""
+    program = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     return set(done.stdout.split())
 
 
+def _loaded_after(code: str) -> set[str]:
+    """Return the same, but only top-level modules."""
+    return {name.partition(".")[0] for name in _modules_after(code)}
+
+
 HEAVY = {
-    "requests", "urllib3", "jwt", "cachetools", "cryptography", "starlette", "click", "rich",
-    "redis", "prometheus_client", "opentelemetry", "yaml", "flask", "werkzeug", "django", "fastapi",
+    "requests", "urllib3", "certifi", "jwt", "cachetools", "cryptography", "starlette", "click",
+    "rich", "redis", "prometheus_client", "opentelemetry", "yaml", "flask", "werkzeug", "django",
+    "fastapi",
 }  # fmt: skip
 
 VERIFY = """
@@ -85,6 +92,41 @@ def test_a_cold_start_has_a_budget(tmp_path: Path) -> None:
     assert len(loaded) <= BUDGET, sorted(loaded)
     assert not loaded & (HEAVY - {"cryptography"} | SLOW)
     assert "cryptography.hazmat.primitives.serialization" not in loaded
+
+
+FETCH_BUDGET = 280
+"""The number of all modules after a verification with a fetch; a bare interpreter has up to 115."""
+
+NOT_FOR_A_FETCH = {"requests", "jwt", "charset_normalizer", "idna", "http.cookiejar", "asyncio"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "HookKeys(okta_url, ApiToken(token))",
+        "HookKeys.from_env(org_url=okta_url, token=token)",
+        "IssuerKeys(issuer)",
+        "IssuerKeys.from_env(issuer=issuer)",
+    ],
+)
+def test_a_cold_start_with_a_fetch_has_a_budget(okta: OktaEmulator, source: str) -> None:
+    """Fetching a key and verifying a first token ends with at most ``FETCH_BUDGET`` modules."""
+    if source.startswith("Hook"):
+        signer = okta.signer(okta.create_key("cold")["keyId"])
+        token = signer.client_assertion(client_id="c", token_url="t")
+        recipe = "HookVerifier.for_client_assertion(keys, client_id='c', token_url='t')"
+    else:
+        token = okta.access_token("c")
+        recipe = "HookVerifier.for_access_token(keys, client_id='c', audience='api://hooks')"
+    loaded = _modules_after(
+        "from hookkey_verify import ApiToken, HookKeys, HookVerifier, IssuerKeys\n"
+        f"okta_url, token, issuer = {okta.url!r}, {okta.api_token!r}, {okta.issuer!r}\n"
+        f"keys = {source}\n"
+        f"verifier = {recipe}\n"
+        f"verifier.verify({token!r})"
+    )
+    assert len(loaded) <= FETCH_BUDGET, sorted(loaded)
+    assert not loaded & NOT_FOR_A_FETCH
 
 
 def _imported_by(program: str) -> set[str]:

@@ -725,6 +725,28 @@ def test_a_process_that_forks_and_uses_keys(
 
 
 @needs_forks
+def test_an_event_during_the_last_writing(
+    several: Monitored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that comes while the gauges are withdrawn starts another thread."""
+    write, withdrawn = _prometheus_files.Written.write, list[bool]()
+
+    def slow_write(self: _prometheus_files.Written, *, withdraw: bool = False) -> None:
+        write(self, withdraw=withdraw)
+        if withdraw and not withdrawn:
+            withdrawn.append(True)
+            several.metrics(HIT)
+
+    plain = Plain()
+    several.metrics.watch(plain)
+    assert eventually(lambda: _is_degraded(several) == 1)
+    monkeypatch.setattr(_prometheus_files.Written, "write", slow_write)
+    _fork()
+    assert eventually(lambda: _is_degraded(several) == 0)
+    assert eventually(lambda: _is_degraded(several) == 1)
+
+
+@needs_forks
 def test_a_forked_process(several: Monitored) -> None:
     """A forked process starts a thread of its own with its first event."""
     plain = Plain()

@@ -4,6 +4,11 @@ DynamoDB stores the used assertions, so each assertion yields one token across a
 function. The environment of the function has TOKEN_URL, CLIENT_ID, SIGNING_KEY (a PEM text), TABLE,
 OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN. Create the signing key with:
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem
+
+Lambda runs this module once for each instance of the function, with more CPU than later calls get.
+Everything is therefore created at module level. If you know the keyId of the hook key, keep the
+``HookKeys`` in a variable and call ``keys.warm_up(key_id)`` too, so that the first token does not
+wait for Okta.
 """
 
 import json

@@ -60,9 +60,11 @@ class HeaderRules:
     Tokens of one key have byte-identical headers, so reading each header once is enough. Only
     ``remember`` adds to the cache. The verifier calls it after verifying a signature, so an
     attacker cannot fill it.
+
+    ``verified``: the cached headers, by their encoded bytes.
     """
 
-    __slots__ = ("_algorithms", "_token_types", "_type_required", "_verified")
+    __slots__ = ("_algorithms", "_token_types", "_type_required", "verified")
 
     def __init__(
         self, algorithms: frozenset[str], token_types: frozenset[str], *, type_required: bool
@@ -77,13 +79,13 @@ class HeaderRules:
         self._algorithms = algorithms | synonyms
         self._token_types = token_types
         self._type_required = type_required
-        self._verified: dict[bytes, dict[str, Any]] = {}
+        self.verified: dict[bytes, dict[str, Any]] = {}
 
     def read(self, encoded: bytes) -> dict[str, Any]:
-        """Decode and check a header. Raises a ``HookVerificationError``."""
-        verified = self._verified.get(encoded)
-        if verified is not None:
-            return verified
+        """Decode and check a header that is not in ``verified``.
+
+        Raises a ``HookVerificationError``.
+        """
         if len(encoded) > MAX_HEADER:
             raise MalformedTokenError(f"the header is longer than {MAX_HEADER} bytes")
         try:
@@ -97,12 +99,10 @@ class HeaderRules:
 
     def remember(self, encoded: bytes, header: dict[str, Any]) -> None:
         """Remember the header of a verified token if all its values are strings."""
-        if encoded in self._verified:
-            return
-        if len(self._verified) >= MAX_REMEMBERED:  # more than an org has keys
-            self._verified.clear()
+        if len(self.verified) >= MAX_REMEMBERED:  # more than an org has keys
+            self.verified.clear()
         if all(type(value) is str for value in header.values()):  # so callers cannot change it
-            self._verified[encoded] = header
+            self.verified[encoded] = header
 
     def _check(self, header: dict[str, Any]) -> None:
         algorithm = header.get("alg")
@@ -130,12 +130,21 @@ class HeaderRules:
         return TokenTypeError(f"typ must be {absent}{' or '.join(accepted)}", expected=accepted)
 
 
-def split(token: object, max_bytes: int) -> Signed:
+def split(token: Any, max_bytes: int) -> Signed:
     """Split a token (str or bytes, at most ``max_bytes``) into its parts; verify nothing.
 
     Raises ``MalformedTokenError`` unless it is three segments of canonical base64url.
     """
-    token_bytes = _as_bytes(token, max_bytes)
+    # Only exact types: a subclass can replace methods, and isinstance trusts a false __class__.
+    kind = type(token)
+    if kind is not str and kind is not bytes:
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > max_bytes:
+        raise TokenTooLargeError(
+            f"it is longer than max_token_bytes, {max_bytes}", expected=max_bytes
+        )
+    # Anything that is not ASCII becomes "?", which base64url does not have.
+    token_bytes = token.encode("ascii", "replace") if kind is str else token
     signing_input, _, encoded_signature = token_bytes.rpartition(b".")
     encoded_header, dot, encoded_claims = signing_input.partition(b".")
     if not dot or b"." in encoded_claims:
@@ -178,15 +187,3 @@ def media_type(typ: str) -> str:
     """
     name = typ.lower().removeprefix("application/")
     return typ.lower() if "/" in name else name
-
-
-def _as_bytes(token: object, max_bytes: int) -> bytes:
-    # Only exact types: a subclass can replace methods, and isinstance trusts a false __class__.
-    if type(token) is not str and type(token) is not bytes:
-        raise MalformedTokenError("a token is str or bytes")
-    if len(token) > max_bytes:
-        raise TokenTooLargeError(
-            f"it is longer than max_token_bytes, {max_bytes}", expected=max_bytes
-        )
-    # Anything that is not ASCII becomes "?", which base64url does not have.
-    return token.encode("ascii", "replace") if type(token) is str else token  # type: ignore[return-value]

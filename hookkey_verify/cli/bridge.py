@@ -45,7 +45,7 @@ def bridge(host: str, port: int, names: tuple[str, ...], fresh_for: float) -> No
             "bridge needs uvicorn: pip install 'hookkey_verify[cli,emulator]'"
         ) from None
     from ..asgi import serve  # noqa: PLC0415
-    from ..okta.client import HookKeysClient  # noqa: PLC0415 - imports requests
+    from ..okta.client import HookKeysClient  # noqa: PLC0415 - imports urllib3
 
     with HookKeysClient.from_env() as client:
         found = [find_key(client, name).name for name in names]

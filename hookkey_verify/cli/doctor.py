@@ -15,7 +15,8 @@ from .._runtime.clock import monotonic_clock, wall_clock
 from ..errors import ConfigurationError, HookKeyError
 from ..keys.issuer_keys import IssuerKeys
 from ..okta.http import Answer, epoch
-from ..okta.models import HOOK_KEYS, MAX_LIST, HookKey
+from ..okta.models import HookKey
+from ..okta.paths import HOOK_KEYS, MAX_LIST
 from ..okta.sign_in import connection, credentials
 from ..okta.transport import OktaTransport
 from ..replay import Finding

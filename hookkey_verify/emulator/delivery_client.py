@@ -7,10 +7,12 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlencode
 
-import requests
-from urllib3.exceptions import DecodeError, HTTPError
+import certifi
+from urllib3 import PoolManager
+from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as HttpTimeoutError
 
 from .json_object import json_object
 from .verdict import MAX_TEXT
@@ -46,7 +48,7 @@ def exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]
         status, body, problem = _posted(url, data, headers, deadline - time.monotonic())
         result.append(HookAnswer(status, body, problem, (time.monotonic() - began) * 1000))
 
-    # The thread is abandoned if the response is slow, because requests has no total timeout.
+    # The thread is abandoned if the response is slow, because urllib3 has no total timeout.
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
@@ -59,28 +61,34 @@ def exchange(url: str, deadline: float, *, data: Any, headers: Mapping[str, str]
 def _posted(
     url: str, data: Any, headers: Mapping[str, str], left: float
 ) -> tuple[int | None, bytes, str]:
+    sent = {"Accept-Encoding": "gzip, deflate", **headers}
+    if isinstance(data, Mapping):
+        sent = {"Content-Type": "application/x-www-form-urlencoded", **sent}
+        data = urlencode(data).encode()
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.post(
+        with PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=certifi.where()) as pools:
+            answer = pools.request(
+                "POST",
                 url,
-                data=data,
-                headers=dict(headers),
-                allow_redirects=False,
-                stream=True,
+                body=data,
+                headers=sent,
+                redirect=False,
+                retries=False,
+                preload_content=False,
                 timeout=max(left, 0.001),
             )
             with answer:
                 try:
-                    body = answer.raw.read(MAX_ANSWER + 1, decode_content=True) or b""
+                    body = answer.read(MAX_ANSWER + 1, decode_content=True)
                 except DecodeError:
-                    return answer.status_code, b"", "the response is not encoded as it says"
+                    return answer.status, b"", "the response is not encoded as it says"
         if len(body) > MAX_ANSWER:
-            return answer.status_code, b"", f"the response is larger than {MAX_ANSWER} bytes"
-        return answer.status_code, body, ""
-    except requests.Timeout:
-        return None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included"
-    except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            return answer.status, b"", f"the response is larger than {MAX_ANSWER} bytes"
+        return answer.status, body, ""
+    except (HTTPError, OSError, ValueError) as error:
+        late = isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError)
+        if late:
+            return None, b"", f"no answer within {TIMEOUT:.0f} seconds, token included"
         return None, b"", f"no connection, or it was lost ({type(error).__name__})"
 
 

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
 from os import PathLike
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -20,7 +20,6 @@ from ..signer import HookSigner
 from .app import PublicShape, create_app
 from .console import Console
 from .faults import Fault, FaultKind
-from .in_process import InProcess
 from .new_hook import HookRequest, new_hook
 from .okta_error import OktaError
 from .parts import Parts
@@ -28,6 +27,9 @@ from .rsa_keys import new_rsa_key
 from .store import Store
 from .thread_server import ThreadServer
 from .verdict import Delivery
+
+if TYPE_CHECKING:
+    from .in_process import InProcess
 
 __all__ = ["OktaEmulator"]
 
@@ -161,8 +163,11 @@ class OktaEmulator:
     def adapter(self) -> InProcess:
         """Return a transport adapter: ``session.mount("https://acme.okta.com/", adapter)``.
 
-        ``session`` is a ``requests.Session``. The emulator need not be running.
+        ``session`` is a ``requests.Session``; install requests for it. The emulator need not be
+        running.
         """
+        from .in_process import InProcess  # noqa: PLC0415 - the only module that needs requests
+
         return InProcess(self.app)
 
     def create_key(self, name: str) -> dict[str, Any]:

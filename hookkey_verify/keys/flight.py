@@ -6,13 +6,11 @@ thread, ``arun`` on an event loop, so that both follow one path.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from .._runtime.event_loop import running_loop
 from ..errors import HookVerificationError
 from ..events import note_fetch
 
@@ -96,6 +94,8 @@ async def arun(lookup: Lookup[V]) -> V:
 
     Raises ``ConfigurationError`` under an event loop other than asyncio's.
     """
+    from .._runtime.event_loop import running_loop  # noqa: PLC0415 - imports asyncio: 20 ms
+
     running_loop()
     try:
         while True:
@@ -107,9 +107,11 @@ async def arun(lookup: Lookup[V]) -> V:
 
 
 async def _completion(pending: PendingFetch[Any], seconds: float) -> None:
+    import asyncio  # noqa: PLC0415 - 20 ms, not needed in threads
+
     if seconds <= 0:
         return
-    loop = running_loop()
+    loop = asyncio.get_running_loop()
     completed = asyncio.Event()
 
     def wake() -> None:

@@ -15,18 +15,18 @@ from .. import errors
 from .._jose.jwk import PublicKey
 from .._runtime.clock import Clock, monotonic_clock
 from ..events import EventName, OnEvent
-from ..okta.models import HOOK_KEYS, MAX_LIST, is_id
+from ..okta.paths import HOOK_KEYS, MAX_LIST, is_id
 from .admission import Admission
 from .flight import Fetched, Lookup, arun, run
-from .health import Health, Stats
 from .policy import CachePolicy, checked_policy
 from .refreshing import Fetch, RefreshingCache
-from .shared import Codec, SharedFetch
 from .source import SourceState
-from .store import BoundedStore, SharedKeyStore
 
 if TYPE_CHECKING:
     from ..okta.credentials import Credentials
+    from .health import Health, Stats
+    from .shared import SharedFetch
+    from .store import SharedKeyStore
 
 __all__ = ["HookKeys", "for_directory"]
 
@@ -82,7 +82,7 @@ class HookKeys:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        from ..okta.transport import OktaTransport  # noqa: PLC0415 - imports requests: 100 ms
+        from ..okta.transport import OktaTransport  # noqa: PLC0415 - imports urllib3: 50 ms
 
         policy = checked_policy(policy)
         if type(directory) is not bool:
@@ -95,9 +95,8 @@ class HookKeys:
         self._not_in_org = _NOT_IN_ORG.format(org_url=self.org_url)
         self._source = source = SourceState(self.org_url, policy, on_event, ticks)
         list_policy = for_directory(policy)
-        store = None if shared is None else BoundedStore(shared, source.report, ticks)
         self._shared: SharedFetch[PublicKey] | None = None
-        fetch, fetch_list = self._fetches(store, policy, list_policy)
+        fetch, fetch_list = self._fetches(shared, policy, list_policy, ticks)
         self._cache = RefreshingCache(
             fetch, policy, source, compare=self._compare, clock=ticks, age_clock=clock
         )
@@ -109,15 +108,25 @@ class HookKeys:
         )
 
     def _fetches(
-        self, store: BoundedStore | None, policy: CachePolicy, list_policy: CachePolicy
+        self,
+        shared: SharedKeyStore | None,
+        policy: CachePolicy,
+        list_policy: CachePolicy,
+        clock: Clock,
     ) -> tuple[Fetch[PublicKey], Fetch[frozenset[str]]]:
-        if store is None:
+        if shared is None:
             return self._fetch, self._fetch_list
+        from .shared import Codec, SharedFetch  # noqa: PLC0415 - with the store 2 ms, rarely needed
+        from .store import BoundedStore  # noqa: PLC0415
+
+        store = BoundedStore(shared, self._source.report, clock)
+        key = Codec(PublicKey.as_jwk, _decoded_key)
+        key_ids: Codec[frozenset[str]] = Codec(sorted, _decoded_list)
         self._shared = SharedFetch(
-            self._fetch, store, _KEY, policy, unknown=self._not_in_org, is_free=self._is_free
+            self._fetch, store, key, policy, unknown=self._not_in_org, is_free=self._is_free
         )
         shared_list = SharedFetch(
-            self._fetch_list, store, _KEY_IDS, list_policy, names_are_kids=False
+            self._fetch_list, store, key_ids, list_policy, names_are_kids=False
         )
         return self._shared, shared_list
 
@@ -129,7 +138,7 @@ class HookKeys:
 
         Raises ``ConfigurationError`` naming what is missing and where to set it.
         """
-        from ..okta.sign_in import arguments_from_env  # noqa: PLC0415 - imports requests
+        from ..okta.sign_in import arguments_from_env  # noqa: PLC0415 - imports urllib3
 
         return cls(**arguments_from_env(options))
 
@@ -292,14 +301,14 @@ def for_directory(policy: CachePolicy) -> CachePolicy:
     )
 
 
+def _decoded_key(kid: str, record: object) -> PublicKey:
+    return PublicKey.from_document(record, expected_kid=kid)
+
+
 def _decoded_list(_: str, record: object) -> frozenset[str]:
     if not isinstance(record, list) or not all(map(is_id, record)):
         raise errors.KeyRejectedError("the record is not a list of keyIds")
     return frozenset(record)
-
-
-_KEY = Codec(PublicKey.as_jwk, lambda kid, jwk: PublicKey.from_document(jwk, expected_kid=kid))
-_KEY_IDS: Codec[frozenset[str]] = Codec(sorted, _decoded_list)
 
 
 def _verdict_on(

@@ -31,7 +31,8 @@ from ..errors import (
 from ..events import EventName, OnEvent, Reporter, reason_of
 from .credentials import Credentials
 from .http import Answer, epoch
-from .models import HOOK_KEYS, MAX_LIST, HookKey, is_id
+from .models import HookKey
+from .paths import HOOK_KEYS, MAX_LIST, is_id
 from .sign_in import arguments_from_env
 from .transport import OktaTransport
 

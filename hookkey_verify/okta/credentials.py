@@ -1,7 +1,7 @@
 """Credentials for Okta's management API.
 
-Each is an auth object of requests, which sets ``Authorization`` on a prepared request. They do not
-show their secret in repr and cannot be pickled or copied.
+Each sets ``Authorization`` on an outgoing request. They do not show their secret in repr and cannot
+be pickled or copied.
 Source: https://developer.okta.com/docs/api/openapi/okta-management/guides/overview/ (security).
 """
 
@@ -10,17 +10,30 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._arguments import text
 from ..errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from requests import PreparedRequest
-
-__all__ = ["ApiToken", "BearerToken", "Credentials"]
+__all__ = ["ApiToken", "BearerToken", "Credentials", "OutgoingRequest"]
 
 _SECRET = re.compile(r"[\x21-\x7e]+")
+
+
+class OutgoingRequest:
+    """A request that is about to be sent. Credentials set its headers.
+
+    ``method``: the request method.
+    ``url``: the absolute URL.
+    ``headers``: the request headers by name.
+    """
+
+    __slots__ = ("headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: dict[str, str]) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
 
 
 class Credentials(ABC):
@@ -31,10 +44,9 @@ class Credentials(ABC):
     @abstractmethod
     def _secret(self) -> str: ...
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set ``Authorization`` on a prepared request (the protocol of ``requests.auth``)."""
+    def __call__(self, request: OutgoingRequest) -> None:
+        """Set ``Authorization`` on a request."""
         request.headers["Authorization"] = f"{self._scheme} {self._secret()}"
-        return request
 
     def bind(self, org_url: str) -> None:  # noqa: B027 - a token alone does not know its org
         """Raise ``ConfigurationError`` if these credentials are not for this org."""

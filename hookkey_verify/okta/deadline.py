@@ -9,14 +9,15 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-__all__ = ["Watch", "WatchedAdapter"]
+__all__ = ["Watch", "watched"]
+
+_Manager = TypeVar("_Manager", bound=PoolManager)
 
 _current = threading.local()
 
@@ -104,20 +105,7 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls: Any = _WatchedTls
 
 
-class WatchedAdapter(requests.adapters.HTTPAdapter):
-    """Opens connections that the ``Watch`` of their thread covers, including through proxies."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Create the pools."""
-        super().init_poolmanager(*args, **kwargs)
-        _watch_pools(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
-        """Create the pools of a proxy."""
-        manager: PoolManager = super().proxy_manager_for(*args, **kwargs)
-        _watch_pools(manager)
-        return manager
-
-
-def _watch_pools(manager: PoolManager) -> None:
+def watched(manager: _Manager) -> _Manager:
+    """Let a manager open connections that the ``Watch`` of their thread covers."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager

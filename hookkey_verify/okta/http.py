@@ -3,8 +3,8 @@
 Redirects are not followed, because they would send the credentials elsewhere. The environment is
 ignored, because a .netrc file would replace the Authorization header and a proxy variable would
 send it elsewhere. Bodies are read without content encoding, up to a limit. Every failure raises
-``TransportError``. Exceptions of the requests library are not chained, because they contain the
-request with its credentials.
+``TransportError``. Exceptions of urllib3 are not chained, because they contain the URL, and the
+frames of their tracebacks contain the credentials.
 """
 
 from __future__ import annotations
@@ -15,20 +15,30 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
+from json import dumps
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit, urlunsplit
 
-import requests
-import urllib3
+from urllib3 import HTTPConnectionPool, PoolManager, ProxyManager, Timeout, make_headers
+from urllib3.exceptions import (
+    ClosedPoolError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.exceptions import TimeoutError as HttpTimeoutError
+from urllib3.util import parse_url
 
 from .._jose.encoding import EncodingError, json_list, json_object
 from .._runtime.clock import Clock, monotonic_clock
 from .._runtime.forking import PerProcess
 from .._runtime.version import __version__
 from ..errors import ConfigurationError, HookKeyError, TransportError
-from .deadline import Watch, WatchedAdapter
+from .credentials import OutgoingRequest
+from .deadline import Watch, watched
 
 __all__ = ["Answer", "BoundedHttp", "check_url", "epoch"]
 
@@ -41,9 +51,22 @@ RETRY_NEEDS = 0.7
 LONGEST_WAIT = 120
 """The longest wait in seconds; longer waits that a server asks for are shortened to this."""
 
+_POOLS = 10
+"""The number of hosts, and of connections to each, that are kept."""
+
+_ESCAPED = re.compile("%([0-9A-F]{2})")
+_UNRESERVED = re.compile("[A-Za-z0-9._~-]")
+"""Characters that a URL need not escape (RFC 3986 section 2.3)."""
+
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|[0-9a-f:]+")
 _PLACEHOLDER = re.compile(r"[{}<>]|your[-_]?(okta)?[-_]?domain", re.IGNORECASE)
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json", re.IGNORECASE)
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"hookkey-verify/{__version__}",
+}
+_SCHEMES = ("https", "http")
 _TOO_LATE = "there was no complete response within the deadline"
 _LOST = "the connection was refused or lost"
 
@@ -118,7 +141,9 @@ class BoundedHttp:
             raise ConfigurationError(
                 "verify (HOOKKEY_CA_BUNDLE) must be True or the path of an existing CA bundle"
             )
-        if proxies is not None and not isinstance(proxies, Mapping):
+        if proxies is not None and not (
+            isinstance(proxies, Mapping) and set(_SCHEMES).issuperset(proxies)
+        ):
             raise ConfigurationError('proxies must map schemes to URLs: {"https": "http://…"}')
         if not all(_is_proxy(url) for url in (proxies or {}).values()):
             raise ConfigurationError(
@@ -130,25 +155,8 @@ class BoundedHttp:
         self._proxies = dict(proxies or {})
         self._clock = clock
         self._closed = False
-        self._session = PerProcess(self._new_session)
-
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.mount("https://", WatchedAdapter())
-        session.mount("http://", WatchedAdapter())
-        session.verify = self._verify
-        session.proxies = dict(self._proxies)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.clear()
-        session.headers.update(
-            {
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": f"hookkey-verify/{__version__}",
-            }
-        )
-        return session
+        self._managers: PerProcess[dict[str, PoolManager]] = PerProcess(dict)
+        """Connection pools by the scheme of the URL."""
 
     def send(
         self,
@@ -156,7 +164,7 @@ class BoundedHttp:
         url: str,
         *,
         deadline: float,
-        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
+        auth: Callable[[OutgoingRequest], None] | None = None,
         json: Mapping[str, Any] | None = None,
         data: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -167,7 +175,7 @@ class BoundedHttp:
         ``method``: the request method.
         ``url``: the absolute URL.
         ``deadline``: the end of the exchange, in monotonic seconds.
-        ``auth``: adds credentials to the prepared request. Default None.
+        ``auth``: sets the headers with the credentials. Default None.
         ``json``: an object to send as JSON. Default None.
         ``data``: parameters to send as a form. Default None.
         ``headers``: further request headers. Default None.
@@ -178,11 +186,19 @@ class BoundedHttp:
         """
         if self._closed:
             raise ConfigurationError("the client is closed")
-        request = requests.Request(method, url, json=json, data=data, headers=headers, auth=auth)
-        answer, watch = self._try(request, deadline, max_body or MAX_BODY)
+        content, kind = _encoded(json, data)
+        given = {**_HEADERS, **kind, **(headers or {})}
+
+        def exchange(left: float) -> Answer:
+            request = OutgoingRequest(method, url, dict(given))
+            if auth is not None:
+                auth(request)
+            return self._exchange(request, content, left, max_body or MAX_BODY)
+
+        answer, watch = self._try(exchange, deadline)
         enough = deadline - self._clock() >= RETRY_NEEDS
         if answer == _LOST and watch.reused and method == "GET" and enough:
-            answer, watch = self._try(request, deadline, max_body or MAX_BODY)
+            answer, watch = self._try(exchange, deadline)
         if isinstance(answer, str):
             parts = urlsplit(url)
             error = TransportError(f"{answer} ({parts.scheme}://{parts.netloc})")
@@ -193,10 +209,11 @@ class BoundedHttp:
     def close(self) -> None:
         """Close the connections. Idempotent. Later exchanges raise ``ConfigurationError``."""
         self._closed = True
-        self._session().close()
+        for manager in (self._managers.made() or {}).values():
+            manager.clear()
 
     def _try(
-        self, request: requests.Request, deadline: float, max_body: int
+        self, exchange: Callable[[float], Answer], deadline: float
     ) -> tuple[Answer | str, Watch]:
         """Return the response or the problem, and the watch of the connection."""
         left = deadline - self._clock()
@@ -206,7 +223,7 @@ class BoundedHttp:
         answer: Answer | str
         try:
             with watch:
-                answer = self._exchange(request, left, max_body)
+                answer = exchange(left)
         except HookKeyError:
             raise
         except Exception as error:  # nothing else may escape, including errors of a token function
@@ -214,24 +231,85 @@ class BoundedHttp:
         # http.client cannot tell headers that were cut off from complete ones.
         return (_TOO_LATE if watch.expired else answer), watch
 
-    def _exchange(self, request: requests.Request, left: float, max_body: int) -> Answer:
-        session = self._session()
-        response = session.send(
-            session.prepare_request(request),
-            allow_redirects=False,
-            stream=True,
-            timeout=(min(max(CONNECT_TIMEOUT, left / 3), left), left),
-        )
+    def _exchange(
+        self, request: OutgoingRequest, content: bytes | None, left: float, max_body: int
+    ) -> Answer:
+        pool, target = self._route(request.url)
+        try:
+            response = pool.urlopen(
+                request.method,
+                target,
+                body=content,
+                headers=request.headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,  # a proxy gets URLs of other hosts
+                timeout=Timeout(min(max(CONNECT_TIMEOUT, left / 3), left), left),
+                preload_content=False,
+                decode_content=False,
+            )
+        except ProtocolError:
+            raise ConnectionError from None
         with response:
             if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
                 problem = "the response has a Content-Encoding, which was not requested"
-                raise TransportError(problem, status=response.status_code)
+                raise TransportError(problem, status=response.status)
             body = bytearray()
-            while chunk := response.raw.read1(max_body + 1, decode_content=False):
+            while chunk := response.read1(max_body + 1, decode_content=False):
                 body += chunk
                 if len(body) > max_body:
                     raise TransportError(f"the response is larger than {max_body} bytes")
-        return Answer(response.status_code, response.headers, bytes(body))
+        return Answer(response.status, response.headers, bytes(body))
+
+    def _route(self, url: str) -> tuple[HTTPConnectionPool, str]:
+        """Return the pool for a URL, and what to ask it for."""
+        parts = parse_url(url)
+        scheme = parts.scheme or ""
+        managers = self._managers()
+        manager = managers.get(scheme) or managers.setdefault(scheme, self._new_manager(scheme))
+        target = _ESCAPED.sub(_unescaped, parts.request_uri)
+        if manager.proxy is not None and scheme == "http":
+            target = f"http://{parts.netloc}{target}"
+        return manager.connection_from_host(parts.host, parts.port, scheme), target
+
+    def _new_manager(self, scheme: str) -> PoolManager:
+        options: dict[str, Any] = {"num_pools": _POOLS, "maxsize": _POOLS}
+        proxy = self._proxies.get(scheme)
+        if scheme == "https" or proxy is not None:
+            options |= _trusted(self._verify)
+        if proxy is None:
+            return watched(PoolManager(**options))
+        parts = urlsplit(proxy)
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        headers = make_headers(proxy_basic_auth=login) if parts.username else {}
+        return watched(ProxyManager(proxy, proxy_headers=headers, **options))
+
+
+def _trusted(verify: bool | str) -> dict[str, str]:
+    """Return the options of urllib3 for the trusted certificates."""
+    import certifi  # noqa: PLC0415 - 3 ms, and http needs no certificates
+
+    path = verify if isinstance(verify, str) else certifi.where()
+    kind = "ca_cert_dir" if Path(path).is_dir() else "ca_certs"
+    return {"cert_reqs": "CERT_REQUIRED", kind: path}
+
+
+def _encoded(
+    json: Mapping[str, Any] | None, data: Mapping[str, str] | None
+) -> tuple[bytes | None, dict[str, str]]:
+    """Return the body of a request and its ``Content-Type`` header."""
+    if json is not None:
+        return dumps(json, separators=(",", ":")).encode(), {"Content-Type": "application/json"}
+    if data is not None:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        return urlencode(data).encode(), form
+    return None, {}
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    """Return the character, unless it must remain escaped."""
+    character = chr(int(escaped[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else escaped[0]
 
 
 def check_url(name: str, url: object, *, example: str, query: bool = False) -> str:
@@ -314,15 +392,15 @@ def _is_proxy(value: object) -> bool:
 
 
 def _problem(error: Exception) -> str:
-    """Describe an error of requests or urllib3, whose own text may contain anything."""
-    if isinstance(error, requests.exceptions.SSLError):
+    """Describe an error of urllib3, whose own text may contain anything."""
+    if isinstance(error, SSLError):
         return "the TLS certificate was not accepted; verify= takes the path of a CA bundle"
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return "there was no response in time"
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, ProxyError):
         return "the proxy did not answer"
-    if "NameResolutionError" in repr(error):  # requests has no type for it
+    if isinstance(error, NameResolutionError):
         return "the host name cannot be resolved"
-    if isinstance(error, requests.ConnectionError | ConnectionError):
+    if isinstance(error, NewConnectionError | ClosedPoolError | ConnectionError):
         return _LOST
+    if isinstance(error, HttpTimeoutError | TimeoutError):
+        return "there was no response in time"
     return f"the exchange failed ({type(error).__name__})"

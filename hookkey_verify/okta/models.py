@@ -6,24 +6,18 @@ and the public key may be absent. Only ``id`` and ``keyId`` are required. ``raw`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from .._jose.jwk import PublicKey
 from ..errors import TransportError
+from .paths import is_id
 
-__all__ = ["HOOK_KEYS", "MAX_LIST", "HookKey", "is_id"]
+__all__ = ["HookKey"]
 
-HOOK_KEYS: Final = "/api/v1/hook-keys"
-"""The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
-MAX_LIST: Final = 64 * 1024
-"""The largest list in bytes: 50 rows of up to 0.6 KB, as a name has up to 255 characters."""
-
-_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -71,11 +65,6 @@ class HookKey:
         if self.raw.get("_embedded") is None:
             return None
         return PublicKey.from_document(self.raw, expected_kid=self.key_id)
-
-
-def is_id(value: object) -> bool:
-    """Return whether this can be an ``id`` or ``keyId``, and so a plain path segment."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _time(value: object) -> datetime | None:

@@ -30,13 +30,11 @@ from ..errors import (
     TransportError,
 )
 from ..signer import HookSigner
-from .credentials import Credentials
+from .credentials import Credentials, OutgoingRequest
 from .http import Answer, BoundedHttp
 from .transport import check_org_url, rate_limit
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
-
     from ..signer import PrivateKey
 
 __all__ = ["ServiceApp"]
@@ -157,15 +155,13 @@ class ServiceApp(Credentials):
             self._token = self._token and self._token._replace(renew_at=0, expires_at=0)
         return True
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+    def __call__(self, request: OutgoingRequest) -> None:
         """Set ``Authorization`` and, with DPoP, the proof for this request."""
         token = self._secret()
         scheme = "Bearer" if self._proof is None else "DPoP"
         request.headers["Authorization"] = f"{scheme} {token}"
         if self._proof is not None:
-            method, url = request.method or "", request.url or ""
-            request.headers["DPoP"] = self._proof.make(method, url, token)
-        return request
+            request.headers["DPoP"] = self._proof.make(request.method, request.url, token)
 
     def _secret(self) -> str:
         if self._token is None:

@@ -9,7 +9,6 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..settings import HERE, NAMES, Settings
 from .credentials import ApiToken, BearerToken, Credentials
-from .service_app import ServiceApp
 
 __all__ = ["arguments_from_env", "connection", "credentials"]
 
@@ -35,6 +34,8 @@ def credentials(settings: Settings) -> Credentials:
         case "bearer":
             return BearerToken(settings.need("token"))
         case "privatekey":
+            from .service_app import ServiceApp  # noqa: PLC0415 - imports jwt: 40 ms
+
             return ServiceApp(
                 settings.need("org_url"),
                 settings.need("client_id"),

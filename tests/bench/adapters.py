@@ -24,6 +24,7 @@ import flask
 from hookkey_verify import HookSigner, HookVerifier, StaticKeys, VerifiedHook, asgi, wsgi
 from hookkey_verify.fastapi import HookAuth
 from hookkey_verify.flask import protect
+from hookkey_verify.guard import RequestVerifier
 
 CLIENT_ID, TOKEN_URL = "0oa1qz8hookclient4x7", "https://hooks.acme.com/oauth2/token"
 ROUNDS, CALLS = 300, 20
@@ -50,7 +51,7 @@ def wsgi_app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [b"ok"]
 
 
-def flask_app(verifier: HookVerifier | None) -> Any:
+def flask_app(verifier: RequestVerifier | None) -> Any:
     app = flask.Flask(__name__)
 
     def hook() -> str:
@@ -65,7 +66,7 @@ async def _asgi_app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def fastapi_app(verifier: HookVerifier | None) -> Any:
+def fastapi_app(verifier: RequestVerifier | None) -> Any:
     app = fastapi.FastAPI()
 
     async def nothing() -> None:

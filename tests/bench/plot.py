@@ -1,13 +1,14 @@
-"""Draw the results of ``tests.bench.verify`` as an SVG for the README, in light and dark mode."""
+"""Draw results as bars in an SVG for the documentation, in light and dark mode."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 from xml.sax.saxutils import escape
 
-__all__ = ["bars"]
+__all__ = ["Bar", "bars"]
 
-WIDTH, ROW, LEFT, RIGHT, TOP = 760, 26, 220, 70, 64
+WIDTH, ROW, GAP, LEFT, RIGHT, TOP = 760, 26, 12, 220, 70, 64
 _STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 .small { font-size: 11px; fill: #59636e; }
@@ -19,12 +20,25 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 """
 
 
-def bars(title: str, note: str, ratios: Mapping[str, float]) -> str:
-    """Return an SVG with one bar per name, shortest first; the floor is the bar with ratio 1."""
-    rows = sorted(ratios.items(), key=lambda row: row[1])
-    height = TOP + ROW * len(rows) + 12
-    longest = max(ratios.values())
-    summary = "; ".join(f"{name} {ratio:.2f}" for name, ratio in rows)
+class Bar(NamedTuple):
+    """One bar: its label, its length, and its colour."""
+
+    name: str
+    value: float
+    kind: Literal["ours", "floor", "bar"] = "bar"
+
+
+def bars(title: str, note: str, *groups: Sequence[Bar], decimals: int = 2) -> str:
+    """Return an SVG with the bars in the given order and a gap between groups.
+
+    ``title``, ``note``: the two lines above the bars.
+    ``groups``: the bars.
+    ``decimals``: the number of decimals of the values. Default 2.
+    """
+    rows = [bar for group in groups for bar in group]
+    height = TOP + ROW * len(rows) + GAP * len(groups)
+    longest = max(bar.value for bar in rows)
+    summary = "; ".join(f"{bar.name} {bar.value:.{decimals}f}" for bar in rows)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(title)}: {escape(summary)}</title>",
@@ -32,14 +46,16 @@ def bars(title: str, note: str, ratios: Mapping[str, float]) -> str:
         f'<text x="12" y="24" font-weight="600">{escape(title)}</text>',
         f'<text x="12" y="44" class="small">{escape(note)}</text>',
     ]
-    for number, (name, ratio) in enumerate(rows):
-        top = TOP + ROW * number
-        width = (WIDTH - LEFT - RIGHT) * ratio / longest
-        kind = "ours" if name.startswith("hookkey") else "floor" if ratio == 1 else "bar"
-        end = LEFT + width + 8
-        lines += [
-            f'<text x="{LEFT - 10}" y="{top + 15}" text-anchor="end">{escape(name)}</text>',
-            f'<rect x="{LEFT}" y="{top + 3}" width="{width:.1f}" height="16" class="{kind}"/>',
-            f'<text x="{end:.1f}" y="{top + 15}">{ratio:.2f}</text>',
-        ]
+    top = TOP
+    for group in groups:
+        for bar in group:
+            width = (WIDTH - LEFT - RIGHT) * max(bar.value, 0) / longest
+            lines += [
+                f'<text x="{LEFT - 10}" y="{top + 15}" text-anchor="end">{escape(bar.name)}</text>',
+                f'<rect x="{LEFT}" y="{top + 3}" width="{width:.1f}" height="16" '
+                f'class="{bar.kind}"/>',
+                f'<text x="{LEFT + width + 8:.1f}" y="{top + 15}">{bar.value:.{decimals}f}</text>',
+            ]
+            top += ROW
+        top += GAP
     return "\n".join([*lines, "</svg>", ""])

@@ -13,9 +13,9 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.backends.openssl import backend
 
@@ -86,11 +86,10 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def table(rows: Iterable[tuple[str, Figure]], width: int = 40) -> str:
-    """Format the results as a table, one line per name."""
-    head = f"{'':{width}} {'us':>9} {'ratio':>7}   {'middle half':>18}"
+def table(rows: Sequence[tuple[str, Any]], width: int = 40) -> str:
+    """Format named tuples as a table, one line per name; the columns are their fields."""
+    head = " " * width + "".join(f"{field:>10}" for field in rows[0][1]._fields)
     lines = (
-        f"{name:{width}} {f.us:9.2f} {f.ratio:7.2f}   {f.low:8.2f} to {f.high:.2f}"
-        for name, f in rows
+        f"{name:{width}}" + "".join(f"{value:10.2f}" for value in figure) for name, figure in rows
     )
     return "\n".join([head, *lines])

@@ -95,14 +95,14 @@ def test_answers_of_the_emulator(okta: OktaEmulator) -> None:
     ("call", "line", "body"),
     [
         (lambda client: client.list(), "GET /api/v1/hook-keys", b""),
-        (lambda client: client.create("n"), "POST /api/v1/hook-keys", b'{"name": "n"}'),
+        (lambda client: client.create("n"), "POST /api/v1/hook-keys", b'{"name":"n"}'),
         (lambda client: client.get("HKY1"), "GET /api/v1/hook-keys/HKY1", b""),
         (
             lambda client: client.get("HKY1", expand=True),
             "GET /api/v1/hook-keys/HKY1?expand=publickey",
             b"",
         ),
-        (lambda client: client.rename("HKY1", "n"), "PUT /api/v1/hook-keys/HKY1", b'{"name": "n"}'),
+        (lambda client: client.rename("HKY1", "n"), "PUT /api/v1/hook-keys/HKY1", b'{"name":"n"}'),
         (lambda client: client.delete("HKY1"), "DELETE /api/v1/hook-keys/HKY1", b""),
     ],
 )

@@ -42,7 +42,8 @@ def _token(signer: HookSigner, header: object = None, payload: object = None) ->
 
 def _parse(token: object, max_bytes: int = 16_384, rules: HeaderRules | None = None) -> Any:
     parts = split(token, max_bytes)
-    return (rules or _rules()).read(parts[1]), parts
+    rules = _rules() if rules is None else rules
+    return rules.verified.get(parts[1]) or rules.read(parts[1]), parts
 
 
 def _claims(token: object) -> dict[str, Any]:
@@ -301,7 +302,7 @@ def test_only_verified_headers_are_remembered(signer: HookSigner) -> None:
     assert _parse(token, 9999, rules)[0] is first
     for i in range(MAX_REMEMBERED + 5):
         rules.remember(b"%d" % i, first)
-        assert len(rules._verified) <= MAX_REMEMBERED
+        assert len(rules.verified) <= MAX_REMEMBERED
     assert _parse(token, 9999, rules)[0] == HEADER
 
 

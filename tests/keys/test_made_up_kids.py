@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hookkey_verify import ApiToken, CachePolicy, HookKeys, HookSigner, HookVerificationError
-from hookkey_verify.okta.models import HOOK_KEYS
+from hookkey_verify.okta.paths import HOOK_KEYS
 
 from ..faults import Behaviour, FaultServer, Peer, json_answer
 

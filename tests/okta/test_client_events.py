@@ -207,3 +207,6 @@ def test_the_org_of_a_client() -> None:
     """A client knows the URL of its org, which is the source of its events."""
     with HookKeysClient("https://acme.okta.com/", ApiToken(SECRET)) as client:
         assert client.org_url == "https://acme.okta.com"
+    asynchronous = AsyncHookKeysClient("https://acme.okta.com/", ApiToken(SECRET))
+    assert asynchronous.org_url == "https://acme.okta.com"
+    asyncio.run(asynchronous.close())

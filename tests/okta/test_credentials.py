@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from requests import PreparedRequest
 
 from hookkey_verify import ApiToken, BearerToken, ConfigurationError, HookKeys
 from hookkey_verify.emulator import OktaEmulator
@@ -17,7 +16,7 @@ from hookkey_verify.errors import (
     KeySourceConfigurationError,
     KeyUnavailableError,
 )
-from hookkey_verify.okta.credentials import Credentials
+from hookkey_verify.okta.credentials import Credentials, OutgoingRequest
 
 from ..faults import FaultServer, all_text, hang_up
 
@@ -31,9 +30,12 @@ ALL = pytest.mark.parametrize(
 
 
 def authorization(credentials: Credentials) -> str:
-    request = PreparedRequest()
-    request.prepare("GET", "https://acme.okta.com", auth=credentials)
-    return str(request.headers["Authorization"])
+    request = OutgoingRequest("GET", "https://acme.okta.com", {"Accept": "application/json"})
+    credentials(request)
+    assert request.headers.pop("Accept") == "application/json"
+    [(name, value)] = request.headers.items()
+    assert name == "Authorization"
+    return value
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import socket
 import time
 
 import pytest
-import requests
+from urllib3 import PoolManager
 
-from hookkey_verify.okta.deadline import Watch, WatchedAdapter
+from hookkey_verify.okta.deadline import Watch, watched
 from tests.faults import FaultServer, answer
 
 
@@ -54,11 +54,10 @@ def test_nothing_to_shut(closed: bool) -> None:
             time.sleep(0.001)
 
 
-def test_without_a_watch_the_adapter_is_an_ordinary_one() -> None:
-    """Outside a ``Watch``, ``WatchedAdapter`` behaves like an ordinary adapter."""
-    with FaultServer(answer(200, b"x")) as server, requests.Session() as session:
-        session.mount("http://", WatchedAdapter())
-        assert session.get(server.url, timeout=5).content == b"x"
+def test_without_a_watch_the_pools_are_ordinary_ones() -> None:
+    """Outside a ``Watch``, watched connection pools behave like ordinary ones."""
+    with FaultServer(answer(200, b"x")) as server, watched(PoolManager()) as pools:
+        assert pools.request("GET", server.url, timeout=5).data == b"x"
 
 
 def test_an_exchange_that_ended_in_time_is_left_alone() -> None:

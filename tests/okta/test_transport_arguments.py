@@ -107,6 +107,7 @@ def test_org_url_is_not_repeated_when_it_holds_a_password() -> None:
         ({"verify": "/no/such/bundle.pem"}, "verify"),
         ({"proxies": "http://proxy.acme.com"}, "proxies"),
         ({"proxies": 5}, "proxies"),
+        ({"proxies": {"all": "http://proxy.acme.com"}}, "proxies must map"),
     ],
     ids=str,
 )

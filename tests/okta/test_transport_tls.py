@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import select
+import shutil
 import socket
 import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,30 +80,40 @@ def test_a_name_that_does_not_resolve() -> None:
         exchange("https://no-such-org.invalid")
 
 
-@pytest.fixture
-def tls_server(certificate: Path) -> Iterator[FaultServer]:
+def _server_tls(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with FaultServer(json_answer(200, {}), tls=context) as server:
+    return context
+
+
+@pytest.fixture
+def tls_server(certificate: Path) -> Iterator[FaultServer]:
+    with FaultServer(json_answer(200, {}), tls=_server_tls(certificate)) as server:
         yield server
 
 
-def test_through_a_proxy(tls_server: FaultServer, certificate: Path) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_through_a_proxy(tls_server: FaultServer, certificate: Path, scheme: str) -> None:
     """TLS goes through the proxy to the org, so that the proxy does not see the token."""
     host, port = tls_server.url.removeprefix("https://").split(":")
 
     def tunnel(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         with socket.create_connection((host, int(port))) as far:
-            ends = {far: peer.connection, peer.connection: far}
-            while True:
-                for end in select.select([*ends], [], [])[0]:
-                    data = end.recv(65_536)
-                    if not data:
-                        return
-                    ends[end].sendall(data)
+            back = threading.Thread(target=_copy, args=(far, peer.connection))
+            back.start()
+            _copy(peer.connection, far)
+            back.join()
 
-    with FaultServer(tunnel) as proxy:
+    with FaultServer(tunnel, tls=_server_tls(certificate) if scheme == "https" else None) as proxy:
         transport = OktaTransport(
             tls_server.url, ApiToken(SECRET), verify=str(certificate), proxies={"https": proxy.url}
         )
@@ -119,9 +132,35 @@ def test_a_file_that_is_no_bundle(tmp_path: Path, content: bytes) -> None:
         OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path / "ca.pem"))
 
 
-def test_a_directory_of_certificates(tmp_path: Path) -> None:
-    """``verify`` may be a directory of certificates, as in OpenSSL."""
-    OktaTransport("https://acme.okta.com", ApiToken(SECRET), verify=str(tmp_path)).close()
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
+def test_a_directory_of_certificates(
+    tls_server: FaultServer, certificate: Path, tmp_path: Path
+) -> None:
+    """``verify`` may be a directory of certificates, named by their hash as in OpenSSL."""
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    shutil.copy(certificate, tmp_path / f"{name}.0")
+    transport = OktaTransport(tls_server.url, ApiToken(SECRET), verify=str(tmp_path))
+    assert transport.exchange("GET", PATH, deadline=monotonic_clock() + 5).status == 200
+    transport.close()
+
+
+def test_an_empty_directory_of_certificates(tls_server: FaultServer, tmp_path: Path) -> None:
+    """With an empty directory, no certificate is accepted; certifi's are not used."""
+    transport = OktaTransport(tls_server.url, ApiToken(SECRET), verify=str(tmp_path))
+    with pytest.raises(TransportError, match="TLS certificate was not accepted"):
+        transport.exchange("GET", PATH, deadline=monotonic_clock() + 5)
+    transport.close()
+    assert tls_server.requests == []
+
+
+def test_an_unknown_certificate_of_a_proxy(certificate: Path) -> None:
+    """The certificate of an https proxy is verified, also for a URL with http."""
+    with FaultServer(json_answer(200, {}), tls=_server_tls(certificate)) as proxy:
+        for url in ("https://acme.okta.com", "http://127.0.0.1:1"):
+            with pytest.raises(TransportError, match="the proxy did not answer"):
+                exchange(url, proxies={"http": proxy.url, "https": proxy.url})
+    assert proxy.requests == []
 
 
 def test_an_unknown_certificate_is_refused(tls_server: FaultServer) -> None:
