@@ -250,6 +250,9 @@ def work():
 
 keys = HookKeys(sys.argv[2], ApiToken("00s3cr3t"), policy=CachePolicy(fetch_timeout=30))
 one = keys.get("one")
+for thread in threading.enumerate():  # without handlers, a child may not use their locks
+    if thread is not threading.current_thread():
+        thread.join()
 in_child(work)
 assert keys.get("two").kid == "two"
 """
