@@ -244,7 +244,7 @@ class BoundedHttp:
                 retries=False,
                 redirect=False,
                 assert_same_host=False,  # a proxy gets URLs of other hosts
-                timeout=Timeout(min(max(CONNECT_TIMEOUT, left / 3), left), left),
+                timeout=Timeout(connect=min(max(CONNECT_TIMEOUT, left / 3), left), read=left),
                 preload_content=False,
                 decode_content=False,
             )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from urllib3 import PoolManager
 
 from hookkey_verify.okta.deadline import Watch, watched
+from hookkey_verify.okta.http import CONNECT_TIMEOUT, BoundedHttp
 from tests.faults import FaultServer, answer
 
 
@@ -70,3 +73,26 @@ def test_an_exchange_that_ended_in_time_is_left_alone() -> None:
         theirs.sendall(b"x")
         assert ours.recv(1) == b"x"
         assert not watch.expired
+
+
+def test_an_answer_after_the_connect_timeout() -> None:
+    """The limit for connecting does not apply to a server that connects and then takes longer."""
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            time.sleep(CONNECT_TIMEOUT + 0.3)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Slow) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        http, url = BoundedHttp(), f"http://127.0.0.1:{server.server_port}/"
+        # A third of the time is less than the minimum for connecting.
+        answer = http.send("GET", url, deadline=time.monotonic() + 2.9)
+        assert answer.status == 204
+        http.close()
+        thread.join()
