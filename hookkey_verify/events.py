@@ -193,11 +193,10 @@ class Reporter:
         seconds: float | None = None,
         *,
         reason: str = "",
-        key: KeyOrigin = "",
     ) -> None:
         """Report an event."""
         if self._on_event is not None:
-            self.send(Event(name, self.source, outcome, reason, key, kid, seconds))
+            self.send(Event(name, self.source, outcome, reason, "", kid, seconds))
 
     def send(self, event: Event) -> None:
         """Pass an event to ``on_event``, which there must be."""

@@ -67,7 +67,7 @@ from .health import HasHealth
 __all__ = ["Metrics"]
 
 MOST_NEW = 500
-"""Events that are kept before they are added up, which takes 50 microseconds."""
+"""Events that are buffered before they are added to the buckets, which takes 50 µs."""
 
 _LOCK: Final = PerProcess(threading.RLock)
 """Reentrant, because a finalizer or signal handler may report an event at any time."""
