@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import random
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from xml.etree import ElementTree
@@ -34,7 +35,18 @@ from tests.bench import (
 from tests.bench.plot import Bar, bars
 from tests.bench.rounds import in_turns
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Clients that are measured, such as redis-py and boto3, leave connections open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect what a benchmark left behind before another module's test runs."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -51,14 +63,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "LIVE", 100)
 
 
-# The clients and servers that are measured, such as redis-py, leave connections open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("short")
 def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One run measures every section, prints it, and writes it as JSON and as two SVGs."""
     written, drawn, served = (tmp_path / name for name in ("bench.json", "a.svg", "b.svg"))
     everything.main(["--json", str(written), "--svg", str(drawn), "--served-svg", str(served)])
-    gc.collect()
     report = json.loads(written.read_text())
     assert set(report) == {"machine", *everything.SECTIONS}
     verified = report["verify"]
