@@ -120,6 +120,13 @@ COUNTERS: Final[Mapping[EventName, Counted]] = {
         "Responses of the JWKS bridge",
         ("source", "outcome"),
     ),
+    EventName.HANDLE: Counted(
+        "handled",
+        "handled",
+        "{request}",
+        "Verified requests of hooks, by event type",
+        ("source", "outcome"),
+    ),
 }
 
 ALL_COUNTERS: Final = (*COUNTERS.values(), _OTHERS, API_ERRORS)
@@ -157,6 +164,13 @@ DURATIONS: Final[Mapping[EventName, Duration]] = {
         "jwks_fetch_seconds",
         "jwks_fetch.duration",
         "Duration of a fetch by the JWKS bridge",
+        ("source", "outcome"),
+        _SLOW,
+    ),
+    EventName.HANDLE: Duration(
+        "handler_seconds",
+        "handler.duration",
+        "Duration of the handler of a hook",
         ("source", "outcome"),
         _SLOW,
     ),

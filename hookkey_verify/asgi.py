@@ -99,7 +99,7 @@ def serve(endpoint: Endpoint) -> App:
 
     Raises ``ConfigurationError``.
     """
-    checked(endpoint)
+    checked(endpoint, asynchronous=True)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -100,10 +100,21 @@ class HealthEndpoint:
         return whole.status, parts
 
 
-def checked(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint. Raises ``ConfigurationError`` for other objects."""
+def checked(endpoint: Endpoint, *, asynchronous: bool = False) -> Endpoint:
+    """Return an endpoint.
+
+    ``asynchronous``: whether the adapter calls ``arespond``. Default False: it calls ``respond``.
+
+    Raises ``ConfigurationError`` for other objects, and for an endpoint that the adapter cannot
+    serve: one whose ``needs_event_loop`` is True needs ``arespond``.
+    """
     if not isinstance(endpoint, Endpoint):
         raise ConfigurationError("endpoint must be a TokenEndpoint, a JwksBridge, or have respond")
+    if not asynchronous and getattr(endpoint, "needs_event_loop", False):
+        raise ConfigurationError(
+            "the endpoint has async handlers, which need an event loop: use serve of "
+            "hookkey_verify.asgi, fastapi or starlette, or make the handlers synchronous"
+        )
     return endpoint
 
 

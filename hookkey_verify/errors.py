@@ -34,6 +34,8 @@
     │   ├── ReplayStoreConfigurationError password, permissions, role or memory are wrong 500
     │   └── KeyRejectedError              the key document is weak, private or malformed 500
     │       └── KeyChangedError           a known kid has different key material
+    ├── InvalidPayloadError               the body is not a hook request               400
+    ├── InvalidReplyError                 ours: the reply breaks one of Okta's rules   500
     └── HookKeyApiError                   the management API refused or was unreachable
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError
@@ -69,6 +71,8 @@ __all__ = [
     "HookVerificationError",
     "InsufficientScopeError",
     "InvalidClaimError",
+    "InvalidPayloadError",
+    "InvalidReplyError",
     "IssuedInFutureError",
     "IssuerError",
     "KeyChangedError",
@@ -149,6 +153,8 @@ class Reason(StrEnum):
     REPLAY_STORE_MISCONFIGURED = "replay_store_misconfigured"
     UNSPECIFIED = "unspecified"
     CONFIGURATION = "configuration"
+    INVALID_PAYLOAD = "invalid_payload"
+    INVALID_REPLY = "invalid_reply"
     API_ERROR = "api_error"
     API_AUTHENTICATION_FAILED = "api_authentication_failed"
     API_FORBIDDEN = "api_forbidden"
@@ -560,6 +566,33 @@ class KeyChangedError(KeyRejectedError):
 
     reason = Reason.KEY_CHANGED
     title = "The key differs from the earlier key with this kid"
+
+
+class InvalidPayloadError(HookKeyError):
+    """The body of a request is not a JSON object, or is too large, so it is not from Okta."""
+
+    reason = Reason.INVALID_PAYLOAD
+    status_code = 400
+    title = "The body is not the request of a hook"
+
+
+class InvalidReplyError(HookKeyError):
+    """A reply breaks a rule that Okta documents, so Okta would ignore or refuse it.
+
+    ``rule``: the name of the rule.
+    ``path``: the JSON Pointer (RFC 6901) of the member that breaks it.
+    ``fix``: what to do.
+    """
+
+    reason = Reason.INVALID_REPLY
+    title = "The reply to the hook is not valid"
+
+    def __init__(self, rule: str = "", path: str = "", fix: str = "") -> None:
+        super().__init__(f"{path or 'the reply'}: {fix} ({rule})" if rule else fix)
+        self.rule = rule
+        self.path = path
+        self.fix = fix
+        self.args = (rule, path, fix)
 
 
 _CODE = re.compile(r"E\d{1,9}", re.ASCII)

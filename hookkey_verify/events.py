@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ERROR",
+    "Attempts",
     "Event",
     "EventName",
     "KeyOrigin",
@@ -50,6 +51,10 @@ class EventName(StrEnum):
         5.2. Reason: why the client assertion was refused. Seconds: the duration.
     ``jwks``: A ``JwksBridge`` fetched the org's keys. Outcome: ok or failed. Seconds: the duration.
     ``jwks_served``: A ``JwksBridge`` answered. Outcome: fresh, stale or unavailable.
+    ``handle``: ``Hooks`` answered a verified request. Source: its event type, or "unknown" for a
+        type that Okta does not document. Outcome: answered, no_change (the handler returned None),
+        failed (it raised an exception), late (it exceeded the deadline), missing (there is none),
+        invalid_reply or invalid_payload. Seconds: the duration of the handler, if it was called.
 
     Clients:
 
@@ -97,6 +102,7 @@ class EventName(StrEnum):
     TOKEN = "token"  # noqa: S105 - an event, not a password
     JWKS = "jwks"
     JWKS_SERVED = "jwks_served"
+    HANDLE = "handle"
     API = "api"
     CLAIM = "claim"
     REPLAY_UNCHECKED = "replay_unchecked"
@@ -124,7 +130,8 @@ class Event(NamedTuple):
 
     ``name``: what happened.
     ``source``: what reports it: the URL of a key source, of the org of a client, or of the key
-        source of a verifier; the issuer of a ``TokenEndpoint``; the class name of anything else.
+        source of a verifier; the issuer of a ``TokenEndpoint``; for ``handle``, the event type of
+        the hook; the class name of anything else.
     ``outcome``: as described for each ``EventName``.
     ``reason``: the ``Reason`` of a refusal or failure; "" otherwise.
     ``key``: for ``verify``, where the key came from: "cached", "fetched", or "" if there was none.
@@ -149,8 +156,10 @@ ERROR = 40
 """``logging.ERROR``; importing logging takes 4 ms."""
 
 
-_current: ContextVar[Verification | None] = ContextVar("hookkey_verify_current", default=None)
-"""The innermost verification of this context that is observed."""
+_current: ContextVar[Verification | Attempts | None] = ContextVar(
+    "hookkey_verify_current", default=None
+)
+"""The innermost verification of this context that is observed, or attempts at one."""
 
 
 def note_fetch() -> None:
@@ -265,7 +274,41 @@ class Verification:
         elif self._only_refusals:
             return
         key: KeyOrigin = "" if not self.has_key else "fetched" if self.waited else "cached"
-        report.send(Event(_VERIFY, report.source, outcome, reason, key, self.kid, seconds))
+        event = Event(_VERIFY, report.source, outcome, reason, key, self.kid, seconds)
+        if error is not None and isinstance(self._outer, Attempts):
+            self._outer.refused = report, event
+        else:
+            report.send(event)
+
+
+class Attempts:
+    """Holds back the refusals of verifiers inside ``with``, which are tried one after the other.
+
+    A request that one verifier refuses and the next one accepts is not a refused request.
+
+    ``refused``: the last refusal, as a reporter and its event; None if none was reported.
+    """
+
+    __slots__ = ("_outer", "refused", "waited")
+
+    def __init__(self) -> None:
+        self.refused: tuple[Reporter, Event] | None = None
+        self.waited = False
+
+    def __enter__(self) -> Attempts:
+        self._outer = _current.get()
+        _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.set(self._outer)
+
+    def report(self, refused: tuple[Reporter, Event]) -> None:
+        """Report a refusal after all; if these attempts are one of others, to those."""
+        if isinstance(self._outer, Attempts):
+            self._outer.refused = refused
+        else:
+            refused[0].send(refused[1])
 
 
 def reason_of(error: BaseException) -> str:

@@ -76,9 +76,9 @@ class HttpAnswer:
     def sized_headers(self) -> list[tuple[str, str]]:
         """The headers with ``Content-Length``, for servers that do not add it.
 
-        It is not added twice, nor to a 304 (RFC 9110 section 8.6).
+        It is not added twice, nor to a 204 or 304 (RFC 9110 section 8.6).
         """
-        if self.status == 304 or any(name == "Content-Length" for name, _ in self.headers):
+        if self.status in (204, 304) or any(name == "Content-Length" for name, _ in self.headers):
             return [*self.headers]
         return [*self.headers, ("Content-Length", str(len(self.body)))]
 

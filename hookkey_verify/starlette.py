@@ -101,7 +101,7 @@ def serve(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     Use ``Route("/token", serve(endpoint), methods=["POST"])`` in Starlette and ``app.add_route`` in
     FastAPI. Raises ``ConfigurationError``.
     """
-    checked(endpoint)
+    checked(endpoint, asynchronous=True)
 
     async def answer(request: Request) -> Response:
         body = bytearray()

@@ -61,7 +61,7 @@ def test_every_class_is_complete(kind: type[HookKeyError]) -> None:
     """Every class has a text, status and headers without arguments, and survives pickling."""
     error = kind()
     assert error.title in str(error)
-    assert error.status_code in (401, 403, 500, 503)
+    assert error.status_code in (400, 401, 403, 500, 503)
     assert error.retryable == (error.status_code == 503)
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert (type(twin), str(twin), twin.headers) == (kind, str(error), error.headers)

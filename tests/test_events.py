@@ -305,6 +305,7 @@ OTHERS = {
     EventName.TOKEN,
     EventName.JWKS,
     EventName.JWKS_SERVED,
+    EventName.HANDLE,
     EventName.API,
     EventName.CLAIM,
     EventName.REPLAY_UNCHECKED,

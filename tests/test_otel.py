@@ -441,7 +441,7 @@ _SENDERS = [
     *("invalid_signature", "missing_claim", "invalid_claim", "wrong_issuer", "wrong_audience"),
     *("wrong_subject", "wrong_client", "lifetime_too_long", "issued_in_future"),
     *("not_yet_valid", "expired", "replayed", "wrong_credentials", "insufficient_scope"),
-    "key_lookup_limited",
+    *("key_lookup_limited", "invalid_payload"),
 ]
 
 

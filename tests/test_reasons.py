@@ -40,6 +40,7 @@ from hookkey_verify.errors import HookKeyApiError, HookKeyError, HookVerificatio
 from hookkey_verify.events import Event, EventName
 from hookkey_verify.guard import Guard, HttpAnswer
 from hookkey_verify.health import STATUSES, Part
+from hookkey_verify.hooks import Hooks, SamlReply, TokenHook
 from hookkey_verify.prometheus import Metrics
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret
@@ -99,6 +100,12 @@ class Scene:
         answer = Guard(by or self.verifier()).check(headers)
         assert isinstance(answer, HttpAnswer)
         return answer
+
+    def handled(self, body: bytes, reply: Any) -> HttpAnswer:
+        """Return the answer to a verified request whose handler returns this."""
+        hooks = Hooks(self.verifier(), on_event=self.metrics)
+        hooks.on(TokenHook)(lambda hook: reply)
+        return hooks.respond("POST", {"Authorization": f"Bearer {self.assertion()}"}, body)
 
     def client(self, url: str = "", token: str = "") -> HookKeysClient:
         return self.stack.enter_context(
@@ -357,7 +364,24 @@ API_FAILURES: dict[Reason, Callable[[Scene], None]] = {
     Reason.API_UNREACHABLE: _no_connection,
 }
 OF_THE_API = [reason for reason in Reason if reason.value in API_REASONS]
-OF_VERIFIERS = [reason for reason in Reason if reason not in OF_THE_API]
+
+
+# --- verified requests that cannot be handled
+
+
+def _a_body_that_is_not_json(scene: Scene) -> HttpAnswer:
+    return scene.handled(b"{", None)
+
+
+def _another_reply(scene: Scene) -> HttpAnswer:
+    return scene.handled(b'{"eventType": "com.okta.oauth2.tokens.transform"}', SamlReply())
+
+
+OF_HOOKS: dict[Reason, Callable[[Scene], HttpAnswer]] = {
+    Reason.INVALID_PAYLOAD: _a_body_that_is_not_json,
+    Reason.INVALID_REPLY: _another_reply,
+}
+OF_VERIFIERS = [reason for reason in Reason if reason not in {*OF_THE_API, *OF_HOOKS}]
 
 
 @pytest.fixture
@@ -393,6 +417,19 @@ def test_a_refused_request(scene: Scene, registry: CollectorRegistry, reason: Re
     name = "hookkey_verifications_total"
     assert _counted(registry, name, reason=reason.value) == 1
     assert _counted(registry, name, reason=reason.value, outcome="refused") == 1
+
+
+@pytest.mark.parametrize("reason", OF_HOOKS)
+def test_a_request_that_cannot_be_handled(
+    scene: Scene, registry: CollectorRegistry, reason: Reason
+) -> None:
+    """The counter of handled requests counts a verified request, with the reason as outcome."""
+    answer = OF_HOOKS[reason](scene)
+    document = json.loads(answer.body)
+    assert (document["reason"], document["status"]) == (reason, answer.status)
+    assert _counted(registry, "hookkey_handled_total") == 1
+    assert _counted(registry, "hookkey_handled_total", outcome=reason.value) == 1
+    assert _counted(registry, "hookkey_verifications_total", outcome="refused") == 0
 
 
 @pytest.mark.parametrize("reason", OF_THE_API)
@@ -476,7 +513,7 @@ def test_the_severity_of_an_alert(alert: str) -> None:
     assert ENTRIES[alert].startswith(f"**{SEVERITIES[alert].capitalize()}.** ")
 
 
-@pytest.mark.parametrize("reason", OF_VERIFIERS)
+@pytest.mark.parametrize("reason", [*OF_VERIFIERS, *OF_HOOKS])
 def test_the_response_of_a_reason(reason: Reason) -> None:
     """The entry of a reason begins with the status, and says that Okta retries only after 5xx."""
     status = STATUS_CODES[reason]

@@ -29,8 +29,10 @@ from hookkey_verify import (
 )
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import HookKeyError
+from hookkey_verify.hooks import Hooks, SamlHook, TokenHook, TokenReply
 from hookkey_verify.jwks_bridge import JwksBridge
 from hookkey_verify.prometheus import Metrics
+from hookkey_verify.shared_secret import HeaderSecret
 from hookkey_verify.signing_key import SigningKey
 from hookkey_verify.token_endpoint import ASSERTION_TYPE
 from hookkey_verify.valkey import ValkeyReplayStore
@@ -44,6 +46,7 @@ CLIENT_ID: Final = "0oa1qz8hookclient4x7"
 TOKEN_URL: Final = "https://hooks.acme.com/oauth2/token"
 PUBLIC_KEYS: Final = "/api/v1/hook-keys/public/"
 FORM: Final = [("Content-Type", "application/x-www-form-urlencoded")]
+HOOK_SECRET: Final = "the-secret-of-the-hook"
 PAUSE: Final = 0.05
 """Seconds between two rounds of requests, so that a machine with two cores is not busy."""
 
@@ -64,6 +67,7 @@ class Service:
     keys: HookKeys
     verifier: HookVerifier
     endpoint: TokenEndpoint
+    hooks: Hooks
     bridge: JwksBridge
     client: HookKeysClient
     _stack: ExitStack
@@ -141,6 +145,13 @@ class Service:
         self.repeat(lambda: self.request_token(scope="other"), 1)
         self.repeat(lambda: self.bridge.respond("GET", [], b""), 0.2)
         self.repeat(self.client.list, 0.3)
+        self.repeat(lambda: self.call_hook(TokenHook.EVENT_TYPE), 0.1)
+        self.repeat(lambda: self.call_hook(SamlHook.EVENT_TYPE), 0.8)  # there is no handler
+
+    def call_hook(self, event_type: str) -> None:
+        """Send a request to a hook."""
+        body = json.dumps({"eventType": event_type}).encode()
+        self.hooks.respond("POST", {"Authorization": HOOK_SECRET}, body)
 
     def verify_twice(self) -> None:
         """Send a token twice."""
@@ -261,6 +272,8 @@ def running_service(
         bridge = JwksBridge(
             client, fresh_for=bridge_fresh_for, stale_for=bridge_stale_for, on_event=metrics
         )
+        hooks = Hooks(HeaderSecret(HOOK_SECRET), on_event=metrics)
+        hooks.on(TokenHook)(lambda hook: TokenReply().debug(team="blue"))
         metrics.watch(endpoint, bridge)
         service = Service(
             okta=okta,
@@ -271,6 +284,7 @@ def running_service(
             keys=keys,
             verifier=verifier,
             endpoint=endpoint,
+            hooks=hooks,
             bridge=bridge,
             client=client,
             _stack=stack,

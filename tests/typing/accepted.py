@@ -33,6 +33,24 @@ from hookkey_verify import (
 )
 from hookkey_verify.errors import Reason
 from hookkey_verify.guard import Guard, HttpAnswer, RequestVerifier
+from hookkey_verify.hooks import (
+    AnyOf,
+    Hook,
+    Hooks,
+    ImportHook,
+    ImportReply,
+    PasswordImportHook,
+    PasswordImportReply,
+    RegistrationHook,
+    RegistrationReply,
+    SamlHook,
+    SamlReply,
+    TelephonyHook,
+    TelephonyReply,
+    TokenHook,
+    TokenReply,
+    UnknownHook,
+)
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.shared_secret import HeaderSecret
 
@@ -127,6 +145,56 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {}
 
 
+hooks = Hooks(AnyOf(HeaderSecret("s"), verifier))
+app.post("/hooks")(flask.serve(hooks))
+api.add_route("/hooks", fastapi.serve(hooks))
+
+
+@hooks.on(TokenHook)
+def on_token(hook: TokenHook) -> TokenReply | None:
+    """A handler returns the reply of its type or None."""
+    return None if hook.is_refresh else TokenReply().access_claim("team", "blue")
+
+
+@hooks.on(SamlHook)
+async def on_saml(hook: SamlHook) -> SamlReply:
+    """A handler may be asynchronous."""
+    return SamlReply()
+
+
+@hooks.on(RegistrationHook)
+async def on_registration(hook: RegistrationHook) -> RegistrationReply | None:
+    """A handler may be asynchronous and return None."""
+    return RegistrationReply().allow()
+
+
+@hooks.on(ImportHook)
+def on_import(hook: ImportHook) -> None:
+    """A handler may always return None."""
+
+
+@hooks.on(PasswordImportHook)
+def on_password(hook: Hook) -> PasswordImportReply:
+    """A handler may take any hook."""
+    return PasswordImportReply().verified()
+
+
+@hooks.on(TelephonyHook)
+def on_telephony(hook: TelephonyHook) -> TelephonyReply:
+    """A handler of telephony returns a reply."""
+    return TelephonyReply().sent()
+
+
+@hooks.on(UnknownHook)
+def on_unknown(hook: UnknownHook) -> dict[str, Any]:
+    """A handler of an unknown type returns a JSON object."""
+    return {}
+
+
+another = Hooks(verifier)
+another.on(ImportHook)(lambda hook: ImportReply())
+
+
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
     """Do nothing."""
 
@@ -138,6 +206,11 @@ async def kept(request: HttpRequest) -> None:
     assert_type(required_view(), int)
     assert_type(django_view(request, 1), HttpResponse)
     assert_type(await async_django_view(request), HttpResponse)
+    hook = TokenHook({})
+    assert_type(on_token(hook), TokenReply | None)
+    assert_type(await on_saml(SamlHook({})), SamlReply)
+    assert_type(hooks.verify_and_parse(request.headers, request.body), Hook)
+    assert_type(await hooks.averify_and_parse(request.headers, request.body), Hook)
     outcome = Guard(verifier).check(request.headers)
     assert_type(outcome, VerifiedHook | HttpAnswer)
     Starlette(middleware=[Middleware(asgi.HookMiddleware, verifier, public=["/healthz"])])

@@ -5,6 +5,18 @@ from __future__ import annotations
 from hookkey_verify import ApiToken, HookKeys, HookVerifier, StaticKeys, VerifiedHook
 from hookkey_verify.flask import current_hook, protect
 from hookkey_verify.guard import Guard
+from hookkey_verify.hooks import (
+    AnyOf,
+    Hooks,
+    PasswordImportHook,
+    PasswordImportReply,
+    RegistrationHook,
+    SamlReply,
+    TelephonyHook,
+    TelephonyReply,
+    TokenHook,
+    TokenReply,
+)
 from hookkey_verify.wsgi import HookMiddleware
 
 
@@ -33,3 +45,38 @@ def view(number: int) -> str:
 
 
 view("1")  # E: arg-type
+
+
+hooks = Hooks(HookVerifier(StaticKeys.from_file("k"), issuer="i", audience="a"))
+Hooks(StaticKeys.from_file("k"))  # E: arg-type
+AnyOf(StaticKeys.from_file("k"))  # E: arg-type
+hooks.on(TokenReply)  # E: arg-type
+
+
+@hooks.on(TokenHook)  # E: type-var
+def on_token(hook: TokenHook) -> SamlReply:
+    """A handler cannot return the reply of another type."""
+    return SamlReply()
+
+
+@hooks.on(TokenHook)  # E: type-var
+async def on_token_later(hook: TokenHook) -> SamlReply:
+    """Nor if it is asynchronous."""
+    return SamlReply()
+
+
+@hooks.on(RegistrationHook)  # E: type-var
+def on_registration(hook: TokenHook) -> None:
+    """A handler cannot take the hook of another type."""
+
+
+@hooks.on(PasswordImportHook)  # E: type-var
+def on_password(hook: PasswordImportHook, more: int) -> PasswordImportReply:
+    """A handler takes one argument."""
+    return PasswordImportReply()
+
+
+@hooks.on(TelephonyHook)  # E: type-var
+def on_telephony(hook: TelephonyHook) -> TelephonyReply | None:
+    """A handler of telephony cannot return None, because Okta would send a second message."""
+    return None
