@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .okta.client import HookKeysClient as HookKeysClient
     from .okta.credentials import ApiToken as ApiToken
     from .okta.credentials import BearerToken as BearerToken
+    from .okta.inline_hooks import AsyncInlineHooksClient as AsyncInlineHooksClient
+    from .okta.inline_hooks import InlineHooksClient as InlineHooksClient
     from .okta.service_app import ServiceApp as ServiceApp
     from .signer import HookSigner as HookSigner
     from .token_endpoint import TokenEndpoint as TokenEndpoint
@@ -43,6 +45,8 @@ _HOMES = {
     "ServiceApp": ".okta.service_app",
     "HookKeysClient": ".okta.client",
     "AsyncHookKeysClient": ".okta.client",
+    "InlineHooksClient": ".okta.inline_hooks",
+    "AsyncInlineHooksClient": ".okta.inline_hooks",
     "HookSigner": ".signer",
     "TokenEndpoint": ".token_endpoint",
     "HookKeyError": ".errors",
@@ -63,6 +67,8 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "ServiceApp",
     "HookKeysClient",
     "AsyncHookKeysClient",
+    "InlineHooksClient",
+    "AsyncInlineHooksClient",
     "HookSigner",
     "TokenEndpoint",
     "HookKeyError",

@@ -17,6 +17,7 @@ from .._arguments import whole_number
 
 __all__ = [
     "BASE64URL",
+    "DOCUMENT",
     "EncodingError",
     "JsonLimits",
     "base64url_decode",

@@ -21,7 +21,7 @@ from .verifying import check_url_option
 from .wording import flag_of, is_given
 
 if TYPE_CHECKING:
-    from ..emulator.inline_hooks import InlineHook
+    from ..emulator.inline_hooks import EmulatedHook
     from ..testing.zoo import BadToken
 
 __all__ = ["fire"]
@@ -81,7 +81,7 @@ class _Caller:
         except OSError:
             raise ConfigurationError("the private key file cannot be read") from None
 
-    def authenticated(self, hook: InlineHook) -> InlineHook:
+    def authenticated(self, hook: EmulatedHook) -> EmulatedHook:
         """Return the hook with the credentials that the options describe."""
         if self.secret is not None:
             return replace(hook, auth_header=(self.header, _secret(self.secret)))
@@ -213,13 +213,13 @@ def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) ->
         raise click.UsageError(f"{', '.join(unused)} {verb} no effect {why}")
 
 
-def _fired(hook: InlineHook, caller: _Caller) -> dict[str, Any]:
+def _fired(hook: EmulatedHook, caller: _Caller) -> dict[str, Any]:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
     return Deliverer(lambda _: caller.signer()).fire(caller.authenticated(hook)).document()
 
 
-def _with_bearer(hook: InlineHook, token: str) -> InlineHook:
+def _with_bearer(hook: EmulatedHook, token: str) -> EmulatedHook:
     return replace(hook, auth_header=("Authorization", f"Bearer {token}".strip()))
 
 
@@ -230,7 +230,7 @@ def _bearer(file: BinaryIO) -> str:
     return token
 
 
-def _hook(url: str, kind: str) -> InlineHook:
+def _hook(url: str, kind: str) -> EmulatedHook:
     try:
         from ..emulator.inline_hooks import InlineHooks  # noqa: PLC0415 - needs the extra
         from ..emulator.okta_error import OktaError  # noqa: PLC0415
@@ -244,7 +244,7 @@ def _hook(url: str, kind: str) -> InlineHook:
     except OktaError as error:
         problem = " ".join(error.causes).replace("channel.config.uri: ", "URL ")
         raise click.UsageError(problem) from None
-    hook: InlineHook = hooks.get(made["id"])
+    hook: EmulatedHook = hooks.get(made["id"])
     return hook
 
 
@@ -271,7 +271,7 @@ def _show(report: Mapping[str, Any]) -> None:
     click.echo(plain(f"{report['outcome']}: {report['verdict']}"))
 
 
-def _audit(hook: InlineHook, caller: _Caller) -> dict[str, Any]:
+def _audit(hook: EmulatedHook, caller: _Caller) -> dict[str, Any]:
     """Send the good token first, because a handler that refuses everything is broken."""
     zoo = caller.zoo()
     sent = [bad for bad in zoo if bad.header_safe]
@@ -296,7 +296,7 @@ def _show_audit(report: Mapping[str, Any]) -> None:
 
 
 def _verdicts(
-    hook: InlineHook, caller: _Caller, zoo: Collection[BadToken]
+    hook: EmulatedHook, caller: _Caller, zoo: Collection[BadToken]
 ) -> Iterator[dict[str, Any]]:
     status = _status(hook, caller, caller.good_token())
     good = status is not None and 200 <= status < 300
@@ -310,7 +310,7 @@ def _verdicts(
         yield {"token": bad.name, "status": status, "result": result}
 
 
-def _status(hook: InlineHook, caller: _Caller, token: str) -> int | None:
+def _status(hook: EmulatedHook, caller: _Caller, token: str) -> int | None:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
     delivery = Deliverer(lambda _: caller.signer()).fire(_with_bearer(hook, token))

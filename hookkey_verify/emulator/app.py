@@ -130,7 +130,7 @@ class _Site:
         id_, hooks = request.path_params["id"], self._parts.hooks
         if request.method == "DELETE":
             return hooks.delete(id_)
-        if request.method in ("PUT", "POST"):
+        if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
             return _linked(request, hooks.replace(id_, await _body(request)))
         return _linked(request, hooks.get(id_).document())
 
@@ -142,15 +142,19 @@ class _Site:
         return _linked(request, changed)
 
     async def _execute(self, request: Request) -> Any:
-        """Call the hook with this body and return its response."""
+        """Call the hook with this body and return its response.
+
+        Okta documents one retry and the status 400 for every failure. GUESS: the error codes, and
+        that inactive hooks can be called too.
+        """
         hook, body = self._parts.hooks.get(request.path_params["id"]), await _body(request)
-        delivery = await fire_in_thread(self._parts.deliverer, hook, body)
+        delivery = await fire_in_thread(self._parts.deliverer, hook, body, retry=True)
         step = delivery.steps[-1]
         if delivery.outcome != "failed":
             return delivery.answer
-        # https://developer.okta.com/docs/reference/error-codes/: E0000134, E0000135, E0000137
+        # https://developer.okta.com/docs/reference/error-codes/: E0000135 and E0000137
         if step.status is None:
-            raise OktaError(504, "E0000137", "The inline hook did not answer.", step.problem)
+            raise OktaError(400, "E0000137", "The inline hook did not answer.", step.problem)
         raise OktaError(400, "E0000135", "The inline hook answered with an error.", step.problem)
 
     # Tokens
@@ -327,10 +331,11 @@ def _error(status: int) -> OktaError:
 
 
 def _linked(request: Request, hook: dict[str, Any]) -> dict[str, Any]:
-    """Add the links of Okta's InlineHookLinks schema: the operations that are possible now."""
+    """Add the links of Okta's InlineHookLinks schema, as recorded for each status."""
     url = f"{org_url(request)}/api/v1/inlineHooks/{hook['id']}"
-    links = {"self": _link(url, "GET", "PUT"), "execute": _link(f"{url}/execute", "POST")}
+    links = {"self": _link(url, "GET", "PUT")}
     if hook["status"] == "ACTIVE":
+        links["execute"] = _link(f"{url}/execute", "POST")
         links["deactivate"] = _link(f"{url}/lifecycle/deactivate", "POST")
     else:
         links["activate"] = _link(f"{url}/lifecycle/activate", "POST")

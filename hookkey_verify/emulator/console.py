@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from .._runtime.version import __version__
 from .delivery import Deliverer
-from .inline_hooks import EVENT_TYPES, InlineHook
+from .inline_hooks import EVENT_TYPES, EmulatedHook
 from .inspector import Inspection, inspect
 from .okta_error import OktaError
 from .parts import Parts
@@ -202,13 +202,18 @@ def _is_local(host: str | None) -> bool:
 
 
 async def fire_in_thread(
-    deliverer: Deliverer, hook: InlineHook, body: Mapping[str, Any] | None = None
+    deliverer: Deliverer,
+    hook: EmulatedHook,
+    body: Mapping[str, Any] | None = None,
+    *,
+    retry: bool = False,
 ) -> Delivery:
     """Call the hook in a separate thread, because it may request a token from this org.
 
     In the thread pool for requests, deliveries could occupy all threads and wait for each other.
     """
-    return await to_thread.run_sync(deliverer.fire, hook, body, limiter=CapacityLimiter(1))
+    fire = partial(deliverer.fire, hook, body, retry=retry)
+    return await to_thread.run_sync(fire, limiter=CapacityLimiter(1))
 
 
 @cache
@@ -253,7 +258,7 @@ def _back(request: Request, place: str) -> Response:
     return RedirectResponse(f"{org_url(request)}/#{place}", 303)
 
 
-def _authentication(hook: InlineHook) -> str:
+def _authentication(hook: EmulatedHook) -> str:
     if hook.auth_type is not None:
         return hook.auth_type
     return f"header {hook.auth_header[0]}" if hook.auth_header else "none"

@@ -17,7 +17,7 @@ from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
 from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text
 from .delivery_rules import CONSEQUENCES, ONCE
-from .inline_hooks import InlineHook
+from .inline_hooks import EmulatedHook
 from .json_object import json_object
 from .okta_error import OktaError
 from .payloads import payload
@@ -52,19 +52,28 @@ class Deliverer:
         self._on_delivery = on_delivery
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
-    def fire(self, hook: InlineHook, body: Mapping[str, Any] | None = None) -> Delivery:
-        """Deliver one event. Default ``body`` None: a realistic event of the hook's type."""
+    def fire(
+        self, hook: EmulatedHook, body: Mapping[str, Any] | None = None, *, retry: bool = False
+    ) -> Delivery:
+        """Deliver one event.
+
+        ``body``: the event. Default None: a realistic event of the hook's type.
+        ``retry``: whether to retry also the types that Okta otherwise calls once. Default False.
+        """
         at = self._clock()
-        delivery = replace(self._delivered(hook, body), at=at)
+        attempts = 1 if hook.type in ONCE and not retry else 2
+        delivery = replace(self._delivered(hook, body, attempts), at=at)
         self._on_delivery(delivery)
         return delivery
 
-    def _delivered(self, hook: InlineHook, body: Mapping[str, Any] | None) -> Delivery:
+    def _delivered(
+        self, hook: EmulatedHook, body: Mapping[str, Any] | None, attempts: int
+    ) -> Delivery:
         document = payload(hook.type, source=hook.id, now=self._clock()) if body is None else body
         began = time.monotonic()
         steps: list[DeliveryStep] = []
         failed, answer = True, b""
-        for attempt in range(1 if hook.type in ONCE else 2):
+        for attempt in range(attempts):
             deadline = time.monotonic() + TIMEOUT
             authorization, failed = self._authorization(hook, deadline, steps)
             if failed:
@@ -80,7 +89,7 @@ class Deliverer:
         return judged(hook, tuple(steps), answer, spent)
 
     def _authorization(
-        self, hook: InlineHook, deadline: float, steps: list[DeliveryStep]
+        self, hook: EmulatedHook, deadline: float, steps: list[DeliveryStep]
     ) -> tuple[dict[str, str], bool]:
         """Return the authentication headers, and whether the token request failed."""
         if hook.channel_type == "HTTP":
@@ -97,7 +106,7 @@ class Deliverer:
         return {"Authorization": f"Bearer {token}"}, False
 
     def _token(
-        self, hook: InlineHook, deadline: float
+        self, hook: EmulatedHook, deadline: float
     ) -> tuple[DeliveryStep, tuple[str, float] | None]:
         """Request a token. The form is that of Okta's servers; for hooks it is inferred."""
         form = {"grant_type": "client_credentials"} | ({"scope": hook.scope} if hook.scope else {})
@@ -132,7 +141,7 @@ class Deliverer:
 
     def _call(
         self,
-        hook: InlineHook,
+        hook: EmulatedHook,
         document: Mapping[str, Any],
         authorization: Mapping[str, str],
         deadline: float,
@@ -162,7 +171,7 @@ class Deliverer:
         return step, again, answer.body
 
 
-def _client(hook: InlineHook) -> tuple[str | None, ...]:
+def _client(hook: EmulatedHook) -> tuple[str | None, ...]:
     """Return the cache key of a token, which changes with the hook's credentials."""
     secret = hook.hook_key_id or hook.client_secret
     return hook.token_url, hook.auth_type, hook.client_id, secret, hook.scope

@@ -53,7 +53,6 @@ _ERRORS: Final = {
     403: "The access token lacks the required scope",
     404: "The resource does not exist",
     429: "The rate limit is exhausted",
-    504: "The hook did not respond",
 }
 
 
@@ -168,17 +167,23 @@ def _channel(*, secret: bool) -> Json:
     kind: Json = {"type": {"const": "HEADER"}, "key": LINE}
     value, client_secret = {"value": SECRET}, {"clientSecret": SECRET}
     scheme = _object(kind | value) if secret else _object(kind, value)
-    http = {"headers": headers, "authScheme": {"anyOf": [scheme, {"type": "null"}]}}
+    method = {"enum": ["POST", "PUT", "GET", "DELETE"]}
+    http = {
+        "method": method,
+        "headers": headers,
+        "authScheme": {"anyOf": [scheme, {"type": "null"}]},
+    }
     client = {"uri": URI, "clientId": LINE, "tokenUrl": URI}
     scope = {"type": ["string", "null"], "maxLength": 4096, "pattern": "^[ -~]*$"}
     rest = {"headers": headers, "scope": scope, "authScheme": {"type": "null"}}
+    post = {"method": {"const": "POST"}}
     by_secret = client | {"authType": {"const": "client_secret_post"}}
     by_key = client | {"authType": {"const": "private_key_jwt"}, "hookKeyId": ID}
     ways = [
-        _object(by_secret | client_secret, rest)
+        _object(by_secret | client_secret, rest | post)
         if secret
-        else _object(by_secret, rest | client_secret),
-        _object(by_key, rest),
+        else _object(by_secret, rest | post | client_secret),
+        _object(by_key, rest | {"method": method}),
     ]
     return {
         "oneOf": [
@@ -279,7 +284,7 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
             },
             f"{hooks}/{{id}}/execute": {
                 "parameters": [_path("id")],
-                "post": _operation("executeInlineHook", anything, 400, 404, 504, takes=anything),
+                "post": _operation("executeInlineHook", anything, 400, 404, takes=anything),
             },
             "/oauth2/v1/token": _token_request("orgToken"),
             "/oauth2/{server}/v1/token": _token_request("token", issuer),

@@ -18,7 +18,7 @@ from .._runtime.clock import Clock, wall_clock
 from .okta_error import OktaError, identifier, invalid
 from .store import Store
 
-__all__ = ["EVENT_TYPES", "MAX_HOOKS", "InlineHook", "InlineHooks"]
+__all__ = ["EVENT_TYPES", "MAX_HOOKS", "EmulatedHook", "InlineHooks"]
 
 EVENT_TYPES: Final = (
     "com.okta.oauth2.tokens.transform",
@@ -32,11 +32,12 @@ MAX_HOOKS: Final = 100
 MAX_URI: Final = 1024
 MAX_SECRET: Final = 4096
 _KIND = "hook"
+_METHODS = ("POST", "PUT", "GET", "DELETE")
 _AUTH_TYPES = ("client_secret_post", "private_key_jwt")
 
 
 @dataclass(frozen=True, slots=True)
-class InlineHook:
+class EmulatedHook:
     """An inline hook of the org."""
 
     id: str
@@ -59,6 +60,7 @@ class InlineHook:
     token_url: str = ""
     scope: str = ""
     hook_key_id: str | None = None
+    method: str = "POST"
 
     def document(self) -> dict[str, Any]:
         """Return the body as recorded, without secrets."""
@@ -77,7 +79,7 @@ class InlineHook:
         """Return the channel without secrets."""
         config: dict[str, Any] = {
             "uri": self.uri,
-            "method": "POST",
+            "method": self.method,
             "headers": [{"key": key, "value": value} for key, value in self.headers],
         }
         if self.channel_type == "HTTP":
@@ -127,7 +129,7 @@ class InlineHooks:
         """Return whether a hook uses the hook key with this ``id``."""
         return any(hook.hook_key_id == key_id for hook in self.all())
 
-    def all(self) -> tuple[InlineHook, ...]:
+    def all(self) -> tuple[EmulatedHook, ...]:
         """Return all hooks."""
         return tuple(self._hooks.values())
 
@@ -145,7 +147,7 @@ class InlineHooks:
             self._keep(hook)
         return hook.document()
 
-    def get(self, id: str) -> InlineHook:  # noqa: A002 - Okta's name
+    def get(self, id: str) -> EmulatedHook:  # noqa: A002 - Okta's name
         """Return one hook."""
         hook = self._hooks.get(id)
         if hook is None:
@@ -154,9 +156,10 @@ class InlineHooks:
         return hook
 
     def replace(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
-        """Replace a hook except its type. Omitted secrets remain unchanged.
+        """Replace a hook except its type and status, which are ignored.
 
-        GUESS: other omitted members, which Okta's schema allows, remain unchanged too.
+        As recorded, omitted members of the channel are cleared. GUESS: omitted secrets remain
+        unchanged, and so do a name, version and channel that are omitted, as Okta's schema allows.
         """
         with self._lock:
             old = self.get(id)
@@ -181,11 +184,11 @@ class InlineHooks:
             self._store.drop(_KIND, id)
             del self._hooks[id]
 
-    def _keep(self, hook: InlineHook) -> None:
+    def _keep(self, hook: EmulatedHook) -> None:
         self._store.put(_KIND, hook.id, asdict(hook))
         self._hooks[hook.id] = hook
 
-    def _read(self, body: Mapping[str, Any], old: InlineHook) -> InlineHook:
+    def _read(self, body: Mapping[str, Any], old: EmulatedHook) -> EmulatedHook:
         """Check a document by Okta's rules, in the order of its members."""
         name = _text(body, "name", 255)
         if any(hook.name == name and hook.id != old.id for hook in self._hooks.values()):
@@ -195,7 +198,7 @@ class InlineHooks:
         channel_type = channel.get("type")
         if channel_type not in ("HTTP", "OAUTH"):
             raise invalid("channel.type", "channel.type: must be HTTP or OAUTH")
-        hook = InlineHook(
+        hook = EmulatedHook(
             id=old.id,
             name=name,
             type=old.type,
@@ -206,10 +209,13 @@ class InlineHooks:
             channel_type=channel_type,
             uri=self._uri(config, "uri"),
             headers=_headers(config.get("headers")),
+            method=_method(config.get("method")),
         )
         return (self._http if channel_type == "HTTP" else self._oauth)(hook, config, old)
 
-    def _http(self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook) -> InlineHook:
+    def _http(
+        self, hook: EmulatedHook, config: Mapping[str, Any], old: EmulatedHook
+    ) -> EmulatedHook:
         scheme = config.get("authScheme")
         if scheme is None:
             return hook
@@ -221,7 +227,9 @@ class InlineHooks:
         header = _header({"key": scheme.get("key"), "value": secret})
         return replace(hook, auth_header=header)
 
-    def _oauth(self, hook: InlineHook, config: Mapping[str, Any], old: InlineHook) -> InlineHook:
+    def _oauth(
+        self, hook: EmulatedHook, config: Mapping[str, Any], old: EmulatedHook
+    ) -> EmulatedHook:
         auth_type = config.get("authType")
         if auth_type not in _AUTH_TYPES:
             raise invalid("authType", f"channel.config.authType: {' or '.join(_AUTH_TYPES)}")
@@ -235,9 +243,13 @@ class InlineHooks:
             scope=_scope(config),
         )
         if auth_type == "client_secret_post":
+            if hook.method != "POST":
+                raise invalid("method", "channel.config.method: must be POST")
             secret = config.get("clientSecret", old.client_secret)
             secret = _text({"clientSecret": secret}, "clientSecret", MAX_SECRET)
             return replace(hook, client_secret=secret)
+        if config.get("clientSecret") is not None:  # GUESS: documented as null, but not the error
+            raise invalid("clientSecret", "channel.config.clientSecret: must be null")
         key_id = _text(config, "hookKeyId", 64)
         if not self._has_key(key_id):
             raise invalid("hookKeyId", "channel.config.hookKeyId: there is no such hook key")
@@ -267,18 +279,18 @@ _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def _new(kind: object, now: str) -> InlineHook:
+def _new(kind: object, now: str) -> EmulatedHook:
     """Return a new hook of this type without name and channel."""
     if not isinstance(kind, str) or kind not in EVENT_TYPES:
         raise invalid("type", "type: must be one of " + ", ".join(EVENT_TYPES))
-    return InlineHook("cal" + identifier(17), "", kind, "ACTIVE", "", now, now, "", "")
+    return EmulatedHook("cal" + identifier(17), "", kind, "ACTIVE", "", now, now, "", "")
 
 
-def _stored(body: Mapping[str, Any]) -> InlineHook:
+def _stored(body: Mapping[str, Any]) -> EmulatedHook:
     """Convert lists from JSON to tuples."""
     headers = tuple((str(key), str(value)) for key, value in body["headers"])
     secret = body["auth_header"] and tuple(body["auth_header"])
-    return InlineHook(**{**body, "headers": headers, "auth_header": secret})
+    return EmulatedHook(**{**body, "headers": headers, "auth_header": secret})
 
 
 def _text(body: Mapping[str, Any], name: str, most: int) -> str:
@@ -304,12 +316,24 @@ def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
+def _method(value: object) -> str:
+    if value is None:
+        return "POST"  # GUESS: the default
+    if not isinstance(value, str) or value not in _METHODS:
+        raise invalid("method", "channel.config.method: must be one of " + ", ".join(_METHODS))
+    return value
+
+
 def _headers(value: object) -> tuple[tuple[str, str], ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
         raise invalid("headers", "channel.config.headers: must be a list of key and value")
-    return tuple(_header(each) for each in value)
+    headers = tuple(_header(each) for each in value)
+    # GUESS: which names are refused; the documentation has only Accept as an example.
+    if any(key.lower() == "accept" for key, _ in headers):
+        raise invalid("headers", "channel.config.headers: Accept cannot be set")
+    return headers
 
 
 def _header(pair: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from .delivery_rules import COMMANDS, CONSEQUENCES
-from .inline_hooks import InlineHook
+from .inline_hooks import EmulatedHook
 from .json_object import json_object
 
 __all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
@@ -71,7 +71,7 @@ class Delivery:
 
 
 def judged(
-    hook: InlineHook, steps: tuple[DeliveryStep, ...], body: bytes, spent: float
+    hook: EmulatedHook, steps: tuple[DeliveryStep, ...], body: bytes, spent: float
 ) -> Delivery:
     """Return how Okta treats a response with status 200 or 204."""
     is_empty = steps[-1].status == 204 or not body.strip()
@@ -88,7 +88,7 @@ def judged(
     return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, reply, spent)
 
 
-def _problem(hook: InlineHook, reply: Mapping[str, Any]) -> str:
+def _problem(hook: EmulatedHook, reply: Mapping[str, Any]) -> str:
     """Return the problems of a reply's commands, which do not matter if it has an error."""
     if reply.get("error"):
         return ""

@@ -15,6 +15,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +33,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from urllib3.util import parse_url
 
-from .._jose.encoding import EncodingError, json_list, json_object
+from .._jose.encoding import DOCUMENT, EncodingError, JsonLimits, json_list, json_object
 from .._runtime.clock import Clock, monotonic_clock
 from .._runtime.forking import PerProcess
 from .._runtime.version import __version__
@@ -81,16 +82,19 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
-    def json_object(self, types: re.Pattern[str] | None = None) -> dict[str, Any]:
+    def json_object(
+        self, types: re.Pattern[str] | None = None, limits: JsonLimits = DOCUMENT
+    ) -> dict[str, Any]:
         """Read the body. Raises ``TransportError`` unless it is one strict JSON object.
 
-        ``types`` matches the accepted media types; None accepts those of JSON.
+        ``types``: matches the accepted media types. Default None: those of JSON.
+        ``limits``: the limits on its structure.
         """
-        return self._read(json_object, types or _JSON_TYPE)
+        return self._read(partial(json_object, limits=limits), types or _JSON_TYPE)
 
-    def json_list(self) -> list[Any]:
+    def json_list(self, limits: JsonLimits = DOCUMENT) -> list[Any]:
         """Read the body. Raises ``TransportError`` unless it is one strict JSON array."""
-        return self._read(json_list, _JSON_TYPE)
+        return self._read(partial(json_list, limits=limits), _JSON_TYPE)
 
     def retry_after(self) -> float | None:
         """Return ``Retry-After`` in seconds, 1 to 120, or None if it is absent or malformed.

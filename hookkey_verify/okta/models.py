@@ -1,7 +1,7 @@
-"""HookKey: a hook key as Okta's management API returns it, read leniently. Pure.
+"""HookKey and InlineHook as Okta's management API returns them, read leniently. Pure.
 
 Okta's specification and its servers differ: isUsed is a string in one and a boolean in the other,
-and the public key may be absent. Only ``id`` and ``keyId`` are required. ``raw`` has everything.
+and the public key may be absent. Only ids are required. ``raw`` has everything.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from .._jose.jwk import PublicKey
 from ..errors import TransportError
 from .paths import is_id
 
-__all__ = ["HookKey"]
+__all__ = ["Authentication", "HookKey", "InlineHook"]
+
+Authentication = Literal["private_key_jwt", "client_secret_post", "auth_header", "none"]
+"""How Okta authenticates when it calls a hook; ``auth_header`` is a header with a secret."""
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -65,6 +68,113 @@ class HookKey:
         if self.raw.get("_embedded") is None:
             return None
         return PublicKey.from_document(self.raw, expected_kid=self.key_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineHook:
+    """An inline hook of an org. ``raw`` is the original document.
+
+    Okta returns neither the value of the authentication header nor the client secret. It does
+    return the values of ``headers``; ``repr`` contains neither them nor ``uri``.
+    """
+
+    id: str
+    """The id in Okta's management API: ``cal…``."""
+    name: str
+    type: str
+    """Okta's name of the type, such as ``com.okta.oauth2.tokens.transform``."""
+    status: str = ""
+    """``ACTIVE`` or ``INACTIVE``."""
+    version: str = ""
+    created: datetime | None = None
+    last_updated: datetime | None = None
+    channel_type: str = ""
+    """``HTTP`` or ``OAUTH``."""
+    uri: str = field(default="", repr=False)
+    """The URL that Okta calls."""
+    method: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """Headers that Okta adds to each call."""
+    auth_header: str | None = None
+    """The name of the header that carries the secret of an ``HTTP`` hook."""
+    auth_type: Literal["private_key_jwt", "client_secret_post"] | None = None
+    """How an ``OAUTH`` hook authenticates at ``token_url``."""
+    client_id: str | None = None
+    hook_key_id: str | None = None
+    """The ``id`` (``HKY…``) of the hook key that signs the client assertions."""
+    token_url: str | None = None
+    scope: str | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: object) -> InlineHook:
+        """Read an inline hook. Raises ``TransportError`` if ``id`` is not usable."""
+        raw = _mapping(document)
+        id_, channel = raw.get("id"), _mapping(raw.get("channel"))
+        if not is_id(id_):
+            problem = "the response is not an inline hook: no usable id"
+            raise TransportError(problem, status=200)
+        config = _mapping(channel.get("config"))
+        auth_type = config.get("authType")
+        return cls(
+            id=str(id_),
+            name=_text(raw.get("name")) or "",
+            type=_text(raw.get("type")) or "",
+            status=_text(raw.get("status")) or "",
+            version=_text(raw.get("version")) or "",
+            # Examples of Okta have the times inside the channel.
+            created=_time(raw.get("created", channel.get("created"))),
+            last_updated=_time(raw.get("lastUpdated", channel.get("lastUpdated"))),
+            channel_type=_text(channel.get("type")) or "",
+            uri=_text(config.get("uri")) or "",
+            method=_text(config.get("method")) or "",
+            headers=MappingProxyType(_headers(config.get("headers"))),
+            auth_header=_auth_header(config.get("authScheme")),
+            auth_type=auth_type if auth_type in _AUTH_TYPES else None,
+            client_id=_text(config.get("clientId")),
+            hook_key_id=_text(config.get("hookKeyId")),
+            token_url=_text(config.get("tokenUrl")),
+            scope=_text(config.get("scope")),
+            raw=MappingProxyType(dict(raw)),
+        )
+
+    @property
+    def authentication(self) -> Authentication | None:
+        """How Okta authenticates when it calls this hook, or None if that is not known.
+
+        ``private_key_jwt``: with an access token that Okta requests with a hook key.
+        ``client_secret_post``: with an access token that Okta requests with a client secret.
+        ``auth_header``: with a secret in a header. ``none``: Okta does not authenticate.
+        """
+        if self.channel_type == "OAUTH":
+            return self.auth_type
+        if self.channel_type == "HTTP":
+            return "none" if self.auth_header is None else "auth_header"
+        return None
+
+
+_AUTH_TYPES = ("private_key_jwt", "client_secret_post")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _headers(value: object) -> dict[str, str]:
+    """Return the headers of a hook by name, without members that cannot be read."""
+    pairs = map(_mapping, value if isinstance(value, list) else ())
+    found = ((_text(pair.get("key")), _text(pair.get("value"))) for pair in pairs)
+    return {key: text or "" for key, text in found if key}
+
+
+def _auth_header(scheme: object) -> str | None:
+    """Return the name of the authentication header, "" if it cannot be read."""
+    members = _mapping(scheme)
+    return (_text(members.get("key")) or "") if members else None
 
 
 def _time(value: object) -> datetime | None:

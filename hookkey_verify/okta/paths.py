@@ -1,16 +1,17 @@
-"""The path of the hook keys in Okta's management API, and what may be part of it. Pure."""
+"""The paths of Okta's management API that are used here, and what may be part of them. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["HOOK_KEYS", "MAX_LIST", "is_id"]
+__all__ = ["HOOK_KEYS", "INLINE_HOOKS", "MAX_LIST", "is_id"]
 
 HOOK_KEYS: Final = "/api/v1/hook-keys"
 """The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
+INLINE_HOOKS: Final = "/api/v1/inlineHooks"
 MAX_LIST: Final = 64 * 1024
-"""The largest list in bytes: 50 rows of up to 0.6 KB, as a name has up to 255 characters."""
+"""The largest list of keys in bytes: 50 rows of up to 0.6 KB; a name has up to 255 characters."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

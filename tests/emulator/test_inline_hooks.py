@@ -87,6 +87,21 @@ def test_replace_keeps_secrets(hooks: InlineHooks) -> None:
     assert hooks.get(made["id"]).auth_header is None
 
 
+def test_replace_replaces_everything_else(hooks: InlineHooks) -> None:
+    """As recorded, a replace clears omitted headers, and ignores the type and the status."""
+    made = hooks.create({**_http(headers=[{"key": "X-A", "value": "b"}]), "status": "INACTIVE"})
+    assert (made["status"], made["channel"]["config"]["method"]) == ("ACTIVE", "POST")
+    body = {**_http(method="PUT"), "type": EVENT_TYPES[1], "status": "INACTIVE", "version": "1.0.2"}
+    del body["channel"]["config"]["headers"]
+    replaced = hooks.replace(made["id"], body)
+    assert (replaced["type"], replaced["status"]) == (EVENT_TYPES[0], "ACTIVE")
+    assert (replaced["version"], replaced["created"]) == ("1.0.2", made["created"])
+    assert replaced["channel"]["config"]["headers"] == []
+    assert replaced["channel"]["config"]["method"] == "PUT"
+    del body["channel"]["config"]["method"]
+    assert hooks.replace(made["id"], body)["channel"]["config"]["method"] == "POST"
+
+
 def test_life_cycle(hooks: InlineHooks) -> None:
     """Only an inactive hook can be deleted, and a deleted one gets 404."""
     made = hooks.create(_http())
@@ -149,6 +164,14 @@ def test_bodies_that_are_not_valid_json(okta: OktaEmulator) -> None:
         (_http(authScheme={"type": "HEADER", "key": "a", "value": "\xe9"}), "printable ASCII"),
         (_http(headers={"a": "b"}), "headers: must be a list"),
         (_http(headers=["a"]), "headers: must be a list"),
+        (_http(headers=[{"key": "accept", "value": "b"}]), "headers: Accept cannot be set"),
+        (_http(method="PATCH"), "method: must be one of POST, PUT, GET, DELETE"),
+        (_http(method=["POST"]), "method: must be one of"),
+        (
+            _oauth(authType="client_secret_post", clientSecret=SECRET, method="PUT"),
+            "method: must be POST",
+        ),
+        (_oauth(clientSecret=SECRET), "clientSecret: must be null"),
         (_http(headers=[{"key": "a\n", "value": "b"}]), "key: must have"),
         (_http(authScheme="x"), "authScheme.type: must be HEADER"),
         (_http(authScheme={"type": "HEADER", "key": "a"}), "authScheme.value"),
@@ -246,7 +269,8 @@ def test_execute(api: Api) -> None:
     """``execute`` posts the given body and returns the hook's response, or its error code."""
     commands = {"commands": [{"type": "com.okta.access.patch", "value": []}]}
     long = {**commands, "debugContext": {"x": "y" * 3000}}
-    script = (json_answer(200, commands), json_answer(200, long), json_answer(500, {}))
+    failures = (json_answer(500, {}), json_answer(503, {}))
+    script = (json_answer(200, commands), json_answer(200, long), *failures)
     with FaultServer(*script) as handler:
         made = api("POST", body=_http(uri=f"{handler.url}/hook")).json()
         answer = api("POST", f"/{made['id']}/execute", {"mine": 1})
@@ -256,5 +280,6 @@ def test_execute(api: Api) -> None:
         assert api("POST", f"/{made['id']}/execute", {"mine": 1}).json() == long
         failed = api("POST", f"/{made['id']}/execute", {"mine": 1})
         assert (failed.status_code, failed.json()["errorCode"]) == (400, "E0000135")
+        assert len(handler.requests) == 4  # the last one is a retry, unlike in a flow
     gone = api("POST", f"/{made['id']}/execute", {"mine": 1})
-    assert (gone.status_code, gone.json()["errorCode"]) == (504, "E0000137")
+    assert (gone.status_code, gone.json()["errorCode"]) == (400, "E0000137")
