@@ -32,8 +32,8 @@ MAX_BODY: Final = 1024 * 1024
 LIMITS: Final = JsonLimits(containers=50_000, members=100_000, values=100_000)
 """The list of 100 hooks has over 1,000 objects, because each hook has links and headers."""
 _PERMISSION: Final = (
-    "it needs the scope okta.inlineHooks.{0}; administrators need the super admin role, or a "
-    "custom role with okta.inlinehooks.{0} (Early Access)"
+    "it needs an administrator role, super admin or a custom role with okta.inlinehooks.{0} (Early "
+    "Access), and with OAuth also the scope okta.inlineHooks.{0}"
 )
 
 InlineHookList = list[InlineHook]  # in the classes below, list is a method
@@ -43,10 +43,12 @@ class InlineHooksClient(OrgClient):
     """Manages the inline hooks of one org. Thread-safe. Close it, or use it as a context manager.
 
     All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
-    ``ConfigurationError`` before a request is sent. ``list`` and ``get`` require the scope
-    okta.inlineHooks.read, the others okta.inlineHooks.manage; ``replace`` requires both. An
-    administrator needs the super admin role, or a custom role with okta.inlinehooks.read or
-    okta.inlinehooks.manage (Early Access).
+    ``ConfigurationError`` before a request is sent.
+
+    The credentials need an administrator role: super admin, or a custom role with
+    okta.inlinehooks.read or okta.inlinehooks.manage (Early Access). With OAuth they also need a
+    scope: ``list`` and ``get`` okta.inlineHooks.read, ``replace`` that and okta.inlineHooks.manage,
+    the others okta.inlineHooks.manage.
     """
 
     _resource = "hook"
@@ -185,7 +187,12 @@ class InlineHooksClient(OrgClient):
         dict. The request is never repeated. Raises ``ValidationFailedError`` if the handler fails,
         or if its reply does not fit the type; ``causes`` has Okta's explanation.
         """
-        answer = self._exchange("POST", f"{_path(id)}/execute", _checked_payload(payload))
+        path, body = f"{_path(id)}/execute", _checked_payload(payload)
+        try:
+            answer = self._exchange("POST", path, body)
+        except ValidationFailedError as error:
+            detail = "the handler failed, or the payload or its reply do not fit the hook's type"
+            raise same_error(ValidationFailedError, error, detail) from None
         return answer.json_object(limits=LIMITS) if answer.body.strip() else {}
 
     def _exchange(

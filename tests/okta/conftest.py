@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import ApiToken
+from hookkey_verify import ApiToken, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.okta.client import HookKeysClient
 
@@ -31,4 +31,10 @@ def naps() -> Naps:
 @pytest.fixture
 def client(okta: OktaEmulator, naps: Naps) -> Iterator[HookKeysClient]:
     with HookKeysClient(okta.url, ApiToken(okta.api_token), **naps.options()) as made:
+        yield made
+
+
+@pytest.fixture
+def hooks(okta: OktaEmulator, naps: Naps) -> Iterator[InlineHooksClient]:
+    with InlineHooksClient(okta.url, ApiToken(okta.api_token), **naps.options()) as made:
         yield made
