@@ -10,7 +10,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..jwks_bridge import JwksBridge
-from .keys import find_key
+from .org import find_key
 from .output import command, tell
 
 __all__ = ["bridge"]

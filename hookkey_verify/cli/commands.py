@@ -13,6 +13,8 @@ from .bridge import bridge
 from .doctor import doctor
 from .emulate import emulate
 from .fire import fire
+from .hook_code.command import code
+from .hooks import hooks
 from .keys import keys
 from .output import CommandGroup
 from .tokens import inspect, sign, verify
@@ -23,15 +25,16 @@ __all__ = ["hookkey"]
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hookkey")
 def hookkey() -> None:
-    """Verify tokens that Okta hook keys sign, and manage the keys.
+    """Verify tokens that Okta hook keys sign, and manage the keys and the inline hooks.
 
     Exit codes: 0 success, 1 failed or refused, 2 usage or configuration, 3 unavailable,
     4 not found, 5 forbidden.
     """
 
 
-for _command in (keys, sign, verify, inspect, doctor, emulate, fire, bridge):
+for _command in (keys, hooks, sign, verify, inspect, doctor, emulate, fire, bridge):
     hookkey.add_command(_command)
+hooks.add_command(code)
 
 
 @hookkey.command()

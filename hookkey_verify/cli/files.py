@@ -12,9 +12,10 @@ import click
 
 from ..errors import ConfigurationError
 
-__all__ = ["MAX_TOKEN", "InputFile", "PathOfFile", "is_token", "read_token"]
+__all__ = ["MAX_TOKEN", "InputFile", "PathOfFile", "is_token", "read_secret", "read_token"]
 
 MAX_TOKEN = 64 * 1024
+MAX_SECRET = 4096
 _TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
 
 
@@ -68,3 +69,11 @@ def read_token(file: BinaryIO) -> bytes:
     if len(token_bytes) > MAX_TOKEN or not token_bytes:
         raise ConfigurationError(f"the token file must contain 1 to {MAX_TOKEN} bytes")
     return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", token_bytes)
+
+
+def read_secret(file: BinaryIO) -> str:
+    """Return the secret in a file, without white space around it."""
+    secret = file.read(MAX_SECRET + 1).decode("ascii", "replace").strip()
+    if not 1 <= len(secret) <= MAX_SECRET or not secret.isprintable() or not secret.isascii():
+        raise ConfigurationError(f"the secret must be 1 to {MAX_SECRET} printable ASCII characters")
+    return secret

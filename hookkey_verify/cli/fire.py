@@ -14,7 +14,8 @@ import click
 from ..errors import ConfigurationError
 from ..okta.http import check_url
 from ..signer import HookSigner
-from .files import InputFile, PathOfFile, read_token
+from .files import InputFile, PathOfFile, read_secret, read_token
+from .hook_types import TYPES
 from .output import as_json, command, plain, print_json, print_rows
 from .running_emulator import fired_by_emulator
 from .verifying import check_url_option
@@ -40,14 +41,6 @@ _USES = {
 
 The first one that is given decides.
 """
-TYPES = {
-    "token": "com.okta.oauth2.tokens.transform",
-    "saml": "com.okta.saml.tokens.transform",
-    "registration": "com.okta.user.pre-registration",
-    "import": "com.okta.import.transform",
-    "password": "com.okta.user.credential.password.import",
-    "telephony": "com.okta.telephony.provider",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +77,7 @@ class _Caller:
     def authenticated(self, hook: EmulatedHook) -> EmulatedHook:
         """Return the hook with the credentials that the options describe."""
         if self.secret is not None:
-            return replace(hook, auth_header=(self.header, _secret(self.secret)))
+            return replace(hook, auth_header=(self.header, read_secret(self.secret)))
         if self.token is not None:
             return _with_bearer(hook, _bearer(self.token))
         if self.direct or self.issuer is not None:
@@ -246,13 +239,6 @@ def _hook(url: str, kind: str) -> EmulatedHook:
         raise click.UsageError(problem) from None
     hook: EmulatedHook = hooks.get(made["id"])
     return hook
-
-
-def _secret(file: BinaryIO) -> str:
-    secret = file.read(4096).decode("ascii", "replace").strip()
-    if not secret or not secret.isprintable() or not secret.isascii():
-        raise ConfigurationError("the secret must be printable ASCII")
-    return secret
 
 
 def _show(report: Mapping[str, Any]) -> None:

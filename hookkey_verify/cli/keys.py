@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,9 +11,10 @@ import click
 from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
+from .org import announce, argument, assent, confirm, day, find_key, moment
 from .output import CommandGroup, as_json, command, plain, print_json, print_rows, tell
 
-__all__ = ["find_key", "keys"]
+__all__ = ["keys"]
 
 
 @click.group(cls=CommandGroup)
@@ -29,22 +28,7 @@ def keys() -> None:
 
 
 def _client() -> HookKeysClient:
-    return HookKeysClient.from_env(on_wait=_announce)
-
-
-def _announce(seconds: float) -> None:
-    tell(f"hookkey: waiting {seconds:.0f} s for Okta …")
-
-
-def find_key(client: HookKeysClient, key: str) -> HookKey:
-    """Return the key with this id, keyId or name. Raises ``NotFoundError``."""
-    matches = [each for each in client.list() if key in (each.id, each.key_id, each.name)]
-    if not matches:
-        raise NotFoundError(f"the org has no hook key {key!r}; hookkey keys list shows all")
-    if len(matches) > 1:
-        ids = ", ".join(match.id for match in matches)
-        raise ConfigurationError(f"{key!r} is the name or id of several keys: {ids}")
-    return matches[0]
+    return HookKeysClient.from_env(on_wait=announce)
 
 
 def _document(key: HookKey) -> dict[str, Any]:
@@ -53,8 +37,8 @@ def _document(key: HookKey) -> dict[str, Any]:
         "keyId": key.key_id,
         "name": key.name,
         "isUsed": key.is_used,
-        "created": None if key.created is None else key.created.isoformat(),
-        "lastUpdated": None if key.last_updated is None else key.last_updated.isoformat(),
+        "created": moment(key.created),
+        "lastUpdated": moment(key.last_updated),
     }
     if key.public_key is not None:
         document["jwk"] = key.public_key.as_jwk()
@@ -79,10 +63,6 @@ def _show(key: HookKey, *, json: bool) -> None:
         print_json(key.public_key.as_jwk())
 
 
-def _argument(name: str) -> Callable[[Any], Any]:
-    return click.argument(name, metavar=name.upper().replace("_", "-"))
-
-
 @keys.command("list")
 @as_json
 @command
@@ -103,7 +83,7 @@ def list_(as_json: bool) -> None:
             key.key_id,
             key.name,
             used[key.is_used],
-            "" if key.created is None else f"{key.created:%Y-%m-%d}",
+            day(key.created),
         )
         for key in found
     ]
@@ -113,7 +93,7 @@ def list_(as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("name")
+@argument("name")
 @as_json
 @command
 def create(name: str, as_json: bool) -> None:
@@ -133,7 +113,7 @@ def create(name: str, as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("key")
+@argument("key")
 @as_json
 @command
 def get(key: str, as_json: bool) -> None:
@@ -146,7 +126,7 @@ def get(key: str, as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("key")
+@argument("key")
 @as_json
 @command
 def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
@@ -159,8 +139,8 @@ def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either
 
 
 @keys.command()
-@_argument("key")
-@_argument("new_name")
+@argument("key")
+@argument("new_name")
 @as_json
 @command
 def rename(key: str, new_name: str, as_json: bool) -> None:
@@ -176,8 +156,8 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("key")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@argument("key")
+@assent
 @as_json
 @command
 def delete(key: str, yes: bool, as_json: bool) -> None:
@@ -187,7 +167,7 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
     """
     with _client() as client:
         found = find_key(client, key)
-        _confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
+        confirm(f"Delete {plain(found.name)!r} ({found.id}) for good?", yes=yes)
         client.delete(found.id)
     if as_json:
         print_json({"deleted": found.id})
@@ -196,10 +176,10 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
 
 
 @keys.command()
-@_argument("key")
+@argument("key")
 @click.option("--successor", help="Name of the new key. Default: the old name and today's date.")
 @click.option("--finish", is_flag=True, help="Delete the old key and give its name to the new key.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@assent
 @as_json
 @command
 def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
@@ -218,7 +198,7 @@ def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bo
             new = _successor(listed, name, successor)
             successor = new.name
             if client.find(name) is None:  # an earlier attempt has deleted the old key, or
-                _confirm(
+                confirm(
                     f"There is no key {plain(name)!r}, so nothing is deleted. Give that name to "
                     f"{plain(new.name)!r} ({new.id})?",
                     yes=yes,
@@ -228,7 +208,7 @@ def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bo
         rotation = client.rotate(name, successor=successor)
         if finish:
             old, new = rotation.old, rotation.new
-            _confirm(
+            confirm(
                 f"Delete {plain(old.name)!r} ({old.id}) for good, and give its name to "
                 f"{plain(new.name)!r} ({new.id})?",
                 yes=yes,
@@ -275,13 +255,3 @@ def jwks(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way
     """
     with _client() as client:
         print_json(client.jwks())
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():  # None when the shell has closed it
-        raise click.UsageError(
-            "there is no terminal to confirm on; pass --yes to skip the question"
-        )
-    click.confirm(question, abort=True, err=True)

@@ -35,8 +35,8 @@ _WAYS: Final[Mapping[str, Authentication]] = {
 """The arguments that select how Okta authenticates."""
 _OF_OAUTH: Final = ("client_id", "token_url", "scope")
 _CHOICE: Final = (
-    "auth_header, a pair of name and value; or client_secret, client_id and token_url; or "
-    "hook_key_id, client_id and token_url"
+    "auth_header=, a pair of name and value; or client_secret=, client_id= and token_url=; or "
+    "hook_key_id=, client_id= and token_url="
 )
 
 
@@ -116,14 +116,14 @@ def _kept(was: Authentication | None) -> Authentication:
         case "auth_header":
             raise ConfigurationError(
                 "auth_header is missing: Okta does not return the value of the hook's "
-                "authentication header, so it would be lost. Pass auth_header with name and value "
-                "again; or pass hook_key_id, client_id and token_url to change to "
+                "authentication header, so it would be lost. Pass auth_header= with name and value "
+                "again; or pass hook_key_id=, client_id= and token_url= to change to "
                 "private_key_jwt, which needs no secret"
             )
         case "client_secret_post":
             raise ConfigurationError(
                 "client_secret is missing: Okta does not return the hook's client secret, so it "
-                "would be lost. Pass client_secret again; or pass hook_key_id to change to "
+                "would be lost. Pass client_secret= again; or pass hook_key_id= to change to "
                 "private_key_jwt, which needs no secret"
             )
         case None:
@@ -143,15 +143,15 @@ def _channel(
     if way in ("none", "auth_header"):
         unused = [name for name in _OF_OAUTH if name in checked]
         if unused:
-            names = " and ".join(unused)
-            raise ConfigurationError(f"{names} can only be used with hook_key_id or client_secret")
+            names = " and ".join(f"{name}=" for name in unused)
+            raise ConfigurationError(f"pass hook_key_id= or client_secret= to use {names}")
         for name in (*_OF_OAUTH, "client_secret", "hook_key_id"):
             config.pop(_MEMBERS[name], None)
         config.pop("authType", None)
         return {"type": "HTTP", "config": config}
-    missing = [name for name in ("client_id", "token_url") if not config.get(_MEMBERS[name])]
+    missing = [f"{name}=" for name in ("client_id", "token_url") if not config.get(_MEMBERS[name])]
     if missing:
-        raise ConfigurationError(f"{' and '.join(missing)} must be passed too, for {way}")
+        raise ConfigurationError(f"pass {' and '.join(missing)} too, for {way}")
     if way == "client_secret_post":
         config.pop("hookKeyId", None)
         if config.get("method", "POST") != "POST":

@@ -35,9 +35,9 @@ from .inline_hook_examples import (
     [
         ({}, "say how Okta authenticates: pass auth_header"),
         ({"client_id": "0oa1", "token_url": TOKEN_URL}, "say how Okta authenticates"),
-        ({"auth_header": ("X-A", VALUE), "scope": "a"}, "scope can only be used with"),
-        ({"client_secret": VALUE, "client_id": "0oa1"}, "token_url must be passed too"),
-        ({"hook_key_id": "HKY1"}, "client_id and token_url must be passed too"),
+        ({"auth_header": ("X-A", VALUE), "scope": "a"}, "client_secret= to use scope="),
+        ({"client_secret": VALUE, "client_id": "0oa1"}, "pass token_url= too"),
+        ({"hook_key_id": "HKY1"}, "pass client_id= and token_url= too"),
         ({"auth_header": ("X-A", VALUE), "name": 5}, "name must be"),
         ({"auth_header": ("X-A", VALUE), "type": "a b"}, "type must be Okta's name"),
         ({"auth_header": ("X-A", VALUE), "type": None}, "type must be Okta's name"),
