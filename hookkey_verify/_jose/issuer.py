@@ -11,7 +11,12 @@ import re
 
 from ..errors import ConfigurationError
 
-__all__ = ["is_authorization_server", "refuse_lookalikes", "refuse_org_server"]
+__all__ = [
+    "is_authorization_server",
+    "is_okta_host",
+    "refuse_lookalikes",
+    "refuse_org_server",
+]
 
 _OKTA_DOMAIN = r"(?:okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)"
 _OKTA_HOST = re.compile(rf".+\.{_OKTA_DOMAIN}")
@@ -25,6 +30,11 @@ def is_authorization_server(issuer: object) -> bool:
     return isinstance(issuer, str) and _CUSTOM_SERVER.fullmatch(issuer) is not None
 
 
+def is_okta_host(host: str) -> bool:
+    """Return whether this is the host of an org in a domain of Okta."""
+    return _OKTA_HOST.fullmatch(host) is not None
+
+
 def refuse_org_server(issuer: str) -> None:
     """Raise ``ConfigurationError`` if this is the issuer of an Okta org authorization server."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - imports ipaddress: 3 ms
@@ -34,7 +44,7 @@ def refuse_org_server(issuer: str) -> None:
         host = parts.hostname or ""
     except ValueError:
         return
-    if _OKTA_HOST.fullmatch(host) and parts.path.strip("/") in ("", "oauth2"):
+    if is_okta_host(host) and parts.path.strip("/") in ("", "oauth2"):
         raise ConfigurationError(
             f"{issuer} is Okta's org authorization server, whose access tokens are opaque: only "
             "Okta can verify them. Point the hook's token URL at a custom authorization server, "

@@ -40,6 +40,7 @@ send.
 """
 
 MAX_BODY = 64 * 1024
+_SERVERS = "/api/v1/authorizationServers"
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -90,6 +91,8 @@ class _Site:
             Route(hook, api(self._hook), methods=["GET", "PUT", "POST", "DELETE"]),
             Route(f"{hook}/lifecycle/{{verb}}", api(self._lifecycle), methods=["POST"]),
             Route(f"{hook}/execute", api(self._execute), methods=["POST"]),
+            Route(_SERVERS, api(self._servers), methods=["GET"]),
+            Route(f"{_SERVERS}/{{server}}", api(self._server), methods=["GET"]),
             Route("/oauth2/v1/token", token(self._org_token), methods=["POST"]),
             Route(f"{server}/v1/token", token(self._server_token), methods=["POST"]),
             Route(f"{server}/v1/keys", public(self._server_keys), methods=["GET"]),
@@ -156,6 +159,15 @@ class _Site:
         if step.status is None:
             raise OktaError(400, "E0000137", "The inline hook did not answer.", step.problem)
         raise OktaError(400, "E0000135", "The inline hook answered with an error.", step.problem)
+
+    # Authorization servers
+
+    async def _servers(self, request: Request) -> Any:
+        server = self._parts.server
+        return [server.document(f"{org_url(request)}/oauth2/{server.id}")]
+
+    async def _server(self, request: Request) -> Any:
+        return self._parts.server.document(self._issuer(request))
 
     # Tokens
 
@@ -368,7 +380,8 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     given = header.encode()
     if any(secrets.compare_digest(given, each.encode()) for each in expected):
         return
-    scope = "okta.inlineHooks." + ("read" if request.method == "GET" else "manage")
+    resource = "authorizationServers" if _path(request).startswith(_SERVERS) else "inlineHooks"
+    scope = f"okta.{resource}." + ("read" if request.method == "GET" else "manage")
     url = str(request.url.replace(query=""))
     apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
 

@@ -88,6 +88,21 @@ class AuthorizationServer:
         """Return the JWK Set."""
         return {"keys": [self.signer.public_jwk()]}
 
+    def document(self, issuer: str) -> dict[str, Any]:
+        """Return the server as the management API does, without times and signing key.
+
+        https://developer.okta.com/docs/api/openapi/okta-management/management/tag/AuthorizationServer/
+        """
+        return {
+            "id": self.id,
+            "name": "Hooks",
+            "description": "The authorization server of the emulator",
+            "audiences": [self.audience],
+            "issuer": issuer,
+            "issuerMode": "DYNAMIC",  # the issuer has the host of the request
+            "status": "ACTIVE",
+        }
+
     def metadata(self, issuer: str) -> dict[str, Any]:
         """Return the discovery document.
 

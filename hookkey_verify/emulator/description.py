@@ -132,6 +132,16 @@ def _schemas() -> Json:
                 "_links": _object({"self": _object({"href": TEXT})}),
             }
         ),
+        "AuthorizationServer": _object(
+            {
+                "id": ID,
+                "name": NAME,
+                "audiences": {"type": "array", "items": TEXT},
+                "issuer": TEXT,
+                "issuerMode": {"enum": ["ORG_URL", "CUSTOM_URL", "DYNAMIC"]},
+                "status": {"enum": ["ACTIVE", "INACTIVE"]},
+            }
+        ),
         "NewInlineHook": _object(
             {"name": LINE, "type": hook_type, "channel": _channel(secret=True)},
             {"version": VERSION},
@@ -229,6 +239,7 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
     issuer = _path("server", {"const": server})
     expanded = {"anyOf": [key, detailed]}
     keys, hooks = "/api/v1/hook-keys", "/api/v1/inlineHooks"
+    servers, as_ = "/api/v1/authorizationServers", _ref("AuthorizationServer")
     new_hook = _ref("NewInlineHook")
     replaced = _ref("ReplacedInlineHook")
     replace = _operation("replaceInlineHook", hook, 400, 404, takes=replaced)
@@ -286,6 +297,13 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
                 "parameters": [_path("id")],
                 "post": _operation("executeInlineHook", anything, 400, 404, takes=anything),
             },
+            servers: {
+                "get": _operation("listAuthorizationServers", {"type": "array", "items": as_}),
+            },
+            f"{servers}/{{server}}": {
+                "parameters": [issuer],
+                "get": _operation("getAuthorizationServer", as_, 404),
+            },
             "/oauth2/v1/token": _token_request("orgToken"),
             "/oauth2/{server}/v1/token": _token_request("token", issuer),
             "/oauth2/{server}/v1/keys": {
@@ -317,6 +335,7 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
                             "scopes": {
                                 "okta.inlineHooks.read": "Read",
                                 "okta.inlineHooks.manage": "Change",
+                                "okta.authorizationServers.read": "Read authorization servers",
                             },
                         }
                     },
