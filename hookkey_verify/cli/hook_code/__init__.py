@@ -1,0 +1,1 @@
+"""``hookkey hooks code`` prints a program that protects and answers an inline hook."""

@@ -1,0 +1,102 @@
+"""The handler of each type of inline hook. Pure.
+
+A handler does what Okta would do without the hook, or what lets nobody in, so that a program can
+replace a working hook before it is edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["HANDLERS", "HandlerSource"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerSource:
+    """The source of one handler."""
+
+    title: str
+    """The name of the type in Okta's documentation."""
+    name: str
+    """The name of the function."""
+    hook: str
+    """The payload class."""
+    reply: str
+    """The reply class."""
+    summary: str
+    """The docstring of the function, which says how to change the reply."""
+    returns: str | None
+    """The methods that make the reply, or None for "no change"."""
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return the imports: pairs of a module and a name."""
+        return [("hookkey_verify.hooks", each) for each in ("Hooks", self.hook, self.reply)]
+
+    def source(self, *, is_async: bool) -> str:
+        """Return the decorated function."""
+        result = self.reply + (" | None" if self.returns is None else "")
+        value = "None" if self.returns is None else f"{self.reply}(){self.returns}"
+        return (
+            f"@hooks.on({self.hook})\n"
+            f"{'async ' if is_async else ''}def {self.name}(hook: {self.hook}) -> {result}:\n"
+            f'    """{self.summary}"""\n'
+            f"    return {value}"
+        )
+
+
+HANDLERS: Final[Mapping[str, HandlerSource]] = {
+    "com.okta.oauth2.tokens.transform": HandlerSource(
+        title="token inline hook",
+        name="change_token",
+        hook="TokenHook",
+        reply="TokenReply",
+        summary='Change nothing; TokenReply().access_claim("team", "blue") adds a claim.',
+        returns=None,
+    ),
+    "com.okta.saml.tokens.transform": HandlerSource(
+        title="SAML assertion inline hook",
+        name="change_assertion",
+        hook="SamlHook",
+        reply="SamlReply",
+        summary='Change nothing; SamlReply().attribute("team", "blue") adds an attribute.',
+        returns=None,
+    ),
+    "com.okta.user.pre-registration": HandlerSource(
+        title="registration inline hook",
+        name="decide_registration",
+        hook="RegistrationHook",
+        reply="RegistrationReply",
+        summary='Allow it, as without a hook; RegistrationReply().deny("…") refuses it.',
+        returns=".allow()",
+    ),
+    "com.okta.import.transform": HandlerSource(
+        title="user import inline hook",
+        name="decide_import",
+        hook="ImportHook",
+        reply="ImportReply",
+        summary='Keep Okta\'s decision; ImportReply().link_to("00u…") links to a user.',
+        returns=None,
+    ),
+    # VERIFIED would let everybody in with any password.
+    "com.okta.user.credential.password.import": HandlerSource(
+        title="password import inline hook",
+        name="check_password",
+        hook="PasswordImportHook",
+        reply="PasswordImportReply",
+        summary="Refuse the password; return .verified() once you have checked it.",
+        returns=".unverified()",
+    ),
+    # Okta sends the message with its own provider after a failure:
+    # https://help.okta.com/en-us/content/topics/telephony/telephony-inline-hook.htm
+    "com.okta.telephony.provider": HandlerSource(
+        title="telephony inline hook",
+        name="send_message",
+        hook="TelephonyHook",
+        reply="TelephonyReply",
+        summary="Leave it to Okta's provider; return .sent() once you have sent it.",
+        returns=".failed()",
+    ),
+}
+"""The handlers by the type of the hook."""
