@@ -58,11 +58,12 @@ def replaced_hook(hook: InlineHook, changes: Mapping[str, Any]) -> dict[str, Any
     """
     checked = _checked(changes)
     old = hook.raw.get("channel")
-    if not (isinstance(old, Mapping) and isinstance(old.get("config"), Mapping) and hook.name):
+    read = old.get("config") if isinstance(old, Mapping) else None
+    pairs = (read.get("headers") or []) if isinstance(read, Mapping) else None
+    if not (hook.name and isinstance(old, Mapping) and isinstance(pairs, list)):
         raise TransportError("the hook cannot be read completely, so it cannot be replaced")
     config = {name: value for name, value in old["config"].items() if name != "clientSecret"}
-    pairs = config.get("headers")
-    config["headers"] = [*filter(None, pairs)] if isinstance(pairs, list) else []
+    config["headers"] = [*filter(None, pairs)]
     channel = _channel(config, hook.authentication, checked)
     return {"name": checked.get("name", hook.name), **_versions(checked, old, channel, hook)}
 

@@ -167,14 +167,13 @@ def _text(value: object) -> str | None:
 def _headers(value: object) -> dict[str, str]:
     """Return the headers of a hook by name, without members that cannot be read."""
     pairs = map(_mapping, value if isinstance(value, list) else ())
-    found = ((_text(pair.get("key")), _text(pair.get("value"))) for pair in pairs)
+    found = [(_text(pair.get("key")), _text(pair.get("value"))) for pair in pairs]
     return {key: text or "" for key, text in found if key}
 
 
 def _auth_header(scheme: object) -> str | None:
     """Return the name of the authentication header, "" if it cannot be read."""
-    members = _mapping(scheme)
-    return (_text(members.get("key")) or "") if members else None
+    return (_text(_mapping(scheme).get("key")) or "") if scheme else None
 
 
 def _time(value: object) -> datetime | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hookkey_verify import ConfigurationError
 from hookkey_verify.errors import (
     TransportError,
 )
+from hookkey_verify.okta.hook_settings import replaced_hook
 from hookkey_verify.okta.models import InlineHook
 
 from ..faults import (
@@ -113,7 +119,7 @@ RECORDED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "headers as an object": (a_document(headers={"X-A": "b"}), {"headers": {}}),
     "members of other types": (
         {**a_document(uri=5, method=[], authScheme="x"), "name": 5, "status": None, "type": {}},
-        {"name": "", "status": "", "type": "", "uri": "", "method": "", "authentication": "none"},
+        {"name": "", "status": "", "type": "", "uri": "", "method": "", "auth_header": ""},
     ),
 }
 
@@ -131,6 +137,35 @@ def test_recorded_shapes(shape: str) -> None:
     assert hook.created.timestamp() == 1756040767
     assert dict(hook.raw) == document
     assert hash(hook) == hash(InlineHook.from_document(document))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("private_key_jwt"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+_CONFIG = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("uri", "method", "headers", "authScheme", "authType", "clientId", "tokenUrl"), _JSON
+    ),
+)
+_CHANNEL = st.fixed_dictionaries(
+    {}, optional={"type": st.sampled_from(["HTTP", "OAUTH", 5]), "config": _CONFIG | _JSON}
+)
+
+
+@given(channel=_CHANNEL | _JSON, name=_JSON, created=_JSON)
+def test_any_json_is_read(channel: Any, name: Any, created: Any) -> None:
+    """Any JSON document with an id is a hook, and can be replaced, or raises one of our errors."""
+    document = {"id": "cal1", "name": name, "created": created, "channel": channel}
+    hook = InlineHook.from_document(document)
+    assert repr(hook)
+    with suppress(ConfigurationError, TransportError):
+        body = replaced_hook(hook, {"uri": URI})
+        assert hook.authentication in ("private_key_jwt", "none")
+        assert body["channel"]["config"]["uri"] == URI
+        assert json.loads(json.dumps(body)) == body
 
 
 @pytest.mark.parametrize("auth_type", [["private_key_jwt"], {}, 5, None])

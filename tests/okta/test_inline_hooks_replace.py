@@ -264,7 +264,14 @@ def test_a_replace_of_a_hook_of_an_unknown_kind(channel: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(
-    "changes", [{"channel": None}, {"channel": {"type": "HTTP"}}, {"channel": []}, {"name": None}]
+    "changes",
+    [
+        {"channel": None},
+        {"channel": {"type": "HTTP"}},
+        {"channel": []},
+        {"name": None},
+        {"channel": {"type": "HTTP", "config": {"uri": URI, "headers": {"X-A": "b"}}}},
+    ],
 )
 def test_a_replace_of_a_hook_that_cannot_be_read(changes: dict[str, Any]) -> None:
     """A hook without a name or a readable channel is not replaced, which would clear it."""
