@@ -20,14 +20,14 @@ from .okta_error import identifier
 from .rsa_keys import from_pem, to_pem
 from .store import Store
 
-__all__ = ["AuthorizationServer"]
+__all__ = ["EmulatedServer"]
 
 _KIND: Final = "authorization server"
 LIFETIME: Final = 3600
 """The lifetime of access tokens in seconds, which is Okta's default."""
 
 
-class AuthorizationServer:
+class EmulatedServer:
     """One authorization server with one signing key. Thread-safe."""
 
     def __init__(

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeGuard
 import jwt
 
 from ..signer import HookSigner
-from .authorization_server import AuthorizationServer
+from .authorization_server import EmulatedServer
 from .hook_keys import HookKeyStore
 from .inline_hooks import InlineHooks
 from .okta_error import OktaError
@@ -59,7 +59,7 @@ def inspect(
     *,
     keys: HookKeyStore,
     hooks: InlineHooks,
-    server: AuthorizationServer,
+    server: EmulatedServer,
     issuer: str,
     now: float,
 ) -> Inspection:
@@ -94,7 +94,7 @@ def inspect(
 
 
 def _source(
-    kid: object, keys: HookKeyStore, server: AuthorizationServer
+    kid: object, keys: HookKeyStore, server: EmulatedServer
 ) -> tuple[str, str, HookSigner | None]:
     """Return the kind of a token with this kid, a note on its key, and its signer."""
     signer = _signer_of(keys, kid)
@@ -137,7 +137,7 @@ def _assertion(claims: Mapping[str, Any], hooks: InlineHooks, now: float) -> Ite
 
 
 def _access_token(
-    claims: Mapping[str, Any], server: AuthorizationServer, issuer: str
+    claims: Mapping[str, Any], server: EmulatedServer, issuer: str
 ) -> Iterator[Check]:
     """Check an access token (https://developer.okta.com/docs/guides/validate-access-tokens/)."""
     given = claims.get("iss")

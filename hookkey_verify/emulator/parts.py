@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .._runtime.clock import Clock
-from .authorization_server import AuthorizationServer
+from .authorization_server import EmulatedServer
 from .delivery import Deliverer
 from .faults import Faults
 from .hook_keys import HookKeyStore
@@ -45,7 +45,7 @@ class Parts:
     keys: HookKeyStore
     hooks: InlineHooks
     apps: ServiceApps
-    server: AuthorizationServer
+    server: EmulatedServer
     deliverer: Deliverer
     faults: Faults
     requests: deque[RequestLine]
@@ -81,7 +81,7 @@ class Parts:
             keys=keys,
             hooks=hooks,
             apps=apps,
-            server=AuthorizationServer(apps, new_key=new_key, clock=clock, store=store),
+            server=EmulatedServer(apps, new_key=new_key, clock=clock, store=store),
             deliverer=Deliverer(keys.signer_of, clock=clock, on_delivery=deliveries.append),
             faults=Faults(),
             requests=deque(maxlen=10_000),

@@ -29,12 +29,12 @@ __all__ = ["code"]
 def code(name: str, framework: str, setup: str | None, as_json: bool) -> None:
     """Print a program that protects an inline hook and answers it. HOOK is its name or id.
 
-    The program runs without changes and changes nothing yet: edit its handler. It contains the
-    client id, the URLs, the issuer and the audience, but never a secret: secrets are read from the
-    environment. If the audience cannot be read, it has a placeholder, and does not start.
+    The program runs without changes; edit its handler to decide something. It contains the client
+    id, the URLs, the issuer and the audience. It reads secrets from the environment. If the
+    audience cannot be read, the program has a placeholder and does not start.
 
     \b
-    Permissions (OAuth scope; permission of a custom role):
+    Permissions (OAuth scope; for administrators: super admin, or a custom role):
       the hook      okta.inlineHooks.read           okta.inlinehooks.read
       the audience  okta.authorizationServers.read  okta.authzServers.read
 
