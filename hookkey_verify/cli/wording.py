@@ -89,13 +89,19 @@ def _as_written() -> dict[str, str]:
     for parameter in context.command.params:
         name = parameter.name or ""
         if isinstance(parameter, click.Option):
-            options[name] = _place(name, context) or flag_of(parameter)
+            options[name] = _place(parameter, context) or flag_of(parameter)
         else:
             arguments[name] = (parameter.metavar or name).strip("[]")
     return arguments | settings | options
 
 
-def _place(option: str, context: click.Context) -> str | None:
-    """Return where the setting of an omitted option is, or None."""
-    setting = _SETTING_OF.get(option, option)
-    return found_at(setting) if setting in NAMES and not is_given(context, option) else None
+def _place(option: click.Option, context: click.Context) -> str | None:
+    """Return where the setting of an omitted option is, or None.
+
+    Only an option whose help names the variable of a setting is read from there.
+    """
+    name = option.name or ""
+    setting = _SETTING_OF.get(name, name)
+    if setting not in NAMES or NAMES[setting].variable not in (option.help or ""):
+        return None
+    return None if is_given(context, name) else found_at(setting)
