@@ -77,7 +77,7 @@ def app(environ, start_response):
 
 make_server("127.0.0.1", int(sys.argv[1]), app).serve_forever()
 """
-"""An HTTP API of AWS in miniature: it turns requests into events for the handler."""
+"""A minimal gateway: it turns requests into events for the handler."""
 
 
 @contextmanager

@@ -85,8 +85,16 @@ def test_the_user_issues_the_tokens(
     assert [*plan.notes] == [] if wanted else ["--setup access-token" in plan.notes[0]]
 
 
+def test_a_custom_domain_of_another_org() -> None:
+    """The option tells a custom domain of another org from a service of the user."""
+    hook = inline_hook(token_url=f"{CUSTOM}/oauth2/aus9/v1/token")
+    plan = planned(hook, Setup.ACCESS_TOKEN, NotFoundError("unknown"))
+    assert (plan.issuer, plan.is_okta) == (f"{CUSTOM}/oauth2/aus9", True)
+    assert plan.unknown == ("AUDIENCE",)
+
+
 def test_another_server_issues_the_tokens() -> None:
-    """For the authorization server of another maker, issuer and audience are placeholders."""
+    """For an authorization server that is not Okta's, issuer and audience are placeholders."""
     plan = planned(inline_hook(token_url=OWN), Setup.ACCESS_TOKEN)
     assert (plan.setup, plan.is_okta, plan.unknown) == (
         "access-token",

@@ -1,4 +1,4 @@
-"""The programs of ``hookkey hooks code`` as text: valid, typed, formatted, and proof to injection.
+"""The programs of ``hookkey hooks code`` as text: valid, typed, formatted, and safe from injection.
 
 ``test_hook_code`` starts them.
 """
@@ -10,8 +10,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,13 +24,28 @@ from hookkey_verify.cli.hook_code.plan import Plan
 from hookkey_verify.cli.hook_code.program import program
 from hookkey_verify.cli.hook_code.text import assignment, list_assignment
 
-from .hook_programs import PLANS
+from .hook_programs import PLANS, inline_hook, planned
 
 ALL = [(framework, setup, kind) for framework in FRAMEWORKS for setup in PLANS for kind in HANDLERS]
 RULES = "ARG,B,C4,D,E4,E7,E9,F,I,N,PL,RET,RUF,SIM,T20,UP,W"
 """Rules of ruff that the programs keep."""
 BUT = "ARG001,D203,D213,RUF100"
 """Handlers that change nothing do not use their argument."""
+
+
+CLIENTS = {
+    "asgi": """
+from starlette.testclient import TestClient
+from hook import app
+print(TestClient(app).post("/").status_code)
+""",
+    "wsgi": """
+from werkzeug.test import Client
+from hook import app
+print(Client(app).post("/").status_code)
+""",
+}
+"""Programs that post a request without credentials to the root."""
 
 
 def _source(framework: str, setup: str, kind: str) -> str:
@@ -175,3 +193,51 @@ def test_hostile_programs_are_formatted_too(text: str) -> None:
         check=True,
     )
     assert done.stdout.decode() == source
+
+
+@pytest.mark.parametrize(
+    ("hook_path", "token_path"),
+    [("/hook", "/oauth2/token"), ("/x/token", "/token"), ("/hook", "/x/hook"), ("/", "/token")],
+)
+@pytest.mark.parametrize("stage", ["", "/prod"])
+def test_lambda_routes_by_the_path(
+    monkeypatch: pytest.MonkeyPatch, hook_path: str, token_path: str, stage: str
+) -> None:
+    """One function answers at both paths, also if one ends with the other, and below a stage."""
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    monkeypatch.setenv("SIGNING_KEY", pem.decode())
+    monkeypatch.setenv("HOOK_CLIENT_SECRET", "s3cret")
+    hook = inline_hook(
+        auth_type="client_secret_post",
+        uri=f"https://a.com{hook_path}",
+        token_url=f"https://a.com{token_path}",
+    )
+    namespace: dict[str, Any] = {"__name__": "hook"}
+    exec(program(planned(hook), "lambda"), namespace)
+    for path, media_type in (
+        (hook_path, "application/problem+json"),
+        (token_path, "application/json"),
+    ):
+        for event in (
+            {"rawPath": stage + path, "requestContext": {"http": {"method": "POST"}}},
+            {"path": stage + path, "httpMethod": "POST"},
+        ):
+            answer = namespace["handler"](event, None)
+            assert answer["headers"]["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize("framework", ["flask", "fastapi", "django", "starlette"])
+def test_the_root_is_served(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, framework: str
+) -> None:
+    """A hook without a path in its URI is served at the root."""
+    hook = inline_hook(uri="https://a.com", channel_type="HTTP", auth_header="X-Secret")
+    (tmp_path / "hook.py").write_text(program(planned(hook), framework))
+    client = CLIENTS["asgi" if framework in ("fastapi", "starlette") else "wsgi"]
+    monkeypatch.setenv("HOOK_SECRET", "s3cret")
+    done = subprocess.run(
+        [sys.executable, "-c", client], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "401\n", done.stderr

@@ -1,7 +1,6 @@
 """The handler of each type of inline hook. Pure.
 
-A handler does what Okta would do without the hook, or what lets nobody in, so that a program can
-replace a working hook before it is edited.
+Until it is edited, a handler does what Okta does without a hook, or refuses.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
         summary='Keep Okta\'s decision; ImportReply().link_to("00u…") links to a user.',
         returns=None,
     ),
-    # VERIFIED would let everybody in with any password.
+    # VERIFIED would accept any password.
     "com.okta.user.credential.password.import": HandlerSource(
         title="password import inline hook",
         name="check_password",

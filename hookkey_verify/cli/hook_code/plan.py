@@ -210,7 +210,8 @@ def _with_server(plan: Plan, org_url: str, wanted: Setup | None, server_of: Serv
             problem = (
                 f"the org has no authorization server {match[2]}" if is_missing else str(error)
             )
-            is_okta = is_okta or not is_missing  # a custom domain, or a service of the user
+            # Without an answer, it is a custom domain of Okta or a service of the user.
+            is_okta = is_okta or not is_missing or wanted is Setup.ACCESS_TOKEN
     if is_okta and match is not None:
         return _with_okta_server(plan, match[1], match[2], server, problem)
     if wanted is None or is_okta:
