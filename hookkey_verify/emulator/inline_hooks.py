@@ -209,7 +209,7 @@ class InlineHooks:
             channel_type=channel_type,
             uri=self._uri(config, "uri"),
             headers=_headers(config.get("headers")),
-            method=_method(config.get("method")),
+            method=_method(config.get("method", "POST")),  # GUESS: the default
         )
         return (self._http if channel_type == "HTTP" else self._oauth)(hook, config, old)
 
@@ -317,8 +317,6 @@ def _object(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _method(value: object) -> str:
-    if value is None:
-        return "POST"  # GUESS: the default
     if not isinstance(value, str) or value not in _METHODS:
         raise invalid("method", "channel.config.method: must be one of " + ", ".join(_METHODS))
     return value

@@ -101,8 +101,8 @@ class InlineHooksClient(OrgClient):
             required with ``client_secret`` and ``hook_key_id``. Default None.
         ``scope``: the scopes of the access token, separated by spaces. Default None. An Okta
             authorization server requires one.
-        ``headers``: further headers by name. Okta shows their values to administrators, so they are
-            no place for a secret. Default None.
+        ``headers``: further headers by name. Okta shows their values to administrators, so do not
+            put a secret there. Default None.
         ``method``: "POST" (the default), "PUT", "GET" or "DELETE".
         ``version``: the version of the hook's type. Default "1.0.0".
 

@@ -167,6 +167,7 @@ def test_bodies_that_are_not_valid_json(okta: OktaEmulator) -> None:
         (_http(headers=[{"key": "accept", "value": "b"}]), "headers: Accept cannot be set"),
         (_http(method="PATCH"), "method: must be one of POST, PUT, GET, DELETE"),
         (_http(method=["POST"]), "method: must be one of"),
+        (_http(method=None), "method: must be one of"),
         (
             _oauth(authType="client_secret_post", clientSecret=SECRET, method="PUT"),
             "method: must be POST",
