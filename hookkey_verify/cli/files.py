@@ -12,7 +12,7 @@ import click
 
 from ..errors import ConfigurationError
 
-__all__ = ["MAX_TOKEN", "InputFile", "PathOfFile", "is_token", "read_token"]
+__all__ = ["MAX_TOKEN", "InputFile", "PathOfFile", "is_token", "read_secret", "read_token"]
 
 MAX_TOKEN = 64 * 1024
 _TOKEN = re.compile(r"(?i:bearer\s)|eyJ")
@@ -68,3 +68,11 @@ def read_token(file: BinaryIO) -> bytes:
     if len(token_bytes) > MAX_TOKEN or not token_bytes:
         raise ConfigurationError(f"the token file must contain 1 to {MAX_TOKEN} bytes")
     return re.sub(rb"(?i)\A(?:authorization:\s*)?bearer\s+", b"", token_bytes)
+
+
+def read_secret(file: BinaryIO) -> str:
+    """Return the secret in a file without the white space around it."""
+    secret = file.read(4096).decode("ascii", "replace").strip()
+    if not secret or not secret.isprintable() or not secret.isascii():
+        raise ConfigurationError("the secret must be printable ASCII")
+    return secret
