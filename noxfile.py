@@ -20,6 +20,11 @@ nox.options.sessions = ["lint", "types", "tests"]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 EVERYTHING = ["-m", ""]
 IN_PARALLEL = ["-n", "auto", "--dist", "worksteal"]
+FUZZED = [
+    "tests/jose/test_fuzz.py",
+    "tests/hooks/test_payloads_fuzz.py",
+    "tests/hooks/test_check_fuzz.py",
+]
 
 
 def install(session: nox.Session, *requirements: str) -> None:
@@ -90,7 +95,7 @@ def types(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Fuzz each parser with ten thousand inputs."""
     install(session)
-    session.run("pytest", *IN_PARALLEL, "tests/jose/test_fuzz.py", env={"FUZZ_EXAMPLES": "10000"})
+    session.run("pytest", *IN_PARALLEL, *FUZZED, env={"FUZZ_EXAMPLES": "10000"})
 
 
 @nox.session
@@ -100,7 +105,7 @@ def docs(session: nox.Session) -> None:
     session.run(
         "pytest", *IN_PARALLEL, *EVERYTHING, "tests/test_readme.py", "tests/testing/test_plugin.py",
         "tests/e2e/test_examples.py", "tests/e2e/test_hook_examples.py",
-        "tests/e2e/test_tutorial.py",
+        "tests/e2e/test_tutorial.py", "tests/hooks/test_guide.py",
     )  # fmt: skip
 
 

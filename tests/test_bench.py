@@ -20,6 +20,7 @@ from tests.bench import (
     chaos,
     cold,
     fleet,
+    hooks,
     hostile,
     keysource,
     load,
@@ -52,9 +53,9 @@ def _collected() -> Iterator[None]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce every benchmark to as little work as possible."""
-    for module in (cold, hostile, serving, telemetry, threads, token_endpoint, verify):
+    for module in (cold, hooks, hostile, serving, telemetry, threads, token_endpoint, verify):
         monkeypatch.setattr(module, "ROUNDS", 1)
-    for module in (hostile, telemetry, token_endpoint, verify):
+    for module in (hooks, hostile, telemetry, token_endpoint, verify):
         monkeypatch.setattr(module, "CALLS", 4)
     monkeypatch.setattr(threads, "SECONDS", 0.02)
     monkeypatch.setattr(serving, "BURST", 2)
@@ -85,6 +86,9 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for variant in ("unprotected", "constant verifier", "repeated bearer", "new token")
     } | {f"{adapter}, PyJWT + PyJWKClient" for adapter in ("flask", "fastapi")}
     assert all(row["ratio"] > 0 for row in report["serving"].values())
+    assert report["hooks"][hooks.FLOOR]["ratio"] == 1
+    assert report["hooks"]["parsing and routing"].keys() == {"us", "ratio"}
+    assert hooks.SIZE - 40 < report["hooks"]["bytes"] <= hooks.SIZE
     assert report["threads"]["1 thread"]["ratio"] == 1
     assert report["cold"]["import jwt, requests"]["ratio"] == 1
     assert all(row["us"] > 0 for row in report["telemetry"].values())

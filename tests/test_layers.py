@@ -129,6 +129,31 @@ def test_a_cold_start_with_a_fetch_has_a_budget(okta: OktaEmulator, source: str)
     assert not loaded & NOT_FOR_A_FETCH
 
 
+HOOKS_BUDGET = 18
+"""The number of modules of ``hookkey_verify.hooks``, whose import takes 3 to 5 ms."""
+
+
+def test_typed_hooks_have_a_budget() -> None:
+    """Importing the package of typed hooks loads one module, and all its names few more.
+
+    Payloads, replies and their check need nothing but ``errors``. ``Hooks`` needs the guard of
+    every adapter, and beyond it only modules of its own package.
+    """
+    package = _modules_after("import hookkey_verify")
+    imported = _modules_after("import hookkey_verify.hooks") - package
+    assert imported == {"hookkey_verify.hooks"}
+    pure = "from hookkey_verify.hooks import parse_hook, TokenReply, check_reply"
+    own = {name for name in _modules_after(pure) - package if not name.startswith(HOOKS)}
+    assert own <= {"hookkey_verify.errors", "math"}
+    guarded = "import hookkey_verify.guard\n"
+    every = _modules_after(guarded + "from hookkey_verify.hooks import *") - _modules_after(guarded)
+    assert len(every) <= HOOKS_BUDGET, sorted(every)
+    assert all(name.startswith(HOOKS) for name in every)
+
+
+HOOKS = "hookkey_verify.hooks"
+
+
 def _imported_by(program: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", program], capture_output=True, text=True, check=True

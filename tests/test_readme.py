@@ -52,7 +52,7 @@ def test_python(
     monkeypatch.setenv("HOOKKEY_CLIENT_ID", "0oa1hookclient4x7")
     monkeypatch.setenv("HOOKKEY_TOKEN_URL", "https://hooks.acme.com/oauth2/token")
     scope: dict[str, object] = {"__name__": __name__}
-    exec(compile(code, "README.md", "exec"), scope)
+    exec(compile(code, "README.md", "exec", dont_inherit=True), scope)
     request, keys = scope.get("token_request"), scope.get("keys")
     if callable(request):
         signer = okta.signer(okta.create_key("readme")["keyId"])
@@ -138,6 +138,13 @@ def test_quick_start_has_five_lines() -> None:
     """The quick start has five lines of Python."""
     statements = [line for line in PYTHON[0].splitlines() if line]
     assert len(statements) == 5
+
+
+def test_the_first_handler_uses_hooks() -> None:
+    """The first handler of the README answers with a typed reply."""
+    handlers = [code for code in PYTHON if "@" in code]
+    assert "@hooks.on(TokenHook)" in handlers[0]
+    assert handlers[0] == PYTHON[1]
 
 
 def test_two_commands() -> None:

@@ -17,6 +17,7 @@ from .hook_code.command import code
 from .hooks import hooks
 from .keys import keys
 from .output import CommandGroup
+from .payload import payload
 from .tokens import inspect, sign, verify
 
 __all__ = ["hookkey"]
@@ -32,7 +33,7 @@ def hookkey() -> None:
     """
 
 
-for _command in (keys, hooks, sign, verify, inspect, doctor, emulate, fire, bridge):
+for _command in (keys, hooks, sign, verify, inspect, doctor, emulate, fire, payload, bridge):
     hookkey.add_command(_command)
 hooks.add_command(code)
 
@@ -57,8 +58,8 @@ def demo(context: click.Context, as_json: bool) -> None:
     """Show a complete verification with a local Okta org, without an account or network.
 
     Creates a hook key over HTTP, signs a client assertion with it, fetches the public key by its
-    keyId, verifies the assertion, and refuses ten forged or expired ones. Exits with 0 if every
-    verdict is the expected one.
+    keyId, verifies the assertion, and refuses ten forged or expired ones. Then lets the org call a
+    token hook. Exits with 0 if every verdict is the expected one and the hook's reply is valid.
 
     Example: hookkey demo --json
     """

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..emulator import OktaEmulator
+from ..emulator.verdict import Delivery
 from ..errors import HookVerificationError
 from ..keys.hook_keys import HookKeys
 from ..keys.policy import CachePolicy
@@ -19,6 +20,8 @@ from ..okta.credentials import ApiToken
 from ..replay import MemoryReplayStore
 from ..testing import bad_tokens
 from ..verifier import HookVerifier
+from .demo_hook import deliver
+from .output import place
 
 __all__ = ["DemoReport", "Row", "run", "table"]
 
@@ -67,14 +70,17 @@ class DemoReport:
     key: dict[str, Any]
     rows: tuple[Row, ...]
     requests: tuple[str, ...]
+    delivery: Delivery
+    """A call of a handler that verifies the access token and adds a claim."""
 
     @property
     def ok(self) -> bool:
-        """Whether all verdicts were as expected."""
-        return all(row.ok for row in self.rows)
+        """Whether all verdicts were as expected, and the handler's reply was carried out."""
+        carried_out = self.delivery.outcome == "commands" and not self.delivery.problems
+        return carried_out and all(row.ok for row in self.rows)
 
     def document(self) -> dict[str, Any]:
-        """Return the report as JSON values: org, key, rows, requests, ok."""
+        """Return the report as JSON values: org, key, rows, requests, delivery, ok."""
         rows = [{**asdict(row), "ok": row.ok} for row in self.rows]
         key = {name: self.key[name] for name in ("id", "keyId", "name")}
         return {
@@ -82,6 +88,7 @@ class DemoReport:
             "key": key,
             "rows": rows,
             "requests": list(self.requests),
+            "delivery": self.delivery.document(),
             "ok": self.ok,
         }
 
@@ -108,7 +115,7 @@ def run() -> DemoReport:
                 *(_verdict(verifier, name, zoo[name].token, zoo[name].reason) for name in SHOWN),
             )
         requests = tuple(f"{line.method} {line.path} {line.status}" for line in okta.requests)
-        return DemoReport(okta.url, key, rows, requests)
+        return DemoReport(okta.url, key, rows, requests, deliver(okta, key, CLIENT_ID))
 
 
 def table(report: DemoReport) -> None:
@@ -134,6 +141,14 @@ def table(report: DemoReport) -> None:
     console.print("\n[bold]Requests to the org over HTTP[/]")
     for line in report.requests:
         console.print(f"  {line}", highlight=False)
+    console.print("\n[bold]A token hook, called by the org[/]")
+    for step in report.delivery.steps:
+        line = f"  {step.request} {step.status or 'no answer'} {step.problem}".rstrip()
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  {report.delivery.verdict}", highlight=False, markup=False, soft_wrap=True)
+    for problem in report.delivery.problems:
+        line = f"  {problem.severity}: {place(problem.path)}: {problem.message}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     refused = sum(row.verdict == "refused" for row in report.rows)
     accepted = len(report.rows) - refused
     console.print(f"\n{accepted} accepted, {refused} refused, ", end="")

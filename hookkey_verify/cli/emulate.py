@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import command, plain, print_json, tell
+from .output import command, place, plain, print_json, tell
 
 if TYPE_CHECKING:
     from ..emulator import OktaEmulator
@@ -150,6 +150,8 @@ def _show_delivery(delivery: Delivery, okta: OktaEmulator) -> None:
         answer = "no answer" if step.status is None else str(step.status)
         what = plain(f"{step.name:5} {step.request}  {answer}  {step.problem}").rstrip()
         tell(f"{'':15}{what}  {click.style(f'{step.milliseconds:.1f} ms', dim=True)}")
+    for problem in delivery.problems:
+        tell(f"{'':15}{problem.severity}: {place(problem.path)}: {problem.message}")
 
 
 def _clock_time(at: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,13 +17,16 @@ from ..okta.http import check_url
 from ..signer import HookSigner
 from .files import InputFile, PathOfFile, read_secret, read_token
 from .hook_types import TYPES
-from .output import as_json, command, plain, print_json, print_rows
+from .output import as_json, command, place, plain, print_json, print_rows
+from .payload import read_event, save_event, type_of
 from .running_emulator import fired_by_emulator
 from .verifying import check_url_option
 from .wording import flag_of, is_given
 
 if TYPE_CHECKING:
+    from ..emulator.delivery import Deliverer
     from ..emulator.inline_hooks import EmulatedHook
+    from ..emulator.verdict import Delivery
     from ..testing.zoo import BadToken
 
 __all__ = ["fire"]
@@ -41,6 +45,8 @@ _USES = {
 
 The first one that is given decides.
 """
+_EVENT = ("variant", "payload", "save")
+"""The options that describe the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +134,12 @@ class _Caller:
 
 @click.command()
 @click.argument("target", metavar="URL|HOOK")
-@click.option("--type", "kind", type=click.Choice([*TYPES]), default="token", show_default=True)
+@click.option("--type", "kind", type=click.Choice([*TYPES]),
+              help="Default: the type of --payload, or token.")  # fmt: skip
+@click.option("--variant", help="The variant of the event; `hookkey payload --list` lists them.")
+@click.option("--payload", type=InputFile(), help="Send the body in this file, byte for byte.")
+@click.option("--save", type=click.Path(dir_okay=False),
+              help="Save the body that was sent in this file, readable only by you.")  # fmt: skip
 @click.option("--private-key", type=PathOfFile(),
               help="PEM file of an RSA private key, used in place of Okta's.")  # fmt: skip
 @click.option("--kid", help="The kid of the key.")
@@ -152,8 +163,12 @@ class _Caller:
 def fire(
     context: click.Context,
     /,
+    *,
     target: str,
-    kind: str,
+    kind: str | None,
+    variant: str | None,
+    payload: BinaryIO | None,
+    save: str | None,
     zoo: bool,
     as_json: bool,
     **options: Any,
@@ -167,20 +182,29 @@ def fire(
     good token and then many bad ones with one defect each are sent. It exits with 0 if the handler
     accepts the good token and refuses all others.
 
+    The body that --save writes can be sent again with --payload. It may contain passwords and
+    one-time codes.
+
     Example: hookkey fire http://localhost:5000/hook --private-key test.pem --kid test
     --client-id 0oa1 --token-url https://acme.com/token --direct
     """
     parameters = context.command.params
     given = {p.name: flag_of(p) for p in parameters if p.name and is_given(context, p.name)}
+    if "payload" in given and "variant" in given:
+        raise click.UsageError("--variant has no effect beside --payload")
+    body = None if payload is None else read_event(payload)
     if "://" in target:
         caller = _Caller(**options)
         caller.check()
         _check_given(given)
-        hook = _hook(target, TYPES[kind])
-        report = _audit(hook, caller) if zoo else _fired(hook, caller)
+        hook = _hook(target, TYPES[kind or type_of(body)])
+        fired = partial(_deliverer(caller).fire, body=body, variant=variant)
+        report, sent = _audit(hook, caller, fired) if zoo else _fired(hook, caller, fired)
     else:
-        _refuse_unused(given, ("target", "as_json"), "for a hook of the emulator")
-        report = fired_by_emulator(target)
+        _refuse_unused(given, ("target", "as_json", *_EVENT), "for a hook of the emulator")
+        report, sent = fired_by_emulator(target, body, variant, save=save is not None)
+    if save is not None:
+        save_event(save, sent)
     if as_json:
         print_json(report)
     else:
@@ -193,7 +217,9 @@ def _check_given(given: Mapping[str, str]) -> None:
     """Refuse options that cannot be combined."""
     way = next((flag for flag in _USES if flag in given.values()), "")
     why = f"beside {way}" if way else "without --direct, --issuer or --token-url"
-    _refuse_unused(given, ("target", "kind", "zoo", "as_json", *_USES.get(way, ())), why)
+    _refuse_unused(given, ("target", "kind", "zoo", "as_json", *_EVENT, *_USES.get(way, ())), why)
+    if "zoo" in given and "save" in given:
+        raise click.UsageError("--save has no effect beside --zoo")
     if "zoo" in given and way in ("--secret", "--token"):
         raise click.UsageError(f"--zoo cannot be combined with {way}")
 
@@ -206,10 +232,17 @@ def _refuse_unused(given: Mapping[str, str], used: Collection[str], why: str) ->
         raise click.UsageError(f"{', '.join(unused)} {verb} no effect {why}")
 
 
-def _fired(hook: EmulatedHook, caller: _Caller) -> dict[str, Any]:
+def _deliverer(caller: _Caller) -> Deliverer:
     from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
 
-    return Deliverer(lambda _: caller.signer()).fire(caller.authenticated(hook)).document()
+    return Deliverer(lambda _: caller.signer())
+
+
+def _fired(
+    hook: EmulatedHook, caller: _Caller, fired: Callable[[EmulatedHook], Delivery]
+) -> tuple[dict[str, Any], bytes]:
+    delivery = fired(caller.authenticated(hook))
+    return delivery.document(), delivery.body
 
 
 def _with_bearer(hook: EmulatedHook, token: str) -> EmulatedHook:
@@ -254,16 +287,24 @@ def _show(report: Mapping[str, Any]) -> None:
     ]
     titles = ("step", "request", "answer", "time", "result")
     print_rows(titles, rows, whole=("step", "answer", "time"), dispensable=("time",))
+    problems = [
+        (place(each["path"]), each["severity"], each["message"]) for each in report["problems"]
+    ]
+    if problems:
+        print_rows(("place in the reply", "severity", "problem"), problems, whole=("severity",))
     click.echo(plain(f"{report['outcome']}: {report['verdict']}"))
 
 
-def _audit(hook: EmulatedHook, caller: _Caller) -> dict[str, Any]:
+def _audit(
+    hook: EmulatedHook, caller: _Caller, fired: Callable[[EmulatedHook], Delivery]
+) -> tuple[dict[str, Any], bytes]:
     """Send the good token first, because a handler that refuses everything is broken."""
     zoo = caller.zoo()
     sent = [bad for bad in zoo if bad.header_safe]
-    rows = list(_verdicts(hook, caller, sent))
+    rows = list(_verdicts(hook, caller.good_token(), sent, fired))
     unsent = [bad.name for bad in zoo if not bad.header_safe]
-    return {"ok": all(row["result"] == "ok" for row in rows), "tokens": rows, "unsent": unsent}
+    ok = all(row["result"] == "ok" for row in rows)
+    return {"ok": ok, "tokens": rows, "unsent": unsent}, b""
 
 
 def _show_audit(report: Mapping[str, Any]) -> None:
@@ -282,22 +323,21 @@ def _show_audit(report: Mapping[str, Any]) -> None:
 
 
 def _verdicts(
-    hook: EmulatedHook, caller: _Caller, zoo: Collection[BadToken]
+    hook: EmulatedHook,
+    good_token: str,
+    zoo: Collection[BadToken],
+    fired: Callable[[EmulatedHook], Delivery],
 ) -> Iterator[dict[str, Any]]:
-    status = _status(hook, caller, caller.good_token())
+    def status_of(token: str) -> int | None:
+        return fired(_with_bearer(hook, token)).steps[-1].status
+
+    status = status_of(good_token)
     good = status is not None and 200 <= status < 300
     yield {"token": "a good one", "status": status, "result": "ok" if good else "REFUSED"}
     for bad in zoo:
-        status = _status(hook, caller, bad.token)
+        status = status_of(bad.token)
         if status is not None and 200 <= status < 300:
             result = "WRONGLY ACCEPTED"
         else:
             result = "ok" if status in _REFUSALS else "not refused with 401"
         yield {"token": bad.name, "status": status, "result": result}
-
-
-def _status(hook: EmulatedHook, caller: _Caller, token: str) -> int | None:
-    from ..emulator.delivery import Deliverer  # noqa: PLC0415 - needs the extra
-
-    delivery = Deliverer(lambda _: caller.signer()).fire(_with_bearer(hook, token))
-    return delivery.steps[-1].status

@@ -36,6 +36,7 @@ __all__ = [
     "as_json",
     "command",
     "exit_code",
+    "place",
     "plain",
     "print_json",
     "print_rows",
@@ -47,6 +48,9 @@ GAP, EDGES = 3, 2
 
 READABLE = 12
 """The smallest width, in characters, at which the words of a column are readable."""
+
+MAX_PATH = 150
+"""The number of characters that are shown of a path in a reply."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,6 +114,11 @@ def print_json(document: Any) -> None:
 def plain(text: str) -> str:
     """Return text without control characters; names of keys may contain them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def place(path: str) -> str:
+    """Return the path of a problem in a reply, for people. Long paths are cut."""
+    return plain(path[:MAX_PATH]) or "the whole reply"
 
 
 def print_rows(

@@ -1,8 +1,8 @@
 """A local Okta org with hook keys, over real HTTP on loopback.
 
 It shares no code with the verifier, the key sources and the Okta client, so that a mistake in one
-cannot hide the same mistake in the other. It follows recorded traffic and Okta's specification.
-``GUESS`` marks behavior that neither of them defines.
+cannot hide the same mistake in the other. It checks replies with ``hooks.check_reply``. It follows
+recorded traffic and Okta's specification. ``GUESS`` marks behavior that neither of them defines.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import partial
@@ -26,7 +26,7 @@ from .description import description
 from .faults import Fault
 from .json_object import json_object
 from .oauth import OAuthError, ServiceApps
-from .okta_error import OktaError
+from .okta_error import OktaError, invalid
 from .parts import Parts, RequestLine
 from .rate_limit import RateLimit
 
@@ -41,6 +41,8 @@ send.
 
 MAX_BODY = 64 * 1024
 _SERVERS = "/api/v1/authorizationServers"
+MAX_ORDER = 2 * 1024 * 1024
+"""The largest request to call a hook in bytes; it may contain an event in base64."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -203,15 +205,24 @@ class _Site:
         return description(org_url(request), server=server, wrapped=wrapped)
 
     async def _fire(self, request: Request) -> Any:
-        """Call the hook with the name or id in ``hook`` and return the complete delivery."""
-        wanted, hooks = (await _body(request)).get("hook"), self._parts.hooks
+        """Call the hook with the name or id in ``hook`` and return the complete delivery.
+
+        The body may also have ``variant``, the variant of the event; ``payload``, an event that is
+        sent as it is, in base64; and ``save``, which is true to return what was sent as
+        ``payload``.
+        """
+        order, hooks = await _body(request, MAX_ORDER), self._parts.hooks
+        wanted, variant = order.get("hook"), order.get("variant")
         found = [each["id"] for each in hooks.list() if wanted in (each["id"], each["name"])]
         if not found:
             summary = "Not found: Resource not found: (InlineHook)"
             names = ", ".join(repr(each["name"]) for each in hooks.list()[:10]) or "none"
             raise OktaError(404, "E0000007", summary, f"the inline hooks are: {names}")
-        delivery = await fire_in_thread(self._parts.deliverer, hooks.get(found[0]))
-        return delivery.document()
+        delivery = await fire_in_thread(
+            self._parts.deliverer, hooks.get(found[0]), _event(order), variant=variant
+        )
+        sent = {"payload": b64encode(delivery.body).decode()} if order.get("save") is True else {}
+        return delivery.document() | sent
 
     async def _control(self, request: Request) -> Response:
         """Add a fault with the fields of the body, or clear all faults. No fault applies here."""
@@ -386,26 +397,37 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
 
 
-async def _read(request: Request) -> bytes | None:
+async def _read(request: Request, most: int = MAX_BODY) -> bytes | None:
     """Read the body, or return None if it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             return None
     return bytes(body)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most: int = MAX_BODY) -> dict[str, Any]:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if content_type.lower() != "application/json":
         raise OktaError(
             400, "E0000021", "Bad request. Accept and/or Content-Type headers are not valid."
         )
-    body = json_object(await _read(request) or b"")
+    body = json_object(await _read(request, most) or b"")
     if body is None:
         raise OktaError(400, "E0000003", "The request body was not well-formed.")
     return body
+
+
+def _event(order: dict[str, Any]) -> bytes | None:
+    """Return the event that a request to call a hook contains, or None."""
+    encoded = order.get("payload")
+    if encoded is None:
+        return None
+    try:
+        return b64decode(encoded, validate=True)
+    except (TypeError, ValueError):
+        raise invalid("payload", "payload must be base64") from None
 
 
 async def _form(request: Request) -> dict[str, str]:

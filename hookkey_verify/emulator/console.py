@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -24,11 +24,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from .._runtime.version import __version__
-from .delivery import Deliverer
+from ..errors import ConfigurationError
+from .delivery import Deliverer, Event
 from .inline_hooks import EVENT_TYPES, EmulatedHook
 from .inspector import Inspection, inspect
-from .okta_error import OktaError
+from .okta_error import OktaError, invalid
 from .parts import Parts
+from .payloads import VARIANTS
 from .verdict import Delivery
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class Console:
 
     async def _fire(self, request: Request, form: Mapping[str, str]) -> Response:
         hook = self._hooks.get(form.get("hook", ""))
-        await fire_in_thread(self._parts.deliverer, hook)
+        await fire_in_thread(self._parts.deliverer, hook, variant=form.get("variant") or None)
         return _back(request, "deliveries")
 
     async def _inspect(self, request: Request, form: Mapping[str, str]) -> Response:
@@ -182,6 +184,7 @@ class Console:
                 for each in list(self._parts.deliveries)[-SHOWN:][::-1]
             ],
             types=EVENT_TYPES,
+            variants=VARIANTS,
             inspection=inspection,
             problem=problem,
             secret=self._secret,
@@ -204,16 +207,21 @@ def _is_local(host: str | None) -> bool:
 async def fire_in_thread(
     deliverer: Deliverer,
     hook: EmulatedHook,
-    body: Mapping[str, Any] | None = None,
+    body: Event | None = None,
     *,
+    variant: str | None = None,
     retry: bool = False,
 ) -> Delivery:
     """Call the hook in a separate thread, because it may request a token from this org.
 
     In the thread pool for requests, deliveries could occupy all threads and wait for each other.
+    Raises ``OktaError`` for an unknown variant, and for one together with a body.
     """
-    fire = partial(deliverer.fire, hook, body, retry=retry)
-    return await to_thread.run_sync(fire, limiter=CapacityLimiter(1))
+    fire = partial(deliverer.fire, hook, body, variant=variant, retry=retry)
+    try:
+        return await to_thread.run_sync(fire, limiter=CapacityLimiter(1))
+    except ConfigurationError as error:
+        raise invalid("variant", error.detail) from None
 
 
 @cache

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from .._runtime.clock import Clock, wall_clock
+from ..errors import ConfigurationError
 from ..signer import HookSigner
 from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text
 from .delivery_rules import CONSEQUENCES, ONCE
@@ -23,7 +25,10 @@ from .okta_error import OktaError
 from .payloads import payload
 from .verdict import Delivery, DeliveryStep, judged
 
-__all__ = ["Deliverer"]
+__all__ = ["Deliverer", "Event"]
+
+Event = Mapping[str, Any] | bytes
+"""The body of a request to a hook: a JSON object, or bytes that are sent as they are."""
 
 ASSERTION_LIFETIME: Final = 300  # GUESS: not documented; an Okta server accepts up to 3600
 MAX_LIFETIME: Final = 10 * 365 * 86_400
@@ -53,23 +58,46 @@ class Deliverer:
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
     def fire(
-        self, hook: EmulatedHook, body: Mapping[str, Any] | None = None, *, retry: bool = False
+        self,
+        hook: EmulatedHook,
+        body: Event | None = None,
+        *,
+        variant: str | None = None,
+        retry: bool = False,
     ) -> Delivery:
         """Deliver one event.
 
-        ``body``: the event. Default None: a realistic event of the hook's type.
+        ``hook``: the hook to call.
+        ``body``: the event; bytes are sent as they are. Default None: a realistic event.
+        ``variant``: the variant of that event. Default None: the first of the type's ``VARIANTS``.
         ``retry``: whether to retry also the types that Okta otherwise calls once. Default False.
+
+        Raises ``ConfigurationError`` for an unknown variant, and for one together with a body.
         """
         at = self._clock()
+        sent = self.event(hook, body, variant=variant)
         attempts = 1 if hook.type in ONCE and not retry else 2
-        delivery = replace(self._delivered(hook, body, attempts), at=at)
+        delivery = replace(self._delivered(hook, sent, attempts), at=at, body=sent)
         self._on_delivery(delivery)
         return delivery
 
-    def _delivered(
-        self, hook: EmulatedHook, body: Mapping[str, Any] | None, attempts: int
-    ) -> Delivery:
-        document = payload(hook.type, source=hook.id, now=self._clock()) if body is None else body
+    def event(
+        self, hook: EmulatedHook, body: Event | None = None, *, variant: str | None = None
+    ) -> bytes:
+        """Return the bytes that ``fire`` sends for these arguments."""
+        if body is not None and variant is not None:
+            raise ConfigurationError("variant cannot be combined with a body")
+        if isinstance(body, bytes):
+            return body
+        if body is None:
+            body = payload(hook.type, hook_id=hook.id, now=self._clock(), variant=variant)
+        if isinstance(body, Mapping):
+            with suppress(TypeError, ValueError, RecursionError):
+                return json.dumps(dict(body)).encode()
+        # It is not raised above, because the context of an error may contain the body.
+        raise ConfigurationError("body must be a JSON object, or its bytes")
+
+    def _delivered(self, hook: EmulatedHook, event: bytes, attempts: int) -> Delivery:
         began = time.monotonic()
         steps: list[DeliveryStep] = []
         failed, answer = True, b""
@@ -78,7 +106,7 @@ class Deliverer:
             authorization, failed = self._authorization(hook, deadline, steps)
             if failed:
                 break
-            step, again, answer = self._call(hook, document, authorization, deadline)
+            step, again, answer = self._call(hook, event, authorization, deadline)
             steps.append(step)
             if not again or attempt:
                 break
@@ -86,7 +114,7 @@ class Deliverer:
         if failed or not steps[-1].ok:
             verdict = f"{CONSEQUENCES[hook.type]}: {steps[-1].problem}"
             return Delivery(hook.id, hook.type, tuple(steps), "failed", verdict, milliseconds=spent)
-        return judged(hook, tuple(steps), answer, spent)
+        return judged(hook, tuple(steps), event, answer, spent)
 
     def _authorization(
         self, hook: EmulatedHook, deadline: float, steps: list[DeliveryStep]
@@ -142,7 +170,7 @@ class Deliverer:
     def _call(
         self,
         hook: EmulatedHook,
-        document: Mapping[str, Any],
+        event: bytes,
         authorization: Mapping[str, str],
         deadline: float,
     ) -> tuple[DeliveryStep, bool, bytes]:
@@ -153,8 +181,7 @@ class Deliverer:
             "Content-Type": "application/json",
             **authorization,
         }
-        body = json.dumps(document).encode()
-        answer = exchange(hook.uri, deadline, data=body, headers=headers)
+        answer = exchange(hook.uri, deadline, data=event, headers=headers)
         status = answer.status
         problem, again = answer.problem, bool(answer.problem) and status is None
         if status is not None and not problem:

@@ -250,12 +250,24 @@ class OktaEmulator:
                 setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
         return setup
 
-    def fire(self, hook_id: str, body: Mapping[str, Any] | None = None) -> Delivery:
-        """Call an inline hook like Okta, with realistic data unless ``body`` is given.
+    def fire(
+        self,
+        hook_id: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        variant: str | None = None,
+    ) -> Delivery:
+        """Call an inline hook like Okta.
 
-        Raises ``OktaError`` if the hook does not exist.
+        ``hook_id``: the id of the hook.
+        ``body``: the event; bytes are sent as they are. Default None: a realistic event.
+        ``variant``: the variant of that event, such as "refresh". Default None: the type's first
+            one in ``hookkey_verify.emulator.payloads.VARIANTS``.
+
+        Raises ``OktaError`` if the hook does not exist, and ``ConfigurationError`` for an unknown
+        variant, and for one together with ``body``.
         """
-        return self._parts.deliverer.fire(self.hooks.get(hook_id), body)
+        return self._parts.deliverer.fire(self.hooks.get(hook_id), body, variant=variant)
 
     def access_token(
         self,

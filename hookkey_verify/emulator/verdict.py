@@ -1,15 +1,16 @@
 """Decides how Okta treats the response of an inline hook. Pure.
 
-GUESS marks undocumented behavior.
+``hooks.check_reply`` finds what is wrong with a reply. GUESS marks undocumented behavior.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
-from .delivery_rules import COMMANDS, CONSEQUENCES
+from ..hooks.check import ReplyProblem, check_reply
+from .delivery_rules import CONSEQUENCES, ENDS_WITH_ERROR, UNCHANGED
 from .inline_hooks import EmulatedHook
 from .json_object import json_object
 
@@ -17,6 +18,8 @@ __all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
 
 MAX_TEXT: Final = 150
 """The number of characters that are quoted from a response."""
+MAX_PROBLEMS: Final = 100
+"""The number of problems that a delivery lists."""
 
 DeliveryOutcome = Literal["commands", "no change", "error", "failed"]
 
@@ -56,9 +59,13 @@ class Delivery:
     commands: tuple[Mapping[str, Any], ...] = ()
     answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The hook's response, if it was a JSON object."""
+    problems: tuple[ReplyProblem, ...] = ()
+    """The first 100 problems of the response, each with its JSON Pointer (RFC 6901)."""
     milliseconds: float = 0.0
     at: float = 0.0
     """The start time in epoch seconds."""
+    body: bytes = field(default=b"", repr=False)
+    """The body of the request to the hook. It may contain passwords and one-time codes."""
 
     @property
     def ok(self) -> bool:
@@ -66,52 +73,82 @@ class Delivery:
         return self.outcome in ("commands", "no change")
 
     def document(self) -> dict[str, Any]:
-        """Return the delivery as JSON values."""
-        return {**asdict(self), "ok": self.ok}
+        """Return the delivery as JSON values, without the body of the request."""
+        problems = [problem._asdict() for problem in self.problems]
+        document = asdict(replace(self, problems=()))
+        del document["body"]
+        return {**document, "problems": problems, "ok": self.ok}
 
 
 def judged(
-    hook: EmulatedHook, steps: tuple[DeliveryStep, ...], body: bytes, spent: float
+    hook: EmulatedHook,
+    steps: tuple[DeliveryStep, ...],
+    sent: bytes,
+    body: bytes,
+    spent: float,
 ) -> Delivery:
-    """Return how Okta treats a response with status 200 or 204."""
+    """Return how Okta treats a response with status 200 or 204.
+
+    ``hook``: the hook that was called.
+    ``steps``: the requests so far; the last one is the call.
+    ``sent``: the body of the request.
+    ``body``: the body of the response.
+    ``spent``: the duration in milliseconds.
+    """
+    # GUESS: Okta treats 200 with an empty body like 204.
     is_empty = steps[-1].status == 204 or not body.strip()
     document = {} if is_empty else json_object(body)
+    problems = check_reply(hook.type, None if is_empty else body, json_object(sent))
+    if document is None and not _errors(problems):
+        problems = check_reply(hook.type, b"")  # this JSON can be read, but not displayed
     reply = document or {}
-    problem = "the response is not a JSON object" if document is None else _problem(hook, reply)
-    outcome: DeliveryOutcome
+    outcome, verdict, problem = _outcome(hook.type, reply, problems)
     if problem:
-        outcome, verdict = "failed", f"{CONSEQUENCES[hook.type]}: {problem}"
         steps = (*steps[:-1], replace(steps[-1], problem=problem))
-    else:
-        outcome, verdict = _outcome(reply)
-    commands = tuple(reply["commands"]) if outcome == "commands" else ()
-    return Delivery(hook.id, hook.type, steps, outcome, verdict, commands, reply, spent)
+    return Delivery(
+        hook.id,
+        hook.type,
+        steps,
+        outcome,
+        verdict,
+        commands=tuple(reply["commands"]) if outcome == "commands" else (),
+        answer=reply,
+        problems=tuple(problems[:MAX_PROBLEMS]),
+        milliseconds=spent,
+    )
 
 
-def _problem(hook: EmulatedHook, reply: Mapping[str, Any]) -> str:
-    """Return the problems of a reply's commands, which do not matter if it has an error."""
-    if reply.get("error"):
-        return ""
-    commands = reply.get("commands", [])
-    if not isinstance(commands, list) or not all(isinstance(each, dict) for each in commands):
-        return "commands is not a list of objects"
-    types = [each.get("type") for each in commands]
-    known = COMMANDS[hook.type]
-    strange = [each for each in types if not isinstance(each, str) or each not in known]
-    if strange:
-        # GUESS: what Okta does with a command of another hook is not documented.
-        return f"{str(strange[0])[:MAX_TEXT]!r} is not a command of this hook"
-    return ""
-
-
-def _outcome(reply: Mapping[str, Any]) -> tuple[DeliveryOutcome, str]:
-    """Return the effect of a valid reply."""
+def _outcome(
+    kind: str, reply: Mapping[str, Any], problems: Sequence[ReplyProblem]
+) -> tuple[DeliveryOutcome, str, str]:
+    """Return outcome, verdict and, if the call failed, the problem."""
     error, commands = reply.get("error"), reply.get("commands")
-    if error:
-        summary = error.get("errorSummary") if isinstance(error, dict) else None
-        words = str(summary or "no summary")[:MAX_TEXT]
-        return "error", f"the flow ends with the hook's error: {words}"
+    errors = _errors(problems)
+    # GUESS: an error prevents the commands of every type, so what is wrong with them is irrelevant.
+    if error is not None and all(each.path.startswith("/commands") for each in errors):
+        words = str(error.get("errorSummary") or "no summary")[:MAX_TEXT]
+        return "error", f"{ENDS_WITH_ERROR[kind]}, with the hook's error: {words}", ""
+    problem = _told(errors)
+    if not problem and not commands and kind not in UNCHANGED:
+        # GUESS: Okta documents neither 204 nor a reply without a command.
+        problem = "the reply has no command with the status of the message"
+    if problem:
+        return "failed", f"{CONSEQUENCES[kind]}: {problem}", problem
     if not commands:
-        return "no change", "the hook changes nothing"
-    names = ", ".join(each["type"] for each in commands)
-    return "commands", f"the hook's commands are carried out: {names}"
+        return "no change", f"the hook changes nothing: {UNCHANGED[kind]}", ""
+    names = ", ".join(dict.fromkeys(each["type"] for each in commands))
+    return "commands", f"the hook's commands are carried out: {names}", ""
+
+
+def _errors(problems: Sequence[ReplyProblem]) -> list[ReplyProblem]:
+    return [each for each in problems if each.severity == "error"]
+
+
+def _told(errors: Sequence[ReplyProblem]) -> str:
+    """Describe the first error and the number of the others."""
+    if not errors:
+        return ""
+    first = errors[0]
+    place = f"{first.path[:MAX_TEXT]}: " if first.path else ""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"the reply is invalid: {place}{first.message}{more}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .payloads import RegistrationHook
 from .reply import Command, Reply, plain, refuse, text
 from .rules import (
     ACTION_UPDATE,
@@ -128,12 +129,7 @@ class RegistrationReply(_ActionReply):
         return self._profile(type_, attributes)
 
     def _check_request(self, request: Mapping[str, Any]) -> None:
-        data = request.get("data")
-        members = data if isinstance(data, Mapping) else {}
-        if self._has(USER_PROFILE) and (
-            request.get("requestType") == "progressive.profile"
-            or not {"userProfileUpdate", "UserProfileUpdate"}.isdisjoint(members)
-        ):
+        if self._has(USER_PROFILE) and RegistrationHook(request).is_progressive:
             raise refuse(
                 "profile_in_progressive_profile",
                 ("commands", self._position(USER_PROFILE), "type"),

@@ -46,7 +46,7 @@ class AnyOf:
 
         Raises ``ConfigurationError`` naming the argument.
         """
-        if not verifiers or not all(isinstance(each, RequestVerifier) for each in verifiers):
+        if not verifiers or not all(map(_verifies, verifiers)):
             raise ConfigurationError(
                 "AnyOf takes one or more verifiers, such as HookVerifier and HeaderSecret, as "
                 "separate arguments"
@@ -133,6 +133,11 @@ class _Tried:
             attempts.report((self._report, event))
         elif refused is not None:
             attempts.report(refused)
+
+
+def _verifies(verifier: object) -> bool:
+    """Return whether this is a verifier, and not only its class."""
+    return isinstance(verifier, RequestVerifier) and not isinstance(verifier, type)
 
 
 def _rank(error: Exception) -> int:

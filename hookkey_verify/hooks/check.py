@@ -73,28 +73,32 @@ def check_reply(
 
 def _check_no_content(event_type: str, report: Report) -> None:
     if event_type == TELEPHONY:
-        text = "Answer 200 with a status; without one, Okta may send the message itself."
-        report.warning((), "no_content", text)
+        text = "Answer 200 with the status of the message: every other status counts as a failure."
+        report.error((), "no_content", text)
 
 
 def _decoded(reply: object, report: Report) -> tuple[Any, int]:
-    """Return the JSON of a reply and its size in bytes, or ``MISSING`` if it is not JSON."""
+    """Return the JSON of a reply and its size in bytes, or ``MISSING`` if it is not JSON.
+
+    Objects are encoded and decoded again, so that only JSON types are checked.
+    """
     import json  # noqa: PLC0415 - keeps the import of the package fast
 
+    body = b""
     try:
         if isinstance(reply, bytes | bytearray | str):
             body = reply.encode() if isinstance(reply, str) else bytes(reply)
-            return json.loads(body.decode(), parse_constant=_no_constant), len(body)
-        to_dict = getattr(reply, "to_dict", None)
-        document = reply if to_dict is None else to_dict()
-        for path, text in _unsendable(document):
-            report.error(path, "not_json", text)
-            return MISSING, 0
-        size = len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-    except (ValueError, RecursionError):
+        else:
+            to_dict = getattr(reply, "to_dict", None)
+            document = reply if to_dict is None else to_dict()
+            for path, text in _unsendable(document):
+                report.error(path, "not_json", text)
+                return MISSING, 0
+            body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.loads(body.decode(), parse_constant=_no_constant), len(body)
+    except Exception:  # of what is not JSON, or of an object of the user
         report.error((), "not_json", "The reply must be a JSON object in UTF-8.")
-        return MISSING, len(reply) if isinstance(reply, bytes | bytearray | str) else 0
-    return document, size
+        return MISSING, len(body)
 
 
 def _no_constant(name: str) -> None:
@@ -141,11 +145,11 @@ def _check_document(
     if error is not None:
         _check_error(event_type, error, request, report)
     commands = document.get("commands")
-    if commands is not None and not isinstance(commands, list | tuple):
+    if commands is not None and not isinstance(commands, list):
         report.error(("commands",), "commands", "commands must be an array.")
         return
-    _check_commands(event_type, commands or (), request, report)
-    listed = [each for each in commands or () if isinstance(each, dict)]
+    _check_commands(event_type, commands or [], request, report)
+    listed = [each for each in commands or [] if isinstance(each, dict)]
     check_commands_together(event_type, listed, error, report)
 
 
@@ -168,7 +172,7 @@ def _check_error(
     if not isinstance(error.get("errorSummary"), str | None):
         report.error((*path, "errorSummary"), "error_summary", "errorSummary must be a string.")
     causes = error.get("errorCauses")
-    if causes is not None and not isinstance(causes, list | tuple):
+    if causes is not None and not isinstance(causes, list):
         report.error((*path, "errorCauses"), "error_causes", "errorCauses must be an array.")
         return
     for index, cause in enumerate(causes or ()):
@@ -201,7 +205,7 @@ def _check_cause(
 
 def _check_commands(
     event_type: str,
-    commands: list[Any] | tuple[Any, ...],
+    commands: list[Any],
     request: Mapping[str, Any] | None,
     report: Report,
 ) -> None:

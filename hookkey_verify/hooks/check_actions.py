@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .payloads import RegistrationHook
 from .problems import Path, Report
 from .rules import (
     ACTION_UPDATE,
@@ -134,10 +135,7 @@ def _check_profile(event_type: str, value: object, path: Path, report: Report) -
 def _check_kind_of_profile(
     type_: str, request: Mapping[str, Any], path: Path, report: Report
 ) -> None:
-    data = request.get("data")
-    progressive = request.get("requestType") == "progressive.profile" or (
-        isinstance(data, Mapping) and ("userProfileUpdate" in data or "UserProfileUpdate" in data)
-    )
+    progressive = RegistrationHook(request).is_progressive
     if progressive and type_ == USER_PROFILE:
         text = f"A progressive profile needs {PROGRESSIVE_PROFILE}."
         report.error(path, "profile_in_progressive_profile", text)
@@ -166,7 +164,7 @@ def _check_link(
 
 
 def _check_telephony(value: object, path: Path, report: Report) -> None:
-    if not isinstance(value, list | tuple) or len(value) != 1 or not isinstance(value[0], dict):
+    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
         report.error(path, "telephony_value", "The value must be an array with one object.")
         return
     action, place = value[0], (*path, 0)

@@ -55,7 +55,7 @@ class PatchCheck:
         if self._data is not None and type_ not in self._documents:
             self._documents[type_] = self._document(type_, (*path, "type"))
         operations = command.get("value")
-        if not isinstance(operations, list | tuple):
+        if not isinstance(operations, list):
             text = "The value must be an array of operations."
             self._report.error((*path, "value"), "operations", text)
             return
@@ -205,7 +205,7 @@ class PatchCheck:
 
     def _saml_claim(self, claim: object, path: Path) -> None:
         values = claim.get("attributeValues") if isinstance(claim, dict) else None
-        if not isinstance(claim, dict) or not isinstance(values, list | tuple):
+        if not isinstance(claim, dict) or not isinstance(values, list):
             text = "An attribute must be an object with the array attributeValues."
             self._report.error(path, "saml_claim", text)
             return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigurationError, InvalidReplyError
@@ -60,6 +61,8 @@ class Handler:
                 f"the handler {self.name} must be a function that takes one argument, the hook"
             ) from None
         self._function = function
+        while isinstance(function, partial):
+            function = function.func
         # An object with an async __call__ is not a coroutine function itself.
         called = getattr(function, "__call__", None)  # noqa: B004
         self.is_async = any(map(inspect.iscoroutinefunction, (function, called)))
@@ -70,12 +73,12 @@ class Handler:
             return Failure(_ASYNC)
         try:
             reply = self._function(hook)
+            if not isinstance(reply, Awaitable):
+                return reply
+            if isinstance(reply, Coroutine):
+                reply.close()  # otherwise Python warns that it was never awaited
         except Exception as error:
             return Failure.of(error)
-        if not hasattr(reply, "__await__"):
-            return reply
-        if isinstance(reply, Coroutine):
-            reply.close()  # otherwise Python warns that it was never awaited
         return Failure(_ASYNC)
 
     async def acall(self, hook: object, seconds: float) -> object:
@@ -100,7 +103,7 @@ class Handler:
             if self.is_async:
                 return await self._function(hook)
             reply = await asyncio.to_thread(self._sealed, hook)
-            return await reply if hasattr(reply, "__await__") else reply
+            return await reply if isinstance(reply, Awaitable) else reply
         except (Exception, asyncio.CancelledError) as error:  # the latter by the handler itself
             return Failure.of(error)
 

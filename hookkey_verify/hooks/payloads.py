@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import InvalidPayloadError
 from .fields import Number, View, array, mapping, moment, part, text, texts
+from .rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
 from .views import (
     Application,
     Assertion,
@@ -45,8 +46,11 @@ __all__ = [
     "parse_hook",
 ]
 
-PROGRESSIVE_PROFILE: Final = "progressive.profile"
-MAX_SHOWN: Final = 100
+TEXTS: Final = (bytes, bytearray, str)
+"""The types of a body that is not decoded. A union of types would be made at each call."""
+
+_MAX_SHOWN: Final = 100
+"""The longest id in characters that a repr shows."""
 
 
 class Hook(View):
@@ -93,7 +97,7 @@ class TokenHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.oauth2.tokens.transform"
+    EVENT_TYPE = TOKEN
 
     user = part(User, "data.context.user")
     """The user; absent for client credentials."""
@@ -137,7 +141,7 @@ class SamlHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.saml.tokens.transform"
+    EVENT_TYPE = SAML
 
     user = part(User, "data.context.user")
     """The user."""
@@ -160,7 +164,7 @@ class RegistrationHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.user.pre-registration"
+    EVENT_TYPE = REGISTRATION
 
     user = part(User, "data.context.user")
     """The user who adds attributes; absent when a user registers."""
@@ -174,7 +178,9 @@ class RegistrationHook(Hook):
     @property
     def is_progressive(self) -> bool:
         """Whether an existing user adds attributes; Classic Engine sends no type of request."""
-        return self.request_type == PROGRESSIVE_PROFILE
+        return self.request_type == "progressive.profile" or any(
+            self.data.get(name) is not None for name in ("userProfileUpdate", "UserProfileUpdate")
+        )
 
 
 class ImportHook(Hook):
@@ -182,7 +188,7 @@ class ImportHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.import.transform"
+    EVENT_TYPE = IMPORT
 
     conflicts = texts("data.context.conflicts")
     """The names of the attributes that conflict with an existing user."""
@@ -209,7 +215,7 @@ class PasswordImportHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.user.credential.password.import"
+    EVENT_TYPE = PASSWORD_IMPORT
 
     username = text("data.context.credential.username")
     """The name that the user entered."""
@@ -224,7 +230,7 @@ class TelephonyHook(Hook):
 
     __slots__ = ()
 
-    EVENT_TYPE = "com.okta.telephony.provider"
+    EVENT_TYPE = TELEPHONY
 
     user = part(TelephonyUser, "data.userProfile")
     """The user who receives the code."""
@@ -276,16 +282,14 @@ def parse_hook(body: bytes | bytearray | str | Mapping[str, Any]) -> Hook:
     Raises ``InvalidPayloadError`` if it is not a JSON object in UTF-8. The error contains no part
     of the body.
     """
-    document = body if isinstance(body, Mapping) else _decoded(body)
-    if not isinstance(document, Mapping):
-        raise InvalidPayloadError("send a JSON object; this is another JSON value")
+    document = _decoded(body) if isinstance(body, TEXTS) else body
+    if type(document) is not dict and not isinstance(document, Mapping):
+        raise InvalidPayloadError("send a JSON object; this is another value")
     hook = Hook(document)
     return _CLASSES.get(hook.event_type, UnknownHook)(document)
 
 
-def _decoded(body: object) -> object:
-    if not isinstance(body, bytes | bytearray | str):
-        raise InvalidPayloadError("pass the body as bytes, str or a mapping")
+def _decoded(body: bytes | bytearray | str) -> Any:
     try:
         return _decoder().decode(body if isinstance(body, str) else body.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -314,4 +318,4 @@ def _shown(value: str | None) -> str:
     if value is None:
         return "None"
     letters = value.translate({ord("."): "a", ord("-"): "a", ord("_"): "a"})
-    return value if len(value) <= MAX_SHOWN and letters.isascii() and letters.isalnum() else "?"
+    return value if len(value) <= _MAX_SHOWN and letters.isascii() and letters.isalnum() else "?"

@@ -25,6 +25,7 @@ Command: TypeAlias = tuple[str, Any]
 
 _MAX_DEPTH = 100
 _MAX_INTEGER_BITS = 4096
+_INFINITY = float("inf")
 
 
 class Reply:
@@ -227,10 +228,10 @@ def plain(value: object, path: Sequence[str | int], depth: int = _MAX_DEPTH) -> 
         return value
     if isinstance(value, str):
         return _text(value, path)
-    if isinstance(value, int) and value.bit_length() <= _MAX_INTEGER_BITS:
+    if isinstance(value, int) and int.bit_length(value) <= _MAX_INTEGER_BITS:
         return int.__index__(value)
-    if isinstance(value, float) and value - value == 0:  # neither NaN nor infinite
-        return float.__float__(value)
+    if isinstance(value, float) and abs(number := float.__float__(value)) < _INFINITY:  # not NaN
+        return number
     if depth and isinstance(value, list | tuple):
         return [plain(each, path, depth - 1) for each in value]
     if depth and isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
@@ -245,12 +246,19 @@ def plain(value: object, path: Sequence[str | int], depth: int = _MAX_DEPTH) -> 
 
 def _text(value: str, path: Sequence[str | int]) -> str:
     """Return the text as exactly ``str`` after checking that UTF-8 can encode it."""
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise refuse("not_json", path, "remove the surrogate code points") from None
-    return str.__str__(value)
+    value = str.__str__(value)
+    if not value.isascii() and not _is_encodable(value):
+        raise refuse("not_json", path, "remove the surrogate code points")
+    return value
+
+
+def _is_encodable(value: str) -> bool:
+    """Return whether UTF-8 can encode the text. An exception would contain it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cause(cause: object, index: int) -> dict[str, str]:

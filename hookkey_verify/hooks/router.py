@@ -25,8 +25,10 @@ from ..events import Event, EventName, OnEvent, Reporter, shown
 from ..guard import Guard, HttpAnswer, HttpRefusal, RequestVerifier
 from ..verifier import VerifiedHook
 from .answers import FAILED, INVALID, NOT_POST, REPLIES, answer, undecided
+from .check import ReplyProblem, check_reply
 from .handler import Failure, Handler
 from .payloads import (
+    TEXTS,
     Hook,
     ImportHook,
     PasswordImportHook,
@@ -168,12 +170,13 @@ class Hooks:
         if isinstance(call, HttpAnswer):
             return call
         reply = call.handler.call(call.hook)
-        return self._answered(call, reply, self._clock() > call.until)
+        return self._answered(call, reply)
 
     async def arespond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
         """Do the same as ``respond`` without blocking the event loop.
 
-        A handler that is late is cancelled or, in a thread, abandoned.
+        A handler that is late is cancelled or, in a thread, abandoned, unless it blocks the event
+        loop.
         """
         began = self._clock()
         if method != "POST":
@@ -188,7 +191,7 @@ class Hooks:
             reply = await call.handler.acall(call.hook, call.until - call.started)
         except TimeoutError:
             return self._undecided(call.hook, "late", call.handler.name, call.started)
-        return self._answered(call, reply, False)
+        return self._answered(call, reply)
 
     def verify_and_parse(self, headers: Headers, body: Body) -> Hook:
         """Return the payload of a request, for views that you write yourself.
@@ -218,7 +221,7 @@ class Hooks:
         return CombinedHealth.of([self._verifier])
 
     def _read(self, headers: Headers, body: Body) -> Hook:
-        if isinstance(body, bytes | bytearray | str) and len(body) > MAX_BODY:
+        if isinstance(body, TEXTS) and len(body) > MAX_BODY:
             raise InvalidPayloadError(f"it is longer than {MAX_BODY} bytes")
         if self._guard.sent_by_browsers:
             # Another site could make a browser send a form, but not JSON without asking first:
@@ -244,14 +247,14 @@ class Hooks:
             return self._undecided(hook, "late", handler.name)
         return _Call(hook, handler, now, until)
 
-    def _answered(self, call: _Call, reply: object, late: bool) -> HttpAnswer:
-        """Return the response for what a handler returned."""
-        hook, name = call.hook, call.handler.name
+    def _answered(self, call: _Call, reply: object) -> HttpAnswer:
+        """Return the response for what a handler returned, late or not."""
+        hook, name, late = call.hook, call.handler.name, self._clock() > call.until
         try:
             answered = answer(hook, reply)
         except InvalidReplyError as error:
             where = f" at {error.path}" if error.path else ""
-            text = f"the reply of {name} to {_title(hook)} breaks the rule {error.rule}{where}"
+            text = f"{_reply_of(call)} breaks the rule {error.rule}{where}: {error.fix}"
             return self._failed(hook, call, text, Reason.INVALID_REPLY)
         except Exception as error:  # of a reply of the user's own class
             answered = Failure.of(error)
@@ -262,7 +265,19 @@ class Hooks:
             outcome = "late"
             self._log(logging.WARNING, f"{name} was late; its reply was sent", hook=hook)
         self._handled(_source(hook), outcome, started=call.started)
+        if answered.status == 200:
+            self._warn(call, answered.body)
         return answered
+
+    def _warn(self, call: _Call, reply: bytes) -> None:
+        """Log what is allowed in a reply, but has an effect that few want."""
+        first: dict[str, ReplyProblem] = {}
+        for each in check_reply(type(call.hook), reply, call.hook):
+            first.setdefault(each.rule, each)
+        for problem in first.values():
+            where = f" at {shown(problem.path)}" if problem.path else ""
+            text = f"{_reply_of(call)} was sent, but see the rule {problem.rule}"
+            self._log(logging.WARNING, text, hook=call.hook, more=f"{where}: {problem.message}")
 
     def _failed(self, hook: Hook, call: _Call, text: str, reason: Reason | None) -> HttpAnswer:
         self._log(logging.ERROR, text, reason or Reason.UNSPECIFIED, hook)
@@ -291,11 +306,16 @@ class Hooks:
             self._report.send(event)
 
     def _log(
-        self, level: int, text: str, reason: Reason | None = None, hook: Hook | None = None
+        self,
+        level: int,
+        text: str,
+        reason: Reason | None = None,
+        hook: Hook | None = None,
+        more: str = "",
     ) -> None:
-        """Log a text with the event id; the same text counts as the same record."""
+        """Log a text, more text and the event id; the same text counts as the same record."""
         event_id = None if hook is None else hook.event_id
-        message = text if event_id is None else f"{text} (event id {shown(event_id)})"
+        message = text + more + ("" if event_id is None else f" (event id {shown(event_id)})")
         self._report.log(level, message, topic=text, reason="" if reason is None else reason.value)
 
 
@@ -306,6 +326,10 @@ class _Call(NamedTuple):
     handler: Handler
     started: float
     until: float
+
+
+def _reply_of(call: _Call) -> str:
+    return f"the reply of {call.handler.name} to {_title(call.hook)}"
 
 
 def _source(hook: Hook) -> str:

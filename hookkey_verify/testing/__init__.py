@@ -1,4 +1,4 @@
-"""Tools for your tests: bad tokens, Okta's requests, verified hooks, a contract for replay stores.
+"""Tools for your tests: bad tokens, requests, checks of replies, a contract for replay stores.
 
 ``plugin`` has the pytest fixtures. pytest imports it in every environment with this package, so
 everything else is imported on first use.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .contract import replay_store_contract as replay_store_contract
     from .hooks import verified_hook as verified_hook
+    from .replies import assert_valid_reply as assert_valid_reply
     from .requests import hook_request as hook_request
     from .zoo import BadToken as BadToken
     from .zoo import bad_access_tokens as bad_access_tokens
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadToken",
+    "assert_valid_reply",
     "bad_access_tokens",
     "bad_tokens",
     "hook_request",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "BadToken": ".zoo",
+    "assert_valid_reply": ".replies",
     "bad_access_tokens": ".zoo",
     "bad_tokens": ".zoo",
     "hook_request": ".requests",

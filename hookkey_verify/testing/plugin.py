@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .zoo import BadToken
 
 __all__ = [
+    "assert_valid_reply",
     "bad_access_tokens",
     "bad_tokens",
     "fire_hook",
@@ -142,7 +143,7 @@ def bad_access_tokens(okta_emulator: OktaEmulator) -> Callable[..., tuple[BadTok
 
 @pytest.fixture
 def hook_request() -> Callable[..., dict[str, Any]]:
-    """``hook_request(token, framework="flask", type=…)``: the request that Okta sends to the hook.
+    """``hook_request(token, framework="flask", type=…, variant=…)``: the request that Okta sends.
 
     For Flask, FastAPI, Starlette and Django, it returns arguments of ``client.post(path, **…)``.
     See ``hookkey_verify.testing.hook_request``.
@@ -156,14 +157,28 @@ def hook_request() -> Callable[..., dict[str, Any]]:
 def fire_hook(okta_emulator: OktaEmulator) -> Callable[..., Delivery]:
     """``fire_hook(uri, type=…, key=…, …)``: create an inline hook and let the org call it.
 
-    It takes the arguments of ``OktaEmulator.create_hook``, and ``body``.
+    It takes the arguments of ``OktaEmulator.create_hook``, and ``body`` and ``variant`` of
+    ``OktaEmulator.fire``.
     """
     count = 0
 
-    def fire(uri: str, *arguments: Any, body: Any = None, **options: Any) -> Delivery:
+    def fire(
+        uri: str, *arguments: Any, body: Any = None, variant: str | None = None, **options: Any
+    ) -> Delivery:
         nonlocal count
         count += 1
         made = okta_emulator.create_hook(uri, *arguments, **{"name": f"pytest {count}", **options})
-        return okta_emulator.fire(made["id"], body)
+        return okta_emulator.fire(made["id"], body, variant=variant)
 
     return fire
+
+
+@pytest.fixture
+def assert_valid_reply() -> Callable[..., None]:
+    """``assert_valid_reply(TokenHook, reply, request=…, warnings=False)``: check a reply.
+
+    See ``hookkey_verify.testing.assert_valid_reply``.
+    """
+    from .replies import assert_valid_reply as check  # noqa: PLC0415
+
+    return check

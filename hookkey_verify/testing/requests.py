@@ -23,6 +23,7 @@ def hook_request(
     *,
     framework: Framework = "flask",
     type: str = "com.okta.oauth2.tokens.transform",  # noqa: A002 - Okta's name
+    variant: str | None = None,
     body: Mapping[str, Any] | None = None,
     path: str = "/hook",
     clock: Clock = wall_clock,
@@ -34,15 +35,19 @@ def hook_request(
         arguments of ``client.post(path, **…)``; "wsgi" an environ; "asgi" a scope with ``receive``
         as its member "receive"; "lambda" the event of an HTTP API.
     ``type``: the type of the inline hook. Default: the token inline hook.
+    ``variant``: the variant of the event, such as "refresh"; `hookkey payload --list` lists them.
+        Default None: the first one of the type.
     ``body``: the event. Default None: a realistic one, which requires the extra ``emulator``.
     ``path``: the path of the request. Default: "/hook".
     ``clock``: a function that returns epoch seconds. Default: the system clock.
 
-    Raises ``ConfigurationError`` for an unknown framework or type, and for a token that a header
-    cannot contain (``BadToken.header_safe`` is False).
+    Raises ``ConfigurationError`` for an unknown framework, type or variant, for a variant together
+    with a body, and for a token that a header cannot contain (``BadToken.header_safe`` is False).
     """
     _check(token, path)
-    document = _event(type, clock()) if body is None else body
+    if body is not None and variant is not None:
+        raise ConfigurationError("variant cannot be combined with a body")
+    document = _event(type, variant, clock()) if body is None else body
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -82,13 +87,10 @@ def fits_header(token: str) -> bool:
     return _FIELD_VALUE.fullmatch(token) is not None
 
 
-def _event(kind: str, now: float) -> dict[str, Any]:
+def _event(kind: str, variant: str | None, now: float) -> dict[str, Any]:
     from ..emulator.payloads import payload  # noqa: PLC0415 - needs the extra
 
-    try:
-        return payload(kind, source="cal5example6hook7x8", now=now)
-    except (KeyError, TypeError):
-        raise ConfigurationError(f"there is no inline hook of the type {kind!r}") from None
+    return payload(kind, hook_id="cal5example6hook7x8", now=now, variant=variant)
 
 
 def _environ(path: str, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:

@@ -17,7 +17,18 @@ from typing import Any, Literal, get_args
 
 from hookkey_verify.signing_key import Algorithm
 
-from . import claims, cold, hostile, memory, serving, telemetry, threads, token_endpoint, verify
+from . import (
+    claims,
+    cold,
+    hooks,
+    hostile,
+    memory,
+    serving,
+    telemetry,
+    threads,
+    token_endpoint,
+    verify,
+)
 from .plot import Bar, bars
 from .rounds import Figure, machine, table
 
@@ -54,6 +65,7 @@ SECTIONS: dict[str, tuple[str, Callable[[], Report]]] = {
     "refuse": ("one refusal; 15 KB hostile tokens compared with a 1 KB valid token", _refuse),
     "grow": ("longer tokens, more keys, more claims; key look-up, signing", verify.growth),
     "telemetry": ("one verification with a cached key, with and without events", telemetry.measure),
+    "hooks": ("parsing and routing of a 4 KB payload, compared with its decoding", hooks.measure),
     "cold": ("time from process start to the first verification", cold.measure),
     "serving": ("the time that verification adds to a served request", serving.measure),
     "threads": ("total verifications per second of several threads or processes", threads.measure),

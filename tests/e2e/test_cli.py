@@ -23,6 +23,9 @@ from hookkey_verify.cli import commands
 from hookkey_verify.cli import demo as story
 from hookkey_verify.cli.commands import hookkey
 from hookkey_verify.cli.demo import DemoReport, Row
+from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
+from hookkey_verify.emulator.verdict import Delivery, DeliveryStep
+from hookkey_verify.hooks import ReplyProblem
 from hookkey_verify.testing import BadToken, bad_tokens
 
 ROOT = Path(hookkey_verify.__file__).parents[1]
@@ -59,11 +62,17 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_as_json() -> None:
-    """The demo refuses ten tokens, accepts two, fetches one key, and exits with 0."""
+    """The demo refuses ten tokens, accepts two, fetches one key, fires a hook, and exits with 0."""
     done = run("demo", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
-    assert set(report) == {"org", "key", "rows", "requests", "ok"}
+    assert set(report) == {"org", "key", "rows", "requests", "delivery", "ok"}
+    delivery = report["delivery"]
+    assert (delivery["outcome"], delivery["problems"]) == ("commands", [])
+    assert [(step["name"], step["status"]) for step in delivery["steps"]] == [
+        ("token", 200),
+        ("hook", 200),
+    ]
     assert report["ok"] is True
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", report["org"])
     assert set(report["key"]) == {"id", "keyId", "name"}
@@ -151,9 +160,14 @@ WRONG = [
 ]
 
 
+STEP = DeliveryStep("hook", "POST http://127.0.0.1:1/hook", status=200)
+DELIVERY = Delivery("cal1", EVENT_TYPES[0], (STEP,), "commands", "the commands are carried out")
+PROBLEM = ReplyProblem("/[bold]", "unknown_member", "There is no such member.", "warning", "")
+
+
 def _report(*rows: Row) -> DemoReport:
     key: dict[str, Any] = {"id": "HKY1", "keyId": "1", "name": "demo", "isUsed": False}
-    return DemoReport("http://127.0.0.1:1", key, rows, ("GET / 200",))
+    return DemoReport("http://127.0.0.1:1", key, rows, ("GET / 200",), DELIVERY)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -178,6 +192,26 @@ def test_exit_0_when_all_are_as_expected(monkeypatch: pytest.MonkeyPatch) -> Non
     """The demo exits with 0 when every verdict is the expected one."""
     monkeypatch.setattr(story, "run", lambda: _report(GOOD, BAD))
     assert invoke("demo")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        replace(DELIVERY, outcome="no change"),
+        replace(DELIVERY, outcome="failed", steps=(replace(STEP, status=None, problem="late"),)),
+        replace(DELIVERY, problems=(PROBLEM,)),
+    ],
+    ids=["no change", "failed", "a problem"],
+)
+def test_exit_1_when_the_reply_is_not_carried_out(
+    monkeypatch: pytest.MonkeyPatch, delivery: Delivery
+) -> None:
+    """The demo exits with 1 if the hook's reply has no effect or has problems, and shows why."""
+    monkeypatch.setattr(story, "run", lambda: replace(_report(GOOD, BAD), delivery=delivery))
+    code, output = invoke("demo")
+    assert (code, output.endswith("NOT as expected\n")) == (1, True)
+    assert ("warning: /[bold]: There is no such member." in output) is bool(delivery.problems)
+    assert ("no answer late" in output) is (delivery.outcome == "failed")
 
 
 def test_the_rows_are_measured_not_recited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from hookkey_verify import ApiToken, HookKeysClient
 from hookkey_verify.cli.commands import hookkey
 from hookkey_verify.emulator import OktaEmulator
 
+from ..faults import FaultServer, json_answer
+
 
 def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     """The command prints its settings and every request, and exits with 0 when interrupted."""
@@ -52,6 +54,37 @@ def test_emulate_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     assert process.returncode == 0
     line = r"\d\d:\d\d:\d\d  {}  GET    /api/v1/hook-keys  \d+\.\d ms\n"
     assert re.fullmatch("".join(line.format(status) for status in (200, 200, 401)), errors)
+
+
+def test_the_problems_of_a_reply(tmp_path: Path) -> None:
+    """The log of a delivery has the verdict, each step, and each problem of the reply."""
+    seed = tmp_path / "org.yaml"
+    with FaultServer(json_answer(200, {"commands": [1]})) as server:
+        seed.write_text(f"hooks:\n- {{uri: '{server.url}', name: Claims}}\n")
+        command = [
+            sys.executable,
+            "-um",
+            "hookkey_verify",
+            "emulate",
+            "--seed",
+            str(seed),
+            "--json",
+        ]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        report = ""
+        while not report.endswith("\n}\n"):
+            report += process.stdout.readline()
+        org = json.loads(report)
+        url, headers = f"{org['orgUrl']}/emulator/fire", {"Authorization": f"SSWS {org['token']}"}
+        requests.post(url, json={"hook": "Claims"}, headers=headers, timeout=5)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert "fire Claims: the token is issued without the hook's changes: the reply is" in errors
+    assert re.search(r"^ +error: /commands/0: A command must be an object\.$", errors, re.MULTILINE)
 
 
 def test_a_port_that_is_taken(okta: OktaEmulator) -> None:

@@ -139,8 +139,39 @@ def test_a_secret_or_a_token_of_ones_own(key: tuple[str, ...]) -> None:
 def test_types(kind: str, event_type: str) -> None:
     """Each hook type is sent with its Okta event type."""
     with FaultServer(json_answer(200, {})) as server:
-        assert run(server.url, "--type", kind).exit_code == 0
+        assert run(server.url, "--type", kind).exit_code == (1 if kind == "telephony" else 0)
         assert json.loads(server.requests[0].body)["eventType"] == event_type
+
+
+def test_problems_by_path(key: tuple[str, ...]) -> None:
+    """Each problem of the reply is shown with path, severity and message; errors exit with 1."""
+    reply = {"commands": [{"type": "com.okta.identity.patch", "value": [{"op": "add"}]}]}
+    with FaultServer(json_answer(200, {**reply, "later": 1})) as server:
+        done = run(server.url)
+        report = json.loads(run(server.url, "--json").stdout)
+    assert done.exit_code == 1
+    assert "/later\twarning\tOkta documents no such member." in done.stdout
+    assert "/commands/0/value/0/path\terror\tpath must be a JSON Pointer" in done.stdout
+    assert [each["path"] for each in report["problems"]] == ["/later", "/commands/0/value/0/path"]
+    with FaultServer(json_answer(200, {"commands": [], "later": 1})) as server:
+        done = run(server.url)
+    assert (done.exit_code, "/later\twarning" in done.stdout) == (0, True), done.output
+
+
+def test_a_long_path_is_cut() -> None:
+    """A long name of a member does not fill the terminal."""
+    with FaultServer(json_answer(200, {"x" * 100_000: 1})) as server:
+        done = run(server.url)
+    assert done.exit_code == 0
+    assert len(done.output) < 1000
+
+
+def test_the_zoo_with_a_variant(hook: str, key: tuple[str, ...]) -> None:
+    """``--zoo`` sends the chosen variant, or a saved body, with every token."""
+    assert run(hook, *key, *ASSERTION, "--zoo", "--variant", "refresh").exit_code == 0
+    Path("saved").write_text("no JSON")
+    done = run(hook, *key, *ASSERTION, "--zoo", "--payload", "saved", "--type", "token")
+    assert done.exit_code == 0, done.output
 
 
 def test_the_zoo_finds_nothing(hook: str, key: tuple[str, ...]) -> None:
@@ -204,6 +235,21 @@ def test_a_handler_that_refuses_everything(
         (("http://127.0.0.1:9/", "--token-url", "http://127.0.0.1:9/"), "--private-key"),
         (("http://127.0.0.1:9/", "--type", "email"), "Invalid value"),
         (("http://127.0.0.1:9/", "--secret", "empty"), "printable ASCII"),
+        (("http://127.0.0.1:9/", "--variant", "voice"), "--variant must be one of authorization"),
+        (
+            ("http://127.0.0.1:9/", "--variant", "refresh", "--type", "telephony"),
+            "--variant must be one of sms, voice",
+        ),
+        (
+            ("http://127.0.0.1:9/", "--payload", "empty", "--variant", "refresh"),
+            "--variant has no effect beside --payload",
+        ),
+        (("http://127.0.0.1:9/", "--payload", "empty"), "pass --type (token, saml,"),
+        (("http://127.0.0.1:9/", "--payload", "test.pem"), "pass --type (token, saml,"),
+        (("http://127.0.0.1:9/", "--payload", "none"), "does not exist or cannot be read"),
+        (("http://127.0.0.1:9/", "--save", "none/saved"), "--save cannot be written"),
+        (("http://127.0.0.1:9/", "--save", "."), "is a directory"),
+        (("http://127.0.0.1:9/", "--zoo", "--save", "s"), "--save has no effect beside --zoo"),
     ],
 )
 def test_wrong_usage(key: tuple[str, ...], arguments: tuple[str, ...], problem: str) -> None:
@@ -280,16 +326,23 @@ def test_an_answer_that_is_not_json(key: tuple[str, ...]) -> None:
     with FaultServer(answer(200, b"OK", "Content-Type: text/plain")) as server:
         done = run(server.url)
     assert done.exit_code == 1
-    assert done.stdout.splitlines()[0].endswith("\tthe response is not a JSON object")
+    step, problem, verdict = done.stdout.splitlines()
+    assert step.endswith("\tthe reply is invalid: The reply must be a JSON object in UTF-8.")
+    assert problem == "the whole reply\terror\tThe reply must be a JSON object in UTF-8."
+    assert verdict.startswith("failed: the token is issued without the hook's changes")
 
 
-def test_a_hook_of_a_running_emulator(
-    okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A running emulator fires a hook by name or id, with its own key and credentials."""
+@pytest.fixture
+def settings(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the command find the org by its settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_hook_of_a_running_emulator(okta: OktaEmulator) -> None:
+    """A running emulator fires a hook by name or id, with its own key and credentials."""
     with IssuerKeys(okta.issuer) as keys:
         verifier = HookVerifier.for_access_token(keys, audience="api://hooks", client_id=CLIENT_ID)
         with _served(verifier) as port:
@@ -309,6 +362,34 @@ def test_a_hook_of_a_running_emulator(
     assert (unknown.exit_code, "'Token hook', 'Naked'" in unknown.stderr) == (4, True)
     idle = run("Token hook", "--kid", "k")
     assert (idle.exit_code, "--kid has no effect" in idle.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_running_emulator_sends_variants_and_saved_bodies(okta: OktaEmulator) -> None:
+    """A hook of a running emulator is fired with a variant or a saved body, byte for byte."""
+    with FaultServer(json_answer(200, PATCH)) as server:
+        okta.create_hook(server.url, name="Claims")
+        done = run("Claims", "--variant", "refresh", "--save", "saved")
+        assert done.exit_code == 0, done.output
+        replayed = run("Claims", "--payload", "saved", "--json")
+        assert replayed.exit_code == 0, replayed.output
+        Path("mine").write_bytes(b" \xff\n")
+        assert run("Claims", "--payload", "mine", "--save", "copy").exit_code == 0
+        Path("large").write_bytes(b" " * 1_048_576)
+        assert run("Claims", "--payload", "large").exit_code == 0
+        bodies = [request.body for request in server.requests]
+    assert bodies == [Path("saved").read_bytes()] * 2 + [b" \xff\n", b" " * 1_048_576]
+    assert json.loads(bodies[0])["data"]["context"]["protocol"]["originalGrant"]
+    assert Path("copy").read_bytes() == b" \xff\n"
+    assert Path("saved").stat().st_mode & 0o777 == 0o600
+    assert "payload" not in json.loads(replayed.stdout)
+    unknown = run("Claims", "--variant", "voice", "--json")
+    assert (unknown.exit_code, "--variant must be one of" in unknown.stderr) == (2, True)
+    assert json.loads(unknown.stdout)["error"]["reason"] == "configuration"
+    Path("large").write_bytes(b" " * 1_048_577)
+    large = run("Claims", "--payload", "large")
+    assert (large.exit_code, "more than 1048576 bytes" in large.stderr) == (2, True)
+    assert len(server.requests) == 4
 
 
 def test_an_org_that_is_no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:

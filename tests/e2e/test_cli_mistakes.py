@@ -267,6 +267,10 @@ def test_doctor_has_no_flags_to_name(signer: HookSigner, token: str) -> None:
 # --- fire
 
 
+STEP = {"name": "hook", "request": "", "problem": "", "status": 200, "milliseconds": 1}
+DELIVERY = {"steps": [STEP], "ok": True, "outcome": "commands", "verdict": "", "problems": []}
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -299,6 +303,21 @@ def test_fire_options(arguments: tuple[str, ...], problem: str) -> None:
             "outcome": "commands",
             "verdict": "",
         },
+        *(
+            {**DELIVERY, **changes}
+            for changes in (
+                {"problems": None},
+                {"problems": [1]},
+                {"problems": [{"path": "", "severity": "error"}]},
+                {"problems": [{"path": "", "severity": "error", "message": 1}]},
+                {"payload": 5},
+                {"steps": [{**STEP, "request": 1}]},
+                {"steps": [{**STEP, "status": "200"}]},
+                {"outcome": 5},
+                {"ok": 1},
+                {"payload": "no base64!"},
+            )
+        ),
     ],
 )
 def test_an_org_that_answers_something_else(document: Any) -> None:
@@ -310,9 +329,17 @@ def test_an_org_that_answers_something_else(document: Any) -> None:
             assert (done.exit_code, "is not an emulator" in done.stderr) == (2, True)
 
 
+def test_an_emulator_that_answers_as_expected() -> None:
+    """The document that the invalid ones above are derived from is a delivery."""
+    with FaultServer(json_answer(200, DELIVERY)) as server:
+        env = {"OKTA_CLIENT_ORGURL": server.url, "OKTA_CLIENT_TOKEN": "t"}
+        assert run("fire", "Hook", **env).exit_code == 0
+
+
 def test_a_large_delivery(okta: OktaEmulator) -> None:
     """The emulator's delivery of 300 commands is reported as a success."""
-    command = {"type": "com.okta.identity.patch", "value": [{"op": "add", "path": "/a"}]}
+    claim = {"op": "add", "path": "/claims/a", "value": "b"}
+    command = {"type": "com.okta.identity.patch", "value": [claim]}
     env = {"OKTA_CLIENT_ORGURL": okta.url, "OKTA_CLIENT_TOKEN": okta.api_token}
     with FaultServer(json_answer(200, {"commands": [command] * 300})) as server:
         okta.create_hook(server.url, name="Large")

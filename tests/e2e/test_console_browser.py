@@ -210,7 +210,7 @@ def _fire_from_the_console(
 
 def test_the_tutorial(driver: webdriver.Chrome, okta: OktaEmulator, tmp_path: Path) -> None:
     """The Flask code of the README, with another issuer, answers a hook fired in the console."""
-    code = code_block("README.md", "from flask import Flask", "IssuerKeys(")
+    code = code_block("README.md", "IssuerKeys(", "serve(hooks)")
     port = free_port()
     command = ("flask", "--app", "hook", "run", f"--port={port}")
     with served(tmp_path, replaced(code, ISSUER, okta.issuer), *command):

@@ -14,6 +14,8 @@ import requests
 from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
+from hookkey_verify.emulator.payloads import VARIANTS
+from hookkey_verify.hooks import TokenHook, parse_hook
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
@@ -73,6 +75,34 @@ def test_create_key_and_hook_and_fire(okta: OktaEmulator, browser: Browser) -> N
     assert request.headers["authorization"].split()[1] not in browser.page
 
 
+def test_fire_a_variant(okta: OktaEmulator, browser: Browser) -> None:
+    """The page offers the variants of the hook's type and sends the chosen one."""
+    with FaultServer(json_answer(200, {"commands": []})) as server:
+        hook = okta.create_hook(server.url)
+        page = browser.get().text
+        for variant in VARIANTS[hook["type"]]:
+            assert f"<option>{variant}</option>" in page
+        browser.send("fire", hook=hook["id"], variant="client-credentials")
+        browser.send("fire", hook=hook["id"], variant="")
+        first, second = (parse_hook(request.body) for request in server.requests)
+    assert isinstance(first, TokenHook)
+    assert isinstance(second, TokenHook)
+    assert (first.grant_type, second.grant_type) == ("client_credentials", None)
+
+
+def test_problems_of_a_reply(okta: OktaEmulator) -> None:
+    """The page shows each problem of a reply with its path, escaped."""
+    reply = {"commands": [{"type": "com.okta.access.patch", "value": 1}], "<b>": 1}
+    with FaultServer(json_answer(200, reply)) as server:
+        okta.fire(okta.create_hook(server.url)["id"])
+    page = Browser(okta).page
+    assert "<code>/commands/0/value</code>: The value must be an array of operations." in page
+    assert "<code>/&lt;b&gt;</code>: Okta documents no such member." in page
+    with FaultServer(json_answer(200, [])) as server:
+        okta.fire(okta.create_hook(server.url, name="list")["id"])
+    assert "<code>the whole reply</code>: The reply must be a JSON object." in Browser(okta).page
+
+
 def test_hooks_with_other_authentication(okta: OktaEmulator, browser: Browser) -> None:
     """A hook can have no authentication, or a key with a custom token URL and client id."""
     key = okta.create_key("one")
@@ -124,6 +154,15 @@ def test_invalid_forms(
     assert answer.status_code == 400
     assert problem in unescape(re.findall(r'role="alert">(.*)</p>', answer.text)[0])
     assert len(okta.org.list()) == 1
+
+
+def test_an_unknown_variant(okta: OktaEmulator, browser: Browser) -> None:
+    """An unknown variant returns the page with the list of variants, and calls nothing."""
+    hook = okta.create_hook("http://127.0.0.1:9/")
+    answer = browser.send("fire", hook=hook["id"], variant="voice")
+    assert answer.status_code == 400
+    assert "variant must be one of authorization-code" in answer.text
+    assert not okta.deliveries
 
 
 def test_inspector(okta: OktaEmulator, browser: Browser) -> None:

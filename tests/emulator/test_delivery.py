@@ -11,12 +11,13 @@ import pytest
 import requests
 from flask import Flask, g
 
-from hookkey_verify import HookVerifier, IssuerKeys, StaticKeys
+from hookkey_verify import ConfigurationError, HookVerifier, IssuerKeys, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.delivery_rules import CONSEQUENCES
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.okta_error import OktaError
 from hookkey_verify.flask import HookKeyVerify, protect
+from hookkey_verify.hooks import TokenHook, parse_hook
 
 from ..faults import FaultServer, answer, drip, hang_up, json_answer, silence
 from ..servers import wsgi_server
@@ -317,18 +318,18 @@ def test_a_slow_handler_times_out(
         (200, json.dumps(PATCH).encode(), "commands", "carried out"),
         (200, b"[]", "failed", "JSON object"),
         (200, b"<html>", "failed", "JSON object"),
-        (200, b'{"commands": {}}', "failed", "not a list"),
-        (200, b'{"commands": [1]}', "failed", "not a list"),
-        (200, b'{"commands": 5}', "failed", "not a list"),
-        (200, b'{"commands": true}', "failed", "not a list"),
+        (200, b'{"commands": {}}', "failed", "/commands: commands must be an array"),
+        (200, b'{"commands": [1]}', "failed", "/commands/0: A command must be an object"),
+        (200, b'{"commands": 5}', "failed", "must be an array"),
+        (200, b'{"commands": true}', "failed", "must be an array"),
         (
             200,
             b'{"commands": [{"type": "com.okta.assertion.patch"}]}',
             "failed",
-            "not a command of",
+            "/commands/0/type: The commands of this hook are",
         ),
-        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "not a command of"),
-        (200, b'{"commands": [{}]}', "failed", "not a command of"),
+        (200, b'{"commands": [{"type": ["x"]}]}', "failed", "/commands/0/type: The type"),
+        (200, b'{"commands": [{}]}', "failed", "/commands/0/type: The type"),
         (200, b'{"a": NaN}', "failed", "JSON object"),
         (200, b'{"a": "\\ud800"}', "failed", "JSON object"),
         (200, b"\xef\xbb\xbf{}", "failed", "JSON object"),
@@ -336,7 +337,7 @@ def test_a_slow_handler_times_out(
         (200, b'{"a":' * 65 + b"1" + b"}" * 65, "failed", "JSON object"),
         (200, b'{"a":' * 50_000, "failed", "JSON object"),
         (200, b'{"error": {"errorSummary": "No."}}', "error", "No."),
-        (200, b'{"error": "x"}', "error", "no summary"),
+        (200, b'{"error": "x"}', "failed", "/error: error must be an object"),
         (200, b"x" * (256 * 1024 + 1), "failed", "larger than"),
     ],
     ids=lambda value: str(value)[:40],
@@ -399,11 +400,56 @@ def test_payloads(okta: OktaEmulator, kind: str) -> None:
         okta.fire(hook["id"], {"mine": 1})
         first, second, given = (json.loads(request.body) for request in handler.requests)
         assert handler.requests[0].headers["x-secret"] == SECRET
-    assert (first["eventType"], first["source"]) == (kind, hook["id"])
+    assert first["eventType"] == kind
     assert {"eventId", "eventTime", "data", "cloudEventVersion", "contentType"} <= set(first)
     assert first["eventId"] != second["eventId"]
-    assert first["data"] == second["data"]
+    assert set(first) == set(second)
     assert given == {"mine": 1}
+
+
+def test_bytes_are_sent_unchanged(okta: OktaEmulator) -> None:
+    """An event given as bytes reaches the hook byte for byte, and the delivery keeps it."""
+    event = b' {"eventType":\t"x",  "a": 1.0, "a": "\\u00e9"}\n'
+    with FaultServer(json_answer(200, {})) as handler:
+        delivery = okta.fire(okta.create_hook(handler.url)["id"], event)
+        assert handler.requests[0].body == event
+    assert delivery.body == event
+    assert "body" not in delivery.document()
+
+
+def test_a_variant_is_sent(okta: OktaEmulator) -> None:
+    """``fire`` sends the variant that it is given, and otherwise the first one of the type."""
+    with FaultServer(json_answer(200, {})) as handler:
+        hook = okta.create_hook(handler.url)
+        okta.fire(hook["id"], variant="refresh")
+        okta.fire(hook["id"])
+        refresh, first = (parse_hook(request.body) for request in handler.requests)
+    assert isinstance(refresh, TokenHook)
+    assert isinstance(first, TokenHook)
+    assert (refresh.is_refresh, first.is_refresh) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"variant": "voice"}, "variant must be one of authorization-code, implicit, refresh"),
+        ({"variant": ""}, "variant must be one of"),
+        ({"variant": ["refresh"]}, "variant must be one of"),
+        ({"variant": "refresh", "body": {}}, "variant cannot be combined with a body"),
+        ({"body": {"a": object()}}, "body must be a JSON object"),
+        ({"body": "text"}, "body must be a JSON object"),
+        ({"body": []}, "body must be a JSON object"),
+        ({"body": 5}, "body must be a JSON object"),
+    ],
+)
+def test_events_that_cannot_be_sent(okta: OktaEmulator, given: Any, problem: str) -> None:
+    """An unknown variant and a body that is not JSON are refused before the hook is called."""
+    with FaultServer(json_answer(200, {})) as handler:
+        hook = okta.create_hook(handler.url)
+        with pytest.raises(ConfigurationError, match=problem):
+            okta.fire(hook["id"], **given)
+        assert handler.requests == []
+    assert not okta.deliveries
 
 
 def test_the_authorization_servers_documents(okta: OktaEmulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -284,3 +285,46 @@ def test_execute(api: Api) -> None:
         assert len(handler.requests) == 4  # the last one is a retry, unlike in a flow
     gone = api("POST", f"/{made['id']}/execute", {"mine": 1})
     assert (gone.status_code, gone.json()["errorCode"]) == (400, "E0000137")
+
+
+# --- the emulator's own endpoint
+
+
+def _fire(okta: OktaEmulator, order: dict[str, Any]) -> requests.Response:
+    headers = {"Authorization": f"SSWS {okta.api_token}"}
+    return requests.post(f"{okta.url}/emulator/fire", json=order, headers=headers, timeout=10)
+
+
+def test_fire_with_a_body(okta: OktaEmulator) -> None:
+    """``/emulator/fire`` sends a payload byte for byte and returns what was sent if asked to."""
+    event = b64encode(b" \xff ").decode()
+    with FaultServer(json_answer(200, {})) as handler:
+        okta.create_hook(handler.url, name="Claims")
+        saved = _fire(okta, {"hook": "Claims", "payload": event, "save": True}).json()
+        assert (saved["payload"], saved["outcome"], saved["problems"]) == (event, "no change", [])
+        for save in (False, None, 1, "true"):
+            kept = _fire(okta, {"hook": "Claims", "variant": "refresh", "save": save}).json()
+            assert "payload" not in kept
+        assert handler.requests[0].body == b" \xff "
+        assert b"originalGrant" in handler.requests[1].body
+
+
+@pytest.mark.parametrize(
+    ("order", "cause"),
+    [
+        ({"payload": 5}, "payload must be base64"),
+        ({"payload": "no base64!"}, "payload must be base64"),
+        ({"payload": "\u00e9"}, "payload must be base64"),
+        ({"variant": "voice"}, "variant must be one of authorization-code"),
+        ({"variant": ["refresh"]}, "variant must be one of authorization-code"),
+        ({"variant": "refresh", "payload": ""}, "variant cannot be combined with a body"),
+    ],
+)
+def test_fire_refuses_an_event(okta: OktaEmulator, order: dict[str, Any], cause: str) -> None:
+    """``/emulator/fire`` refuses an invalid event with 400 and its cause, and calls nothing."""
+    with FaultServer(json_answer(200, {})) as handler:
+        okta.create_hook(handler.url, name="Claims")
+        refused = _fire(okta, {"hook": "Claims", **order})
+        assert refused.status_code == 400
+        assert cause in refused.json()["errorCauses"][0]["errorSummary"]
+        assert handler.requests == []

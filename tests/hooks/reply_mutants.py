@@ -91,7 +91,7 @@ ENVELOPE: Final = [
     Mutant("com.okta.other", {"commands": [{"type": 1}]}, TYPE, "command"),
     Mutant(TOKEN, {"commands": [{"type": "com.okta.access.patch", "value": [], "x": 1}]},
            "/commands/0/x", "unknown_member", "warning"),
-    Mutant(TELEPHONY, None, "", "no_content", "warning"),
+    Mutant(TELEPHONY, None, "", "no_content"),
 ]  # fmt: skip
 
 ERRORS: Final = [

@@ -218,7 +218,7 @@ def test_health_and_repr(verifier: HookVerifier) -> None:
     assert SECRET not in repr(either)
 
 
-@pytest.mark.parametrize("verifiers", [(), (object(),), ([HeaderSecret(SECRET)],)])
+@pytest.mark.parametrize("verifiers", [(), (object(),), ([HeaderSecret(SECRET)],), (HeaderSecret,)])
 def test_what_is_no_verifier(verifiers: Any) -> None:
     """Other arguments are refused."""
     with pytest.raises(ConfigurationError, match="AnyOf takes one or more verifiers"):

@@ -15,6 +15,7 @@ from hookkey_verify.errors import ConfigurationError
 from hookkey_verify.hooks import rules
 from hookkey_verify.hooks.check import check_reply
 from hookkey_verify.hooks.payloads import TokenHook, parse_hook
+from hookkey_verify.hooks.replies import TokenReply
 
 from .reply_examples import VALID
 from .reply_mutants import MUTANTS, Mutant
@@ -165,6 +166,27 @@ def test_a_reply_that_contains_itself_is_not_json() -> None:
     cycle: dict[str, Any] = {}
     cycle["debugContext"] = cycle
     assert [p.rule for p in check_reply(TokenHook, cycle)] == ["not_json"]
+
+
+class _Raising(list[int]):
+    """An object whose elements and JSON cannot be read."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError
+
+    def to_dict(self) -> Any:
+        raise RuntimeError
+
+
+class _NoMethod:
+    to_dict = 5
+
+
+@pytest.mark.parametrize("reply", [_Raising, _Raising(), _NoMethod(), TokenReply, object()])
+def test_an_object_that_cannot_be_read_is_not_json(reply: Any) -> None:
+    """An exception of an object of the user is a problem of the reply, also inside of it."""
+    for form in (reply, {"commands": reply}, {"debugContext": {"a": [reply]}}):
+        assert [p.rule for p in check_reply(TokenHook, form)] == ["not_json"]
 
 
 @pytest.mark.parametrize("hook_type", [None, 1, object, dict])

@@ -163,6 +163,14 @@ def test_registration_import_password_and_telephony_payloads() -> None:
     hook = parse_hook(FULL["progressive"])
     assert isinstance(hook, RegistrationHook)
     assert (hook.is_progressive, hook.action, hook.user.id) == (True, "ALLOW", "00u1")
+    for data, expected in (
+        ({"userProfileUpdate": {}}, True),
+        ({"UserProfileUpdate": {"a": 1}}, True),
+        ({"userProfileUpdate": None}, False),
+        ({"userProfile": {}}, False),
+        (None, False),
+    ):
+        assert RegistrationHook({"data": data}).is_progressive is expected
     assert (hook.user_profile, hook.user_profile_update) == ({}, {"employeeNumber": "1234"})
     found = parse_hook(FULL["import"])
     assert isinstance(found, ImportHook)

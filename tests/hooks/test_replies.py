@@ -149,7 +149,7 @@ def test_a_reply_that_breaks_a_rule_cannot_be_built(build: Build, rule: str, pat
     assert error.rule in rules.SOURCES
     assert error.fix in str(error)
     assert SECRET not in f"{error} {error!r} {error.__cause__!r}"
-    assert error.__suppress_context__ or error.__context__ is None
+    assert error.__context__ is None
 
 
 MISMATCHED: list[tuple[Reply, dict[str, Any], str, str]] = [
@@ -247,6 +247,28 @@ def test_values_become_plain_json() -> None:
         int, float, str, type(None), bool,
     }  # fmt: skip
     assert "ä".encode() in TokenReply().access_claim("a", value).to_json()
+
+
+def test_subclasses_cannot_hide_what_is_not_json() -> None:
+    """What is encoded is checked, whatever a subclass of a number or of text says of itself."""
+
+    class Number(float):
+        def __sub__(self, other: object) -> float:
+            return 0.0
+
+    class Integer(int):
+        def bit_length(self) -> int:
+            return 1
+
+    class Text(str):
+        __slots__ = ()
+
+        def isascii(self) -> bool:
+            return True
+
+    for value in (Number("nan"), Number("inf"), Integer(10**5000), Text("\ud800")):
+        with pytest.raises(InvalidReplyError, match="not_json"):
+            TokenReply().access_claim("a", value)
 
 
 def test_replies_compare_by_type_and_content() -> None:

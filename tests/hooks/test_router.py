@@ -222,10 +222,12 @@ def test_async_handlers(asked: Ask) -> None:
     def indirectly(hook: TokenHook) -> Coroutine[Any, Any, TokenReply]:
         return handle(hook)
 
-    handlers: list[Any] = [handle, functools.partial(handle), AsyncCall(), indirectly]
+    nested = functools.partial(functools.partial(AsyncCall()))
+    handlers: list[Any] = [handle, functools.partial(handle), AsyncCall(), nested, indirectly]
     for handler in handlers:
         router = hooks_of()
         router.on(TokenHook)(handler)
+        assert router.needs_event_loop == (handler is not indirectly)
         assert asked(router, TOKEN).status == (200 if asked is aask else 500)
 
 
@@ -362,7 +364,67 @@ def test_a_reply_that_cannot_be_built(asked: Ask, logged: Any) -> None:
     router.on(TokenHook)(lambda hook: TokenReply().access_lifetime(1))
     assert problem(asked(router, TOKEN)) == 500
     assert seen(events) == [(TokenHook.EVENT_TYPE, "invalid_reply")]
-    assert "breaks the rule lifetime" in logged.text
+    assert "breaks the rule lifetime at /commands/0/value/0/value: pass a whole number" in (
+        logged.text
+    )
+
+
+@BOTH
+def test_a_reply_with_an_unwanted_effect_is_sent_and_logged(asked: Ask, logged: Any) -> None:
+    """The log has each rule once a minute, and nothing of the reply's values."""
+    events: list[Event] = []
+    router = hooks_of(events)
+
+    @router.on(TokenHook)
+    def handle(hook: TokenHook) -> TokenReply:
+        reply = TokenReply().access_claim("groups", "012345").access_claim("rsi", "012345")
+        return reply.error("mia@acme.example")
+
+    for _ in range(2):
+        assert asked(router, TOKEN).status == 200
+    assert seen(events) == [(TokenHook.EVENT_TYPE, "answered")] * 2
+    levels = [record.levelname for record in logged.records]
+    assert levels == ["WARNING", "WARNING", "DEBUG", "DEBUG"]
+    assert [record.getMessage() for record in logged.records[:2]] == [
+        "the reply of handle to TokenHook was sent, but see the rule possibly_reserved_claim at "
+        f"'/commands/0/value/0/path': One of Okta's lists reserves this claim. (event id "
+        f"'{EVENT_ID}')",
+        "the reply of handle to TokenHook was sent, but see the rule error_and_commands at "
+        "'/commands': Okta does not carry out the commands of a reply that has an error. "
+        f"(event id '{EVENT_ID}')",
+    ]
+
+
+@BOTH
+def test_an_empty_error_is_logged(asked: Ask, logged: Any) -> None:
+    """An object that answers an unknown type is checked for the rules that all replies share."""
+    router = hooks_of()
+    router.on(UnknownHook)(lambda hook: {"error": {}})
+    assert asked(router, UNKNOWN).body == b'{"error": {}}'
+    (record,) = logged.records
+    assert "empty_error at '/error': Omit error: even if it is empty" in record.getMessage()
+
+
+@BOTH
+def test_what_is_returned_may_raise(asked: Ask, logged: Any) -> None:
+    """An object whose attributes or class cannot be read is not a reply."""
+
+    class Attributes:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("mia@acme.example")
+
+    class Class:
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError("mia@acme.example")
+
+        @__class__.setter
+        def __class__(self, value: Any) -> None: ...
+
+    for returned in (Attributes(), Class()):
+        router = hooks_of()
+        on(router, TokenHook)(lambda hook, returned=returned: returned)
+        assert problem(asked(router, TOKEN)) == 500
 
 
 def test_a_reply_of_an_own_class_that_raises(logged: Any) -> None:
@@ -469,6 +531,22 @@ def test_a_late_handler_without_an_event_loop(logged: Any) -> None:
     assert ask(router, REGISTRATION).status == 200
     assert seen(events) == [(RegistrationHook.EVENT_TYPE, "late")]
     assert events[0].seconds == 2.75
+    assert "handle was late; its reply was sent" in logged.text
+
+
+def test_a_handler_that_blocks_the_event_loop(logged: Any) -> None:
+    """The reply of an asynchronous handler that blocks is sent, and reported as late."""
+    events: list[Event] = []
+    clock = ManualClock()
+    router = hooks_of(events, clock=clock)
+
+    @router.on(TokenHook)
+    async def handle(hook: TokenHook) -> TokenReply:
+        clock.now += 2.75
+        return TokenReply()
+
+    assert aask(router, TOKEN).status == 200
+    assert seen(events) == [(TokenHook.EVENT_TYPE, "late")]
     assert "handle was late; its reply was sent" in logged.text
 
 

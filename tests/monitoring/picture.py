@@ -10,6 +10,7 @@ import time
 from typing import Any, Final
 
 from hookkey_verify import CachePolicy
+from hookkey_verify.hooks import SamlHook
 
 from ..faults import eventually
 from .drawing import Line, Phase, Time, drawing
@@ -34,6 +35,7 @@ def main() -> None:
         prometheus_server(service.metrics_port) as prometheus,
     ):
         service.start_traffic()
+        service.repeat(lambda: service.call_hook(SamlHook.EVENT_TYPE), 0.8)  # without a handler
         assert eventually(lambda: bool(prometheus.query("hookkey_status offset 4s")), 30)
         start = time.time()
         okta, store = PHASES

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -29,7 +30,15 @@ from hookkey_verify import (
 )
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import HookKeyError
-from hookkey_verify.hooks import Hooks, SamlHook, TokenHook, TokenReply
+from hookkey_verify.hooks import (
+    Hooks,
+    ImportHook,
+    RegistrationHook,
+    RegistrationReply,
+    SamlHook,
+    TokenHook,
+    TokenReply,
+)
 from hookkey_verify.jwks_bridge import JwksBridge
 from hookkey_verify.prometheus import Metrics
 from hookkey_verify.shared_secret import HeaderSecret
@@ -47,6 +56,10 @@ TOKEN_URL: Final = "https://hooks.acme.com/oauth2/token"
 PUBLIC_KEYS: Final = "/api/v1/hook-keys/public/"
 FORM: Final = [("Content-Type", "application/x-www-form-urlencoded")]
 HOOK_SECRET: Final = "the-secret-of-the-hook"
+SLOW: Final = 1.6
+"""Seconds that a slow handler takes."""
+SLOW_CALLERS: Final = 60
+"""Threads that call it, so that enough calls end in each of the shortened intervals."""
 PAUSE: Final = 0.05
 """Seconds between two rounds of requests, so that a machine with two cores is not busy."""
 
@@ -146,7 +159,6 @@ class Service:
         self.repeat(lambda: self.bridge.respond("GET", [], b""), 0.2)
         self.repeat(self.client.list, 0.3)
         self.repeat(lambda: self.call_hook(TokenHook.EVENT_TYPE), 0.1)
-        self.repeat(lambda: self.call_hook(SamlHook.EVENT_TYPE), 0.8)  # there is no handler
 
     def call_hook(self, event_type: str) -> None:
         """Send a request to a hook."""
@@ -208,6 +220,13 @@ class Service:
         self._stop.wait(1)
         with ThreadPoolExecutor(40) as pool:
             list(pool.map(lambda _: verifier.verify(self.assertion(second)), range(40)))
+
+    def start_handler_failures(self) -> None:
+        """Call hooks without a handler, and with handlers that fail or are slow."""
+        self.repeat(lambda: self.call_hook(SamlHook.EVENT_TYPE), 0.3)  # there is no handler
+        self.repeat(lambda: self.call_hook(RegistrationHook.EVENT_TYPE), 0.3)
+        for _ in range(SLOW_CALLERS):
+            self.repeat(lambda: self.call_hook(ImportHook.EVENT_TYPE))
 
     def start_okta_outage(self, path: str = PUBLIC_KEYS) -> None:
         """Let Okta answer the requests for this path and below with 500."""
@@ -274,6 +293,8 @@ def running_service(
         )
         hooks = Hooks(HeaderSecret(HOOK_SECRET), on_event=metrics)
         hooks.on(TokenHook)(lambda hook: TokenReply().debug(team="blue"))
+        hooks.on(RegistrationHook)(lambda hook: RegistrationReply().deny(""))
+        hooks.on(ImportHook)(lambda hook: time.sleep(SLOW))
         metrics.watch(endpoint, bridge)
         service = Service(
             okta=okta,

@@ -108,18 +108,22 @@ def _served(outcome: str) -> str:
     return f'hookkey_jwks_responses_total{{outcome="{outcome}",{S}}}'
 
 
+def _handled(outcome: str, source: str = "com.okta.user.pre-registration") -> str:
+    return f'hookkey_handled_total{{outcome="{outcome}",source="{source}"}}'
+
+
 def _api(reason: str) -> str:
     return f'hookkey_api_errors_total{{reason="{reason}"}}'
 
 
-def _durations(*, below_1: str, total: str) -> dict[str, str]:
+def _durations(metric: str, *, below_1: str, total: str) -> dict[str, str]:
     values = {
         '_bucket{le="0.5",': below_1,
         '_bucket{le="1.0",': below_1,
         '_bucket{le="2.5",': total,
     }
     values |= {'_bucket{le="+Inf",': total, "_count{": total}
-    return {f"hookkey_verification_seconds{name}{S}}}": each for name, each in values.items()}
+    return {f"hookkey_{metric}{name}{S}}}": each for name, each in values.items()}
 
 
 FIRST = "_x30 1x60"
@@ -221,12 +225,37 @@ CASES = [
         )
     ),
     *(
-        Case("HookVerificationSlow", fires, name, at, _durations(below_1=below_1, total=total))
+        Case(alert, fires, name, at, _durations(metric, below_1=below_1, total=total))
+        for alert, metric in (
+            ("HookVerificationSlow", "verification_seconds"),
+            ("HookHandlersSlow", "handler_seconds"),
+        )
         for fires, name, at, below_1, total in (
             (True, "half is slow", 12, "0+5x20", "0+10x20"),
             (False, "for 3 minutes", 3, "0+5x20", "0+10x20"),
             (False, "one of 200 is slow", 12, "0+199x20", "0+200x20"),
             (False, "little traffic", 12, "0+1x20", "0+2x20"),
+        )
+    ),
+    *_first_occurrence("HookHandlersFailing", _handled("failed"), _handled("no_change")),
+    *(
+        Case("HookHandlersFailing", fires, name, 31, {_handled("answered"): answered, **others})
+        for fires, name, answered, others in (
+            *(
+                (True, f"10 of 110 {outcome}", "0+100x60", {_handled(outcome): "0+10x60"})
+                for outcome in ("failed", "invalid_reply", "late", "missing")
+            ),
+            (True, "the first of a few", "_x30 1x60", {_handled("late"): FIRST}),
+            (False, "the first of many", "0+10x60", {_handled("failed"): FIRST}),
+            (False, "1 of 101", "0+100x60", {_handled("failed"): "0+1x60"}),
+            (
+                True,
+                "another hook works",
+                "0x60",
+                {_handled("failed"): "0+1x60", _handled("answered", "another"): "0+1000x60"},
+            ),
+            (False, "no change", "0+1x60", {_handled("no_change"): "0+10x60"}),
+            (False, "unreadable", "0+1x60", {_handled("invalid_payload", "unknown"): "0+9x60"}),
         )
     ),
     Case("HookReplays", True, "one a minute", 20, {_claimed("replayed"): "0+1x30"}),

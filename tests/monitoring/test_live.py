@@ -42,6 +42,7 @@ def test_healthy_traffic_and_every_trouble() -> None:
         service.start_misconfiguration()
         service.start_attacks()
         service.change_a_key()
+        service.start_handler_failures()
         service.slow_down()
         seen = _with_data(prometheus, EXPRESSIONS)
         service.start_okta_outage()

@@ -19,8 +19,10 @@ from hookkey_verify import ConfigurationError, HookSigner, HookVerifier, django,
 from hookkey_verify.asgi import HookMiddleware as AsgiMiddleware
 from hookkey_verify.aws_lambda import protect as protect_lambda
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
+from hookkey_verify.emulator.payloads import VARIANTS
 from hookkey_verify.errors import Reason
-from hookkey_verify.testing import BadToken, hook_request, verified_hook
+from hookkey_verify.hooks import TelephonyHook, TokenHook, TokenReply, parse_hook
+from hookkey_verify.testing import BadToken, assert_valid_reply, hook_request, verified_hook
 from hookkey_verify.wsgi import HookMiddleware as WsgiMiddleware
 
 from ..conftest import CLIENT_ID, TOKEN_URL
@@ -36,6 +38,7 @@ from flask import Flask, g
 from hookkey_verify import ApiToken, HookKeys, HookSigner, HookVerificationError, HookVerifier
 from hookkey_verify import IssuerKeys, StaticKeys
 from hookkey_verify.flask import protect
+from hookkey_verify.hooks import TokenHook, TokenReply
 from hookkey_verify.testing import bad_tokens as make_bad_tokens
 
 CLIENT, URL = "0oa1", "https://acme.com/token"
@@ -105,8 +108,19 @@ def test_fired(okta_emulator, hook_key, fire_hook):
         uri = f"http://127.0.0.1:{server.server_port}/hook"
         assert fire_hook(uri, key=hook_key).outcome == "no change"
         assert fire_hook(uri).steps[-1].status == 401
+        delivery = fire_hook(uri, key=hook_key, variant="refresh")
+        assert b"originalGrant" in delivery.body
+        assert fire_hook(uri, key=hook_key, body=delivery.body).body == delivery.body
         server.shutdown()
         server.server_close()
+
+
+def test_replies(hook_request, assert_valid_reply):
+    request = hook_request(None, variant="client-credentials")["json"]
+    good = TokenReply().access_claim("team", "blue")
+    assert_valid_reply(TokenHook, good, request, warnings=True)
+    with pytest.raises(AssertionError, match="/commands/0/type: no_id_token: "):
+        assert_valid_reply(TokenHook, TokenReply().id_claim("team", "blue"), request)
 
 
 class Quiet(WSGIRequestHandler):
@@ -132,7 +146,7 @@ def test_as_users_have_it(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    assert "84 passed" in done.stdout
+    assert "85 passed" in done.stdout
 
 
 DJANGO = "from django.conf import settings\nsettings.configure()\n"
@@ -141,7 +155,7 @@ DJANGO = "from django.conf import settings\nsettings.configure()\n"
 def test_the_documentation(tmp_path: Path) -> None:
     """Each test in the guides passes when it is pasted into a file."""
     blocks = [code for code in GUIDES_PYTHON if "\ndef test_" in code]
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     for number, code in enumerate(blocks):
         (tmp_path / f"test_{number}.py").write_text(code)
     (tmp_path / "conftest.py").write_text(DJANGO)
@@ -157,7 +171,7 @@ def test_the_documentation(tmp_path: Path) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stdout
-    assert "58 passed" in done.stdout
+    assert "61 passed" in done.stdout
 
 
 def test_it_imports_nothing_before_it_is_used(tmp_path: Path) -> None:
@@ -294,3 +308,66 @@ def test_what_does_not_exist() -> None:
         hook_request(None, framework="rails", body={})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="no inline hook of the type"):
         hook_request(None, type="com.okta.nothing")
+
+
+def test_variants() -> None:
+    """``hook_request`` has the event of the variant that it is given."""
+    for kind, variants in VARIANTS.items():
+        for variant in variants:
+            document = hook_request(None, type=kind, variant=variant)["json"]
+            assert parse_hook(document).event_type == kind
+    assert document["requestType"] == "com.okta.user.telephony.password-reset"
+    with pytest.raises(ConfigurationError, match="variant must be one of create, match"):
+        hook_request(None, type="com.okta.import.transform", variant="voice")
+    with pytest.raises(ConfigurationError, match="variant cannot be combined with a body"):
+        hook_request(None, variant="refresh", body={})
+
+
+# --- assert_valid_reply
+
+
+BROKEN = {"commands": [{"type": "com.okta.access.patch", "value": [{"op": "add"}]}], "later": 1}
+
+
+def test_a_broken_reply() -> None:
+    """The assertion lists path, rule and message of each error, and warnings only if asked to."""
+    error = "error at /commands/0/value/0/path: path: path must be a JSON Pointer"
+    warning = "warning at /later: unknown_member: Okta documents no such member."
+    for kind in (TokenHook, TokenHook.EVENT_TYPE):
+        with pytest.raises(AssertionError) as caught:
+            assert_valid_reply(kind, BROKEN)
+        assert error in str(caught.value)
+        assert warning not in str(caught.value)
+        with pytest.raises(AssertionError) as caught:
+            assert_valid_reply(kind, BROKEN, warnings=True)
+        assert error in str(caught.value)
+        assert warning in str(caught.value)
+
+
+def test_a_valid_reply() -> None:
+    """A valid reply passes in every form; one with warnings passes unless they are refused."""
+    reply = TokenReply().access_claim("team", "blue")
+    for form in (reply, reply.to_dict(), reply.to_json(), None):
+        assert_valid_reply(TokenHook, form, warnings=True)
+    assert_valid_reply(TokenHook, {"later": 1})
+    assert_valid_reply(TelephonyHook, None)
+    with pytest.raises(AssertionError, match="warning at the whole reply: no_content"):
+        assert_valid_reply(TelephonyHook, None, warnings=True)
+
+
+def test_a_reply_to_a_request() -> None:
+    """With the request, the rules that depend on it are checked, whatever its form."""
+    reply = TokenReply().id_claim("team", "blue")
+    assert_valid_reply(TokenHook, reply)
+    document = hook_request(None, variant="access-token-only")["json"]
+    for request in (document, parse_hook(document)):
+        with pytest.raises(AssertionError, match="no_id_token"):
+            assert_valid_reply(TokenHook, reply, request)
+
+
+def test_arguments_of_the_assertion() -> None:
+    """A type or a request of the wrong kind is a mistake in the test, not a broken reply."""
+    with pytest.raises(ConfigurationError, match="hook_type must be"):
+        assert_valid_reply(5, {})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="request must be"):
+        assert_valid_reply(TokenHook, {}, "text")  # type: ignore[arg-type]
