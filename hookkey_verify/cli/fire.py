@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from ..okta.http import check_url
 from ..signer import HookSigner
 from .files import InputFile, PathOfFile, read_secret, read_token
-from .hook_types import TYPES
+from .hook_types import HookType
 from .output import as_json, command, place, plain, print_json, print_rows
 from .payload import read_event, save_event, type_of
 from .running_emulator import fired_by_emulator
@@ -134,8 +134,7 @@ class _Caller:
 
 @click.command()
 @click.argument("target", metavar="URL|HOOK")
-@click.option("--type", "kind", type=click.Choice([*TYPES]),
-              help="Default: the type of --payload, or token.")  # fmt: skip
+@click.option("--type", "kind", type=HookType(), help="Default: the type of --payload, or token.")
 @click.option("--variant", help="The variant of the event; `hookkey payload --list` lists them.")
 @click.option("--payload", type=InputFile(), help="Send the body in this file, byte for byte.")
 @click.option("--save", type=click.Path(dir_okay=False),
@@ -197,7 +196,7 @@ def fire(
         caller = _Caller(**options)
         caller.check()
         _check_given(given)
-        hook = _hook(target, TYPES[kind or type_of(body)])
+        hook = _hook(target, kind or type_of(body))
         fired = partial(_deliverer(caller).fire, body=body, variant=variant)
         report, sent = _audit(hook, caller, fired) if zoo else _fired(hook, caller, fired)
     else:

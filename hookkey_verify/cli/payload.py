@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from ..errors import ConfigurationError, InvalidPayloadError
-from .hook_types import TYPES
+from .hook_types import TYPES, HookType
 from .output import as_json, command, print_json, print_rows
 
 __all__ = ["payload", "read_event", "save_event", "type_of"]
@@ -21,7 +21,7 @@ HOOK_ID = "cal5example6hook7x8"
 
 
 @click.command()
-@click.argument("kind", metavar="[TYPE]", required=False, type=click.Choice([*TYPES]))
+@click.argument("kind", metavar="[TYPE]", required=False, type=HookType())
 @click.option("--variant", help="The variant of the request. Default: the first one of the type.")
 @click.option("--list", "is_list", is_flag=True, help="List the types and their variants.")
 @as_json
@@ -43,7 +43,7 @@ def payload(kind: str | None, variant: str | None, is_list: bool, as_json: bool)
         raise click.UsageError(f"pass a type ({', '.join(TYPES)}) or --list")
     else:
         new_payload = _payloads().payload
-        print_json(new_payload(TYPES[kind], hook_id=HOOK_ID, now=time.time(), variant=variant))
+        print_json(new_payload(kind, hook_id=HOOK_ID, now=time.time(), variant=variant))
 
 
 def _show_list(*, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def read_event(file: BinaryIO) -> bytes:
 
 
 def type_of(event: bytes | None) -> str:
-    """Return the type of a hook on the command line for a request that was saved.
+    """Return the eventType of a request that was saved.
 
     ``event``: the body of the request; None stands for a token hook.
 
@@ -82,14 +82,13 @@ def type_of(event: bytes | None) -> str:
     from ..hooks.payloads import parse_hook  # noqa: PLC0415 - only for saved requests
 
     if event is None:
-        return "token"
+        return TYPES["token"]
     try:
         event_type = parse_hook(event).event_type
     except InvalidPayloadError:
         event_type = None
-    for kind, name in TYPES.items():
-        if name == event_type:
-            return kind
+    if event_type in TYPES.values():
+        return str(event_type)
     raise click.UsageError(
         "the file given with --payload has no eventType of an inline hook; pass --type "
         f"({', '.join(TYPES)})"
