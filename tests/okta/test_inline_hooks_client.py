@@ -318,7 +318,17 @@ def test_every_call_raises_the_error_that_fits(
         answer(200, b'"' + b"x" * (1024 * 1024) + b'"'),
         answer(200, b"[" * 100_000),
     ],
-    ids=str,
+    ids=[
+        "html",
+        "no type",
+        "null",
+        "list of null",
+        "list of text",
+        "bad id",
+        "a name twice",
+        "too large",
+        "too deep",
+    ],
 )
 def test_responses_that_are_not_of_okta(behaviour: Any) -> None:
     """A response that is not a hook, or not a list of hooks, raises ``TransportError``."""
