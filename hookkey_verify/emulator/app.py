@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,15 +19,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import ConfigurationError
+from .apps_api import app_operations
+from .authorization_servers_api import authorization_server_operations
 from .broken_response import BrokenResponse
 from .console import Console, fire_in_thread, org_url
+from .delivery_client import TIMEOUT
 from .description import description
 from .faults import Fault
-from .json_object import json_object
 from .oauth import OAuthError, ServiceApps
-from .okta_error import OktaError, invalid
+from .okta_error import OktaError, invalid, not_found
+from .outcome import Outcome
 from .parts import Parts, RequestLine
 from .rate_limit import RateLimit
+from .request_body import form_body, json_body
+from .scopes import required_scope
+from .system_log_api import LOGS, log_operations
 
 __all__ = ["PublicShape", "create_app"]
 
@@ -39,11 +44,11 @@ Okta's specification has the first, and its example the second. It is not known 
 send.
 """
 
-MAX_BODY = 64 * 1024
-_SERVERS = "/api/v1/authorizationServers"
 MAX_ORDER = 2 * 1024 * 1024
 """The largest request to call a hook in bytes; it may contain an event in base64."""
 
+LOGS_LIMIT = 120
+"""Requests for the System Log per minute; Okta documented this number for workforce orgs."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 Work = Callable[[Request], Awaitable[Any]]
@@ -57,7 +62,9 @@ def create_app(
     rate_limit: int = 600,  # GUESS: the size of the bucket of hook keys is not documented
 ) -> Starlette:
     """Build the application of an org with these parts."""
-    site = _Site(parts, public_shape, RateLimit(rate_limit, parts.clock))
+    limiter = RateLimit(rate_limit, parts.clock)
+    logs = RateLimit(min(rate_limit, LOGS_LIMIT), parts.clock)
+    site = _Site(parts, public_shape, limiter, logs)
     app = Starlette(
         routes=[*console.routes(), *site.routes()],
         exception_handlers={
@@ -73,10 +80,13 @@ def create_app(
 class _Site:
     """The HTTP layer: paths, credentials, rate limits, faults and responses."""
 
-    def __init__(self, parts: Parts, public_shape: PublicShape, limiter: RateLimit) -> None:
+    def __init__(
+        self, parts: Parts, public_shape: PublicShape, limiter: RateLimit, logs: RateLimit
+    ) -> None:
         self._parts = parts
         self._public_shape = public_shape
         self._limiter = limiter
+        self._logs_limiter = logs
 
     def routes(self) -> list[Route]:
         """Return every path of the org."""
@@ -85,7 +95,13 @@ class _Site:
         api = partial(self._endpoint, admit=self._admit, refused=_error)
         token = partial(self._endpoint, refused=_oauth_error)
         public = partial(self._endpoint, refused=_error)
+        further = (
+            *log_operations(self._parts),
+            *authorization_server_operations(self._parts),
+            *app_operations(self._parts),
+        )
         return [
+            *(Route(path, api(work), methods=methods) for path, work, methods in further),
             Route(keys, api(self._keys), methods=["GET", "POST"]),
             Route(f"{keys}/public/{{key_id}}", api(self._public_key), methods=["GET"]),
             Route(f"{keys}/{{id}}", api(self._key), methods=["GET", "PUT", "DELETE"]),
@@ -93,8 +109,6 @@ class _Site:
             Route(hook, api(self._hook), methods=["GET", "PUT", "POST", "DELETE"]),
             Route(f"{hook}/lifecycle/{{verb}}", api(self._lifecycle), methods=["POST"]),
             Route(f"{hook}/execute", api(self._execute), methods=["POST"]),
-            Route(_SERVERS, api(self._servers), methods=["GET"]),
-            Route(f"{_SERVERS}/{{server}}", api(self._server), methods=["GET"]),
             Route("/oauth2/v1/token", token(self._org_token), methods=["POST"]),
             Route(f"{server}/v1/token", token(self._server_token), methods=["POST"]),
             Route(f"{server}/v1/keys", public(self._server_keys), methods=["GET"]),
@@ -108,7 +122,7 @@ class _Site:
 
     async def _keys(self, request: Request) -> Any:
         if request.method == "POST":
-            return await run_in_threadpool(self._parts.keys.create, await _body(request))
+            return await run_in_threadpool(self._parts.keys.create, await json_body(request))
         return self._parts.keys.list()
 
     async def _public_key(self, request: Request) -> Any:
@@ -118,7 +132,7 @@ class _Site:
     async def _key(self, request: Request) -> Any:
         id_, keys = request.path_params["id"], self._parts.keys
         if request.method == "PUT":
-            return keys.rename(id_, await _body(request))
+            return keys.rename(id_, await json_body(request))
         if request.method == "DELETE":
             return keys.delete(id_)
         return keys.get(id_, expand=request.query_params.get("expand") == "publickey")
@@ -127,7 +141,7 @@ class _Site:
 
     async def _hooks(self, request: Request) -> Any:
         if request.method == "POST":
-            return _linked(request, self._parts.hooks.create(await _body(request)))
+            return _linked(request, self._parts.hooks.create(await json_body(request)))
         listed = self._parts.hooks.list(request.query_params.get("type"))
         return [_linked(request, hook) for hook in listed]
 
@@ -136,7 +150,7 @@ class _Site:
         if request.method == "DELETE":
             return hooks.delete(id_)
         if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
-            return _linked(request, hooks.replace(id_, await _body(request)))
+            return _linked(request, hooks.replace(id_, await json_body(request)))
         return _linked(request, hooks.get(id_).document())
 
     async def _lifecycle(self, request: Request) -> Any:
@@ -152,7 +166,7 @@ class _Site:
         Okta documents one retry and the status 400 for every failure. GUESS: the error codes, and
         that inactive hooks can be called too.
         """
-        hook, body = self._parts.hooks.get(request.path_params["id"]), await _body(request)
+        hook, body = self._parts.hooks.get(request.path_params["id"]), await json_body(request)
         delivery = await fire_in_thread(self._parts.deliverer, hook, body, retry=True)
         step = delivery.steps[-1]
         if delivery.outcome != "failed":
@@ -162,25 +176,19 @@ class _Site:
             raise OktaError(400, "E0000137", "The inline hook did not answer.", step.problem)
         raise OktaError(400, "E0000135", "The inline hook answered with an error.", step.problem)
 
-    # Authorization servers
-
-    async def _servers(self, request: Request) -> Any:
-        server = self._parts.server
-        return [server.document(f"{org_url(request)}/oauth2/{server.id}")]
-
-    async def _server(self, request: Request) -> Any:
-        return self._parts.server.document(self._issuer(request))
-
     # Tokens
 
     async def _org_token(self, request: Request) -> Any:
-        form, proof = await _form(request), request.headers.get("dpop", "")
+        form, proof = await form_body(request), request.headers.get("dpop", "")
         url = str(request.url.replace(query=""))
         return await run_in_threadpool(self._parts.apps.grant, form, proof, url)
 
     async def _server_token(self, request: Request) -> Any:
-        form, issuer = await _form(request), self._issuer(request)
-        return await run_in_threadpool(self._parts.server.token, form, issuer)
+        form, issuer = await form_body(request), self._issuer(request)
+        token = await run_in_threadpool(self._parts.server.token, form, issuer)
+        if self._parts.is_recursive(token["access_token"], issuer):
+            await asyncio.sleep(TIMEOUT)
+        return token
 
     async def _server_keys(self, request: Request) -> Any:
         self._issuer(request)
@@ -194,8 +202,7 @@ class _Site:
     def _issuer(self, request: Request) -> str:
         server = self._parts.server.id
         if request.path_params["server"] != server:
-            # GUESS: the text.
-            raise OktaError(404, "E0000007", "Not found: Resource not found: (AuthorizationServer)")
+            raise not_found(request.path_params["server"], "AuthorizationServer")
         return f"{org_url(request)}/oauth2/{server}"
 
     # Endpoints that Okta does not have
@@ -211,7 +218,7 @@ class _Site:
         sent as it is, in base64; and ``save``, which is true to return what was sent as
         ``payload``.
         """
-        order, hooks = await _body(request, MAX_ORDER), self._parts.hooks
+        order, hooks = await json_body(request, MAX_ORDER), self._parts.hooks
         wanted, variant = order.get("hook"), order.get("variant")
         found = [each["id"] for each in hooks.list() if wanted in (each["id"], each["name"])]
         if not found:
@@ -232,7 +239,7 @@ class _Site:
                 self._parts.faults.clear()
             else:
                 try:
-                    self._parts.faults.add(Fault(**await _body(request)))
+                    self._parts.faults.add(Fault(**await json_body(request)))
                 except (ConfigurationError, TypeError) as error:
                     cause = getattr(error, "detail", "there is a field that faults do not have")
                     raise OktaError(400, "E0000001", "Api validation failed", cause) from None
@@ -264,7 +271,10 @@ class _Site:
             try:
                 admit(request, headers)
                 result = await _done(work, request, fault, refused)
-                status = 204 if result is None else 200
+                if isinstance(result, Outcome):
+                    headers |= result.headers
+                    result, status = result.value, result.status
+                status = 204 if result is None else status
             except (OktaError, OAuthError) as error:
                 result, status = error.body(), error.status
                 headers |= getattr(error, "headers", {})
@@ -280,7 +290,8 @@ class _Site:
 
     def _admit(self, request: Request, headers: dict[str, str]) -> None:
         """Check the credentials and count the request against the rate limit."""
-        limits, within = self._limiter.spend()
+        of_logs = _path(request) == LOGS
+        limits, within = (self._logs_limiter if of_logs else self._limiter).spend()
         headers |= limits
         _authenticate(request, self._parts.api_token, self._parts.apps)
         if not within:
@@ -391,32 +402,9 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
     given = header.encode()
     if any(secrets.compare_digest(given, each.encode()) for each in expected):
         return
-    resource = "authorizationServers" if _path(request).startswith(_SERVERS) else "inlineHooks"
-    scope = f"okta.{resource}." + ("read" if request.method == "GET" else "manage")
+    scope = required_scope(request.method, _path(request))
     url = str(request.url.replace(query=""))
     apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
-
-
-async def _read(request: Request, most: int = MAX_BODY) -> bytes | None:
-    """Read the body, or return None if it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return None
-    return bytes(body)
-
-
-async def _body(request: Request, most: int = MAX_BODY) -> dict[str, Any]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    if content_type.lower() != "application/json":
-        raise OktaError(
-            400, "E0000021", "Bad request. Accept and/or Content-Type headers are not valid."
-        )
-    body = json_object(await _read(request, most) or b"")
-    if body is None:
-        raise OktaError(400, "E0000003", "The request body was not well-formed.")
-    return body
 
 
 def _event(order: dict[str, Any]) -> bytes | None:
@@ -428,25 +416,3 @@ def _event(order: dict[str, Any]) -> bytes | None:
         return b64decode(encoded, validate=True)
     except (TypeError, ValueError):
         raise invalid("payload", "payload must be base64") from None
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await _read(request)
-    if body is None:
-        raise OAuthError(400, "invalid_request", "The request is too large.")
-    # Okta's Python SDK 2 sends the parameters in the query string.
-    form = dict(parse_qsl(request.url.query)) | dict(parse_qsl(body.decode("utf-8", "replace")))
-    return form | _basic_credentials(request.headers.get("authorization", ""))
-
-
-def _basic_credentials(header: str) -> dict[str, str]:
-    """Return client_id and client_secret of HTTP Basic (RFC 6749 section 2.3.1)."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return {}
-    try:
-        text = b64decode(encoded, validate=True).decode()
-    except ValueError:
-        raise OAuthError(401, "invalid_client", "The Basic credentials cannot be read.") from None
-    client_id, _, secret = text.partition(":")
-    return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(secret)}

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
-from .oauth import ALGORITHMS, OAuthError, ServiceApps
+from .oauth import OAuthError, ServiceApps
 from .okta_error import identifier
+from .public_keys import ALGORITHMS
 from .rsa_keys import from_pem, to_pem
 from .store import Store
 

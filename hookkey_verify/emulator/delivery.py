@@ -45,16 +45,21 @@ class Deliverer:
         *,
         clock: Clock = wall_clock,
         on_delivery: Callable[[Delivery], object] = lambda _: None,
+        on_exchange: Callable[[EmulatedHook, Mapping[str, Any], Delivery], object] = lambda *_: (
+            None
+        ),
     ) -> None:
         """Prepare deliveries.
 
         ``signer``: a function that returns the signer for the ``id`` (``HKY…``) of a hook key.
         ``clock``: a function that returns epoch seconds.
         ``on_delivery``: a function that is called with each delivery.
+        ``on_exchange``: a function that is called with the hook and the delivery.
         """
         self._signer = signer
         self._clock = clock
         self._on_delivery = on_delivery
+        self._on_exchange = on_exchange
         self._tokens: dict[str, tuple[tuple[str | None, ...], str, float]] = {}
 
     def fire(
@@ -79,6 +84,7 @@ class Deliverer:
         attempts = 1 if hook.type in ONCE and not retry else 2
         delivery = replace(self._delivered(hook, sent, attempts), at=at, body=sent)
         self._on_delivery(delivery)
+        self._on_exchange(hook, delivery)
         return delivery
 
     def event(

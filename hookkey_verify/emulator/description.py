@@ -5,92 +5,19 @@ Bodies follow recorded traffic where Okta's specification differs from it.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
+from .description_further import further_paths, further_schemas
+from .description_schemas import ERRORS as _ERRORS
+from .description_schemas import ID, LINE, NAME, SECRET, TEXT, TIME, URI, VERSION, Json
+from .description_schemas import answer as _answer
+from .description_schemas import body_of as _body
+from .description_schemas import object_of as _object
+from .description_schemas import operation as _operation
+from .description_schemas import path_of as _path
+from .description_schemas import query_of as _query
+from .description_schemas import ref as _ref
 from .inline_hooks import EVENT_TYPES
 
 __all__ = ["description"]
-
-Json = dict[str, Any]
-
-TEXT: Final[Json] = {"type": "string"}
-TIME: Final[Json] = {"type": "string", "format": "date-time"}
-ID: Final[Json] = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 64}
-NAME: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 255}
-LINE: Final[Json] = {**NAME, "pattern": "^[ -~]+$"}
-SECRET: Final[Json] = {**LINE, "maxLength": 4096}
-VERSION: Final[Json] = {**LINE, "maxLength": 20}
-URI: Final[Json] = {
-    "type": "string",
-    "format": "uri",
-    "pattern": r"^https://[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]+)*(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_-]*)*$",
-    "maxLength": 1024,
-}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(required: Json, optional: Json | None = None) -> Json:
-    properties = {**required, **(optional or {})}
-    return {"type": "object", "required": [*required], "properties": properties}
-
-
-def _body(schema: Json, media_type: str = "application/json") -> Json:
-    return {"required": True, "content": {media_type: {"schema": schema}}}
-
-
-def _answer(words: str, schema: Json | None = None) -> Json:
-    if schema is None:
-        return {"description": words}
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
-
-
-_ERRORS: Final = {
-    400: "The request is not valid",
-    401: "The credentials are missing or wrong",
-    403: "The access token lacks the required scope",
-    404: "The resource does not exist",
-    429: "The rate limit is exhausted",
-}
-
-
-def _operation(
-    name: str,
-    result: Json | None,
-    *errors: int,
-    takes: Json | None = None,
-    parameters: tuple[Json, ...] = (),
-    public: bool = False,
-) -> Json:
-    """Describe an operation.
-
-    ``name``: the operation id.
-    ``result``: the schema of the response. None: there is no body (204).
-    ``errors``: the statuses of its errors, except 401, 403 and 429, which are added if not public.
-    ``takes``: the schema of the request body. Default None: none.
-    ``parameters``: the path and query parameters. Default: none.
-    ``public``: whether it requires no credentials. Default False.
-    """
-    declared = sorted({*errors} if public else {*errors, 401, 403, 429})
-    responses = {str(status): _answer(_ERRORS[status], _ref("Error")) for status in declared}
-    responses |= {"204": _answer("Done")} if result is None else {"200": _answer("Done", result)}
-    operation: Json = {"operationId": name, "responses": responses}
-    if takes is not None:
-        operation["requestBody"] = _body(takes)
-    if parameters:
-        operation["parameters"] = [*parameters]
-    return {**operation, "security": []} if public else operation
-
-
-def _path(name: str, schema: Json = ID) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
-
-
-def _query(name: str, *values: str) -> Json:
-    """Describe a flag; other values are accepted and ignored."""
-    return {"name": name, "in": "query", "schema": {"type": "string", "examples": [*values]}}
 
 
 def _schemas() -> Json:
@@ -317,9 +244,10 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
                 ],
                 "get": _operation("metadata", _object({"issuer": TEXT}), 404, public=True),
             },
+            **further_paths(server),
         },
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas() | further_schemas(),
             "securitySchemes": {
                 "apiToken": {
                     "type": "apiKey",
@@ -335,7 +263,11 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
                             "scopes": {
                                 "okta.inlineHooks.read": "Read",
                                 "okta.inlineHooks.manage": "Change",
+                                "okta.logs.read": "Read the System Log",
+                                "okta.apps.read": "Read applications",
+                                "okta.apps.manage": "Change the keys of applications",
                                 "okta.authorizationServers.read": "Read authorization servers",
+                                "okta.authorizationServers.manage": "Change their rules",
                             },
                         }
                     },

@@ -6,14 +6,13 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
-from .okta_error import OktaError, identifier, invalid
+from .okta_error import identifier, invalid, not_found, timestamp
 from .rsa_keys import from_pem, new_rsa_key, to_pem
 from .store import Store
 
@@ -69,6 +68,7 @@ class HookKeyStore:
         is_used: Callable[[str], bool] = lambda _: False,
         clock: Clock = wall_clock,
         store: Store | None = None,
+        on_change: Callable[[str, Mapping[str, Any]], object] = lambda *_: None,
     ) -> None:
         """Load the hook keys of an org.
 
@@ -76,11 +76,14 @@ class HookKeyStore:
         ``is_used``: a function that returns whether an inline hook uses the key with this ``id``.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
         ``store``: stores the keys. Default None: in memory.
+        ``on_change``: a function that is called with "created", "updated" or "deleted" and the
+            document of the key, after each change.
 
         Raises ``ConfigurationError`` if the stored keys cannot be read.
         """
         self._new_key = new_key
         self._is_used = is_used
+        self._on_change = on_change
         self._clock = clock
         self._store = store or Store()
         self._lock = threading.Lock()
@@ -103,6 +106,7 @@ class HookKeyStore:
             id_ = "HKY" + identifier(17)
             key = StoredKey(id_, name, now, now, is_used=False, signer=signer, pem=pem)
             self._keep(key)
+        self._on_change("created", key.document(with_key=False))
         return key.document(with_key=True)
 
     def get(self, id: str, *, expand: bool = False) -> dict[str, Any]:  # noqa: A002 - Okta's name
@@ -122,6 +126,7 @@ class HookKeyStore:
                 self._refuse_name(name)
             key = replace(key, name=name, last_updated=self._now())
             self._keep(key)
+        self._on_change("updated", key.document(with_key=False))
         return self._shown(key, with_key=True)
 
     def delete(self, id: str) -> None:  # noqa: A002
@@ -161,7 +166,8 @@ class HookKeyStore:
 
     def _forget(self, id: str) -> None:  # noqa: A002
         self._store.drop(_KIND, id)
-        del self._keys[id]
+        key = self._keys.pop(id)
+        self._on_change("deleted", key.document(with_key=False))
 
     def _read(self, body: Mapping[str, Any]) -> StoredKey:
         key = dict(body)
@@ -175,14 +181,14 @@ class HookKeyStore:
     def _by_id(self, id: str) -> StoredKey:  # noqa: A002
         key = self._keys.get(id)
         if key is None:
-            raise _not_found(id)
+            raise not_found(id, "HookKey")
         return key
 
     def _by_key_id(self, key_id: str) -> StoredKey:
         for key in list(self._keys.values()):
             if key.signer.kid == key_id:
                 return key
-        raise _not_found(key_id)
+        raise not_found(key_id, "HookKey")
 
     def _refuse_create(self, name: str) -> None:
         if len(self._keys) >= MAX_KEYS:
@@ -196,8 +202,7 @@ class HookKeyStore:
             raise invalid("name", "name: This name is in use already.")
 
     def _now(self) -> str:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return timestamp(self._clock())
 
 
 def _name(body: Mapping[str, Any]) -> str:
@@ -211,9 +216,3 @@ def _name(body: Mapping[str, Any]) -> str:
 def _has_surrogates(text: str) -> bool:
     """Return whether the text has lone surrogates, which cannot be encoded in the response."""
     return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _not_found(identifier: str) -> OktaError:
-    # The form "Not found: Resource not found: … (Type)" is recorded; this type is a GUESS.
-    summary = f"Not found: Resource not found: {identifier} (HookKey)"
-    return OktaError(404, "E0000007", summary)

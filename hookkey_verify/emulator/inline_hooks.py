@@ -10,12 +10,11 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .._runtime.clock import Clock, wall_clock
-from .okta_error import OktaError, identifier, invalid
+from .okta_error import identifier, invalid, not_found, timestamp
 from .store import Store
 
 __all__ = ["EVENT_TYPES", "MAX_HOOKS", "EmulatedHook", "InlineHooks"]
@@ -108,6 +107,7 @@ class InlineHooks:
         clock: Clock = wall_clock,
         any_uri: bool = True,
         store: Store | None = None,
+        on_change: Callable[[str, Mapping[str, Any]], object] = lambda *_: None,
     ) -> None:
         """Load the hooks of an org.
 
@@ -115,12 +115,15 @@ class InlineHooks:
         ``clock``: a function that returns epoch seconds. Default: the system clock.
         ``any_uri``: whether to accept http for loopback addresses, unlike Okta. Default True.
         ``store``: stores the hooks. Default None: in memory.
+        ``on_change``: a function that is called with "created", "updated", "activated",
+            "deactivated" or "deleted" and the document of the hook, after each change.
 
         Raises ``ConfigurationError`` if the stored hooks cannot be read.
         """
         self._has_key = has_key
         self._clock = clock
         self._any_uri = any_uri
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._store = store or Store()
         self._hooks = self._store.load(_KIND, _stored)
@@ -128,6 +131,10 @@ class InlineHooks:
     def uses(self, key_id: str) -> bool:
         """Return whether a hook uses the hook key with this ``id``."""
         return any(hook.hook_key_id == key_id for hook in self.all())
+
+    def has(self, id: str) -> bool:  # noqa: A002
+        """Return whether a hook has this ``id``."""
+        return id in self._hooks
 
     def all(self) -> tuple[EmulatedHook, ...]:
         """Return all hooks."""
@@ -145,14 +152,13 @@ class InlineHooks:
                 raise invalid("inlineHook", f"The org has {MAX_HOOKS} inline hooks already.")
             hook = self._read(body, _new(body.get("type"), self._now()))
             self._keep(hook)
-        return hook.document()
+        return self._changed("created", hook)
 
     def get(self, id: str) -> EmulatedHook:  # noqa: A002 - Okta's name
         """Return one hook."""
         hook = self._hooks.get(id)
         if hook is None:
-            summary = f"Not found: Resource not found: {id} (InlineHook)"
-            raise OktaError(404, "E0000007", summary)
+            raise not_found(id, "InlineHook")
         return hook
 
     def replace(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
@@ -166,14 +172,14 @@ class InlineHooks:
             kept = {"name": old.name, "version": old.version, "channel": old.channel()}
             hook = self._read({**kept, **body}, old)
             self._keep(hook)
-        return hook.document()
+        return self._changed("updated", hook)
 
     def set_status(self, id: str, status: str) -> dict[str, Any]:  # noqa: A002
         """Set a hook to ACTIVE or INACTIVE."""
         with self._lock:
             hook = replace(self.get(id), status=status, last_updated=self._now())
             self._keep(hook)
-        return hook.document()
+        return self._changed("activated" if status == "ACTIVE" else "deactivated", hook)
 
     def delete(self, id: str) -> None:  # noqa: A002
         """Delete an inactive hook."""
@@ -182,7 +188,13 @@ class InlineHooks:
                 # GUESS: Okta documents that it must be inactive, but not the response.
                 raise invalid("inlineHook", "The inline hook must be deactivated first.")
             self._store.drop(_KIND, id)
-            del self._hooks[id]
+            hook = self._hooks.pop(id)
+        self._changed("deleted", hook)
+
+    def _changed(self, change: str, hook: EmulatedHook) -> dict[str, Any]:
+        document = hook.document()
+        self._on_change(change, document)
+        return document
 
     def _keep(self, hook: EmulatedHook) -> None:
         self._store.put(_KIND, hook.id, asdict(hook))
@@ -271,8 +283,7 @@ class InlineHooks:
         return uri
 
     def _now(self) -> str:
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        return now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return timestamp(self._clock())
 
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -8,22 +8,22 @@ https://developer.okta.com/docs/guides/dpop/
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import threading
-from base64 import urlsafe_b64encode
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jwt
 from jwt.types import Options
 
 from .._runtime.clock import Clock, wall_clock
-from .okta_error import OktaError, identifier, invalid
+from .client_keys import ClientKey, new_client_key
+from .okta_error import OktaError, identifier, invalid, not_found, timestamp
+from .public_keys import ALGORITHMS, ClientPublicKey, base64url
 from .store import Store
 
-__all__ = ["ALGORITHMS", "OAuthError", "ServiceApps"]
+__all__ = ["OAuthError", "ServiceApps"]
 
 _KIND = "app"
 LIFETIME = 3600
@@ -49,65 +49,43 @@ class OAuthError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """A public key for PyJWT with its algorithms."""
-
-    key: Any
-    algorithms: tuple[str, ...]
-    thumbprint: str
-    """The RFC 7638 thumbprint, because key objects cannot be compared."""
-
-    @classmethod
-    def of(cls, jwk: Mapping[str, Any]) -> _Key:
-        """Import a public RSA or EC key. Raises ``ValueError``."""
-        kind = jwk.get("kty") if jwk.get("kty") == "RSA" else jwk.get("crv")
-        algorithms = _ALGORITHMS.get(kind) if isinstance(kind, str) else None
-        if algorithms is None or "d" in jwk:  # RFC 9449 section 4.3: private keys are refused
-            raise ValueError("this is not a public RSA or EC key")
-        members = {name: jwk.get(name) for name in _MEMBERS[str(jwk["kty"])]}
-        try:
-            key = jwt.PyJWK(members, algorithm=algorithms[0]).key
-        except (jwt.PyJWTError, TypeError) as error:
-            raise ValueError("the key cannot be read") from error
-        canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-        return cls(key, algorithms, _base64url(hashlib.sha256(canonical).digest()))
-
-
-_ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "RSA": ("RS256", "RS384", "RS512"),
-    "P-256": ("ES256",),
-    "P-384": ("ES384",),
-    "P-521": ("ES512",),
-}
-"""The algorithms that Okta accepts, by key type or curve.
-https://developer.okta.com/docs/guides/build-self-signed-jwt/"""
-ALGORITHMS: Final = tuple(name for names in _ALGORITHMS.values() for name in names)
-"""The accepted algorithms of assertions and DPoP proofs."""
-_MEMBERS: Final = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
-
-
-@dataclass(frozen=True, slots=True)
 class _App:
-    key: _Key | None
+    keys: tuple[ClientKey, ...]
     scopes: frozenset[str]
-    dpop: bool
+    dpop: bool = False
     secret: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> _App:
         """Return the app of a stored record."""
-        jwk = body["jwk"]
-        return cls(
-            None if jwk is None else _Key.of(jwk),
-            frozenset(body["scopes"]),
-            dpop=body.get("dpop", False),
-            secret=body.get("secret", ""),
-        )
+        keys = tuple(ClientKey(**key) for key in body["keys"])
+        return cls(keys, frozenset(body["scopes"]), dpop=body["dpop"], secret=body["secret"])
+
+    def record(self) -> dict[str, Any]:
+        """Return the record to store."""
+        keys = [key.record() for key in self.keys]
+        return {
+            "keys": keys,
+            "scopes": sorted(self.scopes),
+            "dpop": self.dpop,
+            "secret": self.secret,
+        }
 
     def has_credentials_of(self, other: _App) -> bool:
-        """Return whether both apps have the same key or secret."""
-        keys = [app.key and app.key.thumbprint for app in (self, other)]
-        return keys[0] == keys[1] and self.secret == other.secret
+        """Return whether the other app has a key of this app, or its secret."""
+        mine, theirs = ({key.public.thumbprint for key in app.keys} for app in (self, other))
+        return theirs <= mine and bool(mine) == bool(theirs) and self.secret == other.secret
+
+    def key(self, kid: object) -> ClientPublicKey:
+        """Return the active key with this kid, or the only active key.
+
+        Raises ``KeyError``. An assertion needs a kid if the client has several keys.
+        """
+        active = [key for key in self.keys if key.status == "ACTIVE"]
+        found = [key for key in active if key.kid == kid] or active
+        if len(found) != 1:
+            raise KeyError
+        return found[0].public
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +127,8 @@ class ServiceApps:
         Default ``client_id`` None: a new one. Raises ``OktaError`` if an app with other credentials
         has this id, or if the key is not a public RSA or EC key.
         """
-        body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
-        return self._register(body, client_id)
+        key = new_client_key(public_jwk, timestamp(self._clock()), ())
+        return self._register(_App((key,), frozenset(scopes), dpop=dpop), client_id)
 
     def register_secret(
         self, secret: str, scopes: Collection[str], *, client_id: str | None = None
@@ -159,27 +137,47 @@ class ServiceApps:
 
         For ``client_id`` and errors, see ``register``.
         """
-        body = {"jwk": None, "scopes": sorted(scopes), "secret": secret}
-        return self._register(body, client_id)
+        return self._register(_App((), frozenset(scopes), secret=secret), client_id)
 
     def knows(self, client_id: str) -> bool:
         """Return whether an app has this client id."""
         return client_id in self._apps
 
-    def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
+    def _register(self, app: _App, wanted: str | None) -> str:
         client_id = wanted or "0oa" + identifier(17)
-        try:
-            app = _App.of(body)
-        except ValueError as error:
-            raise invalid("jwks", f"jwks: {error}") from None
         known = self._apps.get(client_id)
         if known is not None:
             if not known.has_credentials_of(app):
                 raise invalid("clientId", "clientId: another client of the org has it")
-            body = {**body, "scopes": sorted(known.scopes | app.scopes)}
-        self._store.put(_KIND, client_id, body)
-        self._apps[client_id] = _App.of(body)
+            app = replace(known, scopes=known.scopes | app.scopes)
+        self._keep(client_id, app)
         return client_id
+
+    def all(self) -> dict[str, tuple[ClientKey, ...]]:
+        """Return the keys of each app by client id."""
+        return {client_id: app.keys for client_id, app in list(self._apps.items())}
+
+    def keys(self, client_id: str) -> tuple[ClientKey, ...]:
+        """Return the keys of an app. Raises ``OktaError`` if there is none with this id."""
+        return self._app(client_id).keys
+
+    def change_keys(
+        self, client_id: str, change: Callable[[tuple[ClientKey, ...]], tuple[ClientKey, ...]]
+    ) -> None:
+        """Replace the keys of an app by the result of ``change``. Raises ``OktaError``."""
+        with self._lock:
+            app = self._app(client_id)
+            self._keep(client_id, replace(app, keys=change(app.keys)))
+
+    def _app(self, client_id: str) -> _App:
+        app = self._apps.get(client_id)
+        if app is None:
+            raise not_found(client_id, "AppInstance")
+        return app
+
+    def _keep(self, client_id: str, app: _App) -> None:
+        self._store.put(_KIND, client_id, app.record())
+        self._apps[client_id] = app
 
     def authenticate(self, form: Mapping[str, str], url: str) -> tuple[str, frozenset[str]]:
         """Return the client that sent this token request to ``url``, and its scopes.
@@ -213,7 +211,7 @@ class ServiceApps:
     def grant(self, form: Mapping[str, str], proof: str, url: str) -> dict[str, Any]:
         """Answer a token request to ``url`` for Okta's own API. Raises ``OAuthError``."""
         app = self._apps[self.authenticate(form, url)[0]]
-        if app.key is None:  # private_key_jwt is the only method for Okta's own scopes
+        if not app.keys:  # private_key_jwt is the only method for Okta's own scopes
             raise _invalid_client("client_assertion_type is invalid.")
         wanted = frozenset(form.get("scope", "").split())
         if not wanted or not wanted <= app.scopes:
@@ -268,12 +266,11 @@ class ServiceApps:
         try:
             claimed = jwt.decode(assertion, options={"verify_signature": False})
             app = self._apps[claimed["iss"]]
-            if app.key is None:
-                raise KeyError
+            key = app.key(jwt.get_unverified_header(assertion).get("kid"))
             claims = jwt.decode(
                 assertion,
-                app.key.key,
-                algorithms=app.key.algorithms,
+                key.key,
+                algorithms=key.algorithms,
                 options={**_TIMELESS, "verify_aud": False, "require": ["exp", "sub", "iss"]},
             )
         except (jwt.PyJWTError, KeyError, TypeError):
@@ -297,7 +294,7 @@ class ServiceApps:
     def _proven(self, proof: str, method: str, url: str, token: str | None) -> str:
         """Return the thumbprint of the key of a valid proof for this request."""
         try:
-            key = _Key.of(dict(jwt.get_unverified_header(proof)["jwk"]))
+            key = ClientPublicKey.of(dict(jwt.get_unverified_header(proof)["jwk"]))
             claims = jwt.decode(
                 proof,
                 key.key,
@@ -315,7 +312,7 @@ class ServiceApps:
             )
         expected: dict[str, Any] = {"htm": method, "htu": url}
         if token is not None:
-            expected["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
+            expected["ath"] = base64url(hashlib.sha256(token.encode()).digest())
         is_recent = _is_date(claims["iat"]) and abs(self._clock() - claims["iat"]) < PROOF_AGE
         if not is_recent or {name: claims.get(name) for name in expected} != expected:
             raise OAuthError(400, "invalid_dpop_proof", "The DPoP proof is not for this request.")
@@ -353,7 +350,3 @@ def _challenge(scheme: str, error: str, description: str) -> str:
 def _is_date(value: object) -> bool:
     """Return whether this is a number in the range of dates, which NaN is not."""
     return type(value) in (int, float) and -(2**53) <= value <= 2**53  # type: ignore[operator]
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import string
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["OktaError", "identifier", "invalid"]
+__all__ = ["OktaError", "identifier", "invalid", "not_found", "timestamp"]
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
 
@@ -45,6 +46,19 @@ class OktaError(Exception):
 def invalid(what: str, cause: str) -> OktaError:
     """Return the error for an invalid value. GUESS: the text of the summary."""
     return OktaError(400, "E0000001", f"Api validation failed: {what}", cause)
+
+
+def not_found(id: str, kind: str) -> OktaError:  # noqa: A002 - Okta's name
+    """Return the error for an unknown id.
+
+    The form "Not found: Resource not found: … (Type)" is recorded. GUESS: the types.
+    """
+    return OktaError(404, "E0000007", f"Not found: Resource not found: {id} ({kind})")
+
+
+def timestamp(seconds: float) -> str:
+    """Return epoch seconds in Okta's format, in whole seconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def identifier(length: int) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from starlette.requests import Request
 
 from .._runtime.clock import Clock
 from .authorization_server import EmulatedServer
@@ -15,11 +18,17 @@ from .delivery import Deliverer
 from .faults import Faults
 from .hook_keys import HookKeyStore
 from .inline_hooks import InlineHooks
+from .log_writer import LogWriter
 from .oauth import ServiceApps
 from .store import Store
+from .system_log import SystemLog
+from .token_rules import TokenRules
 from .verdict import Delivery
 
-__all__ = ["Parts", "RequestLine"]
+__all__ = ["Operation", "Parts", "RequestLine"]
+
+Operation = tuple[str, Callable[[Request], Awaitable[Any]], list[str]]
+"""A path, the function that answers requests to it with JSON values, and the methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class Parts:
     hooks: InlineHooks
     apps: ServiceApps
     server: EmulatedServer
+    rules: TokenRules
+    log: SystemLog
     deliverer: Deliverer
     faults: Faults
     requests: deque[RequestLine]
@@ -71,8 +82,18 @@ class Parts:
         def is_used(key_id: str) -> bool:
             return hooks.uses(key_id)
 
-        keys = HookKeyStore(new_key=new_key, is_used=is_used, clock=clock, store=store)
-        hooks = InlineHooks(has_key=keys.has, clock=clock, store=store)
+        log = SystemLog(clock)
+        writer = LogWriter(log)
+        keys = HookKeyStore(
+            new_key=new_key,
+            is_used=is_used,
+            clock=clock,
+            store=store,
+            on_change=writer.key_changed,
+        )
+        hooks = InlineHooks(
+            has_key=keys.has, clock=clock, store=store, on_change=writer.hook_changed
+        )
         apps = ServiceApps(clock=clock, store=store)
         deliveries: deque[Delivery] = deque(maxlen=100)
         return cls(
@@ -82,11 +103,33 @@ class Parts:
             hooks=hooks,
             apps=apps,
             server=EmulatedServer(apps, new_key=new_key, clock=clock, store=store),
-            deliverer=Deliverer(keys.signer_of, clock=clock, on_delivery=deliveries.append),
+            rules=TokenRules(has_hook=hooks.has, clock=clock, store=store),
+            log=log,
+            deliverer=Deliverer(
+                keys.signer_of,
+                clock=clock,
+                on_delivery=deliveries.append,
+                on_exchange=writer.delivered,
+            ),
             faults=Faults(),
             requests=deque(maxlen=10_000),
             deliveries=deliveries,
         )
+
+    def is_recursive(self, access_token: str, issuer: str) -> bool:
+        """Return whether issuing this token calls the hook that has requested it.
+
+        Okta would call the hook for each token that the hook needs, until its time limit ends.
+        GUESS: only the time-out is documented.
+        https://support.okta.com/help/s/article/how-to-prevent-timeout-errors-for-token-inline-hooks
+        """
+        hook_id = self.rules.hook_id
+        if hook_id is None or not self.hooks.has(hook_id) or not self.rules.for_clients:
+            return False
+        hook = self.hooks.get(hook_id)
+        client_id = jwt.decode(access_token, options={"verify_signature": False})["cid"]
+        wanted = (f"{issuer}/v1/token", "ACTIVE", client_id)
+        return (hook.token_url, hook.status, hook.client_id) == wanted
 
 
 def _kept_token(store: Store, given: str | None) -> str:

@@ -43,6 +43,7 @@ class OktaEmulator:
     ``api_token``: the accepted API token.
     ``requests``: the last 10,000 requests.
     ``deliveries``: the last 100 calls of inline hooks.
+    ``log``: the System Log.
     ``app``: the org as an ASGI application, for your own server.
     """
 
@@ -94,6 +95,7 @@ class OktaEmulator:
         self.requests, self.deliveries = parts.requests, parts.deliveries
         self.org, self.hooks = parts.keys, parts.hooks
         self.authorization_server = parts.server
+        self.log = parts.log
         console = Console(parts, self.create_hook, any_host=any_host)
         self.app = create_app(
             parts, console=console, public_shape=public_shape, rate_limit=rate_limit
@@ -249,6 +251,14 @@ class OktaEmulator:
             if config["tokenUrl"] == f"{issuer}/v1/token":
                 setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
         return setup
+
+    def call_hook_for_tokens(self, hook_id: str | None) -> None:
+        """Select a token inline hook in the rule of the authorization server; None: no hook.
+
+        If the token URL of the hook is that of the server, its calls time out, because each token
+        for the hook would call the hook. Raises ``OktaError`` if there is no such hook.
+        """
+        self._parts.rules.call(hook_id)
 
     def fire(
         self,

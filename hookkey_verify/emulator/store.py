@@ -23,7 +23,7 @@ from .okta_error import OktaError
 
 __all__ = ["Store"]
 
-_MARKS: Final = [0x4F4B4842, 1]
+_MARKS: Final = [0x4F4B4842, 2]
 """The application id and the format version in the header of the file."""
 _SCHEMA: Final = (
     f"PRAGMA application_id = {_MARKS[0]}",

@@ -16,7 +16,7 @@ from ..conftest import KeyPool
 
 pytestmark = pytest.mark.slow
 
-ROUTES = 20
+ROUTES = 32
 
 
 def test_what_is_described_is_so(key_pool: KeyPool, tmp_path: Path) -> None:
