@@ -19,6 +19,7 @@ from .keys import keys
 from .output import CommandGroup
 from .payload import payload
 from .tokens import inspect, sign, verify
+from .why import why
 
 __all__ = ["hookkey"]
 
@@ -33,7 +34,9 @@ def hookkey() -> None:
     """
 
 
-for _command in (keys, hooks, sign, verify, inspect, doctor, emulate, fire, payload, bridge):
+for _command in (
+    keys, hooks, why, sign, verify, inspect, doctor, emulate, fire, payload, bridge,
+):  # fmt: skip
     hookkey.add_command(_command)
 hooks.add_command(code)
 

@@ -14,7 +14,7 @@ from .._jose.issuer import is_authorization_server
 from .._runtime.clock import monotonic_clock, wall_clock
 from ..errors import ConfigurationError, HookKeyError
 from ..keys.issuer_keys import IssuerKeys
-from ..okta.http import Answer, epoch
+from ..okta.http import Answer
 from ..okta.models import HookKey
 from ..okta.paths import HOOK_KEYS, MAX_LIST
 from ..okta.sign_in import connection, credentials
@@ -23,6 +23,7 @@ from ..replay import Finding
 from ..replay.finding import Result
 from ..settings import NAMES, Settings
 from ..verifier import KeySource
+from .clock import okta_clock
 from .files import InputFile, read_token
 from .output import as_json, command, exit_code, print_json, print_rows
 from .replay_store import REPLAY_URL, replay_store
@@ -31,8 +32,6 @@ from .wording import FLAGS, found_at, message
 
 __all__ = ["doctor"]
 
-SKEW_TO_WARN = 30
-"""Seconds of difference from Okta's clock that cause a warning; the verifier's leeway is 60."""
 _RESULTS: Final[Mapping[str, Result]] = {
     "passed": "ok",
     "failed": "failed",
@@ -119,7 +118,12 @@ def _org(settings: Settings, *, needed: bool) -> tuple[list[Finding], list[HookK
     except HookKeyError as error:
         return [Finding("org", "failed", message(error))], None, exit_code(error)
     granted = f"{org_url} answers, okta.inlineHooks.read is granted"
-    findings = [Finding("org", "ok", granted), _clock(answer), _rate_limit(answer), *_keys(keys)]
+    findings = [
+        Finding("org", "ok", granted),
+        okta_clock(answer.clock_skew(wall_clock())),
+        _rate_limit(answer),
+        *_keys(keys),
+    ]
     return findings, keys, 0
 
 
@@ -155,18 +159,6 @@ def _shown(settings: Settings, name: str) -> str:
     except ConfigurationError:
         value = " ".join(settings.words(name))
     return "(hidden: it contains a password)" if "@" in value else value
-
-
-def _clock(answer: Answer) -> Finding:
-    try:
-        skew = wall_clock() - epoch(answer.headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return Finding("clock", "skipped", "the response has no Date")
-    if abs(skew) > SKEW_TO_WARN:
-        ahead = "ahead of" if skew > 0 else "behind"
-        detail = f"{abs(skew):.0f} s {ahead} Okta's: set this machine's clock"
-        return Finding("clock", "warning", detail)
-    return Finding("clock", "ok", "agrees with Okta's")
 
 
 def _rate_limit(answer: Answer) -> Finding:

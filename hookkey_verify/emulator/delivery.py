@@ -35,6 +35,8 @@ MAX_LIFETIME: Final = 10 * 365 * 86_400
 RENEW: Final = 30
 """Seconds before its expiry at which a token is renewed. GUESS: that Okta caches tokens."""
 
+OnExchange = Callable[[EmulatedHook, Mapping[str, Any], Delivery], object]
+
 
 class Deliverer:
     """Calls the hooks of one org like Okta. Thread-safe. Tokens are reused until they expire."""
@@ -45,9 +47,7 @@ class Deliverer:
         *,
         clock: Clock = wall_clock,
         on_delivery: Callable[[Delivery], object] = lambda _: None,
-        on_exchange: Callable[[EmulatedHook, Mapping[str, Any], Delivery], object] = lambda *_: (
-            None
-        ),
+        on_exchange: OnExchange = lambda *_: None,
     ) -> None:
         """Prepare deliveries.
 

@@ -112,6 +112,16 @@ class Answer:
             return None
         return min(max(seconds, 1.0), LONGEST_WAIT) if math.isfinite(seconds) else None
 
+    def clock_skew(self, now: float) -> float | None:
+        """Return the seconds by which our clock, at ``now``, is ahead of the server's ``Date``.
+
+        A negative number means that our clock is behind. None: the response has no valid date.
+        """
+        try:
+            return now - epoch(self.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return None
+
     def _read(self, reader: Callable[[bytes], _Json], types: re.Pattern[str]) -> _Json:
         media_type = self.headers.get("Content-Type", "").partition(";")[0].strip()
         if not types.fullmatch(media_type):

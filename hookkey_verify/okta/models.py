@@ -1,4 +1,4 @@
-"""HookKey and InlineHook as Okta's management API returns them, read leniently. Pure.
+"""HookKey, InlineHook and LogEvent as Okta's management API returns them, read leniently. Pure.
 
 Okta's specification and its servers differ: isUsed is a string in one and a boolean in the other,
 and the public key may be absent. Only ids are required. ``raw`` has everything.
@@ -16,7 +16,7 @@ from .._jose.jwk import PublicKey
 from ..errors import TransportError
 from .paths import is_id
 
-__all__ = ["Authentication", "HookKey", "InlineHook"]
+__all__ = ["Authentication", "HookKey", "InlineHook", "LogEvent"]
 
 Authentication = Literal["private_key_jwt", "client_secret_post", "auth_header", "none"]
 """How Okta authenticates when it calls a hook; ``auth_header`` is a header with a secret."""
@@ -151,6 +151,48 @@ class InlineHook:
         if self.channel_type == "HTTP":
             return "none" if self.auth_header is None else "auth_header"
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """An event of the System Log. ``raw`` is the original document; no member of it is certain."""
+
+    event_type: str
+    """Okta's name of the event, such as ``inline_hook.executed``."""
+    published: datetime | None = None
+    uuid: str = ""
+    result: str = ""
+    """``SUCCESS``, ``FAILURE`` or another outcome."""
+    reason: str = field(default="", repr=False)
+    """Why it failed, in Okta's words or those of the handler. It may contain personal data."""
+    target_id: str = ""
+    """The id of the hook (``cal…``), or else of the first target."""
+    target_name: str = ""
+    debug: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The ``debugData``, which Okta may change at any time."""
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_document(cls, document: object) -> LogEvent:
+        """Read an event. What cannot be read is empty or None."""
+        raw = _mapping(document)
+        outcome = _mapping(raw.get("outcome"))
+        debug = _mapping(_mapping(raw.get("debugContext")).get("debugData"))
+        listed = raw.get("target")
+        targets = [_mapping(each) for each in (listed if isinstance(listed, list) else ())]
+        hooks = [each for each in targets if str(each.get("id")).startswith("cal")]
+        target = (hooks or targets or [{}])[0]
+        return cls(
+            event_type=_text(raw.get("eventType")) or "",
+            published=_time(raw.get("published")),
+            uuid=_text(raw.get("uuid")) or "",
+            result=_text(outcome.get("result")) or "",
+            reason=_text(outcome.get("reason")) or _text(debug.get("errorMessage")) or "",
+            target_id=_text(target.get("id")) or "",
+            target_name=_text(target.get("displayName")) or "",
+            debug=MappingProxyType(dict(debug)),
+            raw=MappingProxyType(dict(raw)),
+        )
 
 
 _AUTH_TYPES = ("private_key_jwt", "client_secret_post")
