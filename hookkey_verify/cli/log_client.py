@@ -9,7 +9,7 @@ from ..okta.diagnosis import SCOPES
 from ..okta.sign_in import credentials
 from ..okta.system_log import SystemLogClient
 from ..settings import Settings
-from .output import tell
+from .org import announce
 
 __all__ = ["log_client"]
 
@@ -25,7 +25,7 @@ def log_client() -> SystemLogClient:
     """
     settings = Settings()
     scopes = settings.words("scopes") or _granted(settings)
-    return SystemLogClient.from_env(scopes=scopes, on_wait=_announce)
+    return SystemLogClient.from_env(scopes=scopes, on_wait=announce)
 
 
 def _granted(settings: Settings) -> tuple[str, ...]:
@@ -49,7 +49,3 @@ def _is_service_app(made: Credentials) -> bool:
     from ..okta.service_app import ServiceApp  # noqa: PLC0415 - imports jwt: 40 ms
 
     return isinstance(made, ServiceApp)
-
-
-def _announce(seconds: float) -> None:
-    tell(f"hookkey: waiting {seconds:.0f} s for Okta …")

@@ -21,6 +21,7 @@ from .clock import okta_clock
 from .files import PathOfFile
 from .handler_logs import HandlerLogs, explained
 from .log_client import log_client
+from .org import moment
 from .output import as_json, command, plain, print_json, print_rows, tell
 from .periods import since_option
 from .wording import message
@@ -52,8 +53,8 @@ class _Explained:
             "cause": failure.cause.value,
             "detail": failure.detail,
             "count": failure.count,
-            "first": None if failure.first is None else failure.first.isoformat(),
-            "last": None if failure.last is None else failure.last.isoformat(),
+            "first": moment(failure.first),
+            "last": moment(failure.last),
             "reason": failure.reason,
             "logged": self.reasons,
             "remedy": failure.remedy,
@@ -160,9 +161,8 @@ def _print(
         rows = [each.row() for each in report]
         whole, dispensable = ("cause", "count"), ("logged", "last", "Okta's reason")
         print_rows(titles, rows, whole=whole, dispensable=dispensable)
-    rows = [(finding.check, finding.result, finding.detail) for finding in findings]
-    if rows:
-        print_rows(("check", "result", "detail"), rows, whole=("result",), err=True)
+    checks = [(finding.check, finding.result, finding.detail) for finding in findings]
+    print_rows(("check", "result", "detail"), checks, whole=("result",), err=True)
 
 
 def _follow(
@@ -170,9 +170,10 @@ def _follow(
 ) -> bool:
     """Print new failures until Ctrl-C; return whether there was one."""
     failed, seen = False, set(found.uuids)
+    batches = _batches(client, found.until or datetime.now(UTC), filter_for(hook))
     try:
-        for events in _batches(client, found.until or datetime.now(UTC), filter_for(hook)):
-            for event in events:
+        while True:
+            for event in next(batches):
                 if event.uuid in seen or not _is_wanted(event, found, hook):
                     continue
                 seen.add(event.uuid)
@@ -192,7 +193,9 @@ def _batches(client: SystemLogClient, since: datetime, filter_: str) -> Iterator
     """Yield new events; wait and try again when Okta is not available."""
     while True:
         try:
-            for events in client.follow(since=since, filter=filter_, every=EVERY):
+            pages = client.follow(since=since, filter=filter_, every=EVERY)
+            while True:
+                events = next(pages)
                 since = max([since, *(each.published for each in events if each.published)])
                 yield events
         except HookKeyApiError as error:

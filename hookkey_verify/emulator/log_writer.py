@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..hooks.pointer import lookup, patched, split
@@ -109,7 +109,7 @@ def _ending(
         return _PROCESSED, _own_error(delivery.answer)
     if step.body.strip() and not delivery.answer and json_object(step.body.encode()) is None:
         return _PROCESSED, _unreadable(step.body)
-    reason = next(_unfit(delivery.answer, request), None)
+    reason = _unfit(delivery.answer, request)
     if reason is None and delivery.outcome == "failed":
         # GUESS: both texts.
         what = "Invalid command in" if delivery.answer else "Could not read"
@@ -158,8 +158,8 @@ def _unreadable(body: str) -> str:
     return f"Could not deserialize inline hook response due to error at {where}"
 
 
-def _unfit(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Iterator[str]:
-    """Yield Okta's text for each operation on a token that cannot be carried out."""
+def _unfit(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str | None:
+    """Return Okta's text for the first operation on a token that cannot be carried out."""
     commands = answer.get("commands")
     documents: dict[str, Any] = {}
     for command in commands if isinstance(commands, list) else ():
@@ -170,14 +170,14 @@ def _unfit(answer: Mapping[str, Any], request: Mapping[str, Any]) -> Iterator[st
         document = documents.get(member, lookup(request, ("data", member)))
         if not isinstance(document, Mapping):
             # GUESS: the text for a missing access token.
-            yield "ID Token not present" if member == "identity" else "Access Token not present"
-            continue
+            return "ID Token not present" if member == "identity" else "Access Token not present"
         for operation in operations:
             if isinstance(operation, Mapping):
                 document, problem = _applied(document, operation)
                 if problem:
-                    yield problem
+                    return problem
         documents[member] = document
+    return None
 
 
 def _applied(document: Any, operation: Mapping[str, Any]) -> tuple[Any, str | None]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from ..errors import NotFoundError
+from .authorization_servers import READ as READ_SERVERS
 from .failures import FAILED_HOOKS, Cause, HookFailure, with_cause
 from .models import InlineHook, LogEvent
 from .paths import is_id
@@ -26,7 +27,6 @@ __all__ = [
 
 READ_LOGS: Final = "okta.logs.read"
 READ_HOOKS: Final = "okta.inlineHooks.read"
-READ_SERVERS: Final = "okta.authorizationServers.read"
 SCOPES: Final = (READ_LOGS, READ_HOOKS, READ_SERVERS)
 """The scopes for a complete diagnosis."""
 SKEW: Final = 60.0

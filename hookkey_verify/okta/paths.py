@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["AUTHORIZATION_SERVERS", "HOOK_KEYS", "INLINE_HOOKS", "LOGS", "MAX_LIST", "is_id"]
+__all__ = ["HOOK_KEYS", "INLINE_HOOKS", "LOGS", "MAX_LIST", "is_id"]
 
 HOOK_KEYS: Final = "/api/v1/hook-keys"
 """The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
 INLINE_HOOKS: Final = "/api/v1/inlineHooks"
-AUTHORIZATION_SERVERS: Final = "/api/v1/authorizationServers"
 LOGS: Final = "/api/v1/logs"
 MAX_LIST: Final = 64 * 1024
 """The largest list of keys in bytes: 50 rows of up to 0.6 KB; a name has up to 255 characters."""

@@ -19,6 +19,7 @@ from ..errors import (
     HookKeyApiError,
     TransportError,
 )
+from .authorization_servers import SERVERS
 from .credentials import Credentials
 from .diagnosis import (
     READ_HOOKS,
@@ -34,7 +35,7 @@ from .http import Answer
 from .log_query import PAGE, beginning, check_period, first_path, next_path, okta_time, pause_after
 from .models import InlineHook, LogEvent
 from .org_client import AsyncOrgClient, OrgClient, in_thread, reported, same_error
-from .paths import AUTHORIZATION_SERVERS, INLINE_HOOKS, is_id
+from .paths import INLINE_HOOKS, is_id
 from .recursion import RecursionTrap, calls_for, server_of, suspects
 
 __all__ = ["AsyncSystemLogClient", "SystemLogClient"]
@@ -229,7 +230,7 @@ class SystemLogClient(OrgClient):
 
     def _traps(self, hooks: list[InlineHook]) -> list[RecursionTrap]:
         found = suspects(hooks)
-        servers = self._listed(AUTHORIZATION_SERVERS) if found else []
+        servers = self._listed(SERVERS) if found else []
         traps = []
         for hook in found:
             server = server_of(hook, servers, self.org_url)
@@ -240,7 +241,7 @@ class SystemLogClient(OrgClient):
 
     def _rule_that_calls(self, server: str, hook: InlineHook) -> str | None:
         """Return the name of the rule that calls the hook for its own token, or None."""
-        policies = f"{AUTHORIZATION_SERVERS}/{server}/policies"
+        policies = f"{SERVERS}/{server}/policies"
         for policy in self._listed(policies):
             if not isinstance(policy, Mapping) or not is_id(policy.get("id")):
                 continue

@@ -20,10 +20,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
-from hookkey_verify import HookSigner, HookVerifier, IssuerKeys
+from hookkey_verify import ApiToken, HookSigner, HookVerifier, IssuerKeys
 from hookkey_verify.cli.handler_logs import HandlerLogs
+from hookkey_verify.cli.why import EVERY, RETRY
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.flask import protect
+from hookkey_verify.okta.system_log import SystemLogClient
 
 from ..certificates import server_tls
 from ..conftest import KeyPool
@@ -154,6 +156,7 @@ SEEDS: dict[str, tuple[str, str, Callable[[Seeding], None]]] = {
     "missing key": ("token_fetch", "", _missing_key),
     "a list": ("unreadable_reply", "", lambda s: s.replied([])),
     "deep": ("unreadable_reply", "", lambda s: s.fire(s.served(answer(200, b"[" * 900)))),
+    "deeper": ("unreadable_reply", "", lambda s: s.fire(s.served(answer(200, b"[" * 3_000)))),
     "too large": ("unreadable_reply", "", lambda s: s.replied({"a": "x" * 300_000})),
     "missing parent": ("path_not_found", "/claims/a/b", lambda s: s.replied(patch(NO_PARENT))),
     "unknown operation": (
@@ -541,30 +544,99 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_following(shell: Shell, seeding: Seeding, form: str) -> None:
+def test_following(shell: Shell, seeding: Seeding) -> None:
     """``--follow`` prints each new failure once, survives an outage, and ends with Ctrl-C."""
     okta = seeding.okta
     hook = okta.create_hook(seeding.served(answer(500)), name="Followed")
-    other = okta.create_hook(seeding.served(answer(500)), name="Other")
     okta.fire(hook["id"])
-    options = ["--json"] if form == "json" else []
-    with _following(shell, "Followed", *options) as (process, lines):
+    with _following(shell, "Followed") as (process, lines):
         _until(lambda: any("Followed" in line for line in lines))
         okta.fail(503, path="/api/v1/logs", times=5, headers={"Retry-After": "1"})
-        okta.fire(other["id"])
         okta.fire(hook["id"])
         okta.fire(hook["id"])
         _until(lambda: sum("Followed" in line for line in lines) >= 3)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 1
-    found = [line for line in lines if "Followed" in line]
-    assert len(found) == 3
-    assert not any("Other" in line or "Traceback" in line for line in lines)
-    if form == "json":
-        documents = [json.loads(line) for line in found]
-        assert documents[0]["failures"][0]["count"] == 1
-        assert [each["count"] for each in documents[1:]] == [1, 1]
+    assert sum("Followed" in line for line in lines) == 3
+    assert not any("Traceback" in line for line in lines)
+
+
+class Script:
+    """Waits of a client that do something else instead; after the last one comes Ctrl-C."""
+
+    def __init__(self, shell: Shell, patch: pytest.MonkeyPatch, *acts: Callable[[], object]):
+        self.slept: list[float] = []
+        self._acts = iter(acts)
+        token = ApiToken(shell.okta.api_token)
+        patch.setattr(
+            "hookkey_verify.cli.why.log_client",
+            lambda: SystemLogClient(shell.okta.url, token, sleep=self, max_wait=0),
+        )
+        patch.setattr("hookkey_verify.cli.why.sleep", self)
+
+    def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        act = next(self._acts, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+
+def test_what_follows(
+    shell: Shell, seeding: Seeding, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With ``--json``, each line is a document: the report, and then each new failure."""
+    okta, url = seeding.okta, seeding.served(answer(401))
+    hook = okta.create_hook(url, name="Followed")
+    other = okta.create_hook(url, name="Other")
+    okta.fire(hook["id"])
+    file = tmp_path / "handler.log"
+    file.write_text("")
+
+    def fail() -> None:
+        okta.fire(other["id"])
+        okta.fire(hook["id"])
+        file.write_text(_logged("expired", datetime.now(UTC), "json"))
+
+    def busy() -> None:
+        okta.fail(429, path="/api/v1/logs")
+
+    def down() -> None:
+        okta.fail("garbage", path="/api/v1/logs")
+
+    script = Script(shell, monkeypatch, fail, busy, down, lambda: None, lambda: None)
+    done = shell("why", "Followed", "--follow", "--json", "--logs", str(file))
+    assert done.exit_code == 1, done.output
+    report, failure = map(json.loads, done.stdout.splitlines())
+    assert [each["cause"] for each in report["failures"]] == ["status"]
+    assert (failure["hook"]["name"], failure["cause"]) == ("Followed", "clock_skew")
+    assert script.slept[0] == EVERY
+    assert RETRY in script.slept
+    assert done.stderr.count("trying again in") == 2
+    assert "Traceback" not in done.output
+
+
+def test_following_all_hooks(
+    shell: Shell, seeding: Seeding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without HOOK, failures of all hooks are followed, as lines with tabs."""
+    okta = seeding.okta
+    hook = okta.create_hook(seeding.served(answer(500)), name="New")
+    Script(shell, monkeypatch, lambda: okta.fire(hook["id"]))
+    done = shell("why", "--follow")
+    assert done.exit_code == 1
+    (line,) = done.stdout.splitlines()
+    assert line.split("\t")[1:3] == ["New", "status 500"]
+
+
+def test_following_until_the_credentials_end(
+    shell: Shell, seeding: Seeding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that does not go away ends the command with its exit code."""
+    Script(shell, monkeypatch, lambda: seeding.okta.fail(401, path="/api/v1/logs", times=9))
+    done = shell("why", "--follow")
+    assert done.exit_code == 5
+    assert "does not accept the credentials" in done.stderr
 
 
 def test_following_without_failures(shell: Shell, seeding: Seeding) -> None:

@@ -15,6 +15,7 @@ from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import (
     AuthenticationError,
     ForbiddenError,
+    HookKeyApiError,
     NotFoundError,
     TransportError,
 )
@@ -366,7 +367,7 @@ def test_more_wrong_arguments(okta: OktaEmulator, log: SystemLogClient) -> None:
 
 def test_a_filter_that_okta_refuses(log: SystemLogClient) -> None:
     """Okta's refusal of a filter is an error."""
-    with pytest.raises(system_log.HookKeyApiError) as caught:
+    with pytest.raises(HookKeyApiError) as caught:
         [*log.events(filter="nonsense")]
     assert caught.value.status == 400
 
