@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def test_the_json_formatter(keys: StaticKeys, capsys: pytest.CaptureFixture[str]
     Guard(verifier).check({"authorization": "Bearer no-token"})
     line = json.loads(capsys.readouterr().err)
     assert line.pop("message").startswith("a request was refused with 401: ")
+    assert datetime.fromisoformat(line.pop("time")).tzinfo is UTC
     assert line == {
         "level": "INFO",
         "hookkey_source": "StaticKeys",

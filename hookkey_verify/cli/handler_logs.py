@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from ..okta.failures import Cause, HookFailure, with_cause
@@ -68,6 +69,14 @@ class HandlerLogs:
         found.sort()
         times, reasons = zip(*found, strict=True) if found else ((), ())
         return cls(times, reasons, undated)
+
+    @classmethod
+    def read_file(cls, path: str | None) -> HandlerLogs:
+        """Read the file at ``path``; None means that there are no records."""
+        if path is None:
+            return cls()
+        with Path(path).open("rb") as file:
+            return cls.read(file)
 
     def with_skew(self, skew: float | None) -> HandlerLogs:
         """Return the same logs for a handler whose clock may be this many seconds ahead."""

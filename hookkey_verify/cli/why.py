@@ -98,7 +98,10 @@ def why(
     """
     with log_client() as client:
         found = client.diagnose(since=since, hook=hook)
-        report = _report(found, logs)
+        records = HandlerLogs.read_file(logs)
+        if records.undated:
+            tell(f"hookkey: {records.undated} records with a reason have no time, and are ignored")
+        report = _report(found, records)
         _print(report, _findings(found, report), as_json=as_json, compact=follow)
         failed = bool(report)
         if follow and READ_LOGS not in found.missing:
@@ -109,21 +112,13 @@ def why(
         raise SystemExit(1)
 
 
-def _report(found: Diagnosis, logs: str | None) -> list[_Explained]:
-    records = HandlerLogs() if logs is None else _read(logs)
+def _report(found: Diagnosis, records: HandlerLogs) -> list[_Explained]:
     records = records.with_skew(found.clock_skew)
-    if records.undated:
-        tell(f"hookkey: {records.undated} records with a reason have no time, and are ignored")
     report = []
     for failure in found.failures:
         reasons = records.reasons_for(failure)
         report.append(_Explained(explained(failure, reasons), reasons))
     return report
-
-
-def _read(path: str) -> HandlerLogs:
-    with open(path, "rb") as file:  # noqa: PTH123 - it is a path as click gives it
-        return HandlerLogs.read(file)
 
 
 def _findings(found: Diagnosis, report: list[_Explained]) -> list[Finding]:
@@ -208,7 +203,7 @@ def _batches(client: SystemLogClient, since: datetime, filter_: str) -> Iterator
 
 def _print_event(event: LogEvent, found: Diagnosis, logs: str | None, *, as_json: bool) -> None:
     failures = tuple(refined(each, found.traps, found.clock_skew) for each in grouped([event]))
-    for each in _report(replace(found, failures=failures), logs):
+    for each in _report(replace(found, failures=failures), HandlerLogs.read_file(logs)):
         if as_json:
             click.echo(json.dumps(each.document()))
             continue

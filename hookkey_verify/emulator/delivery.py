@@ -35,7 +35,7 @@ MAX_LIFETIME: Final = 10 * 365 * 86_400
 RENEW: Final = 30
 """Seconds before its expiry at which a token is renewed. GUESS: that Okta caches tokens."""
 
-OnExchange = Callable[[EmulatedHook, Mapping[str, Any], Delivery], object]
+OnExchange = Callable[[EmulatedHook, Delivery], object]
 
 
 class Deliverer:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -400,6 +402,32 @@ def test_reasons_of_the_handler(shell: Shell, seeding: Seeding, tmp_path: Path, 
     assert failure["logged"] == {"wrong_audience": 1}
     assert failure["cause"] == "status"
     assert "\twrong_audience\t" in shell("why", "--logs", str(file)).stdout
+
+
+def test_the_logs_of_a_handler(
+    shell: Shell, seeding: Seeding, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The records of a protected handler, with the formatter of the documentation, are read."""
+    text = Path(__file__).parents[2].joinpath("docs", "observe.md").read_text()
+    code = re.search(
+        r"```python\n(import json\nimport logging\n.*?)\n\nhandler = ", text, re.DOTALL
+    )
+    assert code is not None
+    scope: dict[str, Any] = {}
+    exec(code[1], scope)
+    caplog.set_level(logging.INFO, "hookkey_verify")
+    app = Flask(__name__)
+    keys = IssuerKeys(seeding.okta.issuer)
+    verifier = HookVerifier.for_access_token(keys, audience="api://other", client_id=None)
+    app.post("/hook")(protect(verifier)(lambda: {}))
+    port = seeding.stack.enter_context(wsgi_server(app))
+    seeding.fire(f"http://127.0.0.1:{port}/hook", client_secret=LEAK)
+    file = tmp_path / "handler.log"
+    records = [each for each in caplog.records if each.name == "hookkey_verify"]
+    file.write_text("\n".join(map(scope["JsonFormatter"]().format, records)))
+    (failure,) = json.loads(shell("why", "--json", "--logs", str(file)).stdout)["failures"]
+    assert (failure["cause"], failure["detail"]) == ("status", "401")
+    assert failure["logged"] == {"wrong_audience": 1}
 
 
 @pytest.mark.parametrize(
