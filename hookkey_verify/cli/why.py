@@ -20,8 +20,7 @@ from ..replay import Finding
 from .clock import okta_clock
 from .files import PathOfFile
 from .handler_logs import HandlerLogs, explained
-from .log_client import log_client
-from .org import moment
+from .org import announce, moment
 from .output import as_json, command, plain, print_json, print_rows, tell
 from .periods import since_option
 from .wording import message
@@ -96,7 +95,7 @@ def why(
 
     Example: hookkey why "Token hook" --since 2h --logs handler.log
     """
-    with log_client() as client:
+    with SystemLogClient.from_env(on_wait=announce) as client:
         found = client.diagnose(since=since, hook=hook)
         records = HandlerLogs.read_file(logs)
         if records.undated:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .._arguments import seconds
 from .._jose.encoding import JsonLimits
@@ -25,12 +25,14 @@ from .diagnosis import (
     READ_HOOKS,
     READ_LOGS,
     READ_SERVERS,
+    SCOPES,
     Diagnosis,
     filter_for,
     refined,
     wanted_ids,
 )
 from .failures import HookFailure, grouped
+from .granted_scopes import arguments_with_scopes
 from .http import Answer
 from .log_query import PAGE, beginning, check_period, first_path, next_path, okta_time, pause_after
 from .models import InlineHook, LogEvent
@@ -75,6 +77,15 @@ class SystemLogClient(OrgClient):
         super().__init__(org_url, credentials, sleep=sleep, **options)
         self._now = now
         self._sleep = sleep
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Do the same as ``HookKeysClient.from_env``.
+
+        A service app without configured scopes requests okta.logs.read, okta.inlineHooks.read and
+        okta.authorizationServers.read, or those of them that it has.
+        """
+        return cls(**arguments_with_scopes(options, SCOPES))
 
     def events(
         self,
@@ -214,6 +225,7 @@ class SystemLogClient(OrgClient):
             raise same_error(ForbiddenError, error, _PERMISSION.format(READ_LOGS)) from None
         return [LogEvent.from_document(row) for row in answer.json_list(LIMITS)], answer
 
+    @reported
     def _listed(self, path: str) -> list[Any]:
         """Return all rows of a list, which may have several pages."""
         rows: list[Any] = []
@@ -256,6 +268,11 @@ class AsyncSystemLogClient(AsyncOrgClient):
 
     _kind = SystemLogClient
     _client: SystemLogClient
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Create a client; see ``SystemLogClient.from_env``."""
+        return cls(**arguments_with_scopes(options, SCOPES))
 
     async def events(
         self,

@@ -596,10 +596,8 @@ class Script:
         self.slept: list[float] = []
         self._acts = iter(acts)
         token = ApiToken(shell.okta.api_token)
-        patch.setattr(
-            "hookkey_verify.cli.why.log_client",
-            lambda: SystemLogClient(shell.okta.url, token, sleep=self, max_wait=0),
-        )
+        client = SystemLogClient(shell.okta.url, token, sleep=self, max_wait=0)
+        patch.setattr(SystemLogClient, "from_env", lambda **_: client)
         patch.setattr("hookkey_verify.cli.why.sleep", self)
 
     def __call__(self, seconds: float) -> None:

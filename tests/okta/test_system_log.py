@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hookkey_verify import ApiToken, ConfigurationError
+from hookkey_verify import ApiToken, ConfigurationError, HookSigner
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import (
     AuthenticationError,
@@ -31,6 +32,7 @@ from .conftest import Naps
 
 TARGET = {"id": "cal1", "type": "InlineHook", "displayName": "Claims"}
 DATE = "Date: Sun, 29 Nov 2026 01:00:00 GMT"
+ALL = (READ_LOGS, READ_HOOKS, READ_SERVERS)
 NOW = datetime(2026, 11, 29, 1, tzinfo=UTC).timestamp()
 
 
@@ -627,6 +629,61 @@ def test_the_asynchronous_client(okta: OktaEmulator, naps: Naps) -> None:
                 break
 
     asyncio.run(used())
+
+
+@pytest.mark.parametrize("kind", [SystemLogClient, AsyncSystemLogClient])
+def test_the_settings(okta: OktaEmulator, kind: Any) -> None:
+    """``from_env`` takes settings, arguments and credentials like the other clients."""
+    token = ApiToken(okta.api_token)
+    for options in (
+        {"org_url": okta.url, "token": okta.api_token, "max_wait": 0},
+        {"org_url": okta.url, "credentials": token},
+        {"org_url": okta.url, "token": okta.api_token, "scopes": ["okta.logs.read"]},
+    ):
+        assert kind.from_env(**options).org_url == okta.url
+    with pytest.raises(ConfigurationError):
+        kind.from_env(org_url=okta.url, token="SSWS x")
+
+
+def _service_app(okta: OktaEmulator, signer: HookSigner, scopes: Sequence[str]) -> dict[str, Any]:
+    """Register a service app and return the settings of its credentials."""
+    key: Any = signer._key
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    client_id = okta.create_service_app(signer.public_jwk(), scopes)
+    return {"org_url": okta.url, "client_id": client_id, "private_key": pem}
+
+
+@pytest.mark.parametrize(("granted", "requests"), [(ALL, 1), (ALL[:1], 5), (ALL[1:], 5)])
+def test_the_scopes_of_a_service_app(
+    okta: OktaEmulator, app_key: HookSigner, granted: tuple[str, ...], requests: int
+) -> None:
+    """A service app requests all scopes, and if that is refused, those that are granted."""
+    with SystemLogClient.from_env(**_service_app(okta, app_key, granted)) as client:
+        found = client.diagnose()
+        client.diagnose()
+    assert set(found.missing) == set(ALL[:2]) - set(granted)
+    tokens = [line for line in okta.requests if line.path == "/oauth2/v1/token"]
+    # One for all scopes, one for each scope, and one for those that are granted.
+    assert len(tokens) == requests
+
+
+def test_a_service_app_without_a_scope(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """A service app without any of the scopes is told so."""
+    given = _service_app(okta, app_key, ["okta.users.read"])
+    with SystemLogClient.from_env(**given) as client:
+        assert client.diagnose().missing == (READ_HOOKS, READ_LOGS)
+        with pytest.raises(TransportError, match="no access token"):
+            client._transport._credentials._secret()
+
+
+def test_an_expired_token_of_a_service_app(okta: OktaEmulator, app_key: HookSigner) -> None:
+    """A token that Okta no longer accepts is renewed."""
+    with SystemLogClient.from_env(**_service_app(okta, app_key, ALL)) as client:
+        assert client.diagnose().missing == ()
+        okta.revoke_tokens()
+        assert client.diagnose().missing == ()
+        with pytest.raises(ConfigurationError):
+            SystemLogClient("https://other.okta.com", client._transport._credentials)
 
 
 def test_reported_events(okta: OktaEmulator) -> None:
