@@ -112,7 +112,7 @@ def _ending(
     reason = _unfit(delivery.answer, request)
     if reason is None and delivery.outcome == "failed":
         # GUESS: both texts.
-        what = "Invalid command in" if delivery.answer else "Could not read"
+        what = "Invalid command in" if step.problem.startswith("the reply") else "Could not read"
         reason = f"{what} inline hook response: {step.problem}"
     return _PROCESSED, reason
 

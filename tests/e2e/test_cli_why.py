@@ -44,6 +44,7 @@ from ..servers import free_port, wsgi_server
 from .shell import Shell, findings_of, on_a_terminal
 
 REGISTRATION = "com.okta.user.pre-registration"
+TELEPHONY = "com.okta.telephony.provider"
 ISSUED = {"access_token": "T0KEN", "expires_in": 300}
 LEAK = "s3cret-value"
 
@@ -175,6 +176,42 @@ SEEDS: dict[str, tuple[str, str, Callable[[Seeding], None]]] = {
         "rejected_reply",
         "",
         lambda s: s.replied({"commands": [{"type": "com.okta.assertion.patch", "value": []}]}),
+    ),
+    "short lifetime": (
+        "rejected_reply",
+        "",
+        lambda s: s.replied(
+            patch({"op": "replace", "path": "/token/lifetime/expiration", "value": 299})
+        ),
+    ),
+    "reserved claim": (
+        "rejected_reply",
+        "",
+        lambda s: s.replied(patch({"op": "add", "path": "/claims/iss", "value": "x"})),
+    ),
+    "remove with a value": (
+        "rejected_reply",
+        "",
+        lambda s: s.replied(patch({"op": "remove", "path": "/claims/sub", "value": 1})),
+    ),
+    "not one list": ("rejected_reply", "", lambda s: s.replied({"commands": {}})),
+    "telephony without a status": (
+        "rejected_reply",
+        "",
+        lambda s: s.fire(s.served(answer(204)), type=TELEPHONY),
+    ),
+    "registration with a broken value": (
+        "rejected_reply",
+        "",
+        lambda s: s.replied(
+            {"commands": [{"type": "com.okta.action.update", "value": {"registration": "NO"}}]},
+            type=REGISTRATION,
+        ),
+    ),
+    "empty error of a registration": (
+        "own_error",
+        "",
+        lambda s: s.replied({"error": {}}, type=REGISTRATION),
     ),
     "own error about time": ("own_error", "", lambda s: s.replied(error("The request timed out"))),
     "own error without text": ("own_error", "", lambda s: s.replied({"error": {"a": 1}})),

@@ -111,7 +111,7 @@ def test_lost_connections(problem: str, reason: str) -> None:
     hook = EmulatedHook("cal1", "n", "t", "ACTIVE", "", "", "", "HTTP", "https://a.b/hook")
     step = DeliveryStep("hook", "POST", problem=problem)
     delivery = Delivery("cal1", "t", (step,), "failed", "")
-    LogWriter(log).delivered(hook, {}, delivery)
+    LogWriter(log).delivered(hook, delivery)
     (event,) = log.query({}).events
     assert event["outcome"]["reason"] == reason
     assert event["published"] == "2023-11-14T22:13:20.000Z"
@@ -131,9 +131,9 @@ def test_commands_that_are_not_patches(api: Api) -> None:
     patched = {"type": "com.okta.access.patch", "value": [5, {"op": "remove", "path": "x"}]}
     step = DeliveryStep("hook", "POST", status=200, body="{}")
     answer = {"commands": [5, {"type": "com.okta.access.patch", "value": 5}, patched]}
-    delivery = Delivery(hook["id"], "t", (step,), "failed", "", answer=answer)
-    writer = LogWriter(api.okta.log)
-    writer.delivered(api.okta.hooks.get(hook["id"]), {"data": {"access": {}}}, delivery)
+    body = b'{"data": {"access": {}}}'
+    delivery = Delivery(hook["id"], "t", (step,), "failed", "", answer=answer, body=body)
+    LogWriter(api.okta.log).delivered(api.okta.hooks.get(hook["id"]), delivery)
     assert api.logs()[-1]["outcome"]["reason"] == "Invalid operation(op=remove, path=x)"
 
 
