@@ -146,8 +146,8 @@ _REMEDIES: Final[Mapping[Cause, str]] = {
         "handler and the token URL warm, and give their own requests a deadline."
     ),
     Cause.STATUS: (
-        "Answer with 200 and a JSON object, or with 204. Look for the refusal in the handler's "
-        "logs, or pass them with --logs: they have the reason."
+        "Answer with 200 and a JSON object, or with 204. The handler's logs have the reason of a "
+        "refusal."
     ),
     Cause.NOT_CONNECTED: (
         "Okta could not reach the handler. Check the host and the port of the hook's URL, DNS, the "
@@ -198,7 +198,7 @@ _REMEDIES: Final[Mapping[Cause, str]] = {
     ),
     Cause.UNKNOWN: (
         "Okta gives no known reason. Open the event in the System Log of the Admin Console, and "
-        "pass the handler's logs with --logs."
+        "look for the same time in the handler's logs."
     ),
 }
 
