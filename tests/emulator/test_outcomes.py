@@ -170,7 +170,8 @@ def test_telephony_needs_a_status(okta: OktaEmulator, status: int, body: bytes) 
     delivery = fired(okta, TELEPHONY, body, status=status)
     assert (delivery.outcome, delivery.ok) == ("failed", False)
     assert delivery.verdict.startswith("Okta's own provider sends the message")
-    assert [each.severity for each in delivery.problems] == ["warning"]
+    severity = "warning" if body else "error"
+    assert [each.severity for each in delivery.problems] == [severity]
 
 
 def test_rules_that_depend_on_the_event(okta: OktaEmulator) -> None:
