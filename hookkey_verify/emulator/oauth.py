@@ -143,37 +143,44 @@ class ServiceApps:
         *,
         dpop: bool = False,
         client_id: str | None = None,
+        replaces: bool = False,
     ) -> str:
         """Register an app with this public key; return its client id.
 
-        Default ``client_id`` None: a new one. Raises ``OktaError`` if an app with other credentials
-        has this id, or if the key is not a public RSA or EC key.
+        Default ``client_id`` None: a new one. ``replaces``: whether an app with this id gets the
+        new credentials. Default False. Raises ``OktaError`` if an app with other credentials has
+        this id and is not replaced, or if the key is not a public RSA or EC key.
         """
         body = {"jwk": dict(public_jwk), "scopes": sorted(scopes), "dpop": dpop}
-        return self._register(body, client_id)
+        return self._register(body, client_id, replaces=replaces)
 
     def register_secret(
-        self, secret: str, scopes: Collection[str], *, client_id: str | None = None
+        self,
+        secret: str,
+        scopes: Collection[str],
+        *,
+        client_id: str | None = None,
+        replaces: bool = False,
     ) -> str:
         """Register an app with a client secret; return its client id.
 
-        For ``client_id`` and errors, see ``register``.
+        For ``client_id``, ``replaces`` and errors, see ``register``.
         """
         body = {"jwk": None, "scopes": sorted(scopes), "secret": secret}
-        return self._register(body, client_id)
+        return self._register(body, client_id, replaces=replaces)
 
     def knows(self, client_id: str) -> bool:
         """Return whether an app has this client id."""
         return client_id in self._apps
 
-    def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
+    def _register(self, body: Mapping[str, Any], wanted: str | None, *, replaces: bool) -> str:
         client_id = wanted or "0oa" + identifier(17)
         try:
             app = _App.of(body)
         except ValueError as error:
             raise invalid("jwks", f"jwks: {error}") from None
         known = self._apps.get(client_id)
-        if known is not None:
+        if known is not None and not replaces:
             if not known.has_credentials_of(app):
                 raise invalid("clientId", "clientId: another client of the org has it")
             body = {**body, "scopes": sorted(known.scopes | app.scopes)}

@@ -51,7 +51,7 @@ class Parts:
     requests: deque[RequestLine]
     """The last 10,000 requests that were answered."""
     deliveries: deque[Delivery]
-    """The last 100 calls of inline hooks."""
+    """The last 200 calls of inline hooks."""
 
     @classmethod
     def assemble(
@@ -74,7 +74,7 @@ class Parts:
         keys = HookKeyStore(new_key=new_key, is_used=is_used, clock=clock, store=store)
         hooks = InlineHooks(has_key=keys.has, clock=clock, store=store)
         apps = ServiceApps(clock=clock, store=store)
-        deliveries: deque[Delivery] = deque(maxlen=100)
+        deliveries: deque[Delivery] = deque(maxlen=200)
         return cls(
             api_token=token,
             clock=clock,
