@@ -10,7 +10,7 @@ from ...errors import ConfigurationError
 from ..faults import Fault
 from ..inline_hooks import EVENT_TYPES, InlineHook
 from ..new_hook import HookRequest
-from ..okta_error import OktaError
+from ..okta_error import OktaError, invalid
 from .rows import sentence
 
 __all__ = [
@@ -81,7 +81,8 @@ def refused(
         words = error.detail
     else:
         words = " ".join(error.causes) or error.summary
-    name = next((name for start, name in _FIELDS if words.startswith(start)), "form")
+    found = (name for start, name in _FIELDS if words.startswith(start))
+    name = "seed" if form == "seed" else next(found, "form")
     if name not in values:
         name = "form"
     subject, colon, rest = words.partition(": ")
@@ -95,12 +96,16 @@ def hook_request(form: Mapping[str, str], old: InlineHook | None = None) -> Hook
 
     ``form``: the fields. Those of other ways of authentication are ignored.
     ``old``: the hook that is changed. Empty secrets keep its own. Default None: a new hook.
+
+    Raises ``OktaError`` if the form needs a hook key and names none.
     """
 
     def given(name: str) -> str | None:
         return form.get(name, "").strip() or None
 
     way = form.get("auth") or ("key" if given("key") else "none")
+    if way == "key" and not given("key"):
+        raise invalid("hookKeyId", "hookKeyId: choose a hook key, or create one first")
     is_oauth = way in ("key", "client_secret")
     secret = None
     if way == "header":

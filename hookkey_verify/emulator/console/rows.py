@@ -69,7 +69,11 @@ def moment(at: float) -> Moment:
 
 def sentence(words: str) -> str:
     """Return a text with a capital letter and a full stop."""
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", ")", "…")) else ".")
+    return (
+        words[:1].upper()
+        + words[1:]
+        + ("" if words.endswith((".", ")", "…")) or not words else ".")
+    )
 
 
 @dataclass(frozen=True, slots=True)

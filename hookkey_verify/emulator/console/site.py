@@ -89,10 +89,9 @@ class Console:
 
     async def _to_page(self, request: Request) -> Response:
         """Redirect from the address of a form, which a browser shows after a refused form."""
-        refusal = self._gate.refusal(request)
-        return refusal or RedirectResponse(
-            f"{org_url(request)}/{View.of(request.query_params).query()}", 303
-        )
+        view = View.of(request.query_params)
+        page = f"{org_url(request)}/{view.query(edit=view.edit, delete=view.delete)}"
+        return self._gate.refusal(request) or RedirectResponse(page, 303)
 
     async def _events(self, request: Request) -> Response:
         refusal = self._gate.refusal(request) or self._gate.foreign(request)
