@@ -106,11 +106,10 @@
   let known = document.body.dataset.number;
   const listen = () => {
     events = new EventSource(`${document.body.dataset.events}?after=${encodeURIComponent(known)}`);
-    events.addEventListener("open", () => { clearTimeout(late); live(true); });
+    events.addEventListener("open", () => { clearTimeout(late); late = 0; live(true); });
     events.addEventListener("change", (event) => { known = event.data; update().catch(() => {}); });
     events.addEventListener("error", () => {
-      clearTimeout(late);
-      late = setTimeout(() => live(false), 2000);
+      late ||= setTimeout(() => live(false), 2000);
       if (events.readyState === EventSource.CLOSED) setTimeout(resume, 3000);
     });
   };
