@@ -1,7 +1,7 @@
 """The console in a real browser: light and dark, small and large, with the keyboard alone.
 
-The tests are skipped if Chromium is not installed; ``.ci/run`` installs it. Accessibility is checked
-with axe-core, if Node.js and a package registry are available.
+The tests are skipped if Chromium is not installed; ``.ci/run`` installs it. axe-core checks the
+accessibility if Node.js and a package registry are available.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -31,10 +30,9 @@ from hookkey_verify.emulator import OktaEmulator
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
 from ..servers import free_port
-from .tutorial import CLIENT_ID, ISSUER, TOKEN_URL, code_block, replaced, served
+from .console_pictures import CHROMIUM, DRIVER, browser, emulate, take
+from .tutorial import CLIENT_ID, ISSUER, ROOT, TOKEN_URL, code_block, replaced, served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -43,7 +41,6 @@ pytestmark = [
     ),
 ]
 
-WIDTHS = (360, 1440)
 AXE = "axe-core@4"
 # Returns what axe-core reports, also about rules that are only good practice.
 VIOLATIONS = """
@@ -61,24 +58,19 @@ const e = document.activeElement;
 const name = e.ariaLabel || e.labels?.[0]?.textContent || e.innerText || "";
 return name.replace(/\\s+/g, " ").trim() === arguments[0] && e.closest(arguments[1]) !== null;
 """
+OVERFLOW = "return document.documentElement.scrollWidth - innerWidth"
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = CHROMIUM or ""
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield chrome
-    chrome.quit()
+    with browser() as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core."""
+def check(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], None]:
+    """A function that checks the page, first as it is and then with all details open."""
     folder = tmp_path_factory.mktemp("axe")
     npm = shutil.which("npm")
     if npm is None:
@@ -89,7 +81,17 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     if done.returncode != 0:
         pytest.skip("axe-core cannot be installed here")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    axe = (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+    def check() -> None:
+        driver.execute_script(axe)
+        for script in ("", OPEN_ALL):
+            driver.execute_script(script)
+            assert driver.execute_script(OVERFLOW) <= 0
+            assert driver.execute_script(UNNAMED) == []
+            assert driver.execute_async_script(VIOLATIONS) == []
+
+    return check
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +114,7 @@ def org(key_pool: KeyPool) -> Iterator[OktaEmulator]:
 
 @contextmanager
 def window(driver: webdriver.Chrome, width: int, scheme: str) -> Iterator[None]:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    emulate(driver, width, scheme)
     driver.get_log("browser")  # type: ignore[no-untyped-call]
     yield
     entries = driver.get_log("browser")  # type: ignore[no-untyped-call]
@@ -148,35 +147,24 @@ def assertion(okta: OktaEmulator) -> str:
     return signer.client_assertion(client_id=hook.client_id, token_url="https://a.io/other")
 
 
-def check(driver: webdriver.Chrome, axe: str, width: int) -> None:
-    """Check the page, first as it is and then with all details open."""
-    driver.execute_script(axe)
-    for script in ("", OPEN_ALL):
-        driver.execute_script(script)
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-        assert driver.execute_script(UNNAMED) == []
-        assert driver.execute_async_script(VIOLATIONS) == []  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("look", product((360, 1440), ("light", "dark")))
 def test_accessibility(
+    check: Callable[[], None],
     driver: webdriver.Chrome,
     org: OktaEmulator,
     okta: OktaEmulator,
-    axe: str,
-    width: int,
-    scheme: str,
+    look: tuple[int, str],
 ) -> None:
     """axe-core reports no violation: for each step, the lists, the forms, an error and a token."""
+    width, scheme = look
     with window(driver, width, scheme):
         driver.get(okta.url)
         background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         dark = sum(int(part) for part in background[4:-1].split(",")) < 300
         assert dark is (scheme == "dark")
-        check(driver, axe, width)
+        check()
         press(driver, "Create key")
-        check(driver, axe, width)
+        check()
         okta.create_hook("http://127.0.0.1:9/h", name="Claims")
         hook = org.hooks.all()[0]
         delivery = org.deliveries[1]
@@ -187,12 +175,12 @@ def test_accessibility(
             f"{org.url}/?token={delivery.id}.0&q=Claims",
         ):
             driver.get(address)
-            check(driver, axe, width)
+            check()
         driver.execute_script(OPEN_ALL)
         driver.find_element(By.ID, "create-key-name").send_keys("Staging")
         press(driver, "Create key")
         assert driver.switch_to.active_element.get_attribute("id") == "create-key-name"
-        check(driver, axe, width)
+        check()
 
 
 def test_it_is_compact(driver: webdriver.Chrome, org: OktaEmulator) -> None:
@@ -308,7 +296,7 @@ def test_copy_buttons_and_local_times(driver: webdriver.Chrome, org: OktaEmulato
             status = driver.find_element(By.ID, "status")
             waits(driver, lambda: status.get_property("textContent") == "Copied: Issuer")
             read = "navigator.clipboard.readText().then(arguments[0])"
-            assert driver.execute_async_script(read) == org.issuer  # type: ignore[no-untyped-call]
+            assert driver.execute_async_script(read) == org.issuer
         finally:
             driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
@@ -420,3 +408,16 @@ def test_without_scripts(driver: webdriver.Chrome, org: OktaEmulator) -> None:
         assert "The hook changes nothing." in driver.find_element(By.ID, "deliveries").text
     finally:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_pictures(driver: webdriver.Chrome, tmp_path: Path) -> None:
+    """The script takes a light and a dark picture, which the README and docs show."""
+    light, dark = take(driver, tmp_path)
+    for guide, folder in (("README.md", "docs/"), ("docs/emulator.md", "")):
+        text = (ROOT / guide).read_text()
+        assert f'srcset="{folder}{dark.name}"' in text
+        assert f'src="{folder}{light.name}"' in text
+    assert light.read_bytes() != dark.read_bytes()
+    for file in (light, dark):
+        assert 20_000 < file.stat().st_size < 200_000
+        assert 20_000 < (ROOT / "docs" / file.name).stat().st_size < 200_000

@@ -159,9 +159,9 @@ class Browser:
         data = {"secret": self.secret, **fields}
         return requests.post(f"{self.org}/console/{name}", data=data, timeout=10)
 
-    def page_link(self, id: str) -> str:
+    def page_link(self, place: str) -> str:
         """Return the address of the link with this id."""
-        return self._page.places[id]
+        return self._page.places[place]
 
     @property
     def ids(self) -> list[str]:
@@ -180,14 +180,14 @@ class Browser:
         found = re.findall(r'role="alert"[^>]*>(.*)</p>', self.text)
         return unescape(re.sub("<[^>]+>", "", found[0])) if found else ""
 
-    def error(self, id: str) -> str:
+    def error(self, place: str) -> str:
         """Return the text that describes an invalid field, which has the focus."""
-        assert self._page.focused == [id]
-        return self._page.texts[self._page.invalid[id].split()[0]]
+        assert self._page.focused == [place]
+        return self._page.texts[self._page.invalid[place].split()[0]]
 
-    def shown(self, id: str) -> str:
+    def shown(self, place: str) -> str:
         """Return the text of an element."""
-        return self._page.texts[id]
+        return self._page.texts[place]
 
     def _shown(self, answer: requests.Response) -> requests.Response:
         self.address, self.text = answer.url, answer.text

@@ -31,7 +31,9 @@ def stream(okta: OktaEmulator, known: str = "", last: str = "") -> Iterator[Iter
 def number(okta: OktaEmulator) -> str:
     """Return the id of the state that a new page shows."""
     page = requests.get(okta.url, timeout=10).text
-    return re.findall(r'data-number="([^"]+)"', page)[0]
+    found = re.search(r'data-number="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 def event(lines: Iterator[str]) -> str:

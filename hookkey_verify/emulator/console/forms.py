@@ -85,9 +85,12 @@ def refused(
     name = "seed" if form == "seed" else next(found, "form")
     if name not in values:
         name = "form"
-    subject, colon, rest = words.partition(": ")
-    is_prefix = colon and " " not in subject
-    text = rest if is_prefix else words
+    # The label of the field says what the message names: "uri: must …", "delay must …".
+    subject, separator, rest = words.partition(": ")
+    if " " in subject or not separator:
+        subject, _, rest = words.partition(" ")
+    text = rest if rest.startswith(("must", "choose")) else words
+    text = text.replace("must be None", "must be empty")
     return FormState(form, values, {name: sentence(text)})
 
 
