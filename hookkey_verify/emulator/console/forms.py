@@ -85,13 +85,17 @@ def refused(
     name = "seed" if form == "seed" else next(found, "form")
     if name not in values:
         name = "form"
-    # The label of the field says what the message names: "uri: must …", "delay must …".
-    subject, separator, rest = words.partition(": ")
-    if " " in subject or not separator:
-        subject, _, rest = words.partition(" ")
-    text = rest if rest.startswith(("must", "choose")) else words
-    text = text.replace("must be None", "must be empty")
+    text = words if form == "seed" else _without_name(words)
     return FormState(form, values, {name: sentence(text)})
+
+
+def _without_name(words: str) -> str:
+    """Return a message without the name of the field, which the label of the field says."""
+    name, colon, rest = words.partition(": ")
+    if colon and " " not in name:
+        return rest
+    _, _, rest = words.partition(" ")
+    return rest.replace("must be None", "must be empty") if rest.startswith("must") else words
 
 
 def hook_request(form: Mapping[str, str], old: InlineHook | None = None) -> HookRequest:
