@@ -329,6 +329,11 @@ def test_updates_by_itself(driver: webdriver.Chrome, key_pool: KeyPool) -> None:
             okta.hooks.set_status(hook["id"], "INACTIVE")
             waits(driver, lambda: "inactive" in driver.find_element(By.ID, "hooks-list").text)
             assert driver.switch_to.active_element.get_attribute("id") == f"fire-{hook['id']}"
+            summary = driver.find_element(By.CSS_SELECTOR, f"#hook-{hook['id']} > summary")
+            driver.execute_script("arguments[0].focus()", summary)
+            okta.hooks.set_status(hook["id"], "ACTIVE")
+            waits(driver, lambda: "inactive" not in driver.find_element(By.ID, "hooks-list").text)
+            assert driver.switch_to.active_element.tag_name == "summary"
             okta.stop()
             waits(driver, driver.find_element(By.ID, "reload").is_displayed)
             okta.start()

@@ -206,6 +206,7 @@ class Console:
         *,
         inspection: Inspection | None = None,
     ) -> Response:
+        number = self._changes.number()  # before the lists, so that no change is missed
         parts, view = self._parts, View.of(request.query_params)
         chosen = self._chosen(request, view)
         lists = self._lists(request, view)
@@ -217,7 +218,7 @@ class Console:
             version=__version__,
             org_url=org_url(request),
             state=state or FormState(),
-            number=self._changes.number(),
+            number=number,
             facts=self._facts(request),
             code=handler_code(self._issuer(request), parts.server.audience),
             steps=Steps(bool(totals["keys"]), bool(totals["hooks"]), fired),

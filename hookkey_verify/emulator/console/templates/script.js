@@ -54,15 +54,17 @@
 
   // Updates: only the lists are replaced, so text in forms stays
   const source = new Map(all("[data-live]").map((list) => [list.id, list.innerHTML]));
+  const path = (each) => {
+    if (each.id) return `#${CSS.escape(each.id)}`;
+    return each.matches("summary") ? `#${CSS.escape(each.parentElement.id)} > summary` : "";
+  };
   const kept = (list) => ({
     open: all("details[id]", list).map((each) => [each.id, each.open]),
-    chosen: all("select[id],input[id]", list).map((each) => [each.id, each.value]),
-    focused: list.contains(document.activeElement) ? document.activeElement.id : "",
+    focused: list.contains(document.activeElement) ? path(document.activeElement) : "",
   });
-  const restore = ({ open, chosen, focused }) => {
+  const restore = ({ open, focused }) => {
     open.forEach(([id, value]) => { const each = document.getElementById(id); if (each) each.open = value; });
-    chosen.forEach(([id, value]) => { const each = document.getElementById(id); if (each) each.value = value; });
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
   };
   const isSelected = (list) => {
     const selection = getSelection();
