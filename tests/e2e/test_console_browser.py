@@ -147,7 +147,7 @@ def assertion(okta: OktaEmulator) -> str:
     return signer.client_assertion(client_id=hook.client_id, token_url="https://a.io/other")
 
 
-@pytest.mark.parametrize("look", product((360, 1440), ("light", "dark")))
+@pytest.mark.parametrize("look", [*product((360, 1440), ("light", "dark"))])
 def test_accessibility(
     check: Callable[[], None],
     driver: webdriver.Chrome,
