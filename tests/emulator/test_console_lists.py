@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.console.reply import MAX_LINES, json_lines
 from hookkey_verify.emulator.console.rows import moment, sentence
-from hookkey_verify.emulator.console.view import View, paged
+from hookkey_verify.emulator.console.view import PageView, paged
 from hookkey_verify.hooks.pointer import lookup, split
 
 from ..conftest import KeyPool
@@ -82,16 +82,16 @@ def test_search(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ({}, View()),
-        ({"q": " x ", "keys": "2", "other": "1"}, View(q="x", keys=2)),
-        ({"keys": "0", "hooks": "-1", "deliveries": "x"}, View()),
-        ({"keys": "٢", "hooks": "9" * 5000}, View(hooks=10_000)),
-        ({"q": "x" * 300}, View(q="x" * 200)),
+        ({}, PageView()),
+        ({"q": " x ", "keys": "2", "other": "1"}, PageView(q="x", keys=2)),
+        ({"keys": "0", "hooks": "-1", "deliveries": "x"}, PageView()),
+        ({"keys": "٢", "hooks": "9" * 5000}, PageView(hooks=10_000)),
+        ({"q": "x" * 300}, PageView(q="x" * 200)),
     ],
 )
-def test_queries(query: dict[str, str], expected: View) -> None:
+def test_queries(query: dict[str, str], expected: PageView) -> None:
     """Members of a query that are unknown, malformed or too large do no harm."""
-    assert View.of(query) == expected
+    assert PageView.of(query) == expected
 
 
 def test_a_page_after_the_last_one_is_the_last_one() -> None:

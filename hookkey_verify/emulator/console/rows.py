@@ -130,7 +130,7 @@ class StepRow:
 
     step: DeliveryStep
     token: str
-    """Identifies the token in ``View.token``; empty if the request has none."""
+    """Identifies the token in ``PageView.token``; empty if the request has none."""
     inspection: Inspection | None
 
     @property

@@ -30,7 +30,7 @@ from .forms import FormState, blank_hook, hook_values, refused
 from .request import Gate, org_url, protected
 from .rows import KINDS, DeliveryRow, HookRow, KeyRow, moment, sentence
 from .steps import FIRST_HOOK, Steps, handler_code
-from .view import Page, View, paged
+from .view import Page, PageView, paged
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -89,7 +89,7 @@ class Console:
 
     async def _to_page(self, request: Request) -> Response:
         """Redirect from the address of a form, which a browser shows after a refused form."""
-        view = View.of(request.query_params)
+        view = PageView.of(request.query_params)
         page = f"{org_url(request)}/{view.query(edit=view.edit, delete=view.delete)}"
         return self._gate.refusal(request) or RedirectResponse(page, 303)
 
@@ -108,7 +108,7 @@ class Console:
             except (OktaError, ConfigurationError) as error:
                 state = refused(name, form, error)
                 return await run_in_threadpool(self._page, request, state)
-            query = View.of(request.query_params).query(**done.view, done=done.name)
+            query = PageView.of(request.query_params).query(**done.view, done=done.name)
             return RedirectResponse(f"{org_url(request)}/{query}#{done.place}", 303)
 
         return respond
@@ -147,7 +147,7 @@ class Console:
             ("Token URL", f"{issuer}/v1/token"),
         ]
 
-    def _lists(self, request: Request, view: View) -> dict[str, Page[Any]]:
+    def _lists(self, request: Request, view: PageView) -> dict[str, Page[Any]]:
         """Return the rows of the three lists."""
         hooks = self._parts.hooks.all()
         keys = {key["id"]: key for key in self._parts.keys.list()}
@@ -177,7 +177,7 @@ class Console:
             "deliveries": paged(deliveries, view.deliveries, view.q, DeliveryRow.texts),
         }
 
-    def _chosen(self, request: Request, view: View) -> dict[str, Any]:
+    def _chosen(self, request: Request, view: PageView) -> dict[str, Any]:
         """Return the keys and hooks that the page has a form for, and the inspected token."""
         keys = {key["id"]: key for key in self._parts.keys.list()}
         hooks = {hook.id: hook for hook in self._parts.hooks.all()}
@@ -207,7 +207,7 @@ class Console:
         inspection: Inspection | None = None,
     ) -> Response:
         number = self._changes.number()  # before the lists, so that no change is missed
-        parts, view = self._parts, View.of(request.query_params)
+        parts, view = self._parts, PageView.of(request.query_params)
         chosen = self._chosen(request, view)
         lists = self._lists(request, view)
         totals = {name: page.total for name, page in lists.items()}

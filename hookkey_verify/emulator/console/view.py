@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
-__all__ = ["Page", "View", "paged"]
+__all__ = ["Page", "PageView", "paged"]
 
 SIZE: Final = 10
 """The number of rows on a page."""
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PageView:
     """The members of the query. Unknown and malformed ones are ignored."""
 
     q: str = ""
@@ -42,7 +42,7 @@ class View:
     """The name of the message about the last action."""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> View:
+    def of(cls, query: Mapping[str, str]) -> PageView:
         """Read the query of a URL."""
         values: dict[str, Any] = {}
         for field in fields(cls):
@@ -60,8 +60,10 @@ class View:
         ``done``.
         """
         kept = {"q": self.q, "keys": self.keys, "hooks": self.hooks, "deliveries": self.deliveries}
-        values = {**asdict(View()), **kept, **changes}
-        changed = {name: value for name, value in values.items() if value != getattr(View(), name)}
+        values = {**asdict(PageView()), **kept, **changes}
+        changed = {
+            name: value for name, value in values.items() if value != getattr(PageView(), name)
+        }
         return "?" + urlencode(changed, errors="replace") if changed else ""
 
 
