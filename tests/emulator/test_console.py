@@ -13,6 +13,8 @@ import requests
 from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
+from hookkey_verify.emulator.payloads import VARIANTS
+from hookkey_verify.hooks import TokenHook, parse_hook
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
@@ -372,6 +374,67 @@ def test_a_delivery(okta: OktaEmulator, browser: Browser) -> None:
     for token in ("x", "x.0", f"{okta.deliveries[0].id}.9", f"{okta.deliveries[0].id}.x"):
         browser.get(f"{okta.url}/?token={token}")
         assert "checked now" not in browser.text
+
+
+def test_fire_another_event(okta: OktaEmulator, browser: Browser) -> None:
+    """A hook can be fired with a variant of its event, or with any body, which the page shows."""
+    with FaultServer(json_answer(200, {"commands": []})) as server:
+        hook = okta.create_hook(server.url, name="Claims")
+        okta.fire(hook["id"])
+        browser.get()
+        for body, variant in (("", "client-credentials"), ('{"a": 1}', ""), ("no JSON", "")):
+            browser.follow("Another event for Claims")
+            form = browser.form("fire", hook=hook["id"], body="")
+            assert tuple(form.options["variant"]) == VARIANTS[hook["type"]]
+            chosen = {"variant": variant} if variant else {}
+            assert browser.submit(form, body=body, **chosen) == 200
+            assert browser.address.endswith(f"#{okta.deliveries[-1].id}")
+        events = [request.body for request in server.requests]
+    first = parse_hook(events[1])
+    assert isinstance(first, TokenHook)
+    assert first.grant_type == "client_credentials"
+    assert events[2:] == [b'{"a": 1}', b"no JSON"]
+    assert "Request body, 8 bytes" in browser.text
+    assert "It is not a JSON object, so it is not shown." in browser.text
+
+
+def test_an_unknown_variant(okta: OktaEmulator, browser: Browser) -> None:
+    """An unknown variant calls nothing, and the error is at its field."""
+    hook = okta.create_hook("http://127.0.0.1:9/", name="Claims")
+    browser.get()
+    browser.follow("Another event for Claims")
+    form = browser.form("fire", hook=hook["id"], body="")
+    form.options = {}
+    assert browser.submit(form, variant="voice") == 400
+    assert "Must be one of authorization-code" in browser.error("fire-variant")
+    assert not okta.deliveries
+
+
+def test_problems_of_a_reply(okta: OktaEmulator) -> None:
+    """Each problem of a reply is marked where its member begins, with its path, escaped."""
+    reply = {"commands": [{"type": "com.okta.access.patch", "value": 1}], "<b>": 1}
+    with FaultServer(json_answer(200, reply)) as server:
+        okta.fire(okta.create_hook(server.url)["id"])
+    page = Browser(okta.url).text
+    marked = re.findall(r'<span class="flag (\w+)">(.*?)<span class="why">(.*?)</span>', page)
+    assert marked == [
+        (
+            "error",
+            "      &#34;value&#34;: 1",
+            "<b>error</b> /commands/0/value: The value must be an array of operations.",
+        ),
+        (
+            "warning",
+            "  &#34;&lt;b&gt;&#34;: 1",
+            "<b>warning</b> /&lt;b&gt;: Okta documents no such member.",
+        ),
+    ]
+    assert "Reply, 2 problems" in page
+    with FaultServer(json_answer(200, [])) as server:
+        okta.fire(okta.create_hook(server.url, name="list")["id"])
+    page = Browser(okta.url).text
+    assert "<code>the whole reply</code>: The reply must be a JSON object." in page
+    assert "Reply, 1 problem<" in page
 
 
 def test_the_check_that_the_handler_refuses(okta: OktaEmulator, browser: Browser) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 
-from ..delivery import Deliverer
+from ...errors import ConfigurationError
+from ..delivery import Deliverer, Event
 from ..inline_hooks import InlineHook
 from ..new_hook import changed_hook, new_hook
+from ..okta_error import invalid
 from ..parts import Parts
 from ..seed import apply_seed, parse_seed
 from ..verdict import Delivery
@@ -92,7 +95,13 @@ class Actions:
         """
         if name == "fire":
             hook = self._parts.hooks.get(form.get("hook", ""))
-            fired = await fire_in_thread(self._parts.deliverer, hook)
+            body, variant = form.get("body", "").strip(), form.get("variant", "")
+            fired = await fire_in_thread(
+                self._parts.deliverer,
+                hook,
+                body.encode("utf-8", "replace") or None,
+                variant=None if body else variant or None,
+            )
             return Done("fired", fired.id, {"open": fired.id, "deliveries": "1"})
         return await run_in_threadpool(self._actions[name], form, issuer)
 
@@ -148,10 +157,19 @@ class Actions:
 
 
 async def fire_in_thread(
-    deliverer: Deliverer, hook: InlineHook, body: Mapping[str, Any] | None = None
+    deliverer: Deliverer,
+    hook: InlineHook,
+    body: Event | None = None,
+    *,
+    variant: str | None = None,
 ) -> Delivery:
     """Call the hook in a separate thread, because it may request a token from this org.
 
     In the thread pool for requests, deliveries could occupy all threads and wait for each other.
+    Raises ``OktaError`` for an unknown variant, and for one together with a body.
     """
-    return await to_thread.run_sync(deliverer.fire, hook, body, limiter=CapacityLimiter(1))
+    fire = partial(deliverer.fire, hook, body, variant=variant)
+    try:
+        return await to_thread.run_sync(fire, limiter=CapacityLimiter(1))
+    except ConfigurationError as error:
+        raise invalid("variant", error.detail) from None

@@ -42,7 +42,10 @@ _FIELDS: Final = (
     ("tokenUrl", "token_url"),
     ("slow needs a delay", "delay"),
     ("path and method", "path"),
-    *((name, name) for name in ("what", "delay", "times", "seconds", "name", "uri", "type")),
+    *(
+        (name, name)
+        for name in ("variant", "what", "delay", "times", "seconds", "name", "uri", "type")
+    ),
 )
 """How a message begins, and the field that it belongs to."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from ...hooks.problems import ReplyProblem
 from ..inline_hooks import InlineHook
 from ..inspector import Inspection
 from ..json_object import json_object
@@ -139,11 +140,6 @@ class StepRow:
         return "Token request" if self.step.name == "token" else "Hook request"
 
     @property
-    def request(self) -> list[Line]:
-        """The body of the hook's request."""
-        return json_lines(self.step.content) if self.step.content else []
-
-    @property
     def refused(self) -> str:
         """The check that the handler names in its refusal of the token; empty if there is none."""
         reason = (json_object(self.step.body.encode()) or {}).get("reason")
@@ -184,9 +180,34 @@ class DeliveryRow:
         ]
 
     @property
-    def reply(self) -> list[Line]:
-        """The reply of the handler."""
-        return json_lines(self.delivery.answer) if self.delivery.answer else []
+    def request(self) -> list[Line]:
+        """The body of the hook's request; empty if it is not a JSON object."""
+        document = json_object(self.delivery.body)
+        return [] if document is None else json_lines(document)
+
+    @property
+    def reply(self) -> list[tuple[Line, list[ReplyProblem]]]:
+        """The reply of the handler, with the problems of the members that begin in each line."""
+        delivery = self.delivery
+        lines = json_lines(delivery.answer) if delivery.answer else []
+        return [
+            (
+                line,
+                [each for each in delivery.problems if line.begins and each.path == line.pointer],
+            )
+            for line in lines
+        ]
+
+    @property
+    def elsewhere(self) -> list[ReplyProblem]:
+        """The problems of members that the shown reply does not have."""
+        shown = {line.pointer for line, _ in self.reply}
+        return [each for each in self.delivery.problems if each.path not in shown]
+
+    @property
+    def sources(self) -> list[str]:
+        """The pages that the rules of the problems come from."""
+        return list(dict.fromkeys(each.source for each in self.delivery.problems))
 
     def texts(self) -> Iterable[str]:
         """Return the texts that the search looks at."""

@@ -24,6 +24,7 @@ from ..inline_hooks import EVENT_TYPES, MAX_HOOKS
 from ..inspector import Inspection, inspect
 from ..okta_error import OktaError
 from ..parts import Parts
+from ..payloads import VARIANTS
 from .actions import DONE, Actions, fire_in_thread
 from .changes import Changes
 from .forms import FormState, blank_hook, hook_values, refused
@@ -90,7 +91,9 @@ class Console:
     async def _to_page(self, request: Request) -> Response:
         """Redirect from the address of a form, which a browser shows after a refused form."""
         view = PageView.of(request.query_params)
-        page = f"{org_url(request)}/{view.query(edit=view.edit, delete=view.delete)}"
+        page = (
+            f"{org_url(request)}/{view.query(edit=view.edit, delete=view.delete, event=view.event)}"
+        )
         return self._gate.refusal(request) or RedirectResponse(page, 303)
 
     async def _events(self, request: Request) -> Response:
@@ -196,6 +199,7 @@ class Console:
             "edit_hook": edited and hook_values(edited, own),
             "delete_key": keys.get(view.delete),
             "delete_hook": hooks.get(view.delete),
+            "event_hook": hooks.get(view.event),
             "inspection": self._seen(request, tokens[0]) if tokens else None,
         }
 
@@ -231,6 +235,9 @@ class Console:
             skewed=self._okta.skewed,
             types=[(each, KINDS[each].label) for each in EVENT_TYPES],
             limits=_LIMITS,
+            events=[(name, name.replace("-", " ")) for name in VARIANTS[event.type]]
+            if (event := chosen["event_hook"])
+            else [],
             done=DONE.get(view.done, ""),
             secret=self._gate.secret,
             view=view,

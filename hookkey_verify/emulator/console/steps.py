@@ -20,21 +20,23 @@ _CODE: Final = """\
 from flask import Flask
 
 from hookkey_verify import HookVerifier, IssuerKeys
-from hookkey_verify.flask import HookKeyVerify, current_hook
+from hookkey_verify.flask import serve
+from hookkey_verify.hooks import Hooks, TokenHook, TokenReply
 
-keys = IssuerKeys({issuer})
+keys = IssuerKeys({issuer})  # needs no credentials
 verifier = HookVerifier.for_access_token(
-    keys, audience={audience}, client_id={client_id}
+    keys, audience={audience}, client_id={client_id}, scopes=["hooks"]
 )
+hooks = Hooks(verifier)
+
+
+@hooks.on(TokenHook)
+def add_team(hook: TokenHook) -> TokenReply:
+    return TokenReply().access_claim("team", "blue").access_lifetime(600)
+
+
 app = Flask(__name__)
-hooks = HookKeyVerify(app, verifier)
-
-
-@app.post("/hook")
-@hooks.required
-def token_hook() -> dict[str, object]:
-    patch = {{"op": "add", "path": "/claims/caller", "value": current_hook.client_id}}
-    return {{"commands": [{{"type": "com.okta.access.patch", "value": [patch]}}]}}
+app.post("/hook")(serve(hooks))
 """
 
 

@@ -36,6 +36,8 @@ class PageView:
     """The id of the key or hook that the page has a form for."""
     delete: str = ""
     """The id of the key or hook whose deletion the page asks to confirm."""
+    event: str = ""
+    """The id of the hook that the page has a form to fire with another event for."""
     token: str = ""
     """The delivery and the step whose token is inspected, separated by a dot."""
     done: str = ""
@@ -56,8 +58,8 @@ class PageView:
     def query(self, **changes: object) -> str:
         """Return the query for this view with some changes; empty for the default view.
 
-        What belongs to a single step is left out: ``open``, ``edit``, ``delete``, ``token`` and
-        ``done``.
+        What belongs to a single step is left out: ``open``, ``edit``, ``delete``, ``event``,
+        ``token`` and ``done``.
         """
         kept = {"q": self.q, "keys": self.keys, "hooks": self.hooks, "deliveries": self.deliveries}
         values = {**asdict(PageView()), **kept, **changes}
