@@ -17,7 +17,7 @@ from typing import Any, Final
 from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text
+from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text, without
 from .delivery_rules import CONSEQUENCES, ONCE
 from .inline_hooks import InlineHook
 from .json_object import json_object
@@ -186,8 +186,9 @@ class Deliverer:
                 told = refusal_text(answer.body, ("reason", "detail"), authorization.values())
                 problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
-        shown = answer.body[:2_000].decode("utf-8", "replace")
         token = authorization["Authorization"][7:] if hook.channel_type == "OAUTH" else ""
+        secrets = (token,) if token else tuple(authorization.values())
+        shown = without(answer.body.decode("utf-8", "replace"), secrets)[:2_000]
         step = DeliveryStep(
             "hook",
             f"POST {hook.uri}",
@@ -197,6 +198,7 @@ class Deliverer:
             shown,
             answer.milliseconds,
             token=token,
+            secrets=secrets,
         )
         return step, again, answer.body
 

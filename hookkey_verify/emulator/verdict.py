@@ -41,6 +41,8 @@ class DeliveryStep:
     milliseconds: float = 0.0
     token: str = field(default="", repr=False)
     """The assertion or access token in the request. No document contains it."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The values of the credentials in the request. No document contains them."""
 
     @property
     def ok(self) -> bool:
@@ -82,7 +84,7 @@ class Delivery:
         document = asdict(replace(self, problems=()))
         del document["body"]
         for step in document["steps"]:
-            del step["token"]
+            del step["token"], step["secrets"]
         return {**document, "problems": problems, "ok": self.ok}
 
 

@@ -353,6 +353,30 @@ def test_secrets_are_not_shown(okta: OktaEmulator) -> None:
     assert SECRET not in repr(okta.deliveries)
 
 
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("way", ["key", "header"])
+def test_echoed_credentials_are_hidden(okta: OktaEmulator, status: int, way: str) -> None:
+    """The page hides a token or a secret that the handler repeats in its answer."""
+    options: Any = {"secret": ("Authorization", f'Basic a"{SECRET}')}
+    if way == "key":
+        options = {"key": okta.create_key("Token hook")}
+    with FaultServer(json_answer(200, {})) as server:
+        hook = okta.create_hook(server.url, **options)
+        okta.fire(hook["id"])
+        sent = server.requests[0].headers["authorization"]
+    secret = sent.partition(" ")[2]
+    reply = {"debugContext": {"a": f"x{sent}x"}, "error": {"errorSummary": secret}}
+    with FaultServer(json_answer(status, reply)) as server:
+        channel = okta.hooks.get(hook["id"]).channel()
+        channel["config"]["uri"] = server.url
+        okta.hooks.replace(hook["id"], {"channel": channel})
+        okta.fire(hook["id"])
+        assert server.requests[0].headers["authorization"] == sent
+    page = Browser(okta.url).text
+    assert "(hidden)" in page
+    assert (SECRET in page, secret[-100:] in page) == (False, False)
+
+
 def test_a_delivery(okta: OktaEmulator, browser: Browser) -> None:
     """A delivery shows its requests, the checks of its tokens, and the reply."""
     key = okta.create_key("Token hook")
@@ -448,7 +472,7 @@ def test_the_check_that_the_handler_refuses(okta: OktaEmulator, browser: Browser
             okta.fire(hook["id"])
     browser.get()
     assert re.findall(r"(\w+) \(refused by the handler\)", browser.text) == ["audience"]
-    assert "The hook answers 401 (wrong_audience: no)" in browser.text
+    assert "the hook answers 401 (wrong_audience: no)" in browser.text
 
 
 def test_inspector(okta: OktaEmulator, browser: Browser) -> None:

@@ -129,6 +129,7 @@ def test_long_and_deep_documents_are_cut() -> None:
     lines = json_lines([0] * 1000)
     assert len(lines) == MAX_LINES + 1
     assert lines[-1].text == "…"
+    assert [len(line.text) for line in json_lines("x" * 5000)] == [1001]
     deep: Any = []
     for _ in range(5000):
         deep = [deep]

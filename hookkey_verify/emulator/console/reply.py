@@ -12,6 +12,8 @@ __all__ = ["Line", "json_lines"]
 _SECRET: Final = frozenset({"password", "otpcode", "phonenumber", "client_secret", "secret"})
 MAX_DEPTH: Final = 40
 """The depth below which a document is not shown."""
+MAX_LINE: Final = 1_000
+"""The number of characters of a line that are shown."""
 MAX_LINES: Final = 400
 """The number of lines of a document that are shown."""
 
@@ -53,7 +55,8 @@ def json_lines(document: Any) -> list[Line]:
     for line in _lines(_without_secrets(document), "", "", ""):
         if len(lines) == MAX_LINES:
             return [*lines, Line("…", "", begins=False)]
-        lines.append(line)
+        cut = line.text[:MAX_LINE] + ("…" if len(line.text) > MAX_LINE else "")
+        lines.append(Line(cut, line.pointer, line.begins))
     return lines
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from ...hooks.problems import ReplyProblem
+from ..delivery_client import without
 from ..inline_hooks import InlineHook
 from ..inspector import Inspection
 from ..json_object import json_object
@@ -186,23 +187,34 @@ class DeliveryRow:
         return [] if document is None else json_lines(document)
 
     @property
-    def reply(self) -> list[tuple[Line, list[ReplyProblem]]]:
-        """The reply of the handler, with the problems of the members that begin in each line."""
-        delivery = self.delivery
-        lines = json_lines(delivery.answer) if delivery.answer else []
+    def verdict(self) -> str:
+        """What Okta would do with the user's flow."""
+        return self._shown(self.delivery.verdict)
+
+    @property
+    def reply(self) -> list[tuple[str, list[ReplyProblem]]]:
+        """The lines of the reply, with the problems of the members that begin in them."""
         return [
-            (
-                line,
-                [each for each in delivery.problems if line.begins and each.path == line.pointer],
-            )
-            for line in lines
+            (self._shown(line.text), self._problems(line.pointer) if line.begins else [])
+            for line in self._lines
         ]
 
     @property
     def elsewhere(self) -> list[ReplyProblem]:
         """The problems of members that the shown reply does not have."""
-        shown = {line.pointer for line, _ in self.reply}
-        return [each for each in self.delivery.problems if each.path not in shown]
+        there = {line.pointer for line in self._lines}
+        return [each for each in self.delivery.problems if each.path not in there]
+
+    @property
+    def _lines(self) -> list[Line]:
+        return json_lines(self.delivery.answer) if self.delivery.answer else []
+
+    def _problems(self, pointer: str) -> list[ReplyProblem]:
+        return [each for each in self.delivery.problems if each.path == pointer]
+
+    def _shown(self, text: str) -> str:
+        """Return a text of the handler without the credentials that were sent to it."""
+        return without(text, (each for step in self.delivery.steps for each in step.secrets))
 
     @property
     def sources(self) -> list[str]:
