@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,6 +148,15 @@ class StepRow:
         return _CHECKED.get(reason, "") if isinstance(reason, str) and not self.step.ok else ""
 
 
+class ReplyRows(NamedTuple):
+    """The reply of a handler."""
+
+    lines: list[tuple[str, list[ReplyProblem]]]
+    """The lines, with the problems of the members that begin in them."""
+    elsewhere: list[ReplyProblem]
+    """The problems of members that the lines do not show."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """A delivery. Its steps are inspected only if the template shows them."""
@@ -192,25 +202,19 @@ class DeliveryRow:
         return self._shown(self.delivery.verdict)
 
     @property
-    def reply(self) -> list[tuple[str, list[ReplyProblem]]]:
-        """The lines of the reply, with the problems of the members that begin in them."""
-        return [
-            (self._shown(line.text), self._problems(line.pointer) if line.begins else [])
-            for line in self._lines
+    def reply(self) -> ReplyRows:
+        """The reply of the handler and its problems."""
+        delivery, problems = self.delivery, defaultdict[str, list[ReplyProblem]](list)
+        for each in delivery.problems:
+            problems[each.path].append(each)
+        lines = json_lines(delivery.answer) if delivery.answer else []
+        # No line of JSON and no credential contains a line break.
+        texts = self._shown("\n".join(line.text for line in lines)).split("\n")
+        rows = [
+            (text, problems.pop(line.pointer, []) if line.begins else [])
+            for line, text in zip(lines, texts, strict=bool(lines))
         ]
-
-    @property
-    def elsewhere(self) -> list[ReplyProblem]:
-        """The problems of members that the shown reply does not have."""
-        there = {line.pointer for line in self._lines}
-        return [each for each in self.delivery.problems if each.path not in there]
-
-    @property
-    def _lines(self) -> list[Line]:
-        return json_lines(self.delivery.answer) if self.delivery.answer else []
-
-    def _problems(self, pointer: str) -> list[ReplyProblem]:
-        return [each for each in self.delivery.problems if each.path == pointer]
+        return ReplyRows(rows, [each for path in problems.values() for each in path])
 
     def _shown(self, text: str) -> str:
         """Return a text of the handler without the credentials that were sent to it."""
