@@ -164,7 +164,7 @@ def test_accessibility(
         check()
         press(driver, "Create key")
         check()
-        okta.create_hook("http://127.0.0.1:9/h", name="Claims")
+        okta.create_hook("http://127.0.0.1:9/h", name="x" * 255)
         hook = org.hooks.all()[0]
         delivery = org.deliveries[1]
         for address in (
@@ -313,6 +313,21 @@ def test_copy_buttons_and_local_times(driver: webdriver.Chrome, org: OktaEmulato
             driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
+def test_steps_that_are_done_elsewhere(driver: webdriver.Chrome, okta: OktaEmulator) -> None:
+    """The page goes to the next step when something else does one, unless input would be lost."""
+    with window(driver, 1440, "light"):
+        driver.get(okta.url)
+        waits(driver, driver.find_element(By.ID, "live").is_displayed)
+        okta.create_key("From elsewhere")
+        waits(driver, lambda: driver.find_element(By.ID, "handler"))
+        waits(driver, lambda: driver.find_element(By.ID, "live").is_displayed())
+        driver.find_element(By.ID, "create-hook-name").send_keys(" of mine")
+        okta.create_hook("http://127.0.0.1:9/h", name="From elsewhere, too")
+        waits(driver, lambda: "too" in driver.find_element(By.ID, "hooks").text)
+        name = driver.find_element(By.ID, "create-hook-name")
+        assert name.get_property("value") == "Claims of mine"
+
+
 def test_updates_by_itself(driver: webdriver.Chrome, key_pool: KeyPool) -> None:
     """Deliveries from elsewhere appear; typed text, focus and open details stay as they are."""
     with OktaEmulator(new_key=key_pool, port=free_port()) as okta:
@@ -346,6 +361,8 @@ def test_updates_by_itself(driver: webdriver.Chrome, key_pool: KeyPool) -> None:
             okta.hooks.set_status(hook["id"], "ACTIVE")
             waits(driver, lambda: "inactive" not in driver.find_element(By.ID, "hooks-list").text)
             assert driver.switch_to.active_element.tag_name == "summary"
+            entries = driver.get_log("browser")  # type: ignore[no-untyped-call]
+            assert [each for each in entries if each["level"] != "DEBUG"] == []
             okta.stop()
             waits(driver, driver.find_element(By.ID, "reload").is_displayed)
             okta.start()

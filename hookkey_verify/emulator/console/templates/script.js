@@ -70,21 +70,30 @@
     const selection = getSelection();
     return !selection.isCollapsed && list.contains(selection.anchorNode);
   };
+  // Whether the page has no input that a reload would lose
+  const isUntouched = () => !document.activeElement.matches("input, select, textarea")
+    && all("input:not([type=checkbox]), textarea").every((each) => each.value === each.defaultValue);
   let again = 0;
   const update = async () => {
     clearTimeout(again);
     const answer = await fetch(document.body.dataset.page, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // The policy of this page does not allow the style of another one.
+    const html = (await answer.text()).replace(/<style[^]*?<\/style>/, "");
+    const fresh = new DOMParser().parseFromString(html, "text/html");
     const secret = fresh.querySelector("input[name=secret]").value;
+    if (fresh.body.dataset.step !== document.body.dataset.step && isUntouched()) {
+      location.replace(document.body.dataset.page);
+      return;
+    }
     let changed = false;
     for (const list of all("[data-live]")) {
-      const html = fresh.getElementById(list.id)?.innerHTML;
-      if (html === undefined || html === source.get(list.id)) continue;
-      if (isSelected(list)) { again = setTimeout(update, 2000); continue; }
+      const fragment = fresh.getElementById(list.id)?.innerHTML;
+      if (fragment === undefined || fragment === source.get(list.id)) continue;
+      if (isSelected(list)) { again = setTimeout(() => update().catch(() => {}), 2000); continue; }
       const before = kept(list);
-      list.innerHTML = html;
-      source.set(list.id, html);
+      list.innerHTML = fragment;
+      source.set(list.id, fragment);
       enhance(list);
       restore(before);
       changed = true;
