@@ -79,7 +79,7 @@
     const answer = await fetch(document.body.dataset.page, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     // The policy of this page does not allow the style of another one.
-    const html = (await answer.text()).replace(/<style[^]*?<\/style>/, "");
+    const html = (await answer.text()).replace(/<(style)[^]*?<\/\1>/, "");
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const secret = fresh.querySelector("input[name=secret]").value;
     if (fresh.body.dataset.step !== document.body.dataset.step && isUntouched()) {
