@@ -118,7 +118,8 @@ def package(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), ".")
     [wheel] = folder.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("hookkey_verify/py.typed", "hookkey_verify/emulator/console.html"):
+    templates = Path("hookkey_verify/emulator/console/templates").glob("*")
+    for needed in ("hookkey_verify/py.typed", *map(str, templates)):
         if needed not in names:
             session.error(f"{wheel.name} lacks {needed}")
     if any(name.startswith("tests") for name in names):

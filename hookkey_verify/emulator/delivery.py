@@ -17,11 +17,11 @@ from typing import Any, Final
 from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text
+from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text, without
 from .delivery_rules import CONSEQUENCES, ONCE
 from .inline_hooks import EmulatedHook
 from .json_object import json_object
-from .okta_error import OktaError
+from .okta_error import OktaError, identifier
 from .payloads import payload
 from .verdict import Delivery, DeliveryStep, judged
 
@@ -82,7 +82,8 @@ class Deliverer:
         at = self._clock()
         sent = self.event(hook, body, variant=variant)
         attempts = 1 if hook.type in ONCE and not retry else 2
-        delivery = replace(self._delivered(hook, sent, attempts), at=at, body=sent)
+        delivery = self._delivered(hook, sent, attempts)
+        delivery = replace(delivery, at=at, body=sent, id="dlv" + identifier(17))
         self._on_delivery(delivery)
         self._on_exchange(hook, delivery)
         return delivery
@@ -144,6 +145,7 @@ class Deliverer:
     ) -> tuple[DeliveryStep, tuple[str, float] | None]:
         """Request a token. The form is that of Okta's servers; for hooks it is inferred."""
         form = {"grant_type": "client_credentials"} | ({"scope": hook.scope} if hook.scope else {})
+        facts: dict[str, Any] = {}
         if hook.auth_type == "private_key_jwt":
             try:
                 signer = self._signer(hook.hook_key_id or "")
@@ -155,12 +157,13 @@ class Deliverer:
                 client_id=hook.client_id, token_url=hook.token_url, lifetime=ASSERTION_LIFETIME
             )
             sent = {"client_assertion": f"signed with kid {signer.kid}"}
+            facts["token"] = form["client_assertion"]
         else:
             form |= {"client_id": hook.client_id, "client_secret": hook.client_secret}
             sent = {"client_id": hook.client_id, "client_secret": "(hidden)"}
         answer = exchange(hook.token_url, deadline, data=form, headers=dict(hook.headers))
         request = f"POST {hook.token_url}"
-        facts: dict[str, Any] = {"milliseconds": answer.milliseconds, "status": answer.status}
+        facts |= {"milliseconds": answer.milliseconds, "status": answer.status}
         if answer.problem or answer.status != 200:
             told = refusal_text(answer.body, ("error", "error_description"), form.values())
             problem = answer.problem or f"the token URL answers {answer.status}{told}"
@@ -197,9 +200,19 @@ class Deliverer:
                 told = refusal_text(answer.body, ("reason", "detail"), authorization.values())
                 problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
-        shown = answer.body[:2_000].decode("utf-8", "replace")
+        token = authorization["Authorization"][7:] if hook.channel_type == "OAUTH" else ""
+        secrets = (token,) if token else tuple(authorization.values())
+        shown = without(answer.body.decode("utf-8", "replace"), secrets)[:2_000]
         step = DeliveryStep(
-            "hook", f"POST {hook.uri}", sent, status, problem, shown, answer.milliseconds
+            "hook",
+            f"POST {hook.uri}",
+            sent,
+            status,
+            problem,
+            shown,
+            answer.milliseconds,
+            token=token,
+            secrets=secrets,
         )
         return step, again, answer.body
 

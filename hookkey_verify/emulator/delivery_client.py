@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -17,13 +18,15 @@ from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from .json_object import json_object
 from .verdict import MAX_TEXT
 
-__all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text"]
+__all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text", "without"]
 
 TIMEOUT: Final = 3.0
 """Seconds for the token request and the call of the hook together."""
 MAX_ANSWER: Final = 256 * 1024
 """The largest accepted response in bytes."""
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+MIN_SECRET: Final = 4
 
 _PUBLIC_VALUES: Final = ("client_credentials", ASSERTION_TYPE)
 """Parameters of a token request that are not secret."""
@@ -105,6 +108,20 @@ def refusal_text(body: bytes, names: Collection[str], sent: Iterable[str]) -> st
         if isinstance(value, str) and value.isprintable() and not _repeats(value, sent)
     ]
     return f" ({': '.join(told)})" if told else ""
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return a text in which the values of credentials are hidden.
+
+    ``text``: plain text or JSON.
+    ``secrets``: the values; of a value with a scheme, such as ``Basic``, also the part after it.
+        Values of less than ``MIN_SECRET`` characters are not hidden, because they occur anywhere.
+    """
+    for secret in secrets:
+        for value in (secret, secret.partition(" ")[2]):
+            for form in (value, json.dumps(value)[1:-1]):
+                text = text.replace(form, "(hidden)") if len(form) >= MIN_SECRET else text
+    return text
 
 
 def _repeats(text: str, sent: Iterable[str]) -> bool:

@@ -109,6 +109,11 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
 
+    def pending(self) -> tuple[Fault, ...]:
+        """Return the faults that have not been used up."""
+        with self._lock:
+            return tuple(self._faults)
+
     def clear(self) -> None:
         """Remove all faults."""
         with self._lock:

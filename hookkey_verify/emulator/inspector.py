@@ -37,6 +37,10 @@ class Check:
     name: str
     passed: bool
     note: str = ""
+    expected: str = ""
+    """What the check requires; empty if the note says it."""
+    actual: str = ""
+    """What the token has; empty if the note says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ def inspect(
     form = Check("form", header is not None and claims is not None, "header and claims are JSON")
     header, claims = header or {}, claims or {}
     kid, alg = header.get("kid"), header.get("alg")
-    algorithm = Check("algorithm", alg == "RS256", f"alg is {_shown(alg)}; Okta signs with RS256")
+    note = f"alg is {_shown(alg)}; Okta signs with RS256"
+    algorithm = Check("algorithm", alg == "RS256", note, '"RS256"', _shown(alg))
     kind, note, signer = _source(kid, keys, server)
     checks = [form, algorithm, Check("key", signer is not None, note)]
     if signer is not None:
@@ -125,15 +130,21 @@ def _assertion(claims: Mapping[str, Any], hooks: InlineHooks, now: float) -> Ite
     signed = [hook for hook in hooks.all() if hook.hook_key_id is not None]
     clients = [hook for hook in signed if hook.client_id == issuer]
     who = f"the client id of {clients[0].name}" if clients else "the client id of no inline hook"
-    yield Check("issuer", bool(clients), f"iss is {_shown(issuer)}, {who}")
-    yield Check("subject", claims.get("sub") == issuer, f"sub is {_shown(claims.get('sub'))}")
+    expected = " or ".join(sorted({_shown(hook.client_id) for hook in signed}))
+    note = f"iss is {_shown(issuer)}, {who}"
+    yield Check("issuer", bool(clients), note, expected or "a client id", _shown(issuer))
+    subject = claims.get("sub")
+    note = f"sub is {_shown(subject)}"
+    yield Check("subject", subject == issuer, note, _shown(issuer), _shown(subject))
     urls = sorted({hook.token_url for hook in clients or signed})
-    note = f"aud is {_shown(audience)}; the token URL is {' or '.join(urls) or 'not known'}"
-    yield Check("audience", audience in urls, note)
+    known = " or ".join(urls) or "not known"
+    note = f"aud is {_shown(audience)}; the token URL is {known}"
+    yield Check("audience", audience in urls, note, known, _shown(audience))
     if _is_time(expires):
         left = int(expires - now)
         note = f"exp is {left} seconds ahead; Okta accepts {LONGEST_LIFE}"
-        yield Check("lifetime", left <= LONGEST_LIFE, note)
+        longest = f"at most {LONGEST_LIFE} seconds"
+        yield Check("lifetime", left <= LONGEST_LIFE, note, longest, f"{left} seconds")
 
 
 def _access_token(
@@ -141,24 +152,31 @@ def _access_token(
 ) -> Iterator[Check]:
     """Check an access token (https://developer.okta.com/docs/guides/validate-access-tokens/)."""
     given = claims.get("iss")
-    yield Check("issuer", given == issuer, f"iss is {_shown(given)}; the issuer is {issuer}")
+    note = f"iss is {_shown(given)}; the issuer is {issuer}"
+    yield Check("issuer", given == issuer, note, _shown(issuer), _shown(given))
     audience = claims.get("aud")
     note = f"aud is {_shown(audience)}; the server's is {server.audience}"
-    yield Check("audience", server.audience in _listed(audience), note)
-    client = claims.get("cid")
-    yield Check("client", isinstance(client, str), f"cid is {_shown(client)}")
-    scopes = claims.get("scp")
-    yield Check("scopes", isinstance(scopes, list), f"scp is {_shown(scopes)}")
+    is_meant = server.audience in _listed(audience)
+    yield Check("audience", is_meant, note, _shown(server.audience), _shown(audience))
+    client, scopes = claims.get("cid"), claims.get("scp")
+    note = f"cid is {_shown(client)}"
+    yield Check("client", isinstance(client, str), note, "a client id", _shown(client))
+    note = f"scp is {_shown(scopes)}"
+    yield Check("scopes", isinstance(scopes, list), note, "a list of scopes", _shown(scopes))
 
 
 def _times(claims: Mapping[str, Any], now: float) -> Iterator[Check]:
     """Check the times (RFC 7519 section 4.1). Only ``exp`` is required."""
     expires = claims.get("exp")
-    yield Check("expiry", _is_time(expires) and expires > now, f"exp is {_when(expires, now)}")
+    when = _when(expires, now)
+    is_future = _is_time(expires) and expires > now
+    yield Check("expiry", is_future, f"exp is {when}", f"after {_date(now)}", when)
     for name, what in (("nbf", "not before"), ("iat", "issued")):
         if name in claims:
             value = claims[name]
-            yield Check(what, _is_time(value) and value <= now, f"{name} is {_when(value, now)}")
+            when = _when(value, now)
+            is_past = _is_time(value) and value <= now
+            yield Check(what, is_past, f"{name} is {when}", f"until {_date(now)}", when)
 
 
 def _object(part: str) -> dict[str, Any] | None:
@@ -196,9 +214,12 @@ def _listed(value: Any) -> list[Any]:
 def _when(value: Any, now: float) -> str:
     if not _is_time(value):
         return f"{_shown(value)}, not a time"
-    at = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     seconds = int(value - now)
-    return f"{at}, {abs(seconds)} seconds {'from now' if seconds >= 0 else 'ago'}"
+    return f"{_date(value)}, {abs(seconds)} seconds {'from now' if seconds >= 0 else 'ago'}"
+
+
+def _date(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _shown(value: Any) -> str:

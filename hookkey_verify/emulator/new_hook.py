@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .okta_error import OktaError
 from .parts import Parts
 
-__all__ = ["HookRequest", "new_hook"]
+__all__ = ["HookRequest", "changed_hook", "new_hook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +52,73 @@ def new_hook(parts: Parts, request: HookRequest, *, issuer: str | None) -> dict[
     ``issuer`` is the issuer of that server, or None while the org is not running. Raises
     ``OktaError``.
     """
+    return _written(parts, request, issuer, parts.hooks.create)
+
+
+def changed_hook(
+    parts: Parts,
+    id: str,  # noqa: A002 - Okta's name
+    request: HookRequest,
+    *,
+    issuer: str,
+) -> dict[str, Any]:
+    """Replace an inline hook, except its type and status, and the credentials of its client.
+
+    ``id``: the id of the hook.
+    ``request``: the new values. Default ``client_id`` None: that of the hook, if it has one.
+    ``issuer``: the issuer of the org's authorization server.
+
+    Raises ``OktaError``; the hook is then unchanged.
+    """
+    old = parts.hooks.get(id)
+    is_oauth = request.key is not None or request.client_secret is not None
+    if is_oauth and request.client_id is None and old.client_id:
+        request = replace(request, client_id=old.client_id)
+    is_client = old.token_url == f"{issuer}/v1/token" and request.client_id == old.client_id
+    if not is_oauth or not is_client or request.token_url is not None:
+        return _written(parts, request, issuer, partial(parts.hooks.replace, id))
+    # The client stays the same, but its key or its secret may be another one.
+    changed = _written(
+        parts, replace(request, token_url=old.token_url), issuer, partial(parts.hooks.replace, id)
+    )
+    key = None if request.key is None else _key_of(parts, request.key)
+    scope = changed["channel"]["config"]["scope"]
+    _client(parts, key, request.client_secret, scope, old.client_id, replaces=True)
+    return changed
+
+
+def _written(
+    parts: Parts,
+    request: HookRequest,
+    issuer: str | None,
+    write: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
     key = None if request.key is None else _key_of(parts, request.key)
     request.refuse_contradictions()
     if key is None and request.client_secret is None:
         secret = request.secret
         scheme = secret and {"type": "HEADER", "key": secret[0], "value": secret[1]}
         config: dict[str, Any] = {"uri": request.uri, "authScheme": scheme}
-        return _created(parts, request, "HTTP", config)
+        return write(_document(request, "HTTP", config))
     config = _oauth_config(request, key)
     if request.token_url is not None:
-        return _created(parts, request, "OAUTH", config)
+        return write(_document(request, "OAUTH", config))
     if issuer is None:
         raise _refused("token_url is needed, because the org is not running; or pass issuer")
     is_known = request.client_id is not None and parts.apps.knows(request.client_id)
     client_id = _client(parts, key, request.client_secret, config["scope"], request.client_id)
     config |= {"tokenUrl": f"{issuer}/v1/token", "clientId": client_id}
     try:
-        return _created(parts, request, "OAUTH", config)
+        return write(_document(request, "OAUTH", config))
     except OktaError:
         if not is_known:
             parts.apps.forget(client_id)
         raise
 
 
-def _created(
-    parts: Parts, request: HookRequest, kind: str, config: Mapping[str, Any]
-) -> dict[str, Any]:
+def _document(request: HookRequest, kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     channel = {"type": kind, "config": config}
-    return parts.hooks.create({"name": request.name, "type": request.type, "channel": channel})
+    return {"name": request.name, "type": request.type, "channel": channel}
 
 
 def _oauth_config(request: HookRequest, key: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -99,12 +139,16 @@ def _client(
     secret: str | None,
     scope: str,
     client_id: str | None,
+    *,
+    replaces: bool = False,
 ) -> str:
     """Register the client of a hook at the org's own authorization server."""
+    apps, scopes = parts.apps, scope.split()
     if key is None:
-        return parts.apps.register_secret(secret or "", scope.split(), client_id=client_id)
+        secret = secret or ""
+        return apps.register_secret(secret, scopes, client_id=client_id, replaces=replaces)
     jwk = parts.keys.signer_of(key["id"]).public_jwk()
-    return parts.apps.register(jwk, scope.split(), client_id=client_id)
+    return apps.register(jwk, scopes, client_id=client_id, replaces=replaces)
 
 
 def _key_of(parts: Parts, key: object) -> Mapping[str, Any]:

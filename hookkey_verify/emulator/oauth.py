@@ -121,32 +121,41 @@ class ServiceApps:
         *,
         dpop: bool = False,
         client_id: str | None = None,
+        replaces: bool = False,
     ) -> str:
         """Register an app with this public key; return its client id.
 
-        Default ``client_id`` None: a new one. Raises ``OktaError`` if an app with other credentials
-        has this id, or if the key is not a public RSA or EC key.
+        Default ``client_id`` None: a new one. ``replaces``: whether an app with this id gets the
+        new credentials. Default False. Raises ``OktaError`` if an app with other credentials has
+        this id and is not replaced, or if the key is not a public RSA or EC key.
         """
         key = new_client_key(public_jwk, timestamp(self._clock()), ())
-        return self._register(_App((key,), frozenset(scopes), dpop=dpop), client_id)
+        app = _App((key,), frozenset(scopes), dpop=dpop)
+        return self._register(app, client_id, replaces=replaces)
 
     def register_secret(
-        self, secret: str, scopes: Collection[str], *, client_id: str | None = None
+        self,
+        secret: str,
+        scopes: Collection[str],
+        *,
+        client_id: str | None = None,
+        replaces: bool = False,
     ) -> str:
         """Register an app with a client secret; return its client id.
 
-        For ``client_id`` and errors, see ``register``.
+        For ``client_id``, ``replaces`` and errors, see ``register``.
         """
-        return self._register(_App((), frozenset(scopes), secret=secret), client_id)
+        app = _App((), frozenset(scopes), secret=secret)
+        return self._register(app, client_id, replaces=replaces)
 
     def knows(self, client_id: str) -> bool:
         """Return whether an app has this client id."""
         return client_id in self._apps
 
-    def _register(self, app: _App, wanted: str | None) -> str:
+    def _register(self, app: _App, wanted: str | None, *, replaces: bool) -> str:
         client_id = wanted or "0oa" + identifier(17)
         known = self._apps.get(client_id)
-        if known is not None:
+        if known is not None and not replaces:
             if not known.has_credentials_of(app):
                 raise invalid("clientId", "clientId: another client of the org has it")
             app = replace(known, scopes=known.scopes | app.scopes)

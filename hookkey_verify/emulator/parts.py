@@ -62,7 +62,7 @@ class Parts:
     requests: deque[RequestLine]
     """The last 10,000 requests that were answered."""
     deliveries: deque[Delivery]
-    """The last 100 calls of inline hooks."""
+    """The last 200 calls of inline hooks."""
 
     @classmethod
     def assemble(
@@ -95,7 +95,7 @@ class Parts:
             has_key=keys.has, clock=clock, store=store, on_change=writer.hook_changed
         )
         apps = ServiceApps(clock=clock, store=store)
-        deliveries: deque[Delivery] = deque(maxlen=100)
+        deliveries: deque[Delivery] = deque(maxlen=200)
         return cls(
             api_token=token,
             clock=clock,

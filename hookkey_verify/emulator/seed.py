@@ -13,7 +13,7 @@ from .okta_error import OktaError
 if TYPE_CHECKING:
     from .server import OktaEmulator
 
-__all__ = ["apply_seed", "read_seed"]
+__all__ = ["apply_seed", "parse_seed", "read_seed"]
 
 MAX_FILE = 1024 * 1024
 _HOOK = ("name", "uri", "type", "key", "token_url", "client_id", "client_secret", "scope", "secret")
@@ -27,21 +27,41 @@ def read_seed(path: str | PathLike[str]) -> dict[str, Any]:
     value. Raises ``ConfigurationError`` naming the file.
     """
     try:
+        data = Path(path).read_bytes()
+    except OSError:
+        data = b""  # which is not a seed
+    return parse_seed(data, str(path))
+
+
+def parse_seed(data: bytes, name: str) -> dict[str, Any]:
+    """Parse the content of a seed file.
+
+    ``data``: YAML or JSON, at most 1 MiB.
+    ``name``: what the error calls it.
+
+    Raises ``ConfigurationError`` if it is not an object of keys and hooks.
+    """
+    try:
         import yaml  # noqa: PLC0415 - from the extra cli
     except ImportError:
         raise ConfigurationError("a seed needs PyYAML: pip install 'hookkey_verify[cli]'") from None
     try:
-        data = Path(path).read_bytes()
         document = yaml.load(data, yaml.BaseLoader) if len(data) <= MAX_FILE else None  # noqa: S506 - builds strings, lists and dicts only
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+    except (ValueError, RecursionError, yaml.YAMLError):
         document = None
     if not isinstance(document, dict) or not set(document) <= {"keys", "hooks"}:
-        raise ConfigurationError(f"{path} is not YAML or JSON with keys and hooks")
+        raise ConfigurationError(f"{name} is not YAML or JSON with keys and hooks")
     return document
 
 
-def apply_seed(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, Any]]:
+def apply_seed(
+    okta: OktaEmulator, seed: Mapping[str, Any], *, issuer: str | None = None
+) -> list[dict[str, Any]]:
     """Create the keys and hooks of a seed in a running org; return its keys.
+
+    ``okta``: the org.
+    ``seed``: the result of ``read_seed``.
+    ``issuer``: as for ``OktaEmulator.create_hook``.
 
     Existing keys and hooks with the same names are not changed. Raises ``ConfigurationError``
     naming the entry.
@@ -50,7 +70,7 @@ def apply_seed(okta: OktaEmulator, seed: Mapping[str, Any]) -> list[dict[str, An
     if not isinstance(names, list) or not isinstance(hooks, list):
         raise ConfigurationError("keys and hooks of a seed must be lists")
     made = _seed_keys(okta, names)
-    _seed_hooks(okta, hooks)
+    _seed_hooks(okta, hooks, issuer)
     return made
 
 
@@ -64,14 +84,14 @@ def _seed_keys(okta: OktaEmulator, names: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _seed_hooks(okta: OktaEmulator, hooks: list[Any]) -> None:
+def _seed_hooks(okta: OktaEmulator, hooks: list[Any], issuer: str | None) -> None:
     keys = {key["name"]: key for key in okta.org.list()}
     existing = {hook["name"] for hook in okta.hooks.list()}
     for number, hook in enumerate(hooks):
         where = f"hooks[{number}]"
         arguments = {"name": f"Hook {number + 1}", **_arguments(where, hook, keys)}
         if arguments["name"] not in existing:
-            _made(where, okta.create_hook, **arguments)
+            _made(where, okta.create_hook, **arguments, issuer=issuer)
 
 
 def _arguments(where: str, hook: object, keys: Mapping[str, Any]) -> dict[str, Any]:

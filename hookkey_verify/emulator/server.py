@@ -42,7 +42,7 @@ class OktaEmulator:
     ``url``: the org URL while it runs. In a browser it shows the console.
     ``api_token``: the accepted API token.
     ``requests``: the last 10,000 requests.
-    ``deliveries``: the last 100 calls of inline hooks.
+    ``deliveries``: the last 200 calls of inline hooks.
     ``log``: the System Log.
     ``app``: the org as an ASGI application, for your own server.
     """
@@ -96,9 +96,9 @@ class OktaEmulator:
         self.org, self.hooks = parts.keys, parts.hooks
         self.authorization_server = parts.server
         self.log = parts.log
-        console = Console(parts, self.create_hook, any_host=any_host)
+        self._console = Console(parts, self, any_host=any_host)
         self.app = create_app(
-            parts, console=console, public_shape=public_shape, rate_limit=rate_limit
+            parts, console=self._console, public_shape=public_shape, rate_limit=rate_limit
         )
         self._host, self._port, self._url = host, port, ""
         self._server: ThreadServer | None = None
@@ -145,6 +145,7 @@ class OktaEmulator:
     def stop(self) -> None:
         """Stop serving. Idempotent. ``start`` continues with the same org."""
         if self._server is not None and self._thread is not None:
+            self._console.stop()
             self._server.end()
             self._thread.join(START_TIMEOUT)
         self._server = self._thread = None
@@ -311,6 +312,11 @@ class OktaEmulator:
         if type(seconds) not in (int, float) or not math.isfinite(seconds) or abs(seconds) > 1e9:
             raise ConfigurationError("seconds must be a number from -1e9 to 1e9")
         self._skew = float(seconds)
+
+    @property
+    def skewed(self) -> float:
+        """The seconds by which the org's clock is ahead; see ``skew``."""
+        return self._skew
 
     def fail(
         self,

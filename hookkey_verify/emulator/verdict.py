@@ -39,6 +39,10 @@ class DeliveryStep:
     body: str = ""
     """The start of the hook's response body."""
     milliseconds: float = 0.0
+    token: str = field(default="", repr=False)
+    """The assertion or access token in the request. No document contains it."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The values of the credentials in the request. No document contains them."""
 
     @property
     def ok(self) -> bool:
@@ -66,6 +70,8 @@ class Delivery:
     """The start time in epoch seconds."""
     body: bytes = field(default=b"", repr=False)
     """The body of the request to the hook. It may contain passwords and one-time codes."""
+    id: str = ""
+    """Identifies the delivery in the console."""
 
     @property
     def ok(self) -> bool:
@@ -73,10 +79,12 @@ class Delivery:
         return self.outcome in ("commands", "no change")
 
     def document(self) -> dict[str, Any]:
-        """Return the delivery as JSON values, without the body of the request."""
+        """Return the delivery as JSON values, without the body and the tokens of the requests."""
         problems = [problem._asdict() for problem in self.problems]
         document = asdict(replace(self, problems=()))
         del document["body"]
+        for step in document["steps"]:
+            del step["token"], step["secrets"]
         return {**document, "problems": problems, "ok": self.ok}
 
 

@@ -1,0 +1,95 @@
+"""Texts of requests and replies for the page: JSON by lines, without credentials. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["Line", "json_lines"]
+
+_SECRET: Final = frozenset({"password", "otpcode", "phonenumber", "client_secret", "secret"})
+MAX_DEPTH: Final = 40
+"""The depth below which a document is not shown."""
+MAX_LINE: Final = 1_000
+"""The number of characters of a line that are shown."""
+MAX_LINES: Final = 400
+"""The number of lines of a document that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a JSON document."""
+
+    text: str
+    pointer: str
+    """The JSON Pointer (RFC 6901) of the member that begins in this line, or ends in it."""
+    begins: bool
+    """Whether the member begins in this line."""
+
+
+def _without_secrets(value: Any, depth: int = 0) -> Any:
+    """Return JSON values with passwords, one-time codes and phone numbers replaced.
+
+    ``value``: the values.
+    ``depth``: how deep they are in the document. What is deeper than ``MAX_DEPTH`` is left out.
+    """
+    if depth > MAX_DEPTH:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            name: f"({len(str(each))} characters)"
+            if str(name).lower() in _SECRET and isinstance(each, str | int)
+            else _without_secrets(each, depth + 1)
+            for name, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each, depth + 1) for each in value]
+    return value
+
+
+def json_lines(document: Any) -> list[Line]:
+    """Return an indented JSON document without secrets by lines, at most ``MAX_LINES``."""
+    lines: list[Line] = []
+    for line in _lines(_without_secrets(document), "", "", ""):
+        if len(lines) == MAX_LINES:
+            return [*lines, Line("…", "", begins=False)]
+        cut = line.text[:MAX_LINE] + ("…" if len(line.text) > MAX_LINE else "")
+        lines.append(Line(cut, line.pointer, line.begins))
+    return lines
+
+
+def _lines(value: Any, pointer: str, before: str, after: str) -> Iterator[Line]:
+    """Yield the lines of a value.
+
+    ``before``: the indentation, and the name of the member.
+    ``after``: the comma behind it.
+    """
+    members = _members(value)
+    if not members:
+        yield Line(f"{before}{json.dumps(value, ensure_ascii=False)}{after}", pointer, begins=True)
+        return
+    first, last = ("{", "}") if isinstance(value, Mapping) else ("[", "]")
+    indent = " " * (len(before) - len(before.lstrip(" ")))
+    yield Line(before + first, pointer, begins=True)
+    for number, (label, step, each) in enumerate(members, 1):
+        comma = "," if number < len(members) else ""
+        yield from _lines(each, f"{pointer}/{step}", f"{indent}  {label}", comma)
+    yield Line(indent + last + after, pointer, begins=False)
+
+
+def _members(value: Any) -> list[tuple[str, str, Any]]:
+    """Return the label, the escaped name and the value of each member."""
+    if isinstance(value, Mapping):
+        return [
+            (
+                f"{json.dumps(str(name), ensure_ascii=False)}: ",
+                str(name).replace("~", "~0").replace("/", "~1"),
+                each,
+            )
+            for name, each in value.items()
+        ]
+    if isinstance(value, list | tuple):
+        return [("", str(index), each) for index, each in enumerate(value)]
+    return []
