@@ -150,6 +150,7 @@ class Event(NamedTuple):
 
 
 OnEvent = Callable[[Event], object]
+"""A function that takes each event. It should count and return; its result is ignored."""
 
 _VERIFY = EventName.VERIFY
 ERROR = 40

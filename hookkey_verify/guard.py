@@ -94,7 +94,7 @@ class HttpRefusal(HttpAnswer):
     def of(cls, error: HookKeyError) -> HttpRefusal:
         """Return the response for an error, with RFC 6750 headers and an RFC 9457 body.
 
-        The body has ``title`` (the phrase of the status, because the ``type`` is about:blank),
+        The body has ``title`` (the phrase of the status, because the ``type`` is ``about:blank``),
         ``status``, ``detail`` (the same for each error class) and ``reason``.
         """
         status = error.status_code

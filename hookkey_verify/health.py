@@ -20,10 +20,12 @@ __all__ = [
 ]
 
 Status: TypeAlias = Literal["healthy", "degraded", "failing"]
+"""The condition of a part, or the worst one of several."""
 STATUSES: Final[tuple[Status, ...]] = ("healthy", "degraded", "failing")
 """From the least to the most severe."""
 
 Part: TypeAlias = Literal["keys", "replay", "jwks"]
+"""A kind of part: a key source, a replay store or a ``JwksBridge``."""
 
 
 class HealthReport(Protocol):

@@ -12,6 +12,7 @@ from .policy import CachePolicy
 __all__ = ["STATES", "Health", "KeyHealth", "State", "Stats"]
 
 State = Literal["fresh", "stale", "expired"]
+"""The condition of a cached key."""
 STATES: tuple[State, ...] = ("fresh", "stale", "expired")
 
 
