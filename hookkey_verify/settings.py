@@ -25,7 +25,14 @@ HERE: Final = Path("okta.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The sources of a setting."""
+    """The sources of a setting.
+
+    For example:
+
+    >>> from hookkey_verify.settings import NAMES
+    >>> NAMES["org_url"].variable, NAMES["org_url"].key
+    ('OKTA_CLIENT_ORGURL', 'orgUrl')
+    """
 
     variable: str
     """The environment variable."""
@@ -98,7 +105,19 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 
 class Settings:
-    """The configured values and their origins."""
+    """The configured values and their origins.
+
+    For example:
+
+    >>> from hookkey_verify.settings import Settings
+    >>> settings = Settings(environ={"HOOKKEY_SCOPES": "hooks,admin"}, files=())
+    >>> settings.words("hook_scopes"), settings.origin("hook_scopes")
+    (('hooks', 'admin'), 'HOOKKEY_SCOPES')
+    >>> settings.need("org_url")
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.errors.ConfigurationError: hookkey_verify is not configured correctly...
+    """
 
     def __init__(
         self,

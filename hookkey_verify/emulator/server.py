@@ -44,6 +44,15 @@ class OktaEmulator:
     ``requests``: the last 10,000 requests.
     ``deliveries``: the last 100 calls of inline hooks.
     ``app``: the org as an ASGI application, for your own server.
+
+    For example:
+
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta:
+    ...     okta.create_key("Token hook")["name"]
+    ...     okta.url.startswith("http://127.0.0.1:")
+    'Token hook'
+    True
     """
 
     def __init__(

@@ -74,6 +74,16 @@ class HookKeysClient:
     All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
     ``ConfigurationError`` before a request is sent. Reading requires okta.inlineHooks.read, and
     changes require okta.inlineHooks.manage.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...     key = client.create("Token hook")
+    ...     [each.name for each in client.list()]
+    ...     client.delete(key.id)
+    ['Token hook']
     """
 
     def __init__(
@@ -335,7 +345,21 @@ class HookKeysClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """A key and its successor. Both exist until ``finish``."""
+    """A key and its successor. Both exist until ``finish``.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...     client.create("Token hook").name
+    ...     rotation = client.rotate("Token hook")
+    ...     rotation.is_unused()  # after every hook uses rotation.new
+    ...     rotation.finish().name
+    'Token hook'
+    True
+    'Token hook'
+    """
 
     client: HookKeysClient
     old: HookKey
@@ -361,7 +385,21 @@ class Rotation:
 
 
 class AsyncHookKeysClient:
-    """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> import asyncio
+    >>> from hookkey_verify import ApiToken, AsyncHookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> async def names(okta):
+    ...     async with AsyncHookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...         await client.create("Token hook")
+    ...         return [key.name for key in await client.list()]
+    >>> with OktaEmulator() as okta:
+    ...     asyncio.run(names(okta))
+    ['Token hook']
+    """
 
     def __init__(self, org_url: str, credentials: Credentials, **options: Any) -> None:
         """Create a client; the arguments are those of ``HookKeysClient``.
