@@ -23,7 +23,7 @@ from hookkey_verify.testing import bad_tokens
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-GUIDES = [path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [path.read_text() for path in sorted((ROOT / "docs").rglob("*.md"))]
 GUIDES_PYTHON = re.findall(r"```python\n(.*?)```", "\n".join(GUIDES), re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
@@ -50,6 +50,8 @@ def test_python(
     monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
     monkeypatch.setenv("HOOKKEY_STORE_SECRET", "s" * 32)
     monkeypatch.setenv("HOOKKEY_CLIENT_ID", "0oa1hookclient4x7")
+    monkeypatch.setenv("HOOKKEY_ISSUER", okta.issuer)
+    monkeypatch.setenv("HOOKKEY_AUDIENCE", "api://hooks")
     monkeypatch.setenv("HOOKKEY_TOKEN_URL", "https://hooks.acme.com/oauth2/token")
     scope: dict[str, object] = {"__name__": __name__}
     exec(compile(code, "README.md", "exec", dont_inherit=True), scope)

@@ -18,6 +18,7 @@ from hookkey_verify.settings import NAMES
 
 __all__ = ["TABLES", "reason_classes"]
 
+_OF_REQUESTS: Final = "Reasons of requests"
 _RUNBOOK: Final = Path(__file__).parents[1] / "runbook.md"
 
 
@@ -44,13 +45,16 @@ def _reasons() -> str:
     """Return one table for each group: those of requests, and the others."""
     classes = reason_classes()
     runbook = _RUNBOOK.read_text(encoding="utf-8")
-    groups: dict[str, list[tuple[str, ...]]] = {"Of requests": [], "Of code and the API": []}
+    groups: dict[str, list[tuple[str, ...]]] = {
+        _OF_REQUESTS: [],
+        "Reasons of code and of the API": [],
+    }
     for reason in Reason:
         kind = classes[reason]
-        group, *_ = (name for name in groups if _is_of_a_request(kind) is (name == "Of requests"))
+        group, *_ = (name for name in groups if _is_of_a_request(kind) is (name == _OF_REQUESTS))
         groups[group].append(
             (
-                f"[`{reason}`](../runbook.md#{reason})",
+                f"[`{reason}`](/runbook.md#{reason})",
                 str(kind.status_code),
                 f"`{kind.__name__}`",
                 _meaning(runbook, reason),
@@ -71,11 +75,12 @@ def _meaning(runbook: str, reason: Reason) -> str:
         raise ValueError(f"docs/runbook.md has no entry for {reason}")
     text = re.sub(r"^\*\*.*?\*\*\s*", "", " ".join(entry[1].split()))
     sentence = re.split(r"(?<=[.:])\s+(?=[A-Z`])", text)[0]
-    return re.sub(r"\]\((?!https?:)(\w+\.md)?", _from_reference, sentence)
+    return re.sub(r"\]\((?!https?:)(\w+\.md)?", _from_anywhere, sentence)
 
 
-def _from_reference(link: re.Match[str]) -> str:
-    return f"](../{link[1] or 'runbook.md'}"
+def _from_anywhere(link: re.Match[str]) -> str:
+    """Return the start of a link that works on any page."""
+    return f"](/{link[1] or 'runbook.md'}"
 
 
 def _settings() -> str:
