@@ -5,7 +5,7 @@ Each is an SVG for light and dark mode. Its numbers are those of the code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -157,7 +157,7 @@ def _delivery() -> Iterator[str]:
     )
 
 
-PICTURES: Final = {
+PICTURES: Final[Mapping[str, Callable[[], str]]] = {
     "architecture.svg": lambda: _svg(
         760, 295, "Okta, the token URL and the hook, and which token goes where", _architecture()
     ),

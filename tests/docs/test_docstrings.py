@@ -60,7 +60,7 @@ def test_the_examples_of_a_module(module: str, capsys: pytest.CaptureFixture[str
 
 def test_help_shows_only_public_names() -> None:
     """``help(hookkey_verify)`` begins with the purpose, and describes exactly the public names."""
-    text = pydoc.render_doc(hookkey_verify, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(hookkey_verify))
     assert (
         text.splitlines()[3].strip().startswith("hookkey_verify - Verify what Okta hook keys sign")
     )

@@ -122,12 +122,16 @@ def test_every_event_and_metric_is_described(site: Site) -> None:
     """The pages of events and metrics have each event and each metric under both of its names."""
     events, metrics = (site.pages[f"reference/{name}.html"].text for name in ("events", "metrics"))
     assert [name for name in EventName if not re.search(rf"\b{name}\b", events)] == []
-    names = [f"{counter.prometheus}_total" for counter in ALL_COUNTERS]
-    others = [*DURATIONS.values(), *GAUGES]
-    names += [other.prometheus for other in others]
-    assert [name for name in names if f"hookkey_{name} " not in metrics] == []
-    names = [metric.otel for metric in (*ALL_COUNTERS, *others)]
-    assert [name for name in names if f"hookkey.{name} " not in metrics] == []
+    prometheus = [f"{counter.prometheus}_total" for counter in ALL_COUNTERS]
+    otel = [counter.otel for counter in ALL_COUNTERS]
+    for duration in DURATIONS.values():
+        prometheus.append(duration.prometheus)
+        otel.append(duration.otel)
+    for gauge in GAUGES:
+        prometheus.append(gauge.prometheus)
+        otel.append(gauge.otel)
+    assert [name for name in prometheus if f"hookkey_{name} " not in metrics] == []
+    assert [name for name in otel if f"hookkey.{name} " not in metrics] == []
 
 
 def test_the_lines_of_parameters_become_a_list() -> None:
