@@ -43,8 +43,9 @@
         └── TransportError                no usable response
 
 ``str(error)`` contains only fixed texts and values of your configuration, such as the expected
-audience. It never contains parts of a token, key, credential or response body. The configured value
-is also in ``error.expected``; HTTP responses contain none of it except required scopes.
+audience. It never contains parts of a token, key, credential or response body. If
+``HOOKKEY_DOCS_URL`` is set, it ends with a link to the documentation of the reason. The configured
+value is also in ``error.expected``; HTTP responses contain none of it except required scopes.
 
 A key that cannot be fetched is answered with 503, because Okta retries once after 5xx but never
 after 4xx (https://developer.okta.com/docs/concepts/inline-hooks/): a 401 would be final.
@@ -53,12 +54,14 @@ after 4xx (https://developer.okta.com/docs/concepts/inline-hooks/): a 401 would 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 __all__ = [
+    "DOCS_URL",
     "AlgorithmError",
     "AudienceError",
     "AuthenticationError",
@@ -105,6 +108,7 @@ __all__ = [
     "UnsupportedHeaderError",
     "ValidationFailedError",
     "WrongCredentialsError",
+    "documentation",
 ]
 
 
@@ -173,6 +177,23 @@ class Reason(StrEnum):
     API_UNREACHABLE = "api_unreachable"
 
 
+DOCS_URL: Final = "HOOKKEY_DOCS_URL"
+"""The environment variable with the address of the documentation site. Without it, no error text
+has a link."""
+_ADDRESS: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
+
+
+def documentation(reason: Reason) -> str | None:
+    """Return the address of the documentation of a reason, or None if ``DOCS_URL`` is not set.
+
+    A value that is not the address of a site counts as not set.
+    """
+    site = os.environ.get(DOCS_URL, "")
+    if not _ADDRESS.fullmatch(site):
+        return None
+    return f"{site.rstrip('/')}/runbook.html#{reason.replace('_', '-')}"
+
+
 class HookKeyError(Exception):
     """Base class of all errors of this package.
 
@@ -196,6 +217,10 @@ class HookKeyError(Exception):
         self.detail = detail  # args are set by BaseException.__new__
 
     def __str__(self) -> str:
+        text, link = self._text(), documentation(self.reason)
+        return f"{text}; see {link}" if link else text
+
+    def _text(self) -> str:
         return f"{self.title}: {self.detail}" if self.detail else self.title
 
     @property
@@ -389,9 +414,9 @@ class ClaimError(HookVerificationError):
         self.claim = claim
         self.args = (claim, detail)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if self.expected is None:
-            return super().__str__()
+            return super()._text()
         advice = self.advice.format(claim=self.claim, expected=_quoted(self.expected))
         return f"{self.title}: {advice}"
 
@@ -409,8 +434,8 @@ class MissingClaimError(ClaimError):
     title = "The token lacks a required claim"
     advice = "{claim}, expected {expected}"
 
-    def __str__(self) -> str:
-        return f"{self.title}: {self.claim}" if self.expected is None else super().__str__()
+    def _text(self) -> str:
+        return f"{self.title}: {self.claim}" if self.expected is None else super()._text()
 
 
 class InvalidClaimError(ClaimError):
@@ -425,7 +450,7 @@ class InvalidClaimError(ClaimError):
     reason = Reason.INVALID_CLAIM
     title = "A claim of the token is not valid"
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.title}: {self.claim} {self.detail}"
 
 
@@ -845,11 +870,11 @@ class HookKeyApiError(HookKeyError):
         self.causes = _causes(members.get("errorCauses"))
         self.request_id = (headers or {}).get("X-Okta-Request-Id", "")
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         # The server chooses these characters, so only the format of Okta's codes is shown.
         code = self.error_code if _CODE.fullmatch(self.error_code) else ""
         facts = " ".join(str(fact) for fact in (self.status, code) if fact)
-        return f"{super().__str__()} ({facts})" if facts else super().__str__()
+        return f"{super()._text()} ({facts})" if facts else super()._text()
 
 
 class AuthenticationError(HookKeyApiError):

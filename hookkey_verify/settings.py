@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .errors import ConfigurationError
+from .errors import DOCS_URL, ConfigurationError
 
 __all__ = ["HERE", "NAMES", "Name", "Settings"]
 
@@ -94,6 +94,11 @@ NAMES: Final[Mapping[str, Name]] = {
         "HOOKKEY_ISSUER", text="The issuer of the access tokens that the hook receives."
     ),
     "audience": Name("HOOKKEY_AUDIENCE", text="Their audience."),
+    "docs_url": Name(
+        DOCS_URL,
+        text="The address of a copy of this site. If it is set, error texts end with a link to the "
+        "entry of their reason.",
+    ),
     "hook_scopes": Name(
         "HOOKKEY_SCOPES", text="The scopes that they must have, separated by commas or spaces."
     ),
