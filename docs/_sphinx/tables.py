@@ -73,8 +73,9 @@ def _meaning(runbook: str, reason: Reason) -> str:
     entry = re.search(rf"^### {reason}\n\n(.*?)\n\n", runbook, re.MULTILINE | re.DOTALL)
     if entry is None:
         raise ValueError(f"docs/runbook.md has no entry for {reason}")
-    text = re.sub(r"^\*\*.*?\*\*\s*", "", " ".join(entry[1].split()))
-    sentence = re.split(r"(?<=[.:])\s+(?=[A-Z`])", text)[0]
+    text = re.sub(r"\*\*.*?\*\*", "", " ".join(entry[1].split()))
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z`\d])", text.strip())
+    sentence = next(each for each in sentences if re.match(r"[A-Z`\d]", each))
     return re.sub(r"\]\((?!https?:)(\w+\.md)?", _from_anywhere, sentence)
 
 

@@ -12,9 +12,11 @@ from sphinx.util.inventory import InventoryFile
 from docs._sphinx.docstrings import with_lists
 from docs._sphinx.links import in_the_repository
 from docs._sphinx.public import PACKAGE, public_modules, public_names, reference_names
+from docs._sphinx.tables import TABLES
+from hookkey_verify import errors
 from hookkey_verify._metrics import ALL_COUNTERS, DURATIONS, GAUGES
 from hookkey_verify.cli.commands import hookkey
-from hookkey_verify.errors import Reason
+from hookkey_verify.errors import HookKeyError, Reason
 from hookkey_verify.events import EventName
 from hookkey_verify.settings import NAMES
 
@@ -115,6 +117,23 @@ def test_every_reason_is_described(site: Site) -> None:
     for reason in Reason:
         assert f"../runbook.html#{reason.replace('_', '-')}" in page.links
         assert reason.replace("_", "-") in site.pages["runbook.html"].ids
+
+
+def test_the_table_of_reasons() -> None:
+    """The tables have exactly the reasons, in order, each with its status, class and meaning."""
+    rows = re.findall(
+        r"^\| \[`(\w+)`\]\S+ \| (\d{3}) \| `(\w+)` \| (.+) \|$", TABLES["reasons"](), re.M
+    )
+    kinds = {
+        kind.__dict__["reason"]: kind
+        for kind in map(errors.__dict__.get, errors.__all__)
+        if isinstance(kind, type) and issubclass(kind, HookKeyError) and "reason" in vars(kind)
+    }
+    expected = [
+        (str(reason), str(kinds[reason].status_code), kinds[reason].__name__) for reason in Reason
+    ]
+    assert [tuple(row[:3]) for row in rows] == expected
+    assert all(len(row[3]) > 20 for row in rows)
 
 
 @slow
