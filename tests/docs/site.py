@@ -78,7 +78,7 @@ class Page(HTMLParser):
             self.loads += loaded_by_css(data)
         self.words.append(data)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The text of the page, with single spaces."""
         return " ".join("".join(self.words).split())
