@@ -54,7 +54,7 @@ UVICORN = ("uvicorn", "hook:app")
     ("file", "words", "command"),
     [
         ("README.md", ("IssuerKeys(", "serve(hooks)"), FLASK),
-        ("README.md", ("IssuerKeys(", "@hooks.required"), FLASK),
+        ("docs/frameworks/flask.md", ("IssuerKeys(", "@hooks.required"), FLASK),
         ("docs/hooks.md", ("def only_colleagues", "serve(hooks)"), FLASK),
         ("docs/hooks.md", ("from litestar import",), UVICORN),
         ("docs/hooks.md", ("hooks.verify_and_parse(",), FLASK),
