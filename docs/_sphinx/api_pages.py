@@ -13,7 +13,7 @@ from .public import PACKAGE, public_modules, reference_names
 
 __all__ = ["written_pages"]
 
-_MEMBERS: Final = "    :members:\n    :undoc-members:\n    :show-inheritance:\n"
+_MEMBERS: Final = "    :members:\n    :undoc-members:\n"
 
 
 def written_pages(folder: Path) -> list[str]:
@@ -60,7 +60,8 @@ def _entry(name: str) -> str:
         )
     if inspect.isclass(value):
         kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
-        return f".. {kind}:: {name}\n{_MEMBERS}"
+        bases = "" if value.__bases__ == (object,) else "    :show-inheritance:\n"
+        return f".. {kind}:: {name}\n{_MEMBERS}{bases}"
     if callable(value) and inspect.isroutine(value):
         return f".. autofunction:: {name}\n"
     return f".. autodata:: {name}\n    :no-value:\n"

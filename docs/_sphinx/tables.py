@@ -130,7 +130,7 @@ def _metrics_table() -> str:
 
 
 def _commands() -> str:
-    context = click.Context(hookkey, info_name="hookkey")
+    context = click.Context(hookkey, info_name="hookkey", **hookkey.context_settings)
     return "\n".join(_sections(hookkey, context, 2))
 
 
