@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import distributions
 
 import click
 
@@ -36,12 +36,12 @@ def _in_the_repository(reason: Reason) -> str:
     """Return the address of the reason in the repository, whose address the package's data has."""
     if Settings().text("docs_url"):
         raise ConfigurationError(f"{DOCS_URL} must be an address such as https://docs.acme.com")
-    try:
-        links = metadata("hookkey_verify").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        links = []
-    for link in links:
-        name, _, address = link.partition(", ")
-        if name == "Source":
-            return f"{address}/blob/main/docs/runbook.md#{reason}"
-    raise ConfigurationError(f"the address of the documentation is not known: set {DOCS_URL}")
+    homes = [
+        link.removeprefix("Source, ")
+        for package in distributions(name="hookkey_verify")
+        for link in package.metadata.get_all("Project-URL", ())
+        if link.startswith("Source, ")
+    ]
+    if not homes:
+        raise ConfigurationError(f"the address of the documentation is not known: set {DOCS_URL}")
+    return f"{homes[0]}/blob/main/docs/runbook.md#{reason}"

@@ -51,6 +51,14 @@ def test_the_browser(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert opened.read_text() == f"{SITE}/runbook.html#expired"
 
 
+def test_without_the_data_of_the_package(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the package is not installed, only copied, the command says what to set."""
+    monkeypatch.setattr(sys, "path", [])
+    done = shell("docs", "expired", "--print")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"set {DOCS_URL}" in done.stderr
+
+
 def test_an_unknown_reason(shell: Shell) -> None:
     """An unknown reason is wrong usage, and the message lists the reasons."""
     done = shell("docs", "expird", "--print")
