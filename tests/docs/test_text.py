@@ -19,7 +19,7 @@ FENCE = re.compile(r"^(`{3,}|:{3,})[^\n]*\n.*?^\1`*\s*$", re.MULTILINE | re.DOTA
 ITEM = re.compile(r"\s*([-*] |\d+\. |\||#|!\[|>|:::|```)")
 EXECUTED = {
     "README.md": "tests/test_readme.py and .ci/run",
-    "CONTRIBUTING.md": "the first commands of .ci/run",
+    "CONTRIBUTING.md": "test_contributors_install_what_ci_installs",
     "docs/okta.md": "tests/docs/test_guides.py",
     "docs/replay.md": "tests/docs/test_guides.py",
     "docs/rotation.md": "tests/docs/test_guides.py",
@@ -94,6 +94,15 @@ def _has(path: Path, anchor: str) -> bool:
 def test_shell_blocks_are_executed() -> None:
     """Only pages whose shell blocks a test executes or checks have blocks of the language sh."""
     assert {_name(path) for path in PAGES if "```sh\n" in path.read_text("utf-8")} == set(EXECUTED)
+
+
+def test_contributors_install_what_ci_installs() -> None:
+    """The first command of CONTRIBUTING.md is how the README's second command begins."""
+    [block] = re.findall(r"```sh\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    first, hooks = block.strip().splitlines()
+    _, tests = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert tests.startswith(f"{first} && ")
+    assert hooks == ". .venv/bin/activate && pre-commit install"
 
 
 @pytest.mark.parametrize("path", DOCS, ids=_name)
