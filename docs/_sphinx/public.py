@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Final
 
 import hookkey_verify
@@ -15,13 +16,16 @@ __all__ = ["PACKAGE", "ROOT", "public_modules", "public_names", "reference_names
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "hookkey_verify"
 
-_PARTS: Final = {
-    "keys": ("health", "hook_keys", "issuer_keys", "policy", "static", "store"),
-    "okta": ("client", "credentials", "models", "service_app"),
-}
-"""The public modules of the packages that have no names of their own."""
+_INTERNAL_MODULES: Final = {
+    "keys": {
+        "admission", "breaker", "budget", "decisions", "flight", "key_set", "refreshing", "shared",
+        "source",
+    },
+    "okta": {"deadline", "http", "paths", "sign_in", "transport"},
+}  # fmt: skip
+"""The modules of packages without names of their own that users do not import."""
 
-_INTERNAL: Final = {"for_directory", "checked_policy", "BoundedStore", "STATES"}
+_INTERNAL_NAMES: Final = {"for_directory", "checked_policy", "BoundedStore", "STATES"}
 """Names that these modules share with each other."""
 
 
@@ -37,14 +41,16 @@ def public_modules() -> list[str]:
 
 def public_names(module: str) -> list[str]:
     """Return the public names of a public module as dotted paths, in the order of ``__all__``."""
-    parts = _PARTS.get(module.rpartition(".")[2])
-    if parts is None:
+    internal = _INTERNAL_MODULES.get(module.rpartition(".")[2])
+    if internal is None:
         return [f"{module}.{name}" for name in import_module(module).__all__]
+    parts = sorted(part.name for part in iter_modules(import_module(module).__path__))
     return [
         f"{module}.{part}.{name}"
         for part in parts
+        if part not in internal
         for name in import_module(f"{module}.{part}").__all__
-        if name not in _INTERNAL
+        if name not in _INTERNAL_NAMES
     ]
 
 
