@@ -25,6 +25,16 @@ FUZZED = [
     "tests/hooks/test_payloads_fuzz.py",
     "tests/hooks/test_check_fuzz.py",
 ]
+SITE = "build/site"
+PAGES = [
+    "tests/docs",
+    "tests/test_readme.py",
+    "tests/e2e/test_examples.py",
+    "tests/e2e/test_hook_examples.py",
+    "tests/e2e/test_tutorial.py",
+    "tests/hooks/test_guide.py",
+    "tests/testing/test_plugin.py",
+]
 
 
 def install(session: nox.Session, *requirements: str) -> None:
@@ -42,9 +52,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Run the slow tests: browsers, request targets, type checkers, a killed process."""
+    """Run the slow tests: browsers, request targets, type checkers, a killed process.
+
+    Those of the documentation site belong to the session docs, which builds it.
+    """
     install(session)
-    session.run("pytest", *IN_PARALLEL, "-m", "slow", *session.posargs)
+    session.run("pytest", *IN_PARALLEL, "-m", "slow", "--ignore=tests/docs", *session.posargs)
 
 
 @nox.session
@@ -68,8 +81,9 @@ def lower_bounds(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, the layers and the workflows."""
+    """Check style, format, spelling, the layers and the workflows."""
     install(session)
+    session.run("codespell")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -100,12 +114,16 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the code in README.md, docs/ and examples/, and follow their links."""
+    """Build the documentation site into build/site, and check it and the code in the pages."""
     install(session)
     session.run(
-        "pytest", *IN_PARALLEL, *EVERYTHING, "tests/test_readme.py", "tests/testing/test_plugin.py",
-        "tests/e2e/test_examples.py", "tests/e2e/test_hook_examples.py",
-        "tests/e2e/test_tutorial.py", "tests/hooks/test_guide.py",
+        "sphinx-build", "-q", "-E", "-W", "--keep-going", "-j", "2", "-b", "html", "docs", SITE
+    )
+    typed = "--deselect=tests/test_readme.py::test_python_is_typed"  # the session slow runs it
+    session.run(
+        "pytest", *IN_PARALLEL, *EVERYTHING, typed,
+        *(session.posargs or PAGES),
+        env={"HOOKKEY_SITE": str(Path(SITE).resolve())},
     )  # fmt: skip
 
 

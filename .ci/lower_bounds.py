@@ -6,7 +6,7 @@ import tomllib
 
 project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-ours = [name for name in extras if name not in ("bench", "dev")]
+ours = [name for name in extras if name not in ("bench", "dev", "docs")]
 for requirement in (*project["dependencies"], *(each for name in ours for each in extras[name])):
     bound = re.match(r"([A-Za-z0-9-]+)>=([0-9.]+)", requirement)
     if bound is not None:

@@ -1,5 +1,17 @@
 """Verify what Okta hook keys sign: strict, fast JWT verification for Okta inline hooks.
 
+====================================================  =============================================
+your token URL is                                     verify
+====================================================  =============================================
+an Okta custom authorization server                   at the hook, its access token: ``IssuerKeys``
+your own service                                      there, Okta's assertion: ``TokenEndpoint``
+something that forwards the assertion to the hook     at the hook, the assertion: ``HookKeys``
+====================================================  =============================================
+
+``HookVerifier`` verifies both kinds of token. ``hookkey_verify.flask`` and the modules of the other
+frameworks protect a handler with it, and ``hookkey_verify.hooks`` reads and answers the hooks.
+``HookKeysClient`` manages the keys, and ``hookkey_verify.emulator`` is a local Okta org for tests.
+
 Each name is imported on first use, so a program loads only what it needs: verifying with
 ``StaticKeys`` imports neither requests nor PyJWT.
 """
@@ -87,4 +99,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

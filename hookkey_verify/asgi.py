@@ -31,6 +31,18 @@ class HookMiddleware:
     """Passes verified requests to an ASGI application and refuses all others.
 
     WebSockets are refused unless their path is public. Lifespan events pass.
+
+    For example:
+
+    >>> from starlette.responses import PlainTextResponse
+    >>> from starlette.testclient import TestClient
+    >>> from hookkey_verify.asgi import HookMiddleware
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> verifier = HeaderSecret("a-long-secret")
+    >>> app = HookMiddleware(PlainTextResponse("hi"), verifier, public=["/healthz"])
+    >>> client = TestClient(app)
+    >>> client.get("/healthz").status_code, client.post("/hook").status_code
+    (200, 401)
     """
 
     def __init__(

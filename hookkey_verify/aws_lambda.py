@@ -27,6 +27,7 @@ from .verifier import VerifiedHook
 __all__ = ["HOOK", "Handler", "authorize", "protect", "serve"]
 
 Handler = Callable[[dict[str, Any], Any], Any]
+"""A Lambda function: takes the event and the context, and returns the response."""
 
 HOOK = "hookkey_verify.hook"
 """The key of the ``VerifiedHook`` in the event of a verified request."""

@@ -102,7 +102,18 @@ def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
 
 
 class HookRequiredMixin:
-    """Protects a class-based view. List it before ``View`` among the bases."""
+    """Protects a class-based view. List it before ``View`` among the bases.
+
+    For example:
+
+    >>> from django.views import View
+    >>> from hookkey_verify.django import HookRequiredMixin
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> class TokenHook(HookRequiredMixin, View):
+    ...     hook_verifier = HeaderSecret("a-long-secret")
+    >>> issubclass(TokenHook, View)
+    True
+    """
 
     hook_verifier: ClassVar[RequestVerifier | None] = None
     """The verifier. None: the verifier that the setting ``HOOKKEY_VERIFY`` describes."""
@@ -133,6 +144,14 @@ class HookMiddleware:
     ``process_view`` decides for the view that Django is about to call. If the URL already
     determines the view, unverified requests are refused earlier, so the position relative to
     ``CsrfViewMiddleware`` does not matter.
+
+    For example:
+
+    >>> MIDDLEWARE = ["hookkey_verify.django.HookMiddleware"]
+    >>> HOOKKEY_PUBLIC = ["healthz"]  # names of views
+    >>> from django.utils.module_loading import import_string
+    >>> import_string(MIDDLEWARE[0]).async_capable
+    True
     """
 
     sync_capable = True
@@ -198,7 +217,15 @@ def _resolved(request: HttpRequest) -> ResolverMatch | None:
 
 
 class HookKeyVerifyConfig(AppConfig):
-    """The Django application that registers the system checks."""
+    """The Django application that registers the system checks.
+
+    For example:
+
+    >>> INSTALLED_APPS = ["hookkey_verify.django.HookKeyVerifyConfig"]
+    >>> from django.utils.module_loading import import_string
+    >>> import_string(INSTALLED_APPS[0]).name
+    'hookkey_verify.django'
+    """
 
     name = "hookkey_verify.django"
     label = "hookkey_verify"

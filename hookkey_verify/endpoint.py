@@ -31,6 +31,18 @@ class Endpoint(Protocol):
 
     Both methods take the request method, headers as for ``Guard.check``, and the body, of which
     adapters pass at least the first ``max_body`` + 1 bytes. They raise nothing.
+
+    For example:
+
+    >>> from hookkey_verify.guard import HttpAnswer
+    >>> class Hello:  # an endpoint of your own
+    ...     max_body = 1024
+    ...     def respond(self, method, headers, body):
+    ...         return HttpAnswer(200, (("Content-Type", "text/plain"),), b"hello")
+    ...     async def arespond(self, method, headers, body):
+    ...         return self.respond(method, headers, body)
+    >>> Hello().respond("GET", {}, b"").status_line
+    '200 OK'
     """
 
     max_body: int
@@ -54,6 +66,15 @@ class HealthEndpoint:
 
     Without objects it always answers 200. A liveness probe needs that, because restarting a process
     does not help against an outage of Okta or of the replay store.
+
+    For example:
+
+    >>> from hookkey_verify import IssuerKeys
+    >>> from hookkey_verify.endpoint import HealthEndpoint
+    >>> with IssuerKeys("https://acme.okta.com/oauth2/default") as keys:
+    ...     answer = HealthEndpoint(keys).respond("GET", {}, b"")
+    >>> answer.status, answer.body
+    (200, b'{"status": "healthy", "parts": {"keys": "healthy"}}')
     """
 
     max_body = 0

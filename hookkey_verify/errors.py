@@ -43,8 +43,9 @@
         └── TransportError                no usable response
 
 ``str(error)`` contains only fixed texts and values of your configuration, such as the expected
-audience. It never contains parts of a token, key, credential or response body. The configured value
-is also in ``error.expected``; HTTP responses contain none of it except required scopes.
+audience. It never contains parts of a token, key, credential or response body. If
+``HOOKKEY_DOCS_URL`` is set, it ends with a link to the documentation of the reason. The configured
+value is also in ``error.expected``; HTTP responses contain none of it except required scopes.
 
 A key that cannot be fetched is answered with 503, because Okta retries once after 5xx but never
 after 4xx (https://developer.okta.com/docs/concepts/inline-hooks/): a 401 would be final.
@@ -53,12 +54,14 @@ after 4xx (https://developer.okta.com/docs/concepts/inline-hooks/): a 401 would 
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 __all__ = [
+    "DOCS_URL",
     "AlgorithmError",
     "AudienceError",
     "AuthenticationError",
@@ -105,6 +108,7 @@ __all__ = [
     "UnsupportedHeaderError",
     "ValidationFailedError",
     "WrongCredentialsError",
+    "documentation",
 ]
 
 
@@ -119,6 +123,13 @@ class Reason(StrEnum):
     """A stable, machine-readable name for a refusal, for logs, metrics and problem documents.
 
     Minor releases may add members; they never rename one.
+
+    For example:
+
+    >>> TokenExpiredError.reason is Reason.EXPIRED
+    True
+    >>> Reason.EXPIRED.value
+    'expired'
     """
 
     MISSING_TOKEN = "missing_token"  # noqa: S105 - a reason, not a password
@@ -166,6 +177,23 @@ class Reason(StrEnum):
     API_UNREACHABLE = "api_unreachable"
 
 
+DOCS_URL: Final = "HOOKKEY_DOCS_URL"
+"""The environment variable with the address of the documentation site. Without it, no error text
+has a link."""
+_ADDRESS: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
+
+
+def documentation(reason: Reason) -> str | None:
+    """Return the address of the documentation of a reason, or None if ``DOCS_URL`` is not set.
+
+    A value that is not the address of a site counts as not set.
+    """
+    site = os.environ.get(DOCS_URL, "")
+    if not _ADDRESS.fullmatch(site):
+        return None
+    return f"{site.rstrip('/')}/runbook.html#{reason.replace('_', '-')}"
+
+
 class HookKeyError(Exception):
     """Base class of all errors of this package.
 
@@ -173,6 +201,11 @@ class HookKeyError(Exception):
     ``status_code``: the HTTP status of the response.
     ``headers``: the response headers that go with it.
     ``retryable``: whether the same request may succeed later.
+
+    For example:
+
+    >>> print(HookKeyError("the cause"))
+    The request could not be handled: the cause
     """
 
     reason: ClassVar[Reason] = Reason.UNSPECIFIED
@@ -184,6 +217,10 @@ class HookKeyError(Exception):
         self.detail = detail  # args are set by BaseException.__new__
 
     def __str__(self) -> str:
+        text, link = self._text(), documentation(self.reason)
+        return f"{text}; see {link}" if link else text
+
+    def _text(self) -> str:
         return f"{self.title}: {self.detail}" if self.detail else self.title
 
     @property
@@ -193,7 +230,13 @@ class HookKeyError(Exception):
 
 
 class ConfigurationError(HookKeyError):
-    """An argument, environment variable or file is wrong; the message names it and the fix."""
+    """An argument, environment variable or file is wrong; the message names it and the fix.
+
+    For example:
+
+    >>> print(ConfigurationError("audience must be text"))
+    hookkey_verify is not configured correctly: audience must be text
+    """
 
     reason = Reason.CONFIGURATION
     title = "hookkey_verify is not configured correctly"
@@ -205,6 +248,11 @@ class HookVerificationError(HookKeyError):
     ``expected``: the configured value that the token did not match, or None. It never comes from
         the sender. HTTP responses do not contain it, except the scopes of an
         ``InsufficientScopeError`` (RFC 6750 section 3.1).
+
+    For example:
+
+    >>> print(HookVerificationError("the cause"))
+    The credentials were not accepted: the cause
     """
 
     status_code = 401
@@ -223,7 +271,13 @@ class HookVerificationError(HookKeyError):
 
 
 class MissingTokenError(HookVerificationError):
-    """No bearer token was sent. The challenge has no error code (RFC 6750 section 3.1)."""
+    """No bearer token was sent. The challenge has no error code (RFC 6750 section 3.1).
+
+    For example:
+
+    >>> print(MissingTokenError())
+    No bearer token was sent
+    """
 
     reason = Reason.MISSING_TOKEN
     title = "No bearer token was sent"
@@ -235,42 +289,78 @@ class MissingTokenError(HookVerificationError):
 
 
 class MalformedTokenError(HookVerificationError):
-    """The input is not a strictly encoded JWS compact serialization of a JWT (RFC 7515, 7519)."""
+    """The input is not a strictly encoded JWS compact serialization of a JWT (RFC 7515, 7519).
+
+    For example:
+
+    >>> print(MalformedTokenError())
+    The token is malformed
+    """
 
     reason = Reason.MALFORMED_TOKEN
     title = "The token is malformed"
 
 
 class MultipleTokensError(MalformedTokenError):
-    """The request has more than one credential, so it is ambiguous which one counts."""
+    """The request has more than one credential, so it is ambiguous which one counts.
+
+    For example:
+
+    >>> print(MultipleTokensError())
+    More than one token was sent
+    """
 
     reason = Reason.MULTIPLE_TOKENS
     title = "More than one token was sent"
 
 
 class TokenTooLargeError(MalformedTokenError):
-    """The token is longer than ``max_token_bytes`` (``expected``)."""
+    """The token is longer than ``max_token_bytes`` (``expected``).
+
+    For example:
+
+    >>> print(TokenTooLargeError(expected=16384))
+    The token is too large
+    """
 
     reason = Reason.TOKEN_TOO_LARGE
     title = "The token is too large"
 
 
 class UnsupportedHeaderError(MalformedTokenError):
-    """The header requires an unsupported extension: crit, b64, enc or zip."""
+    """The header requires an unsupported extension: crit, b64, enc or zip.
+
+    For example:
+
+    >>> print(UnsupportedHeaderError())
+    The token needs an extension that is not supported
+    """
 
     reason = Reason.UNSUPPORTED_HEADER
     title = "The token needs an extension that is not supported"
 
 
 class TokenTypeError(MalformedTokenError):
-    """The header's ``typ`` is not in ``token_types`` (RFC 8725 section 3.11)."""
+    """The header's ``typ`` is not in ``token_types`` (RFC 8725 section 3.11).
+
+    For example:
+
+    >>> print(TokenTypeError())
+    The token is of a type that is not accepted
+    """
 
     reason = Reason.TOKEN_TYPE_NOT_ALLOWED
     title = "The token is of a type that is not accepted"
 
 
 class AlgorithmError(HookVerificationError):
-    """The header's ``alg`` is not in ``algorithms`` or is not the key's (RFC 8725 section 3.1)."""
+    """The header's ``alg`` is not in ``algorithms`` or is not the key's (RFC 8725 section 3.1).
+
+    For example:
+
+    >>> print(AlgorithmError())
+    The token is signed with an algorithm that is not accepted
+    """
 
     reason = Reason.ALGORITHM_NOT_ALLOWED
     title = "The token is signed with an algorithm that is not accepted"
@@ -280,6 +370,11 @@ class UnknownKeyError(HookVerificationError):
     """The key source has no key with this ``kid``.
 
     ``age``: the seconds since another worker learned this from the source; 0 otherwise.
+
+    For example:
+
+    >>> print(UnknownKeyError())
+    The token names a key that is not known
     """
 
     age: float = 0.0
@@ -288,7 +383,13 @@ class UnknownKeyError(HookVerificationError):
 
 
 class SignatureError(HookVerificationError):
-    """The signature does not match the key and the token's content."""
+    """The signature does not match the key and the token's content.
+
+    For example:
+
+    >>> print(SignatureError())
+    The token's signature is not valid
+    """
 
     reason = Reason.INVALID_SIGNATURE
     title = "The token's signature is not valid"
@@ -299,6 +400,11 @@ class ClaimError(HookVerificationError):
 
     ``claim``: the name of the claim.
     ``expected``: the value that is configured for it, or None.
+
+    For example:
+
+    >>> print(ClaimError("aud", expected="api://hooks"))
+    The credentials were not accepted: expected aud "api://hooks"
     """
 
     advice: ClassVar[str] = "expected {claim} {expected}"
@@ -308,64 +414,106 @@ class ClaimError(HookVerificationError):
         self.claim = claim
         self.args = (claim, detail)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         if self.expected is None:
-            return super().__str__()
+            return super()._text()
         advice = self.advice.format(claim=self.claim, expected=_quoted(self.expected))
         return f"{self.title}: {advice}"
 
 
 class MissingClaimError(ClaimError):
-    """A required claim is absent."""
+    """A required claim is absent.
+
+    For example:
+
+    >>> print(MissingClaimError("jti"))
+    The token lacks a required claim: jti
+    """
 
     reason = Reason.MISSING_CLAIM
     title = "The token lacks a required claim"
     advice = "{claim}, expected {expected}"
 
-    def __str__(self) -> str:
-        return f"{self.title}: {self.claim}" if self.expected is None else super().__str__()
+    def _text(self) -> str:
+        return f"{self.title}: {self.claim}" if self.expected is None else super()._text()
 
 
 class InvalidClaimError(ClaimError):
-    """A claim has the wrong JSON type or is out of range (RFC 7519 section 4.1)."""
+    """A claim has the wrong JSON type or is out of range (RFC 7519 section 4.1).
+
+    For example:
+
+    >>> print(InvalidClaimError("exp", "must be a number"))
+    A claim of the token is not valid: exp must be a number
+    """
 
     reason = Reason.INVALID_CLAIM
     title = "A claim of the token is not valid"
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.title}: {self.claim} {self.detail}"
 
 
 class IssuerError(ClaimError):
-    """``iss`` is not the expected issuer."""
+    """``iss`` is not the expected issuer.
+
+    For example:
+
+    >>> print(IssuerError("iss", expected="https://acme.okta.com/oauth2/default"))
+    The token is from another issuer: expected iss "https://acme.okta.com/oauth2/default"
+    """
 
     reason = Reason.WRONG_ISSUER
     title = "The token is from another issuer"
 
 
 class AudienceError(ClaimError):
-    """``aud`` contains none of the expected audiences."""
+    """``aud`` contains none of the expected audiences.
+
+    For example:
+
+    >>> print(AudienceError("aud", expected="api://hooks"))
+    The token is for another audience: expected aud "api://hooks"
+    """
 
     reason = Reason.WRONG_AUDIENCE
     title = "The token is for another audience"
 
 
 class SubjectError(ClaimError):
-    """``sub`` is not the expected subject."""
+    """``sub`` is not the expected subject.
+
+    For example:
+
+    >>> print(SubjectError("sub", expected="0oa1"))
+    The token has another subject: expected sub "0oa1"
+    """
 
     reason = Reason.WRONG_SUBJECT
     title = "The token has another subject"
 
 
 class ClientIdError(ClaimError):
-    """``cid``, ``client_id`` or ``azp`` is not the expected client."""
+    """``cid``, ``client_id`` or ``azp`` is not the expected client.
+
+    For example:
+
+    >>> print(ClientIdError("cid", expected="0oa1"))
+    The token is for another client: expected cid "0oa1"
+    """
 
     reason = Reason.WRONG_CLIENT
     title = "The token is for another client"
 
 
 class LifetimeError(ClaimError):
-    """The token is valid for longer than ``max_lifetime`` seconds (``expected``)."""
+    """The token is valid for longer than ``max_lifetime`` seconds (``expected``).
+
+    For example:
+
+    >>> print(LifetimeError("exp", expected=3600))
+    The token is valid for too long: max_lifetime is 3600 seconds
+    """
 
     reason = Reason.LIFETIME_TOO_LONG
     title = "The token is valid for too long"
@@ -373,7 +521,13 @@ class LifetimeError(ClaimError):
 
 
 class IssuedInFutureError(ClaimError):
-    """``iat`` is more than ``leeway`` seconds (``expected``) in the future."""
+    """``iat`` is more than ``leeway`` seconds (``expected``) in the future.
+
+    For example:
+
+    >>> print(IssuedInFutureError("iat", expected=60))
+    The token was issued in the future: iat is more than 60 seconds (leeway) ahead of th...
+    """
 
     reason = Reason.ISSUED_IN_FUTURE
     title = "The token was issued in the future"
@@ -384,7 +538,13 @@ class IssuedInFutureError(ClaimError):
 
 
 class TokenNotYetValidError(ClaimError):
-    """``nbf`` is more than ``leeway`` seconds (``expected``) in the future."""
+    """``nbf`` is more than ``leeway`` seconds (``expected``) in the future.
+
+    For example:
+
+    >>> print(TokenNotYetValidError("nbf", expected=60))
+    The token is not yet valid: nbf is more than 60 seconds (leeway) ahead of this machi...
+    """
 
     reason = Reason.NOT_YET_VALID
     title = "The token is not yet valid"
@@ -395,7 +555,13 @@ class TokenNotYetValidError(ClaimError):
 
 
 class TokenExpiredError(ClaimError):
-    """``exp`` is at least ``leeway`` seconds (``expected``) in the past."""
+    """``exp`` is at least ``leeway`` seconds (``expected``) in the past.
+
+    For example:
+
+    >>> print(TokenExpiredError("exp", expected=60))
+    The token has expired: exp is more than 60 seconds (leeway) behind this machine's cl...
+    """
 
     reason = Reason.EXPIRED
     title = "The token has expired"
@@ -406,7 +572,13 @@ class TokenExpiredError(ClaimError):
 
 
 class ReplayedTokenError(ClaimError):
-    """A token with this ``jti`` was accepted before."""
+    """A token with this ``jti`` was accepted before.
+
+    For example:
+
+    >>> print(ReplayedTokenError("jti"))
+    The token has been used before
+    """
 
     reason = Reason.REPLAYED
     title = "The token has been used before"
@@ -416,6 +588,11 @@ class WrongCredentialsError(HookVerificationError):
     """The shared secret, or the user name and password, are missing or wrong.
 
     ``challenge``: the value of ``WWW-Authenticate`` (RFC 9110 section 11.6.1).
+
+    For example:
+
+    >>> print(WrongCredentialsError())
+    The credentials are not the expected ones
     """
 
     reason = Reason.WRONG_CREDENTIALS
@@ -436,6 +613,11 @@ class InsufficientScopeError(HookVerificationError):
     """The token lacks one of the required scopes (RFC 6750 section 3.1).
 
     ``scopes``: all required scopes, also in ``expected``.
+
+    For example:
+
+    >>> print(InsufficientScopeError(["hooks"]))
+    The token lacks a required scope: needs hooks
     """
 
     reason = Reason.INSUFFICIENT_SCOPE
@@ -459,6 +641,11 @@ class KeyUnavailableError(HookVerificationError):
     """The key could not be fetched, so the token could not be judged. Try again later.
 
     Its subclasses tell other reasons why a token cannot be judged at the moment.
+
+    For example:
+
+    >>> print(KeyUnavailableError("the connection failed", retry_after=2.5))
+    The verification key is not available at the moment: the connection failed
     """
 
     reason = Reason.KEY_UNAVAILABLE
@@ -480,6 +667,11 @@ class KeySourceThrottledError(KeyUnavailableError):
     """The key source asked us to wait ``retry_after`` seconds (HTTP 429 or 503).
 
     ``whole_source``: True if this concerns all keys (429) and not only the requested one.
+
+    For example:
+
+    >>> print(KeySourceThrottledError(retry_after=7))
+    The key source asks us to wait
     """
 
     reason = Reason.KEY_SOURCE_THROTTLED
@@ -497,6 +689,11 @@ class KeyLookupLimitedError(KeyUnavailableError):
 
     Tokens of other senders can cause this. Known keys are not affected. The options
     ``allowed_key_ids`` and ``directory`` of ``HookKeys`` prevent it.
+
+    For example:
+
+    >>> print(KeyLookupLimitedError(retry_after=10))
+    Too many unknown keys were requested
     """
 
     reason = Reason.KEY_LOOKUP_LIMITED
@@ -504,7 +701,13 @@ class KeyLookupLimitedError(KeyUnavailableError):
 
 
 class ReplayStoreUnavailableError(KeyUnavailableError):
-    """The replay store could not say whether the token was used before. Try again later."""
+    """The replay store could not say whether the token was used before. Try again later.
+
+    For example:
+
+    >>> print(ReplayStoreUnavailableError("the connection was lost"))
+    The replay store is not available at the moment: the connection was lost
+    """
 
     reason = Reason.REPLAY_STORE_UNAVAILABLE
     title = "The replay store is not available at the moment"
@@ -514,6 +717,11 @@ class KeySourceConfigurationError(HookVerificationError):
     """The key source rejects our requests: credentials, permissions or URL are wrong.
 
     ``whole_source``: True if this concerns all keys (401) and not only the requested one.
+
+    For example:
+
+    >>> print(KeySourceConfigurationError("Okta does not accept the credentials"))
+    The key source is not configured correctly: Okta does not accept the credentials
     """
 
     reason = Reason.KEY_SOURCE_MISCONFIGURED
@@ -531,7 +739,13 @@ class KeySourceConfigurationError(HookVerificationError):
 
 
 class ReplayStoreConfigurationError(HookVerificationError):
-    """The replay store refuses our commands: the message says which setting is wrong."""
+    """The replay store refuses our commands: the message says which setting is wrong.
+
+    For example:
+
+    >>> print(ReplayStoreConfigurationError("the password is wrong"))
+    The replay store is not configured correctly: the password is wrong
+    """
 
     reason = Reason.REPLAY_STORE_MISCONFIGURED
     status_code = 500
@@ -544,7 +758,13 @@ class ReplayStoreConfigurationError(HookVerificationError):
 
 
 class KeyRejectedError(HookVerificationError):
-    """A key document is weak, private, malformed or for another kid."""
+    """A key document is weak, private, malformed or for another kid.
+
+    For example:
+
+    >>> print(KeyRejectedError("n must have 2048 bits or more"))
+    The key document is not acceptable: n must have 2048 bits or more
+    """
 
     reason = Reason.KEY_REJECTED
     status_code = 500
@@ -562,6 +782,11 @@ class KeyChangedError(KeyRejectedError):
     Okta never changes a hook key (https://developer.okta.com/docs/api/openapi/okta-management/
     management/tag/HookKey/), so the response is not from Okta. Only ``invalidate(kid)`` accepts the
     new key.
+
+    For example:
+
+    >>> print(KeyChangedError())
+    The key differs from the earlier key with this kid
     """
 
     reason = Reason.KEY_CHANGED
@@ -569,7 +794,13 @@ class KeyChangedError(KeyRejectedError):
 
 
 class InvalidPayloadError(HookKeyError):
-    """The body of a request is not a JSON object, or is too large, so it is not from Okta."""
+    """The body of a request is not a JSON object, or is too large, so it is not from Okta.
+
+    For example:
+
+    >>> print(InvalidPayloadError("it is not a JSON object"))
+    The body is not the request of a hook: it is not a JSON object
+    """
 
     reason = Reason.INVALID_PAYLOAD
     status_code = 400
@@ -582,6 +813,11 @@ class InvalidReplyError(HookKeyError):
     ``rule``: the name of the rule.
     ``path``: the JSON Pointer (RFC 6901) of the member that breaks it.
     ``fix``: what to do.
+
+    For example:
+
+    >>> print(InvalidReplyError("lifetime", "/commands/0", "use 300 to 86,400 seconds"))
+    The reply to the hook is not valid: /commands/0: use 300 to 86,400 sec...
     """
 
     reason = Reason.INVALID_REPLY
@@ -607,6 +843,11 @@ class HookKeyApiError(HookKeyError):
     ``request_id``: the ``X-Okta-Request-Id``, which Okta's support asks for.
 
     ``str()`` contains only the status and the code.
+
+    For example:
+
+    >>> print(HookKeyApiError(status=500, error={"errorCode": "E0000009"}))
+    The Okta management API refused the request (500 E0000009)
     """
 
     reason = Reason.API_ERROR
@@ -629,57 +870,99 @@ class HookKeyApiError(HookKeyError):
         self.causes = _causes(members.get("errorCauses"))
         self.request_id = (headers or {}).get("X-Okta-Request-Id", "")
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         # The server chooses these characters, so only the format of Okta's codes is shown.
         code = self.error_code if _CODE.fullmatch(self.error_code) else ""
         facts = " ".join(str(fact) for fact in (self.status, code) if fact)
-        return f"{super().__str__()} ({facts})" if facts else super().__str__()
+        return f"{super()._text()} ({facts})" if facts else super()._text()
 
 
 class AuthenticationError(HookKeyApiError):
-    """401: the API token or access token is wrong, expired or revoked."""
+    """401: the API token or access token is wrong, expired or revoked.
+
+    For example:
+
+    >>> print(AuthenticationError(status=401, error={"errorCode": "E0000011"}))
+    Okta does not accept the credentials (401 E0000011)
+    """
 
     reason = Reason.API_AUTHENTICATION_FAILED
     title = "Okta does not accept the credentials"
 
 
 class ForbiddenError(HookKeyApiError):
-    """403: the credentials lack a permission or scope (okta.inlineHooks.read or .manage)."""
+    """403: the credentials lack a permission or scope (okta.inlineHooks.read or .manage).
+
+    For example:
+
+    >>> print(ForbiddenError(status=403, error={"errorCode": "E0000006"}))
+    The credentials lack a permission (403 E0000006)
+    """
 
     reason = Reason.API_FORBIDDEN
     title = "The credentials lack a permission"
 
 
 class NotFoundError(HookKeyApiError):
-    """404 with Okta's error code E0000007: the resource does not exist."""
+    """404 with Okta's error code E0000007: the resource does not exist.
+
+    For example:
+
+    >>> print(NotFoundError(status=404, error={"errorCode": "E0000007"}))
+    Okta has no such resource (404 E0000007)
+    """
 
     reason = Reason.API_NOT_FOUND
     title = "Okta has no such resource"
 
 
 class ValidationFailedError(HookKeyApiError):
-    """400: Okta rejected a value of the request."""
+    """400: Okta rejected a value of the request.
+
+    For example:
+
+    >>> print(ValidationFailedError(status=400, error={"errorCode": "E0000001"}))
+    Okta rejected a value of the request (400 E0000001)
+    """
 
     reason = Reason.API_VALIDATION_FAILED
     title = "Okta rejected a value of the request"
 
 
 class KeyInUseError(HookKeyApiError):
-    """The key cannot be deleted, because an inline hook uses it."""
+    """The key cannot be deleted, because an inline hook uses it.
+
+    For example:
+
+    >>> print(KeyInUseError(status=400))
+    An inline hook still uses this key (400)
+    """
 
     reason = Reason.API_KEY_IN_USE
     title = "An inline hook still uses this key"
 
 
 class KeyLimitError(HookKeyApiError):
-    """The org already has the maximum number of hook keys (50)."""
+    """The org already has the maximum number of hook keys (50).
+
+    For example:
+
+    >>> print(KeyLimitError(status=400))
+    The org already has the maximum number of hook keys (400)
+    """
 
     reason = Reason.API_KEY_LIMIT
     title = "The org already has the maximum number of hook keys"
 
 
 class RateLimitedError(HookKeyApiError):
-    """429: ``reset_at`` is when the limit resets, in epoch seconds (0 if unknown)."""
+    """429: ``reset_at`` is when the limit resets, in epoch seconds (0 if unknown).
+
+    For example:
+
+    >>> print(RateLimitedError(status=429))
+    Okta's rate limit is exhausted (429)
+    """
 
     reason = Reason.API_RATE_LIMITED
     status_code = 503
@@ -694,6 +977,11 @@ class TransportError(HookKeyApiError):
 
     ``retry_after``: the server's ``Retry-After`` in seconds, or None.
     ``sent``: False if the server cannot have received the request.
+
+    For example:
+
+    >>> print(TransportError("the connection failed"))
+    The Okta management API is unreachable: the connection failed
     """
 
     reason = Reason.API_UNREACHABLE

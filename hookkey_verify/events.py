@@ -96,6 +96,12 @@ class EventName(StrEnum):
         asks the source), stored, waited (for the lease holder), failed (another worker's failure
         was used), unavailable (the store is bypassed for a while) or garbage (a record is not
         valid).
+
+    For example:
+
+    >>> from hookkey_verify.events import EventName
+    >>> EventName("verify") is EventName.VERIFY
+    True
     """
 
     VERIFY = "verify"
@@ -138,6 +144,16 @@ class Event(NamedTuple):
     ``kid``: the kid concerned, if any. Senders choose kids: never use them as metric labels.
     ``seconds``: as described for each ``EventName``. An event with a duration is reported when it
         ends.
+
+    For example:
+
+    >>> from hookkey_verify.events import Event
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> events: list[Event] = []
+    >>> verifier = HeaderSecret("a-long-secret", on_event=events.append)
+    >>> _ = verifier.verify_headers({"Authorization": "a-long-secret"})
+    >>> [(event.name.value, event.source, event.outcome) for event in events]
+    [('verify', 'HeaderSecret', 'accepted')]
     """
 
     name: EventName
@@ -150,6 +166,7 @@ class Event(NamedTuple):
 
 
 OnEvent = Callable[[Event], object]
+"""A function that takes each event. It should count and return; its result is ignored."""
 
 _VERIFY = EventName.VERIFY
 ERROR = 40
@@ -173,7 +190,15 @@ def note_fetch() -> None:
 
 
 class Reporter:
-    """Passes the events of one object to ``on_event``, and writes its log records."""
+    """Passes the events of one object to ``on_event``, and writes its log records.
+
+    For example:
+
+    >>> from hookkey_verify.events import EventName, Reporter
+    >>> report = Reporter("my key source", lambda event: print(event.name, event.outcome))
+    >>> report(EventName.FETCH, outcome="ok", seconds=0.2)
+    fetch ok
+    """
 
     __slots__ = ("_log", "_on_event", "active", "clock", "source")
 
@@ -246,6 +271,14 @@ class Verification:
     ``kid``: the kid with which a key was looked up; None before.
     ``has_key``: whether the key source returned a key.
     ``waited``: whether the look-up waited for a fetch.
+
+    For example:
+
+    >>> from hookkey_verify.events import Reporter, Verification
+    >>> report = Reporter("my verifier", lambda event: print(event.name, event.outcome))
+    >>> with Verification(report):
+    ...     pass  # verify something here
+    verify accepted
     """
 
     __slots__ = ("_began", "_only_refusals", "_outer", "_report", "has_key", "kid", "waited")
@@ -287,6 +320,19 @@ class Attempts:
     A request that one verifier refuses and the next one accepts is not a refused request.
 
     ``refused``: the last refusal, as a reporter and its event; None if none was reported.
+
+    For example:
+
+    >>> from hookkey_verify.events import Attempts, Reporter, Verification
+    >>> report = Reporter("my verifier", lambda event: print(event.outcome))
+    >>> with Attempts() as attempts:
+    ...     try:
+    ...         with Verification(report):
+    ...             raise ValueError
+    ...     except ValueError:
+    ...         pass
+    >>> attempts.refused[1].outcome
+    'refused'
     """
 
     __slots__ = ("_outer", "refused", "waited")

@@ -40,6 +40,20 @@ class HookRefused(HTTPException):
 
     Without the exception handler ``answer_refusal``, FastAPI sends the same status and headers and
     the problem document as ``detail``.
+
+    For example:
+
+    >>> from fastapi import Depends, FastAPI
+    >>> from fastapi.testclient import TestClient
+    >>> from hookkey_verify.fastapi import HookAuth, HookRefused, answer_refusal
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> app = FastAPI(dependencies=[Depends(HookAuth(HeaderSecret("a-long-secret")))])
+    >>> app.add_exception_handler(HookRefused, answer_refusal)
+    >>> @app.post("/hook")
+    ... def hook():
+    ...     return {}
+    >>> TestClient(app).post("/hook").json()["reason"]
+    'wrong_credentials'
     """
 
     def __init__(self, answer: HttpAnswer) -> None:
@@ -62,6 +76,22 @@ class HookAuth(SecurityBase):
     It appears in the OpenAPI description as a security scheme. To protect a route, router or
     application without using the value, pass ``dependencies=[Depends(hook_auth)]``. The value is
     also in ``request.state.hook``.
+
+    For example:
+
+    >>> from fastapi import Depends, FastAPI
+    >>> from fastapi.testclient import TestClient
+    >>> from hookkey_verify.fastapi import HookAuth
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> app = FastAPI(dependencies=[Depends(HookAuth(HeaderSecret("a-long-secret")))])
+    >>> @app.post("/hook")
+    ... def hook():
+    ...     return {}
+    >>> client = TestClient(app)
+    >>> client.post("/hook").status_code
+    401
+    >>> client.post("/hook", headers={"Authorization": "a-long-secret"}).status_code
+    200
     """
 
     def __init__(

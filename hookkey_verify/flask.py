@@ -97,7 +97,25 @@ current_hook = cast(VerifiedHook, LocalProxy(_current))
 
 
 class HookKeyVerify:
-    """The Flask extension: protects marked views with one verifier per application."""
+    """The Flask extension: protects marked views with one verifier per application.
+
+    For example:
+
+    >>> from flask import Flask
+    >>> from hookkey_verify.flask import HookKeyVerify
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> app = Flask("hooks")
+    >>> hooks = HookKeyVerify(app, HeaderSecret("a-long-secret"))
+    >>> @app.post("/hook")
+    ... @hooks.required
+    ... def hook():
+    ...     return {}
+    >>> client = app.test_client()
+    >>> client.post("/hook").status_code
+    401
+    >>> client.post("/hook", headers={"Authorization": "a-long-secret"}).status_code
+    200
+    """
 
     def __init__(
         self,

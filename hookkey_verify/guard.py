@@ -47,6 +47,18 @@ class RequestVerifier(Protocol):
     """A verifier of requests: ``HookVerifier``, ``HeaderSecret``, ``BasicCredentials`` or your own.
 
     Both methods return a ``VerifiedHook`` or raise a ``HookVerificationError``.
+
+    For example:
+
+    >>> from hookkey_verify.errors import MissingTokenError
+    >>> from hookkey_verify.guard import Guard
+    >>> class Closed:  # refuses everything, for example during maintenance
+    ...     def verify_headers(self, headers):
+    ...         raise MissingTokenError
+    ...     async def averify_headers(self, headers):
+    ...         raise MissingTokenError
+    >>> Guard(Closed()).check({}).status
+    401
     """
 
     def verify_headers(self, headers: Headers) -> VerifiedHook:
@@ -60,7 +72,15 @@ class RequestVerifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A complete HTTP response, independent of the framework."""
+    """A complete HTTP response, independent of the framework.
+
+    For example:
+
+    >>> from hookkey_verify.guard import HttpAnswer
+    >>> answer = HttpAnswer(503, (("Retry-After", "60"),), b"")
+    >>> answer.status_line, answer.sized_headers
+    ('503 Service Unavailable', [('Retry-After', '60'), ('Content-Length', '0')])
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -85,7 +105,16 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HttpRefusal(HttpAnswer):
-    """The response to a refused request."""
+    """The response to a refused request.
+
+    For example:
+
+    >>> from hookkey_verify.errors import MissingTokenError
+    >>> from hookkey_verify.guard import HttpRefusal
+    >>> refusal = HttpRefusal.of(MissingTokenError())
+    >>> refusal.status, refusal.body
+    (401, b'{"title": "Unauthorized", "status": 401, "detail": "No bearer token was sent...
+    """
 
     error: HookKeyError
     """The cause, with ``reason`` and ``retryable``. Its text is for logs and not in the body."""
@@ -94,7 +123,7 @@ class HttpRefusal(HttpAnswer):
     def of(cls, error: HookKeyError) -> HttpRefusal:
         """Return the response for an error, with RFC 6750 headers and an RFC 9457 body.
 
-        The body has ``title`` (the phrase of the status, because the ``type`` is about:blank),
+        The body has ``title`` (the phrase of the status, because the ``type`` is ``about:blank``),
         ``status``, ``detail`` (the same for each error class) and ``reason``.
         """
         status = error.status_code
@@ -119,7 +148,18 @@ OnRefusal = Callable[[HttpRefusal], HttpAnswer]
 
 
 class Guard:
-    """Verifies requests and makes the responses to refused ones. Thread-safe."""
+    """Verifies requests and makes the responses to refused ones. Thread-safe.
+
+    For example:
+
+    >>> from hookkey_verify.guard import Guard
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> guard = Guard(HeaderSecret("a-long-secret"))
+    >>> guard.check({"Authorization": "a-long-secret"}).subject is None
+    True
+    >>> guard.check({}).status
+    401
+    """
 
     def __init__(
         self,
@@ -240,7 +280,16 @@ def _proof(hook: object) -> VerifiedHook:
 
 
 class PublicPaths:
-    """The exact paths that a middleware leaves unprotected; it protects all others."""
+    """The exact paths that a middleware leaves unprotected; it protects all others.
+
+    For example:
+
+    >>> from hookkey_verify.guard import PublicPaths
+    >>> PublicPaths(["/healthz/*"])
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.errors.ConfigurationError: hookkey_verify is not configured correctly...
+    """
 
     def __init__(self, paths: Iterable[str]) -> None:
         """``paths``: exact absolute paths such as ``/healthz``, without patterns.

@@ -20,14 +20,23 @@ __all__ = [
 ]
 
 Status: TypeAlias = Literal["healthy", "degraded", "failing"]
+"""The condition of a part, or the worst one of several."""
 STATUSES: Final[tuple[Status, ...]] = ("healthy", "degraded", "failing")
 """From the least to the most severe."""
 
 Part: TypeAlias = Literal["keys", "replay", "jwks"]
+"""A kind of part: a key source, a replay store or a ``JwksBridge``."""
 
 
 class HealthReport(Protocol):
-    """The condition of one part or of several."""
+    """The condition of one part or of several.
+
+    For example:
+
+    >>> from hookkey_verify.health import CombinedHealth
+    >>> CombinedHealth(status="degraded", parts=()).status
+    'degraded'
+    """
 
     @property
     def status(self) -> Status:
@@ -37,7 +46,17 @@ class HealthReport(Protocol):
 
 @runtime_checkable
 class HasHealth(Protocol):
-    """An object that reports its condition."""
+    """An object that reports its condition.
+
+    For example:
+
+    >>> from hookkey_verify.health import CombinedHealth, HasHealth
+    >>> class Database:  # a part of your own
+    ...     def health(self):
+    ...         return CombinedHealth(status="healthy", parts=())
+    >>> isinstance(Database(), HasHealth)
+    True
+    """
 
     def health(self) -> HealthReport:
         """Return the condition. It sends no request and does not block."""
@@ -52,6 +71,14 @@ class CombinedHealth:
         replay store that is failing makes it degraded only: taking a process out of service would
         not help, because all processes share the store, and only a claim shows that it works again.
     ``parts``: the condition of each key source and replay store that reports one.
+
+    For example:
+
+    >>> from hookkey_verify import IssuerKeys
+    >>> from hookkey_verify.health import CombinedHealth
+    >>> with IssuerKeys("https://acme.okta.com/oauth2/default") as keys:
+    ...     CombinedHealth.of([keys.health()]).status
+    'healthy'
     """
 
     status: Status

@@ -53,7 +53,14 @@ class _Key(Protocol):
 
 @runtime_checkable
 class HookKeyList(Protocol):
-    """The client that a bridge uses: ``HookKeysClient`` or your own."""
+    """The client that a bridge uses: ``HookKeysClient`` or your own.
+
+    For example:
+
+    >>> from hookkey_verify.jwks_bridge import HookKeyList
+    >>> [name for name in vars(HookKeyList) if not name.startswith("_")]
+    ['list', 'public_key']
+    """
 
     def list(self) -> Any:
         """Return the org's hook keys, each with ``name`` and ``key_id``."""
@@ -65,7 +72,17 @@ class HookKeyList(Protocol):
 
 
 class JwksEndpoint:
-    """Serves a fixed JWK Set, such as ``TokenEndpoint.jwks``. It is an ``Endpoint``."""
+    """Serves a fixed JWK Set, such as ``TokenEndpoint.jwks``. It is an ``Endpoint``.
+
+    For example:
+
+    >>> from hookkey_verify.jwks_bridge import JwksEndpoint
+    >>> from hookkey_verify.signing_key import SigningKey
+    >>> key = SigningKey.generate().public_key
+    >>> answer = JwksEndpoint({"keys": [key.as_jwk()]}).respond("GET", {}, b"")
+    >>> answer.status, dict(answer.headers)["Content-Type"]
+    (200, 'application/jwk-set+json')
+    """
 
     max_body = 0
 
@@ -96,6 +113,12 @@ class BridgeHealth:
     ``status``: healthy unless the last fetch failed; then degraded while the old key set may be
         served, and failing otherwise.
     ``last_success``: the seconds since the last fetch that succeeded; None if there was none.
+
+    For example:
+
+    >>> from hookkey_verify.jwks_bridge import BridgeHealth
+    >>> BridgeHealth(source="https://acme.okta.com", status="degraded", last_success=None).part
+    'jwks'
     """
 
     part: ClassVar[Part] = "jwks"
@@ -114,6 +137,17 @@ class JwksBridge:
 
     If one public key cannot be fetched or is rejected, the whole refresh fails, because a set that
     lacks a key would break every client that signs with it.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.jwks_bridge import JwksBridge
+    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...     key = client.create("Token hook")
+    ...     answer = JwksBridge(client).respond("GET", {}, b"")
+    >>> key.key_id.encode() in answer.body
+    True
     """
 
     max_body = 0

@@ -98,6 +98,13 @@ class Telemetry:
     Spans: ``hookkey.verify``, ``hookkey.fetch_key`` and ``hookkey.claim``, below the span that is
     current in the context of the request. They have the status Error if our side is at fault, and
     Unset otherwise, also if a request was refused; ``error.type`` is the reason.
+
+    For example:
+
+    >>> from hookkey_verify.otel import Telemetry
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> verifier = HeaderSecret("a-long-secret", on_event=Telemetry())  # to the global providers
+    >>> _ = verifier.verify_headers({"Authorization": "a-long-secret"})
     """
 
     def __init__(

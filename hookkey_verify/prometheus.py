@@ -77,7 +77,20 @@ _Count = Callable[[float | None], None]
 
 
 class Metrics:
-    """Counts events, and reports the health of watched objects. Thread-safe."""
+    """Counts events, and reports the health of watched objects. Thread-safe.
+
+    For example:
+
+    >>> from prometheus_client import CollectorRegistry
+    >>> from hookkey_verify.prometheus import Metrics
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> registry = CollectorRegistry()
+    >>> verifier = HeaderSecret("a-long-secret", on_event=Metrics(registry))
+    >>> _ = verifier.verify_headers({"Authorization": "a-long-secret"})
+    >>> labels = {"source": "HeaderSecret", "outcome": "accepted", "reason": "", "key": ""}
+    >>> registry.get_sample_value("hookkey_verifications_total", labels)
+    1.0
+    """
 
     def __init__(
         self, registry: client.CollectorRegistry = client.REGISTRY, prefix: str = "hookkey"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .errors import ConfigurationError
+from .errors import DOCS_URL, ConfigurationError
 
 __all__ = ["HERE", "NAMES", "Name", "Settings"]
 
@@ -25,7 +25,14 @@ HERE: Final = Path("okta.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The sources of a setting."""
+    """The sources of a setting.
+
+    For example:
+
+    >>> from hookkey_verify.settings import NAMES
+    >>> NAMES["org_url"].variable, NAMES["org_url"].key
+    ('OKTA_CLIENT_ORGURL', 'orgUrl')
+    """
 
     variable: str
     """The environment variable."""
@@ -33,32 +40,89 @@ class Name:
     """The key below ``okta.client`` in okta.yaml, or None."""
     secret: bool = False
     """Whether the value must not be shown."""
+    text: str = ""
+    """What it is, in one sentence, for the documentation."""
 
 
 NAMES: Final[Mapping[str, Name]] = {
-    "org_url": Name("OKTA_CLIENT_ORGURL", "orgUrl"),
-    "authorization_mode": Name("OKTA_CLIENT_AUTHORIZATIONMODE", "authorizationMode"),
-    "token": Name("OKTA_CLIENT_TOKEN", "token", secret=True),
-    "client_id": Name("OKTA_CLIENT_CLIENTID", "clientId"),
-    "private_key": Name("OKTA_CLIENT_PRIVATEKEY", "privateKey", secret=True),
-    "key_id": Name("OKTA_CLIENT_KID", "kid"),
-    "scopes": Name("OKTA_CLIENT_SCOPES", "scopes"),
-    "dpop": Name("OKTA_CLIENT_DPOPENABLED", "dpopEnabled"),
-    "ca_bundle": Name("HOOKKEY_CA_BUNDLE"),
-    "proxy": Name("HOOKKEY_PROXY", secret=True),
-    "hook_client_id": Name("HOOKKEY_CLIENT_ID"),
-    "token_url": Name("HOOKKEY_TOKEN_URL"),
-    "issuer": Name("HOOKKEY_ISSUER"),
-    "audience": Name("HOOKKEY_AUDIENCE"),
-    "hook_scopes": Name("HOOKKEY_SCOPES"),
+    "org_url": Name(
+        "OKTA_CLIENT_ORGURL", "orgUrl", text="The URL of the org, such as `https://acme.okta.com`."
+    ),
+    "authorization_mode": Name(
+        "OKTA_CLIENT_AUTHORIZATIONMODE",
+        "authorizationMode",
+        text="How to sign in to the org: `SSWS` with an API token, `Bearer` with an access token, "
+        "or `PrivateKey` as a service app.",
+    ),
+    "token": Name(
+        "OKTA_CLIENT_TOKEN",
+        "token",
+        secret=True,
+        text="The API token, or the access token in the mode `Bearer`.",
+    ),
+    "client_id": Name("OKTA_CLIENT_CLIENTID", "clientId", text="The client id of the service app."),
+    "private_key": Name(
+        "OKTA_CLIENT_PRIVATEKEY",
+        "privateKey",
+        secret=True,
+        text="The private key of the service app: a PEM, or the path of its file.",
+    ),
+    "key_id": Name(
+        "OKTA_CLIENT_KID", "kid", text="The `kid` of that key, for an app with several keys."
+    ),
+    "scopes": Name(
+        "OKTA_CLIENT_SCOPES",
+        "scopes",
+        text="The scopes of the service app, separated by commas or spaces.",
+    ),
+    "dpop": Name(
+        "OKTA_CLIENT_DPOPENABLED",
+        "dpopEnabled",
+        text="Whether the service app uses DPoP: true or false.",
+    ),
+    "ca_bundle": Name(
+        "HOOKKEY_CA_BUNDLE", text="A file of CA certificates to trust in place of those of certifi."
+    ),
+    "proxy": Name(
+        "HOOKKEY_PROXY", secret=True, text="The URL of an HTTP proxy for requests to Okta."
+    ),
+    "hook_client_id": Name("HOOKKEY_CLIENT_ID", text="The client id in the hook's settings."),
+    "token_url": Name(
+        "HOOKKEY_TOKEN_URL", text="The token URL in the hook's settings, to the letter."
+    ),
+    "issuer": Name(
+        "HOOKKEY_ISSUER", text="The issuer of the access tokens that the hook receives."
+    ),
+    "audience": Name("HOOKKEY_AUDIENCE", text="Their audience."),
+    "docs_url": Name(
+        DOCS_URL,
+        text="The address of a copy of this site. If it is set, error texts end with a link to the "
+        "entry of their reason.",
+    ),
+    "hook_scopes": Name(
+        "HOOKKEY_SCOPES", text="The scopes that they must have, separated by commas or spaces."
+    ),
 }
+"""Each setting by its name in Python."""
 
 _NULLS = (None, "", "~", "null", "Null", "NULL")  # YAML 1.2 section 10.3.2
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class Settings:
-    """The configured values and their origins."""
+    """The configured values and their origins.
+
+    For example:
+
+    >>> from hookkey_verify.settings import Settings
+    >>> settings = Settings(environ={"HOOKKEY_SCOPES": "hooks,admin"}, files=())
+    >>> settings.words("hook_scopes"), settings.origin("hook_scopes")
+    (('hooks', 'admin'), 'HOOKKEY_SCOPES')
+    >>> settings.need("org_url")
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.errors.ConfigurationError: hookkey_verify is not configured correctly...
+    """
 
     def __init__(
         self,

@@ -40,6 +40,15 @@ class HeaderSecret:
 
     In Okta, these are the "Authentication field" and "Authentication secret" of the hook.
     The ``VerifiedHook`` has no claims and no kid, and does not expire.
+
+    For example:
+
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> verifier = HeaderSecret("the-old-secret", "the-new-secret", header="X-Okta-Secret")
+    >>> verifier.verify_headers({"X-Okta-Secret": "another"})
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.errors.WrongCredentialsError: The credentials are not the expected ones
     """
 
     def __init__(
@@ -84,6 +93,12 @@ class BasicCredentials:
 
     In Okta, enter them as one ``Authorization`` value. The ``VerifiedHook`` has no claims and no
     kid, and does not expire.
+
+    For example:
+
+    >>> from hookkey_verify.shared_secret import BasicCredentials
+    >>> verifier = BasicCredentials("okta", "a-long-password")
+    >>> _ = verifier.verify_headers({"Authorization": "Basic b2t0YTphLWxvbmctcGFzc3dvcmQ="})
     """
 
     sent_by_browsers: Final = True

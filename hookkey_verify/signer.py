@@ -42,6 +42,14 @@ class HookSigner:
     ``algorithm`` is RS256 for RSA keys, which Okta uses, and ES256, ES384 or ES512 for EC keys,
     depending on the curve. The PEM is parsed only once, because parsing it takes over a hundred
     times as long as signing.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner
+    >>> okta = HookSigner.generate("key-1")
+    >>> token = okta.client_assertion(client_id="0oa1", token_url="https://hooks.acme.com/token")
+    >>> token.count("."), okta.public_jwk()["kid"]
+    (2, 'key-1')
     """
 
     def __init__(

@@ -43,6 +43,12 @@ class SigningKey:
     ``public_key``: the public key.
     ``algorithm``: the algorithm of its signatures.
     ``kid``: the given kid, or the RFC 7638 thumbprint, which is the same in every process.
+
+    For example:
+
+    >>> from hookkey_verify.signing_key import SigningKey
+    >>> SigningKey.generate().public_key.algorithm
+    'ES256'
     """
 
     def __init__(self, private_key: PrivateKey | str | bytes, kid: str | None = None) -> None:

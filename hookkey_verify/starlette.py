@@ -34,7 +34,16 @@ __all__ = ["HookBackend", "HookUser", "response", "serve"]
 
 
 class HookUser(BaseUser):
-    """The authenticated caller: Okta on behalf of a client."""
+    """The authenticated caller: Okta on behalf of a client.
+
+    For example:
+
+    >>> from hookkey_verify.starlette import HookUser
+    >>> from hookkey_verify.testing import verified_hook
+    >>> user = HookUser(verified_hook({"cid": "0oa1"}))
+    >>> user.is_authenticated, user.display_name
+    (True, '0oa1')
+    """
 
     def __init__(self, hook: VerifiedHook) -> None:
         self.hook = hook
@@ -59,6 +68,20 @@ class HookBackend(AuthenticationBackend):
     """Authenticates connections that have credentials; all others remain anonymous.
 
     It protects nothing by itself. Use ``@requires("authenticated")`` or require a scope.
+
+    For example:
+
+    >>> from starlette.applications import Starlette
+    >>> from starlette.middleware import Middleware
+    >>> from starlette.middleware.authentication import AuthenticationMiddleware
+    >>> from starlette.testclient import TestClient
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> from hookkey_verify.starlette import HookBackend
+    >>> backend = HookBackend(HeaderSecret("a-long-secret"))
+    >>> options = {"backend": backend, "on_error": backend.on_error}
+    >>> protection = Middleware(AuthenticationMiddleware, **options)
+    >>> TestClient(Starlette(middleware=[protection])).post("/hook").status_code
+    401
     """
 
     def __init__(self, verifier: RequestVerifier, *, on_refusal: OnRefusal | None = None) -> None:

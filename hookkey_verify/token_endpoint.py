@@ -52,6 +52,13 @@ class ClientSecret:
 
     The secret may be in the form (``client_secret_post``, which Okta uses) or in HTTP Basic
     (``client_secret_basic``).
+
+    For example:
+
+    >>> from hookkey_verify.token_endpoint import ClientSecret
+    >>> client = ClientSecret("0oa1", "the-old-secret", "the-new-secret")
+    >>> client.matches("the-new-secret"), client.matches("another")
+    (True, False)
     """
 
     def __init__(self, client_id: str, *client_secrets: str) -> None:
@@ -83,6 +90,24 @@ class TokenEndpoint:
 
     Protect the hook with ``verifier``. Verifiers in other processes use ``keys`` or ``jwks``. It is
     an ``Endpoint``: ``respond`` and ``arespond`` answer requests.
+
+    For example:
+
+    >>> from hookkey_verify import TokenEndpoint
+    >>> from hookkey_verify.signing_key import SigningKey
+    >>> from hookkey_verify.token_endpoint import ClientSecret
+    >>> tokens = TokenEndpoint(
+    ...     ClientSecret("0oa1", "the-secret-in-the-hook's-settings"),
+    ...     signing_key=SigningKey.generate(),
+    ...     issuer="https://hooks.acme.com",
+    ...     audience="api://hooks",
+    ...     scopes=["hooks"],
+    ... )
+    >>> headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    >>> form = b"grant_type=client_credentials&client_id=0oa1&client_secret=wrong"
+    >>> answer = tokens.respond("POST", headers, form)
+    >>> answer.status, answer.body
+    (401, b'{"error": "invalid_client", "error_description": "client_id or client_secret...
     """
 
     max_body = MAX_BODY

@@ -85,6 +85,26 @@ class KeySource(Protocol):
         keys ignores it; the verifier compares it with the key's algorithm.
     ``deadline``: a value of ``time.monotonic`` after which the caller stops waiting. None leaves
         the limit to the source.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+    >>> class Counted:  # counts the look-ups of another source
+    ...     def __init__(self, keys):
+    ...         self.keys, self.count = keys, 0
+    ...     def get(self, kid, *, algorithm=None, deadline=None):
+    ...         self.count += 1
+    ...         return self.keys.get(kid, algorithm=algorithm)
+    ...     async def aget(self, kid, *, algorithm=None, deadline=None):
+    ...         return self.get(kid, algorithm=algorithm)
+    ...     def close(self):
+    ...         self.keys.close()
+    >>> signer = HookSigner.generate()
+    >>> keys = Counted(StaticKeys.from_jwk(signer.public_jwk()))
+    >>> verifier = HookVerifier(keys, issuer=None, audience=None)
+    >>> _ = verifier.verify(signer.sign({"exp": 4102444800}))
+    >>> keys.count
+    1
     """
 
     def get(
@@ -113,6 +133,21 @@ class ReplayStore(Protocol):
     without blocking the event loop.
 
     ``deadline``: a value of ``time.monotonic`` by which the store must have answered.
+
+    For example:
+
+    >>> class OneProcess:  # remembers tokens in a set
+    ...     def __init__(self):
+    ...         self.used = set()
+    ...     def claim(self, issuer, jti, expires_at, *, deadline):
+    ...         new = (issuer, jti) not in self.used
+    ...         self.used.add((issuer, jti))
+    ...         return new
+    ...     async def aclaim(self, issuer, jti, expires_at, *, deadline):
+    ...         return self.claim(issuer, jti, expires_at, deadline=deadline)
+    >>> store = OneProcess()
+    >>> [store.claim("0oa1", "first", 4102444800, deadline=0) for _ in range(2)]
+    [True, False]
     """
 
     def claim(self, issuer: str, jti: str, expires_at: float, *, deadline: float) -> bool:
@@ -125,7 +160,19 @@ class ReplayStore(Protocol):
 
 
 class VerifiedHook:
-    """The content of a verified token. Only a verifier creates one, so it proves verification."""
+    """The content of a verified token. Only a verifier creates one, so it proves verification.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+    >>> server = HookSigner.generate("key-1")
+    >>> keys = StaticKeys.from_jwk(server.public_jwk())
+    >>> verifier = HookVerifier(keys, issuer="https://id.acme.com", audience="api://hooks")
+    >>> claims = {"iss": "https://id.acme.com", "aud": "api://hooks", "exp": 4102444800}
+    >>> hook = verifier.verify(server.sign({**claims, "cid": "0oa1"}))
+    >>> hook.client_id, hook.audience, hook.expires_at, hook.kid
+    ('0oa1', ('api://hooks',), 4102444800, 'key-1')
+    """
 
     # A frozen dataclass would take twice as long to create.
     __slots__ = ("_claims", "_header", "_key_thumbprint", "_kid", "_unread")
@@ -225,7 +272,18 @@ class VerifiedHook:
 
 
 class HookVerifier:
-    """Verifies JWTs from one key source and issuer in seven steps. Immutable and thread-safe."""
+    """Verifies JWTs from one key source and issuer in seven steps. Immutable and thread-safe.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+    >>> okta = HookSigner.generate()
+    >>> keys = StaticKeys.from_jwk(okta.public_jwk())
+    >>> verifier = HookVerifier.for_client_assertion(keys, client_id="0oa1", token_url="https://a.io/t")
+    >>> token = okta.client_assertion(client_id="0oa1", token_url="https://a.io/t")
+    >>> verifier.verify(token).subject
+    '0oa1'
+    """
 
     sent_by_browsers: Final = False
 
@@ -679,6 +737,21 @@ class VerifierByIssuer:
     The unverified ``iss`` only selects the verifier. All checks of that verifier then apply, with
     its own keys, issuer, audience and client (RFC 8725 section 3.8), so no issuer can sign tokens
     of another. It can be used wherever a ``HookVerifier`` can.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, HookVerifier, StaticKeys
+    >>> from hookkey_verify.verifier import VerifierByIssuer
+    >>> signers = {name: HookSigner.generate() for name in ("https://a.io", "https://b.io")}
+    >>> verifier = VerifierByIssuer(
+    ...     *(
+    ...         HookVerifier(StaticKeys.from_jwk(each.public_jwk()), issuer=name, audience="api://hooks")
+    ...         for name, each in signers.items()
+    ...     )
+    ... )
+    >>> claims = {"iss": "https://b.io", "aud": "api://hooks", "exp": 4102444800}
+    >>> verifier.verify(signers["https://b.io"].sign(claims)).issuer
+    'https://b.io'
     """
 
     sent_by_browsers: Final = False

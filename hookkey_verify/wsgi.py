@@ -29,7 +29,20 @@ _TARGETS = ("REQUEST_URI", "RAW_URI")
 
 
 class HookMiddleware:
-    """Passes verified requests to a WSGI application and refuses all others."""
+    """Passes verified requests to a WSGI application and refuses all others.
+
+    For example:
+
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> from hookkey_verify.wsgi import HookMiddleware
+    >>> def application(environ, start_response):
+    ...     start_response("200 OK", [])
+    ...     return [b"hi"]
+    >>> app = HookMiddleware(application, HeaderSecret("a-long-secret"))
+    >>> environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/hook"}
+    >>> body = app(environ, lambda status, headers, exc_info=None: print(status))
+    401 Unauthorized
+    """
 
     def __init__(
         self,

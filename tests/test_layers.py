@@ -243,7 +243,7 @@ def test_a_public_module_says_what_is_public(module: str) -> None:
 def test_the_documentation_imports_no_private_module() -> None:
     """No documentation or example imports a private module, which may move."""
     repository = ROOT.parent
-    files = [*repository.glob("*.md"), *repository.glob("docs/*.md")]
+    files = [*repository.glob("*.md"), *repository.glob("docs/**/*.md")]
     files += repository.glob("examples/**/*.py")
     for file in files:
         for name in re.findall(r"(?:from|import) hookkey_verify((?:\.\w+)*)", file.read_text()):

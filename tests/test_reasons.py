@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
@@ -48,6 +47,7 @@ from hookkey_verify.testing import bad_access_tokens, bad_tokens
 from hookkey_verify.valkey import ValkeyReplayStore
 from hookkey_verify.verifier import KeySource, ReplayStore
 
+from .commands import check_command
 from .conftest import CLIENT_ID, TOKEN_URL
 from .faults import FaultServer, json_answer
 from .monitoring.prometheus_server import needs_prometheus, promtool
@@ -554,17 +554,7 @@ def test_promtool_accepts_the_queries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_exists(line: str) -> None:
     """Each shell command is a ``hookkey`` command with its arguments, and its options exist."""
-    name, *arguments = shlex.split(line)
-    assert name == "hookkey"
-    command: click.Command = hookkey
-    context = click.Context(command)
-    while isinstance(command, click.Group):
-        _, found, arguments = command.resolve_command(context, arguments)
-        assert found is not None
-        command, context = found, click.Context(found, parent=context)
-    given, left_over, _ = command.make_parser(context).parse_args(arguments)
-    assert not left_over
-    assert {each.name for each in command.params if each.required} <= given.keys()
+    check_command(line)
 
 
 def test_commands_in_the_text_exist() -> None:

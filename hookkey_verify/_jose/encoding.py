@@ -58,6 +58,12 @@ class JsonLimits:
         number of values, such as the names in a list of groups. Default 1,100.
 
     Raises ``ConfigurationError`` unless all are positive integers.
+
+    For example:
+
+    >>> from hookkey_verify.verifier import JsonLimits
+    >>> JsonLimits(members=20).members
+    20
     """
 
     __slots__ = ("containers", "members", "uncounted_bytes", "values")

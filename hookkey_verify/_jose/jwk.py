@@ -56,6 +56,15 @@ class PublicKey:
     ``kid``: the key id.
     ``algorithm``: the only ``alg`` that this key verifies.
     ``thumbprint``: the RFC 7638 thumbprint (SHA-256, base64url).
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, PublicKey
+    >>> signer = HookSigner.generate("key-1")
+    >>> okta_sends = {**signer.public_jwk(), "alg": "RSA", "use": None}
+    >>> key = PublicKey.from_document(okta_sends, expected_kid="key-1")
+    >>> key.as_jwk() == signer.public_jwk()
+    True
     """
 
     __slots__ = ("_check", "_members", "algorithm", "kid", "thumbprint")

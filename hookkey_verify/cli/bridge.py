@@ -19,8 +19,11 @@ PATH = "/.well-known/jwks.json"
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True,
+    help="The port to listen on. 0: a free one.",
+)  # fmt: skip
 @click.option(
     "--name",
     "names",

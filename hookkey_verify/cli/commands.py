@@ -10,6 +10,7 @@ from click.shell_completion import get_completion_class
 
 from .._runtime.version import __version__
 from .bridge import bridge
+from .docs import docs
 from .doctor import doctor
 from .emulate import emulate
 from .fire import fire
@@ -35,7 +36,7 @@ def hookkey() -> None:
 
 
 for _command in (
-    keys, hooks, why, sign, verify, inspect, doctor, emulate, fire, payload, bridge,
+    keys, hooks, why, sign, verify, inspect, doctor, emulate, fire, payload, bridge, docs,
 ):  # fmt: skip
     hookkey.add_command(_command)
 hooks.add_command(code)

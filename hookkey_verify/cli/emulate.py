@@ -37,7 +37,8 @@ __all__ = ["emulate"]
     show_default=True,
     help="The format of the public key endpoint.",
 )
-@click.option("--rate-limit", type=click.IntRange(1), default=600, show_default=True)
+@click.option("--rate-limit", type=click.IntRange(1), default=600, show_default=True,
+              help="Requests per minute.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the first report as JSON.")
 @command
 def emulate(

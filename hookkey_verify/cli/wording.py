@@ -7,7 +7,7 @@ import re
 import click
 from click.core import ParameterSource
 
-from ..errors import ConfigurationError, HookKeyError, UnknownKeyError
+from ..errors import ConfigurationError, HookKeyError, UnknownKeyError, documentation
 from ..settings import NAMES, Settings
 
 __all__ = ["FLAGS", "flag_of", "found_at", "is_given", "message", "unknown_key"]
@@ -27,12 +27,20 @@ _SETTING_OF = {"client_id": "hook_client_id", "scopes": "hook_scopes"}
 def message(error: HookKeyError) -> str:
     """Return an error's text with flags and variables in place of Python arguments.
 
-    Quoted values are not changed, because they come from the configuration.
+    Quoted values are not changed, because they come from the configuration. A link to the
+    documentation comes last.
     """
+    address = documentation(error.reason)
+    link = f"; see {address}" if address else ""
     if isinstance(error, UnknownKeyError):
-        return f"{error.title}; {unknown_key()}"
+        return f"{error.title}; {unknown_key()}{link}"
     # Without the title, because a mistyped option is not a configuration error.
-    text = error.detail if isinstance(error, ConfigurationError) else str(error)
+    configured = isinstance(error, ConfigurationError)
+    text = error.detail if configured else str(error).removesuffix(link)
+    return _with_flags(text) + link
+
+
+def _with_flags(text: str) -> str:
     written = _as_written()
     first = re.match(r"\w+(?=[ =])", text)
     if first and first[0] in written:

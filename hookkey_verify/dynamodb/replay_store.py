@@ -86,6 +86,13 @@ class DynamoDBReplayStore:
     """A ``ReplayStore`` for all workers, hosts and functions. Thread-safe; connects on first use.
 
     It needs a table, see ``create_table``. Keys are digests, from which no token can be derived.
+
+    For example:
+
+    >>> from hookkey_verify.dynamodb import DynamoDBReplayStore
+    >>> store = DynamoDBReplayStore("used-tokens", region_name="eu-central-1")
+    >>> store.health().status
+    'healthy'
     """
 
     def __init__(

@@ -59,7 +59,15 @@ class StoredKey:
 
 
 class HookKeyStore:
-    """The hook keys of one org. Thread-safe."""
+    """The hook keys of one org. Thread-safe.
+
+    For example:
+
+    >>> from hookkey_verify.emulator import HookKeyStore
+    >>> store = HookKeyStore()
+    >>> store.create({"name": "Token hook"})["name"], len(store.list())
+    ('Token hook', 1)
+    """
 
     def __init__(
         self,

@@ -16,6 +16,13 @@ class OktaError(Exception):
     """An error response with status, code and summary.
 
     https://developer.okta.com/docs/reference/error-codes/
+
+    For example:
+
+    >>> from hookkey_verify.emulator import OktaError
+    >>> error = OktaError(404, "E0000007", "Not found: Resource not found: HKY1 (HookKey)")
+    >>> error.status, error.body()["errorCode"]
+    (404, 'E0000007')
     """
 
     def __init__(

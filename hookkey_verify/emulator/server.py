@@ -45,6 +45,15 @@ class OktaEmulator:
     ``deliveries``: the last 200 calls of inline hooks.
     ``log``: the System Log.
     ``app``: the org as an ASGI application, for your own server.
+
+    For example:
+
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta:
+    ...     okta.create_key("Token hook")["name"]
+    ...     okta.url.startswith("http://127.0.0.1:")
+    'Token hook'
+    True
     """
 
     def __init__(

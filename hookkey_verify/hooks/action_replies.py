@@ -65,6 +65,13 @@ class RegistrationReply(_ActionReply):
     """The reply to a registration hook: it allows or denies, and changes the profile.
 
     Without a decision the registration is allowed.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import RegistrationReply
+    >>> reply = RegistrationReply().deny("Use your work address.", field="email").to_dict()
+    >>> reply["commands"][0]["value"], reply["error"]["errorSummary"]
+    ({'registration': 'DENY'}, 'Use your work address.')
     """
 
     __slots__ = ()
@@ -138,7 +145,14 @@ class RegistrationReply(_ActionReply):
 
 
 class ImportReply(_ActionReply):
-    """The reply to an import hook: it creates or links the user, and changes the profiles."""
+    """The reply to an import hook: it creates or links the user, and changes the profiles.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import ImportReply
+    >>> [command["value"] for command in ImportReply().link_to("00u1").to_dict()["commands"]]
+    [{'result': 'LINK_USER'}, {'id': '00u1'}]
+    """
 
     __slots__ = ()
     EVENT_TYPE: ClassVar[str] = IMPORT
@@ -185,7 +199,14 @@ class ImportReply(_ActionReply):
 
 
 class PasswordImportReply(_ActionReply):
-    """The reply to a password import hook. Without a decision the password is not verified."""
+    """The reply to a password import hook. Without a decision the password is not verified.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import PasswordImportReply
+    >>> PasswordImportReply().verified().to_dict()["commands"][0]["value"]
+    {'credential': 'VERIFIED'}
+    """
 
     __slots__ = ()
     EVENT_TYPE: ClassVar[str] = PASSWORD_IMPORT
@@ -203,6 +224,13 @@ class TelephonyReply(_ActionReply):
     """The reply to a telephony hook: what happened to the message. It is always needed.
 
     Without it, Okta sends the message with its own provider.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TelephonyReply
+    >>> reply = TelephonyReply().sent(provider="acme", transaction_id="42")
+    >>> reply.to_dict()["commands"][0]["value"]
+    [{'status': 'SUCCESSFUL', 'provider': 'acme', 'transactionId': '42'}]
     """
 
     __slots__ = ()

@@ -34,6 +34,13 @@ class AnyOf:
 
     Each verifier reports what it accepts, so events show whether the old way is still used. A
     refusal is reported once, if all verifiers refuse.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import AnyOf
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> both = AnyOf(HeaderSecret("the-old-way", header="X-Secret"), HeaderSecret("the-new-way"))
+    >>> _ = both.verify_headers({"Authorization": "the-new-way"})
     """
 
     def __init__(self, *verifiers: RequestVerifier, on_event: OnEvent | None = None) -> None:

@@ -68,7 +68,14 @@ class _PatchReply(Reply):
 
 
 class TokenReply(_PatchReply):
-    """The reply to a token hook: it changes claims and lifetimes of the tokens."""
+    """The reply to a token hook: it changes claims and lifetimes of the tokens.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TokenReply
+    >>> TokenReply().access_claim("team", "blue").to_json()
+    b'{"commands":[{"type":"com.okta.access.patch","value":[{"op":"add","path":"/claims/...
+    """
 
     __slots__ = ()
     EVENT_TYPE: ClassVar[str] = TOKEN
@@ -173,7 +180,14 @@ class TokenReply(_PatchReply):
 
 
 class SamlReply(_PatchReply):
-    """The reply to a SAML hook: it changes the assertion. Nothing can be removed."""
+    """The reply to a SAML hook: it changes the assertion. Nothing can be removed.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import SamlReply
+    >>> SamlReply().session_lifetime(3600).to_dict()["commands"][0]["type"]
+    'com.okta.assertion.patch'
+    """
 
     __slots__ = ()
     EVENT_TYPE: ClassVar[str] = SAML

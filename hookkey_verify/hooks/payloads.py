@@ -57,6 +57,13 @@ class Hook(View):
     """A request from Okta to an inline hook.
 
     ``raw``: the whole JSON document as it was received.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import parse_hook
+    >>> hook = parse_hook({"eventId": "e1", "eventType": "com.okta.saml.tokens.transform"})
+    >>> type(hook).__name__, hook.event_id, hook.event_time
+    ('SamlHook', 'e1', None)
     """
 
     __slots__ = ()
@@ -93,7 +100,16 @@ class Hook(View):
 
 
 class TokenHook(Hook):
-    """A token inline hook: Okta is about to issue an ID token, an access token or both."""
+    """A token inline hook: Okta is about to issue an ID token, an access token or both.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TokenHook
+    >>> protocol = {"client": {"id": "0oa1"}, "request": {"grant_type": "refresh_token"}}
+    >>> hook = TokenHook({"data": {"context": {"protocol": protocol}}})
+    >>> hook.client_id, hook.is_refresh
+    ('0oa1', True)
+    """
 
     __slots__ = ()
 
@@ -137,7 +153,15 @@ class TokenHook(Hook):
 
 
 class SamlHook(Hook):
-    """A SAML inline hook: Okta is about to issue a SAML assertion."""
+    """A SAML inline hook: Okta is about to issue a SAML assertion.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import SamlHook
+    >>> hook = SamlHook({"data": {"context": {"user": {"id": "00u1"}}}})
+    >>> hook.user.id
+    '00u1'
+    """
 
     __slots__ = ()
 
@@ -160,7 +184,16 @@ class SamlHook(Hook):
 
 
 class RegistrationHook(Hook):
-    """A registration inline hook: a user registers, or adds attributes to the profile."""
+    """A registration inline hook: a user registers, or adds attributes to the profile.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import RegistrationHook
+    >>> profile = {"email": "ann@acme.com"}
+    >>> hook = RegistrationHook({"data": {"userProfile": profile, "action": "ALLOW"}})
+    >>> hook.user_profile["email"], hook.action, hook.is_progressive
+    ('ann@acme.com', 'ALLOW', False)
+    """
 
     __slots__ = ()
 
@@ -184,7 +217,15 @@ class RegistrationHook(Hook):
 
 
 class ImportHook(Hook):
-    """A user import inline hook: Okta is about to import a user from an app."""
+    """A user import inline hook: Okta is about to import a user from an app.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import ImportHook
+    >>> hook = ImportHook({"data": {"action": {"result": "CREATE_USER"}}})
+    >>> hook.default_action, hook.user_profile
+    ('CREATE_USER', {})
+    """
 
     __slots__ = ()
 
@@ -211,7 +252,16 @@ class ImportHook(Hook):
 
 
 class PasswordImportHook(Hook):
-    """A password import inline hook: a user enters a password that Okta does not know yet."""
+    """A password import inline hook: a user enters a password that Okta does not know yet.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import PasswordImportHook
+    >>> credential = {"username": "ann@acme.com", "password": "secret"}
+    >>> hook = PasswordImportHook({"data": {"context": {"credential": credential}}})
+    >>> hook.username, "secret" in repr(hook)
+    ('ann@acme.com', False)
+    """
 
     __slots__ = ()
 
@@ -226,7 +276,16 @@ class PasswordImportHook(Hook):
 
 
 class TelephonyHook(Hook):
-    """A telephony inline hook: a one-time code must be sent by SMS or voice call."""
+    """A telephony inline hook: a one-time code must be sent by SMS or voice call.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TelephonyHook
+    >>> message = {"deliveryChannel": "VOICE CALL", "otpCode": 12345}
+    >>> hook = TelephonyHook({"data": {"messageProfile": message}})
+    >>> hook.is_voice, hook.code
+    (True, '12345')
+    """
 
     __slots__ = ()
 
@@ -254,7 +313,14 @@ class TelephonyHook(Hook):
 
 
 class UnknownHook(Hook):
-    """A request with an ``eventType`` that this version does not know, or without one."""
+    """A request with an ``eventType`` that this version does not know, or without one.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import parse_hook
+    >>> parse_hook({"eventType": "com.okta.of.tomorrow"}).event_type
+    'com.okta.of.tomorrow'
+    """
 
     __slots__ = ()
 

@@ -21,6 +21,15 @@ class ReplyProblem(NamedTuple):
     ``message``: what is wrong. It contains no value of the reply.
     ``severity``: ``error`` if a documented rule is broken, otherwise ``warning``.
     ``source``: the page that the rule comes from.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TokenHook, check_reply
+    >>> patch = {"op": "add", "path": "/x"}
+    >>> reply = {"commands": [{"type": "com.okta.access.patch", "value": [patch]}]}
+    >>> for problem in check_reply(TokenHook, reply):
+    ...     print(problem.severity, problem.path, problem.rule)
+    error /commands/0/value/0/path token_path
     """
 
     path: str

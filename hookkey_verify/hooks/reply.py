@@ -29,7 +29,14 @@ _INFINITY = float("inf")
 
 
 class Reply:
-    """Base class of the replies. Without commands and error, a reply changes nothing."""
+    """Base class of the replies. Without commands and error, a reply changes nothing.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import TokenReply
+    >>> TokenReply().debug(rule="team").to_dict()
+    {'debugContext': {'rule': 'team'}}
+    """
 
     __slots__ = ("_commands", "_debug", "_encoded", "_error")
     EVENT_TYPE: ClassVar[str] = ""

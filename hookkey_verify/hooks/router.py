@@ -79,6 +79,18 @@ class Hooks:
     """Answers the requests of inline hooks. Thread-safe once all handlers are added.
 
     It is an ``Endpoint``: mount it with ``serve`` of an adapter. Several types may share one URL.
+
+    For example:
+
+    >>> from hookkey_verify.hooks import Hooks, TokenHook, TokenReply
+    >>> from hookkey_verify.shared_secret import HeaderSecret
+    >>> hooks = Hooks(HeaderSecret("a-long-secret"))
+    >>> @hooks.on(TokenHook)
+    ... def add_team(hook: TokenHook) -> TokenReply:
+    ...     return TokenReply().access_claim("team", "blue")
+    >>> body = b'{"eventType": "com.okta.oauth2.tokens.transform", "data": {"access": {}}}'
+    >>> hooks.respond("POST", {"Authorization": "a-long-secret"}, body).status
+    200
     """
 
     max_body = MAX_BODY

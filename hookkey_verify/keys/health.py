@@ -12,6 +12,7 @@ from .policy import CachePolicy
 __all__ = ["STATES", "Health", "KeyHealth", "State", "Stats"]
 
 State = Literal["fresh", "stale", "expired"]
+"""The condition of a cached key."""
 STATES: tuple[State, ...] = ("fresh", "stale", "expired")
 
 
@@ -23,6 +24,15 @@ class KeyHealth:
     ``state``: fresh; stale, which is served only while the key cannot be refreshed; or expired,
         which is never served. By the monotonic clock.
     ``failures``: the number of consecutive failed attempts to refresh it.
+
+    For example:
+
+    >>> from hookkey_verify import IssuerKeys
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, IssuerKeys(okta.issuer) as keys:
+    ...     keys.warm_up()
+    ...     [key.state for key in keys.health().keys.values()]
+    ['fresh']
     """
 
     age: float
@@ -53,6 +63,14 @@ class Health:
         otherwise 0.
     ``problem``: why the last attempt failed, in words that are safe to show; empty if there is no
         current problem.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeys
+    >>> with HookKeys("https://acme.okta.com", ApiToken("a-token")) as keys:
+    ...     health = keys.health()
+    >>> health.source, health.status, health.problem
+    ('https://acme.okta.com', 'healthy', '')
     """
 
     part: ClassVar[Part] = "keys"
@@ -80,6 +98,14 @@ class Stats:
     ``limited``: look-ups for which a fetch was due but not allowed.
     ``keys``: the number of cached keys.
     ``unknown_kids``: the number of remembered kids without a key.
+
+    For example:
+
+    >>> from hookkey_verify import IssuerKeys
+    >>> with IssuerKeys("https://acme.okta.com/oauth2/default") as keys:
+    ...     stats = keys.stats()
+    >>> stats.hits, stats.fetches
+    (0, 0)
     """
 
     hits: int

@@ -45,6 +45,19 @@ class HookKeys:
 
     Thread-safe, and usable from any number of asyncio event loops. A forked child keeps the cached
     keys and makes its own connections.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeys
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, HookKeys(okta.url, ApiToken(okta.api_token)) as keys:
+    ...     key_id = okta.create_key("Token hook")["keyId"]
+    ...     keys.get(key_id).kid == key_id
+    ...     keys.get(key_id).kid == key_id  # from memory
+    ...     keys.stats().fetches
+    True
+    True
+    1
     """
 
     def __init__(

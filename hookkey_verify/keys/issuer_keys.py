@@ -55,6 +55,15 @@ class IssuerKeys:
 
     Thread-safe, and usable from any number of asyncio event loops. ``issuer`` is the required
     ``iss`` of the tokens.
+
+    For example:
+
+    >>> from hookkey_verify import HookVerifier, IssuerKeys
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, IssuerKeys(okta.issuer) as keys:
+    ...     verifier = HookVerifier.for_access_token(keys, audience="api://hooks", client_id="0oa1")
+    ...     verifier.verify(okta.access_token("0oa1")).client_id
+    '0oa1'
     """
 
     def __init__(

@@ -65,6 +65,16 @@ class CachePolicy:
         default 1,024. They are stored separately and never displace keys.
 
     Raises ``ConfigurationError`` naming the field that is out of range.
+
+    For example:
+
+    >>> from hookkey_verify import CachePolicy
+    >>> CachePolicy(fresh_for=600, stale_if_error=0).fresh_for
+    600
+    >>> CachePolicy(fresh_for=0)
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.errors.ConfigurationError: hookkey_verify is not configured correctly...
     """
 
     fresh_for: float = 3600

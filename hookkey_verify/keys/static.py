@@ -14,7 +14,15 @@ __all__ = ["StaticKeys"]
 
 
 class StaticKeys:
-    """A fixed set of public keys: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Immutable."""
+    """A fixed set of public keys: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA). Immutable.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner, StaticKeys
+    >>> keys = StaticKeys.from_jwk(HookSigner.generate("key-1").public_jwk())
+    >>> keys.get("key-1").algorithm
+    'RS256'
+    """
 
     def __init__(self, keys: Iterable[PublicKey]) -> None:
         """Create a source with these keys.

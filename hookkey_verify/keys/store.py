@@ -25,6 +25,12 @@ class SharedKeyStore(Protocol):
 
     Its methods may raise anything; the store then counts as unavailable. ``namespace`` is the URL
     of the source, so that two sources never mix. ``name`` is a kid, or a name that is not a kid.
+
+    For example:
+
+    >>> from hookkey_verify.keys.store import SharedKeyStore
+    >>> [name for name in vars(SharedKeyStore) if not name.startswith("_")]
+    ['read', 'write', 'lease', 'release', 'spend']
     """
 
     def read(self, namespace: str, name: str) -> tuple[bytes, float] | None:
@@ -53,7 +59,16 @@ class SharedKeyStore(Protocol):
 
 
 class StoreUnavailableError(Exception):
-    """The store cannot be used now. Key sources do not raise it."""
+    """The store cannot be used now. Key sources do not raise it.
+
+    For example:
+
+    >>> from hookkey_verify.keys.store import StoreUnavailableError
+    >>> raise StoreUnavailableError("the connection was lost")
+    Traceback (most recent call last):
+        ...
+    hookkey_verify.keys.store.StoreUnavailableError: the connection was lost
+    """
 
 
 class BoundedStore:

@@ -46,6 +46,16 @@ class HookKeysClient(OrgClient):
     All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
     ``ConfigurationError`` before a request is sent. Reading requires okta.inlineHooks.read, and
     changes require okta.inlineHooks.manage.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...     key = client.create("Token hook")
+    ...     [each.name for each in client.list()]
+    ...     client.delete(key.id)
+    ['Token hook']
     """
 
     _resource = "key"
@@ -185,7 +195,21 @@ class HookKeysClient(OrgClient):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """A key and its successor. Both exist until ``finish``."""
+    """A key and its successor. Both exist until ``finish``.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...     client.create("Token hook").name
+    ...     rotation = client.rotate("Token hook")
+    ...     rotation.is_unused()  # after every hook uses rotation.new
+    ...     rotation.finish().name
+    'Token hook'
+    True
+    'Token hook'
+    """
 
     client: HookKeysClient
     old: HookKey
@@ -211,7 +235,21 @@ class Rotation:
 
 
 class AsyncHookKeysClient(AsyncOrgClient):
-    """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``HookKeysClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> import asyncio
+    >>> from hookkey_verify import ApiToken, AsyncHookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> async def names(okta):
+    ...     async with AsyncHookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...         await client.create("Token hook")
+    ...         return [key.name for key in await client.list()]
+    >>> with OktaEmulator() as okta:
+    ...     asyncio.run(names(okta))
+    ['Token hook']
+    """
 
     _kind = HookKeysClient
     _client: HookKeysClient

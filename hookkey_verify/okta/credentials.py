@@ -26,6 +26,14 @@ class OutgoingRequest:
     ``method``: the request method.
     ``url``: the absolute URL.
     ``headers``: the request headers by name.
+
+    For example:
+
+    >>> from hookkey_verify.okta.credentials import OutgoingRequest
+    >>> request = OutgoingRequest("GET", "https://acme.okta.com/api/v1/hook-keys", {})
+    >>> request.headers["Authorization"] = "SSWS a-token"
+    >>> request.method
+    'GET'
     """
 
     __slots__ = ("headers", "method", "url")
@@ -37,7 +45,18 @@ class OutgoingRequest:
 
 
 class Credentials(ABC):
-    """Base class of the credentials for Okta's management API."""
+    """Base class of the credentials for Okta's management API.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> from hookkey_verify.okta.credentials import Credentials, OutgoingRequest
+    >>> request = OutgoingRequest("GET", "https://acme.okta.com/api/v1/hook-keys", {})
+    >>> credentials: Credentials = ApiToken("a-token")
+    >>> credentials(request)
+    >>> request.headers
+    {'Authorization': 'SSWS a-token'}
+    """
 
     _scheme: str
 
@@ -67,7 +86,14 @@ class Credentials(ABC):
 
 
 class ApiToken(Credentials):
-    """An Okta API token (Security > API > Tokens), sent as ``Authorization: SSWS …``."""
+    """An Okta API token (Security > API > Tokens), sent as ``Authorization: SSWS …``.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> ApiToken("a-secret")
+    ApiToken(…)
+    """
 
     _scheme = "SSWS"
 
@@ -84,6 +110,12 @@ class BearerToken(Credentials):
 
     It is a string or a function that returns one. The function is called for every request, so it
     can renew the token, and once more after a 401.
+
+    For example:
+
+    >>> from hookkey_verify import BearerToken
+    >>> BearerToken(lambda: "a token from your own cache")
+    BearerToken(…)
     """
 
     _scheme = "Bearer"

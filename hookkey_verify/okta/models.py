@@ -26,7 +26,15 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookKey:
-    """A hook key of an org. ``raw`` is the original document."""
+    """A hook key of an org. ``raw`` is the original document.
+
+    For example:
+
+    >>> from hookkey_verify.okta.models import HookKey
+    >>> key = HookKey.from_document({"id": "HKY1", "keyId": "key-1", "name": "Token hook"})
+    >>> key.name, key.key_id, key.is_used
+    ('Token hook', 'key-1', None)
+    """
 
     id: str
     """The id in Okta's management API and in an inline hook's ``hookKeyId``: ``HKY…``."""

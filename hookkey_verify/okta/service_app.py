@@ -71,6 +71,15 @@ class ServiceApp(Credentials):
     """Credentials of an API Services app, which fetch an access token and renew it early.
 
     Thread-safe. Only one thread of a process fetches at a time.
+
+    For example:
+
+    >>> from hookkey_verify import ServiceApp
+    >>> from cryptography.hazmat.primitives.asymmetric import rsa
+    >>> key = rsa.generate_private_key(65537, 2048)
+    >>> app = ServiceApp("https://acme.okta.com", "0oa1service", key)
+    >>> app
+    ServiceApp(…)
     """
 
     def __init__(

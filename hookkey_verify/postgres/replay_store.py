@@ -105,6 +105,13 @@ class PostgresReplayStore:
 
     It needs PostgreSQL 12 or later and a table, see ``create_table``. PgBouncer may be in between,
     in transaction mode too. The keys are digests, from which no token can be derived.
+
+    For example:
+
+    >>> from hookkey_verify.postgres import PostgresReplayStore
+    >>> store = PostgresReplayStore("postgresql://db.acme.com/hooks")  # connects at the first claim
+    >>> store.health().status
+    'healthy'
     """
 
     def __init__(

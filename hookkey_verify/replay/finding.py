@@ -20,6 +20,13 @@ class Finding:
     ``check``: what was checked.
     ``result``: ok, warning (it works, but a setting is risky), failed, or skipped.
     ``detail``: what was found and, unless it is ok, what to do.
+
+    For example:
+
+    >>> from hookkey_verify.replay import MemoryReplayStore
+    >>> store = MemoryReplayStore(single_process=True)
+    >>> [(finding.check, finding.result) for finding in store.check()]
+    [('processes', 'ok'), ('entries', 'ok')]
     """
 
     check: str

@@ -18,6 +18,13 @@ class ReplayHealth:
     ``status``: ``healthy`` after a success or before the first claim, ``failing`` otherwise.
     ``problem``: the text of the last problem; None if the status is healthy.
     ``failures``: the number of consecutive claims that failed.
+
+    For example:
+
+    >>> from hookkey_verify.replay import MemoryReplayStore
+    >>> health = MemoryReplayStore(single_process=True).health()
+    >>> health.part, health.status, health.failures
+    ('replay', 'healthy', 0)
     """
 
     part: ClassVar[Part] = "replay"

@@ -28,6 +28,13 @@ class MemoryReplayStore:
 
     With several worker processes, each worker would accept a token once. There, use a store on a
     network such as ``hookkey_verify.valkey.ValkeyReplayStore``.
+
+    For example:
+
+    >>> from hookkey_verify.replay import MemoryReplayStore
+    >>> store = MemoryReplayStore(single_process=True)
+    >>> [store.claim("0oa1", "first", 4102444800, deadline=float("inf")) for _ in range(2)]
+    [True, False]
     """
 
     def __init__(

@@ -28,7 +28,16 @@ LIFETIME = 3000
 
 @dataclass(frozen=True, slots=True)
 class BadToken:
-    """A token that must be refused, and the reason."""
+    """A token that must be refused, and the reason.
+
+    For example:
+
+    >>> from hookkey_verify import HookSigner
+    >>> from hookkey_verify.testing import bad_tokens
+    >>> zoo = bad_tokens(HookSigner.generate(), client_id="0oa1", token_url="https://a.io/t")
+    >>> zoo[0].name, zoo[0].reason.value
+    ('payload changed after signing', 'invalid_signature')
+    """
 
     name: str
     """The defect in a few words, which can serve as a test id."""

@@ -55,7 +55,18 @@ return 0
 
 
 class ValkeyKeyStore:
-    """A ``SharedKeyStore`` for ``HookKeys(…, shared=…)``. Thread-safe; connects on first use."""
+    """A ``SharedKeyStore`` for ``HookKeys(…, shared=…)``. Thread-safe; connects on first use.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeys
+    >>> from hookkey_verify.valkey import ValkeyKeyStore
+    >>> secret = "at least 32 bytes that all workers know"
+    >>> store = ValkeyKeyStore("valkeys://cache.acme.com:6379/0", secret=secret)
+    >>> keys = HookKeys("https://acme.okta.com", ApiToken("a-token"), shared=store)
+    >>> keys.health().status
+    'healthy'
+    """
 
     def __init__(
         self,

@@ -84,6 +84,13 @@ class ValkeyReplayStore:
 
     It needs Valkey, or Redis 6.2 and later. Record names are digests, from which no token can be
     derived.
+
+    For example:
+
+    >>> from hookkey_verify.valkey import ValkeyReplayStore
+    >>> store = ValkeyReplayStore("valkeys://cache.acme.com:6379/0")  # connects at the first claim
+    >>> store.health().status
+    'healthy'
     """
 
     def __init__(

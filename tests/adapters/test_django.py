@@ -466,7 +466,7 @@ def test_the_recipe_for_rest_framework(
     """
     scope: dict[str, Any] = {"__name__": __name__}
     [recipe] = [code for code in GUIDES_PYTHON if "rest_framework" in code]
-    exec(compile(recipe, "docs/protect.md", "exec"), scope)
+    exec(compile(recipe, "docs/frameworks/django.md", "exec"), scope)
 
     def view(request_verifier: Any) -> Any:
         kind = type("Kind", (scope["HookAuthentication"],), {"guard": Guard(request_verifier)})

@@ -28,7 +28,7 @@ class Down:
 def recipe() -> dict[str, Any]:
     scope: dict[str, Any] = {"__name__": __name__}
     [code] = [code for code in GUIDES_PYTHON if "guards=[hook_guard]" in code]
-    exec(compile(code, "docs/protect.md", "exec"), scope)
+    exec(compile(code, "docs/frameworks/litestar.md", "exec"), scope)
     scope["keys"].close()
     return scope
 

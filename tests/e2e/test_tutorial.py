@@ -28,7 +28,7 @@ def _fired(okta: OktaEmulator, port: int) -> tuple[str, object]:
 
 def test_fastapi(okta: OktaEmulator, tmp_path: Path) -> None:
     """The FastAPI snippet, served by uvicorn, answers a hook with commands."""
-    code = code_block("docs/protect.md", "from fastapi import", "async def token_hook")
+    code = code_block("docs/frameworks/fastapi.md", "from fastapi import", "async def token_hook")
     port = free_port()
     with served(
         tmp_path, replaced(code, ISSUER, okta.issuer), "uvicorn", "hook:app", f"--port={port}"
@@ -38,7 +38,7 @@ def test_fastapi(okta: OktaEmulator, tmp_path: Path) -> None:
 
 def test_django(okta: OktaEmulator, tmp_path: Path) -> None:
     """The Django snippet, with a URL and served by uvicorn, answers a hook with commands."""
-    code = code_block("docs/protect.md", "from django.http import", "def token_hook")
+    code = code_block("docs/frameworks/django.md", "from django.http import", "def token_hook")
     (tmp_path / "site_of_hook.py").write_text(DJANGO_SITE)
     port = free_port()
     command = ("uvicorn", "site_of_hook:app", f"--port={port}")
@@ -54,7 +54,7 @@ UVICORN = ("uvicorn", "hook:app")
     ("file", "words", "command"),
     [
         ("README.md", ("IssuerKeys(", "serve(hooks)"), FLASK),
-        ("README.md", ("IssuerKeys(", "@hooks.required"), FLASK),
+        ("docs/frameworks/flask.md", ("IssuerKeys(", "@hooks.required"), FLASK),
         ("docs/hooks.md", ("def only_colleagues", "serve(hooks)"), FLASK),
         ("docs/hooks.md", ("from litestar import",), UVICORN),
         ("docs/hooks.md", ("hooks.verify_and_parse(",), FLASK),

@@ -1,4 +1,4 @@
-"""Extract the code of the README and of docs/protect.md, and serve it as a reader would."""
+"""Extract the code of the README and of the guides, and serve it as a reader would."""
 
 from __future__ import annotations
 
