@@ -45,7 +45,7 @@ def install(session: nox.Session, *requirements: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests that are not marked slow; arguments go to pytest."""
+    """Run the tests that are marked neither slow nor alone; arguments go to pytest."""
     install(session)
     session.run("pytest", *(session.posargs or IN_PARALLEL))
 
@@ -58,6 +58,13 @@ def slow(session: nox.Session) -> None:
     """
     install(session)
     session.run("pytest", *IN_PARALLEL, "-m", "slow", "--ignore=tests/docs", *session.posargs)
+
+
+@nox.session
+def alone(session: nox.Session) -> None:
+    """Run the tests that measure time: stores that fail, benchmarks, alerts, a rotation."""
+    install(session)
+    session.run("pytest", *IN_PARALLEL, "-m", "alone", *session.posargs)
 
 
 @nox.session

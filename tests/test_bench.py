@@ -37,7 +37,7 @@ from tests.bench.plot import Bar, bars
 from tests.bench.rounds import in_turns
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.alone,
     # Clients that are measured, such as redis-py and boto3, leave connections open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

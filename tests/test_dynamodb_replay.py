@@ -43,7 +43,7 @@ from .servers import free_port
 __all__ = ["signing_key"]  # a fixture
 
 TABLE = "used-tokens"
-SERVERS = [dynamodb_server, pytest.param(dynalite_server, marks=pytest.mark.slow)]
+SERVERS = [dynamodb_server, pytest.param(dynalite_server, marks=pytest.mark.alone)]
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -103,13 +103,13 @@ def paused(server: DynamoDB) -> Iterator[None]:
 # --- single use
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_contract(server: DynamoDB) -> None:
     """The store follows the rules for replay stores."""
     replay_store_contract(lambda: DynamoDBReplayStore(TABLE, timeout=10, **server.options))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_among_processes(server: DynamoDB, signer: HookSigner) -> None:
     """When eight processes post one assertion two hundred times, one token is issued."""
     make = partial(DynamoDBReplayStore, TABLE, timeout=10, **server.options)
@@ -202,7 +202,7 @@ def test_the_template() -> None:
 # --- outages
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_server_that_hangs(server: DynamoDB) -> None:
     """A hanging server is unreachable within the time limit, and recovers by itself.
 
@@ -224,7 +224,7 @@ def test_a_server_that_hangs(server: DynamoDB) -> None:
     store.close()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_many_aclaims_while_a_server_hangs(server: DynamoDB) -> None:
     """Each of 200 aclaims ends within twice the time-out, and ``to_thread`` is not delayed."""
     timeout = 1
@@ -258,7 +258,7 @@ def test_many_aclaims_while_a_server_hangs(server: DynamoDB) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_slow_server(moto: DynamoDB) -> None:
     """What a slow server records after a claim was refused is undone, but not with "accept"."""
     with FaultyProxy(moto.port) as proxy:
@@ -315,7 +315,7 @@ def test_without_a_server() -> None:
         asyncio.run(store.aclose())
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_restart(caplog: pytest.LogCaptureFixture) -> None:
     """Without a server, claims are refused or accepted; after its start they are answered."""
     with dynamodb_server() as server:

@@ -105,7 +105,7 @@ def test_the_contract(server: Postgres) -> None:
     replay_store_contract(lambda: PostgresReplayStore(server.url, timeout=2))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_contract_with_django_settings(server: Postgres) -> None:
     """The store follows the rules with the parameters of Django's connections."""
     from django.db.backends.postgresql.base import DatabaseWrapper  # noqa: PLC0415
@@ -116,7 +116,7 @@ def test_the_contract_with_django_settings(server: Postgres) -> None:
     replay_store_contract(lambda: PostgresReplayStore(parameters, timeout=2))
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_among_processes(server: Postgres, signer: HookSigner) -> None:
     """When eight processes post one assertion two hundred times, one token is issued."""
     make = partial(PostgresReplayStore, server.url, timeout=5)
@@ -216,7 +216,7 @@ def test_create_table(server: Postgres) -> None:
         PostgresReplayStore(f"postgresql://127.0.0.1:{free_port()}").create_table()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_django_example(
     server: Postgres,
     okta: OktaEmulator,
@@ -319,7 +319,7 @@ def test_a_claim_that_waited_for_a_lock(server: Postgres) -> None:
     store.close()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_restart(caplog: pytest.LogCaptureFixture) -> None:
     """Without a server, claims are refused or accepted; after its start they succeed at once.
 

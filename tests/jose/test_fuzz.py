@@ -1,7 +1,7 @@
 """Fuzzing: for any token, the verifier returns a VerifiedHook or raises a HookVerificationError.
 
 The inputs are random text, mutated tokens and validly signed JSON. The environment variable
-``FUZZ_EXAMPLES`` is the number of examples for each test (default 1000).
+``FUZZ_EXAMPLES`` is the number of examples for each test (default 250).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hookkey_verify import HookSigner, HookVerifier, VerifiedHook
 from hookkey_verify.errors import HookVerificationError, MalformedTokenError
 from tests.conftest import CLIENT_ID, TOKEN_URL
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
 fuzz = settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

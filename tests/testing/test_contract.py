@@ -337,7 +337,7 @@ BROKEN: list[tuple[Callable[[], Any], str, str]] = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize(("make", "rule", "detail"), BROKEN)
 def test_a_broken_store_is_told_which_rule_it_breaks(
     make: Callable[[], ReplayStore], rule: str, detail: str

@@ -26,7 +26,7 @@ from ..proxy import FaultyProxy
 from ..valkeys import Valkey, valkey_sentinel, valkey_server
 from .load import ISSUER, LOADS, Claims, recovers, threaded, under_load
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.alone
 
 UNAVAILABLE = "replay_store_unavailable"
 FORM = {"content-type": "application/x-www-form-urlencoded"}

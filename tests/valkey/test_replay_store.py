@@ -71,7 +71,7 @@ def test_what_is_kept(store: ValkeyReplayStore, raw: redis.Redis) -> None:
     assert 100 + CLOCK_TOLERANCE - 2 < raw.pttl(name) / 1000 <= 100 + CLOCK_TOLERANCE + 1
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_among_processes(server: Valkey, raw: redis.Redis, signer: HookSigner) -> None:
     """When eight processes post one assertion two hundred times, one token is issued."""
     make = partial(ValkeyReplayStore, server.connection_url, timeout=5)
