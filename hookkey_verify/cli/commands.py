@@ -18,6 +18,7 @@ from .hooks import hooks
 from .keys import keys
 from .output import CommandGroup
 from .payload import payload
+from .rotate import rotate
 from .tokens import inspect, sign, verify
 from .why import why
 
@@ -30,7 +31,7 @@ def hookkey() -> None:
     """Verify tokens that Okta hook keys sign, and manage the keys and the inline hooks.
 
     Exit codes: 0 success, 1 failed or refused, 2 usage or configuration, 3 unavailable,
-    4 not found, 5 forbidden.
+    4 not found, 5 forbidden, 6 a rotation that must be continued.
     """
 
 
@@ -39,6 +40,7 @@ for _command in (
 ):  # fmt: skip
     hookkey.add_command(_command)
 hooks.add_command(code)
+keys.add_command(rotate)
 
 
 @hookkey.command()
