@@ -12,7 +12,7 @@ import click
 
 from .._jose.jwk import PublicKey
 from .._runtime.clock import wall_clock
-from ..okta.applications import ApplicationKeysClient
+from ..okta.applications import SCOPES, ApplicationKeysClient
 from ..okta.client import HookKeysClient
 from ..okta.granted_scopes import arguments_with_scopes
 from ..okta.inline_hooks import InlineHooksClient
@@ -29,7 +29,6 @@ __all__ = ["rotate"]
 NOT_FINISHED: Final = 6
 """The exit code of a rotation that must be continued."""
 _KEYS: Final = ("okta.inlineHooks.read", "okta.inlineHooks.manage")
-_APPS: Final = ("okta.apps.read", "okta.apps.manage")
 _DURATION = re.compile(r"(\d{1,7})([smhd]?)", re.ASCII)
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _VERIFIERS: Final = (
@@ -117,7 +116,7 @@ def _rotation(
     stack: ExitStack, key: str, *, hooks: bool, asks: bool, yes: bool, execute: bool, **options: Any
 ) -> KeyRotation:
     """Return the rotation of the key with this name, id or keyId."""
-    shared = arguments_with_scopes({"on_wait": announce}, _KEYS + _APPS if hooks else _KEYS)
+    shared = arguments_with_scopes({"on_wait": announce}, _KEYS + SCOPES if hooks else _KEYS)
     client = stack.enter_context(HookKeysClient(**shared))
     chosen = {
         name: options[name] for name in ("successor", "keep", "wait", "patience", "finish", "again")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .._jose.encoding import JsonLimits
 from .._jose.jwk import PublicKey
 from ..errors import ForbiddenError, NotFoundError
+from .granted_scopes import arguments_with_scopes
 from .http import Answer
 from .org_client import AsyncOrgClient, OrgClient, checked_id, in_thread, reported, same_error
 from .paths import APPS, is_id
@@ -22,6 +23,7 @@ __all__ = ["ApplicationKey", "ApplicationKeysClient", "AsyncApplicationKeysClien
 MAX_BODY: Final = 256 * 1024
 """The largest list in bytes: an application has up to 50 keys."""
 LIMITS: Final = JsonLimits(containers=1_000, members=10_000, values=10_000)
+SCOPES: Final = ("okta.apps.read", "okta.apps.manage")
 _PERMISSION: Final = (
     "it needs the scope okta.apps.{0}; an API token has the permissions of its administrator"
 )
@@ -54,6 +56,15 @@ class ApplicationKeysClient(OrgClient):
     """
 
     _resource = "key"
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Do the same as ``HookKeysClient.from_env``.
+
+        A service app without configured scopes requests okta.apps.read and okta.apps.manage, or
+        the one of them that it has.
+        """
+        return cls(**arguments_with_scopes(options, SCOPES))
 
     @reported
     def list(self, client_id: str) -> ApplicationKeyList:
@@ -109,6 +120,11 @@ class AsyncApplicationKeysClient(AsyncOrgClient):
 
     _kind = ApplicationKeysClient
     _client: ApplicationKeysClient
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Create a client; see ``ApplicationKeysClient.from_env``."""
+        return cls(**arguments_with_scopes(options, SCOPES))
 
     async def list(self, client_id: str) -> ApplicationKeyList:
         """Return the keys of the application with this client id."""
