@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from .._jose.jwk import PublicKey
@@ -96,10 +96,12 @@ class RotationReader:
         )
 
     def _pair(
-        self, listed: Iterable[HookKey], now: float, choices: Choices
+        self, listed: Collection[HookKey], now: float, choices: Choices
     ) -> tuple[HookKey | None, HookKey | None]:
         """Return the old key and its successor."""
         by_name = {key.name: key for key in listed}
+        if self._old_id in {key.id for key in listed if key.name != self.name}:
+            raise RotationStoppedError("somebody has renamed the old key meanwhile")
         base = self.name.removesuffix(NEXT)
         if base != self.name and base in by_name:
             raise ConfigurationError(

@@ -222,7 +222,7 @@ def _end(
     """Return the steps that end the existence of a key that is not used any more."""
     until = state.keep_until(target, choices.keep)
     over = source is None or choices.keep == 0 or state.now >= until
-    when = f"{choices.keep:g} seconds after the last switch"
+    when = f"for {choices.keep:g} seconds after the last switch"
     if not over and target is not None and not state.users(source):
         when = f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M:%S} UTC"
     having = [each for each in state.with_key(source) if each not in choices.not_withdrawn]

@@ -134,8 +134,7 @@ class RotationWork:
             if before.hook_key_id != source.id or before.authentication != "private_key_jwt":
                 return  # somebody else has changed it meanwhile
             self.hooks.replace(before.id, hook_key_id=target.id)
-            self._waited(lambda: self.hooks.get(before.id).hook_key_id == target.id, READ_BACK)
-            after = self.hooks.get(before.id)
+            after = self._read_back(before.id, target)
         except NotFoundError:
             return  # somebody else has deleted it meanwhile
         except ValidationFailedError as error:
@@ -152,6 +151,17 @@ class RotationWork:
                 f"the hook {before.name!r} uses the new key, but {' and '.join(changed)} changed "
                 "too: check the settings of the hook before you run this again"
             )
+
+    def _read_back(self, hook_id: str, target: HookKey) -> InlineHook:
+        """Return a hook as soon as it has the key, or as it is when the time for that is over."""
+        read: list[InlineHook] = []
+
+        def has_changed() -> bool:
+            read.append(self.hooks.get(hook_id))
+            return read[-1].hook_key_id == target.id
+
+        self._waited(has_changed, READ_BACK)
+        return read[-1]
 
     def _execute(self, hooks: Iterable[InlineHook], choices: Choices) -> Choices:
         done = set(choices.executed)

@@ -433,6 +433,20 @@ def test_a_run_against_an_undo(org: Org) -> None:
     assert org.names() == [NAME, NEXT]
 
 
+def test_an_old_key_that_is_renamed_during_the_run(org: Org) -> None:
+    """If somebody renames the old key meanwhile, the run does not take it for deleted."""
+    hook = org.hook()
+
+    def rename(step: Any) -> None:
+        if step.name == "switch":
+            org.okta.org.rename(org.okta.org.list()[0]["id"], {"name": "Renamed"})
+            org.hooks.replace(hook["id"], hook_key_id=org.okta.org.list()[0]["id"])
+
+    with pytest.raises(RotationStoppedError, match="renamed the old key"):
+        org.rotation(verifiers_ready=True, on_step=rename).run()
+    assert org.names() == ["Renamed", NEXT]
+
+
 def test_a_key_that_is_replaced_during_the_run(org: Org) -> None:
     """If the successor is deleted and created again meanwhile, the run stops."""
     org.hook()
