@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-
-import pytest
 
 from hookkey_verify import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient, PublicKey
 from hookkey_verify.asgi import serve
-from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.errors import ForbiddenError, RotationStoppedError
 from hookkey_verify.jwks_bridge import JwksBridge
 from hookkey_verify.okta.applications import AsyncApplicationKeysClient
 from hookkey_verify.okta.models import InlineHook
 from hookkey_verify.okta.rotation_state import Step
 
 from ..servers import asgi_server
-from .rotations import NAME, NEXT, Org, an_org
+from .rotations import NAME, NEXT, Org
 
 ALL = ["create", "publish", "confirm", "switch", "watch", "keep", "withdraw", "delete", "rename"]
-
-
-@pytest.fixture
-def org(okta: OktaEmulator) -> Iterator[Org]:
-    with an_org(okta) as made:
-        yield made
 
 
 def test_a_rotation_of_a_hook_that_gets_its_tokens_from_okta(org: Org) -> None:
@@ -178,36 +167,6 @@ def test_a_rotation_that_is_complete_is_not_begun_again(org: Org) -> None:
     assert org.okta.org.list()[0]["keyId"] != second
 
 
-def test_a_hook_that_is_created_meanwhile(org: Org) -> None:
-    """A hook that selects the old key before its deletion is switched too."""
-    org.hook()
-    late: list[dict[str, object]] = []
-
-    def create_another(step: Step) -> None:
-        if step.name == "delete" and not late:
-            late.append(org.hook("Late"))
-
-    assert org.rotation(verifiers_ready=True, on_step=create_another).run().finished
-    assert org.key_of(late[0]) == NAME
-    assert org.names() == [NAME]
-
-
-def test_a_hook_that_is_deleted_or_changed_meanwhile(org: Org) -> None:
-    """A hook that disappears before its switch, or that uses another key then, is left alone."""
-    org.okta.create_key("Other")
-    gone, changed = org.hook("Gone"), org.hook("Changed")
-    org.okta.hooks.set_status(gone["id"], "INACTIVE")
-
-    def change(step: Step) -> None:
-        if step.name == "switch":
-            org.okta.hooks.delete(gone["id"])
-            other = next(key["id"] for key in org.okta.org.list() if key["name"] == "Other")
-            org.hooks.replace(changed["id"], hook_key_id=other)
-
-    assert org.rotation(verifiers_ready=True, on_step=change).run().finished
-    assert org.key_of(changed) == "Other"
-
-
 def test_the_answer_to_a_question(org: Org) -> None:
     """A run asks before each change that others notice, and ends when the answer is no."""
     hook = org.hook(at_okta=True)
@@ -228,73 +187,6 @@ def test_the_answer_to_a_question(org: Org) -> None:
 
     assert org.rotation(agree=agree).run().finished
     assert asked == ["switch", "withdraw", "delete"]
-
-
-def test_what_is_agreed_to_is_read_again(org: Org) -> None:
-    """If the org changes while somebody decides, the question is asked for what is left."""
-    org.hook("One")
-    asked: list[str] = []
-
-    def answer(step: Step) -> bool:
-        asked.append(step.text)
-        if len(asked) == 1:
-            org.hook("Two")
-        return True
-
-    assert org.rotation(verifiers_ready=True, agree=answer).run().finished
-    assert asked[:2] == [
-        "let the hooks use the key: 'One'",
-        "let the hooks use the key: 'One', 'Two'",
-    ]
-
-
-def test_an_undo(org: Org) -> None:
-    """Undoing lets the hooks use the old key again; the new key stays unless it is discarded."""
-    hook = org.hook(at_okta=True)
-    org.rotation(keep=3600).run()
-    old, new = (next(k for k in org.okta.org.list() if k["name"] == n) for n in (NAME, NEXT))
-    plan = org.rotation(keep=3600).plan(undo=True, discard=True)
-    assert [step.name for step in plan.steps if not step.done] == [
-        "switch", "watch", "keep", "withdraw", "delete",
-    ]  # fmt: skip
-    assert org.rotation().undo().finished
-    assert org.key_of(hook) == NAME
-    assert org.kids(hook) == [old["keyId"], new["keyId"]]
-    assert org.rotation(keep=60).undo(discard=True).waiting_for == "keep"
-    org.sleep(62)
-    assert org.rotation(keep=60).undo(discard=True).finished
-    assert org.names() == [NAME]
-    assert org.kids(hook) == [old["keyId"]]
-    nothing = org.rotation().undo()
-    assert nothing.finished
-    assert "nothing to undo" in nothing.notes[0]
-
-
-def test_an_undo_after_the_old_key_left_the_application(org: Org) -> None:
-    """Undoing first adds the old key to the application that has lost it."""
-    hook = org.hook(at_okta=True)
-
-    def stop(step: Step) -> bool:
-        return step.name != "delete"
-
-    assert org.rotation(agree=stop).run().waiting_for == "agreement"
-    assert len(org.kids(hook)) == 1
-    assert org.rotation().undo().finished
-    assert len(org.kids(hook)) == 2
-    assert org.key_of(hook) == NAME
-
-
-def test_an_undo_that_comes_too_late(org: Org) -> None:
-    """A rotation whose old key is deleted cannot be undone, whether or not it is complete."""
-    org.okta.fail(403, method="PUT", path="/api/v1/hook-keys")
-    with pytest.raises(ForbiddenError, match=r"okta\.inlineHooks\.manage"):
-        org.rotation(keep=5, wait=True).run()
-    assert org.names() == [NEXT]
-    with pytest.raises(RotationStoppedError, match="the old key is deleted"):
-        org.rotation().undo()
-    assert org.rotation().run().finished
-    with pytest.raises(RotationStoppedError, match="the old key is deleted"):
-        org.rotation().undo()
 
 
 def test_an_inactive_key_of_the_application_is_activated(org: Org) -> None:
