@@ -77,8 +77,10 @@ def rotate(key: str, hooks: bool, as_json: bool, dry_run: bool, **options: Any) 
     Without --hooks, it creates the new key and prints it; select it in the hooks, then run it with
     --finish.
 
-    Permissions: okta.inlineHooks.read and okta.inlineHooks.manage; okta.apps.read and
-    okta.apps.manage for the keys of applications. --dry-run needs only the read ones.
+    Needs an administrator role, super admin or a custom role with okta.inlinehooks.read and
+    okta.inlinehooks.manage (Early Access), and with OAuth also the scopes okta.inlineHooks.read and
+    okta.inlineHooks.manage. The keys of applications need a role that may manage applications, and
+    the scopes okta.apps.read and okta.apps.manage. --dry-run needs only what is for reading.
 
     Exit codes: 6 if it must be run again: after the time that it prints, or with --verifiers-ready.
 
