@@ -1,28 +1,32 @@
-"""Rotate a hook key without downtime: create a new key, switch the hook, delete the old key.
+"""Rotate a hook key without a gap: no delivery fails, and each run continues where one has ended.
 
-This script runs as is, against a local org. It also performs the administrator's steps.
+This script runs as is, against a local org. Its hook gets access tokens from the org's own
+authorization server, so the new key is added to the application there, and removed at the end.
 """
 
 from __future__ import annotations
 
-from hookkey_verify import ApiToken, HookKeysClient
+from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.errors import KeyInUseError
+from hookkey_verify.okta.applications import ApplicationKeysClient
 
-with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
-    old = client.create("Token hook")
-    okta.org.set_used(old.id)  # an inline hook uses this key
+with OktaEmulator() as okta:
+    token = ApiToken(okta.api_token)
+    okta.create_key("Token hook")
+    okta.create_hook("https://hooks.acme.com/hook", key="Token hook")
+    with (
+        HookKeysClient(okta.url, token) as keys,
+        InlineHooksClient(okta.url, token) as hooks,
+        ApplicationKeysClient(okta.url, token) as applications,
+    ):
+        rotation = keys.rotation("Token hook", hooks, applications=applications, keep=3600)
+        for step in rotation.plan().steps:
+            print("plan:", step.text)
 
-    rotation = client.rotate("Token hook")
-    assert rotation.new.public_key is not None
-    print("1. verifiers get the new key:", rotation.new.public_key.thumbprint)
+        report = rotation.run()
+        print("1. the hook uses the new key; waiting for:", report.waiting_for)
 
-    try:
-        rotation.finish()
-    except KeyInUseError as error:
-        print("2. not yet:", error)
-
-    okta.org.set_used(old.id, used=False)  # the administrator selects the new key in the hook
-    okta.org.set_used(rotation.new.id)
-    new = rotation.finish()
-    print("3. only the new key is left:", [key.name for key in client.list()], new.key_id)
+        okta.skew(3602)  # an hour later, in this process or another one
+        report = rotation.run()
+        rotation.close()
+        print("2. finished:", report.finished, [key.name for key in keys.list()])

@@ -39,6 +39,7 @@
     └── HookKeyApiError                   the management API refused or was unreachable
         ├── AuthenticationError  ForbiddenError  NotFoundError
         ├── ValidationFailedError  KeyInUseError  KeyLimitError
+        ├── RotationStoppedError          going on could fail deliveries
         ├── RateLimitedError              .reset_at in epoch seconds
         └── TransportError                no usable response
 
@@ -97,6 +98,7 @@ __all__ = [
     "ReplayStoreConfigurationError",
     "ReplayStoreUnavailableError",
     "ReplayedTokenError",
+    "RotationStoppedError",
     "SignatureError",
     "SubjectError",
     "TokenExpiredError",
@@ -173,6 +175,7 @@ class Reason(StrEnum):
     API_VALIDATION_FAILED = "api_validation_failed"
     API_KEY_IN_USE = "api_key_in_use"
     API_KEY_LIMIT = "api_key_limit"
+    API_ROTATION_STOPPED = "api_rotation_stopped"
     API_RATE_LIMITED = "api_rate_limited"
     API_UNREACHABLE = "api_unreachable"
 
@@ -953,6 +956,13 @@ class KeyLimitError(HookKeyApiError):
 
     reason = Reason.API_KEY_LIMIT
     title = "The org already has the maximum number of hook keys"
+
+
+class RotationStoppedError(HookKeyApiError):
+    """A rotation cannot go on without a risk for deliveries, such as a change that did not take."""
+
+    reason = Reason.API_ROTATION_STOPPED
+    title = "The rotation stopped"
 
 
 class RateLimitedError(HookKeyApiError):

@@ -12,7 +12,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import re
 import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from .errors import ConfigurationError, HookKeyApiError, HookKeyError, KeyUnavai
 from .events import EventName, OnEvent, Reporter, named, reason_of
 from .guard import HttpAnswer, HttpRefusal
 from .health import Part, Status
+from .okta.paths import NEXT
 
 __all__ = ["BridgeHealth", "HookKeyList", "JwksBridge", "JwksEndpoint"]
 
@@ -39,7 +39,6 @@ RETRY: Final = 10.0
 PATIENCE: Final = 10.0
 """Seconds that a request waits for the first key set."""
 MAX_AGE_WHEN_STALE: Final = 30
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PROBLEM: Final = "the org's hook keys cannot be fetched"
 _JSON: Final = (("Content-Type", "application/jwk-set+json"), ("X-Content-Type-Options", "nosniff"))
 
@@ -165,8 +164,8 @@ class JwksBridge:
         """Create a bridge; the first request fetches the keys.
 
         ``client``: a ``HookKeysClient``.
-        ``names``: the names of the keys to serve, with their successors from ``rotate`` (the name
-            plus a date). Default None: all keys.
+        ``names``: the names of the keys to serve, with their successors from ``KeyRotation`` (the
+            name and " (next)"). Default None: all keys.
         ``fresh_for``: the seconds after which the set is refreshed, 1 to 86400, default 300. A new
             key may be missing, and a deleted key served, for that long. Clients that respect
             ``max-age`` do not add to it.
@@ -307,8 +306,7 @@ class JwksBridge:
     def _is_wanted(self, key: _Key) -> bool:
         if self._names is None or key.name in self._names:
             return True
-        name, _, date = key.name.rpartition(" ")  # a successor named by HookKeysClient.rotate
-        return name in self._names and _DATE.fullmatch(date) is not None
+        return key.name.endswith(NEXT) and key.name.removesuffix(NEXT) in self._names
 
 
 class _Set(NamedTuple):

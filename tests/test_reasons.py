@@ -28,6 +28,7 @@ from hookkey_verify import (
     HookKeysClient,
     HookSigner,
     HookVerifier,
+    InlineHooksClient,
     IssuerKeys,
     errors,
     token_endpoint,
@@ -343,6 +344,13 @@ def _one_key_too_many(scene: Scene) -> None:
     scene.client().create("one more")
 
 
+def _a_rotation_that_cannot_go_on(scene: Scene) -> None:
+    scene.okta.org.set_used(scene.okta.create_key("rotated")["id"])
+    hooks = InlineHooksClient(scene.okta.url, ApiToken(scene.okta.api_token))
+    rotation = scene.client().rotation("rotated", scene.stack.enter_context(hooks), patience=0)
+    rotation.run()
+
+
 def _too_many_calls(scene: Scene) -> None:
     scene.okta.fail(429)
     scene.client().list()
@@ -360,6 +368,7 @@ API_FAILURES: dict[Reason, Callable[[Scene], None]] = {
     Reason.API_VALIDATION_FAILED: _a_name_that_is_taken,
     Reason.API_KEY_IN_USE: _deletion_of_a_used_key,
     Reason.API_KEY_LIMIT: _one_key_too_many,
+    Reason.API_ROTATION_STOPPED: _a_rotation_that_cannot_go_on,
     Reason.API_RATE_LIMITED: _too_many_calls,
     Reason.API_UNREACHABLE: _no_connection,
 }

@@ -21,12 +21,15 @@ _INTERNAL_MODULES: Final = {
         "admission", "breaker", "budget", "decisions", "flight", "key_set", "refreshing", "shared",
         "source",
     },
-    "okta": {"deadline", "http", "paths", "sign_in", "transport"},
+    "okta": {
+        "deadline", "granted_scopes", "hook_settings", "http", "log_query", "paths", "sign_in",
+        "transport",
+    },
 }  # fmt: skip
 """The modules of packages without names of their own that users do not import."""
 
-_INTERNAL_NAMES: Final = {"for_directory", "checked_policy", "BoundedStore", "STATES"}
-"""Names that these modules share with each other."""
+_INTERNAL_CLASSES: Final = {"BoundedStore"}
+"""Classes that the other modules share with each other, as they share functions and constants."""
 
 
 def public_modules() -> list[str]:
@@ -40,7 +43,10 @@ def public_modules() -> list[str]:
 
 
 def public_names(module: str) -> list[str]:
-    """Return the public names of a public module as dotted paths, in the order of ``__all__``."""
+    """Return the public names of a public module as dotted paths, in the order of ``__all__``.
+
+    Those of packages without names of their own are classes and types.
+    """
     internal = _INTERNAL_MODULES.get(module.rpartition(".")[2])
     if internal is None:
         return [f"{module}.{name}" for name in import_module(module).__all__]
@@ -50,7 +56,7 @@ def public_names(module: str) -> list[str]:
         for part in parts
         if part not in internal
         for name in import_module(f"{module}.{part}").__all__
-        if name not in _INTERNAL_NAMES
+        if name not in _INTERNAL_CLASSES and name[0].isupper() and not name.isupper()
     ]
 
 

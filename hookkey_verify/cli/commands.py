@@ -19,6 +19,7 @@ from .hooks import hooks
 from .keys import keys
 from .output import CommandGroup
 from .payload import payload
+from .rotate import rotate
 from .tokens import inspect, sign, verify
 from .why import why
 
@@ -31,7 +32,7 @@ def hookkey() -> None:
     """Verify tokens that Okta hook keys sign, and manage the keys and the inline hooks.
 
     Exit codes: 0 success, 1 failed or refused, 2 usage or configuration, 3 unavailable,
-    4 not found, 5 forbidden.
+    4 not found, 5 forbidden, 6 a rotation that must be continued.
     """
 
 
@@ -40,6 +41,7 @@ for _command in (
 ):  # fmt: skip
     hookkey.add_command(_command)
 hooks.add_command(code)
+keys.add_command(rotate)
 
 
 @hookkey.command()

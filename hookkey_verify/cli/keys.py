@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import Any
 
 import click
 
-from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
 from .org import announce, argument, assent, confirm, day, find_key, moment
 from .output import CommandGroup, as_json, command, plain, print_json, print_rows, tell
 
-__all__ = ["keys"]
+__all__ = ["key_document", "keys", "show_key"]
 
 
 @click.group(cls=CommandGroup)
@@ -31,7 +28,8 @@ def _client() -> HookKeysClient:
     return HookKeysClient.from_env(on_wait=announce)
 
 
-def _document(key: HookKey) -> dict[str, Any]:
+def key_document(key: HookKey) -> dict[str, Any]:
+    """Return a key as JSON values."""
     document: dict[str, Any] = {
         "id": key.id,
         "keyId": key.key_id,
@@ -45,9 +43,10 @@ def _document(key: HookKey) -> dict[str, Any]:
     return document
 
 
-def _show(key: HookKey, *, json: bool) -> None:
+def show_key(key: HookKey, *, json: bool) -> None:
+    """Print a key."""
     if json:
-        print_json(_document(key))
+        print_json(key_document(key))
         return
     used = {True: "yes", False: "no", None: "unknown"}[key.is_used]
     for title, value in (
@@ -74,7 +73,7 @@ def list_(as_json: bool) -> None:
     with _client() as client:
         found = client.list()
     if as_json:
-        print_json([_document(key) for key in found])
+        print_json([key_document(key) for key in found])
         return
     used = {True: "yes", False: "no", None: "?"}
     rows = [
@@ -109,7 +108,7 @@ def create(name: str, as_json: bool) -> None:
             raise
     # Print the id first, in case the rest cannot be written.
     tell(f"created {created.id}")
-    _show(created, json=as_json)
+    show_key(created, json=as_json)
 
 
 @keys.command()
@@ -122,7 +121,7 @@ def get(key: str, as_json: bool) -> None:
     Example: hookkey keys get "Token hook 2026"
     """
     with _client() as client:
-        _show(find_key(client, key), json=as_json)
+        show_key(find_key(client, key), json=as_json)
 
 
 @keys.command()
@@ -152,7 +151,7 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
         old = find_key(client, key)
         new = client.rename(old.id, new_name)
     tell(f"renamed {plain(old.name)!r} to {plain(new.name)!r}")
-    _show(new, json=as_json)
+    show_key(new, json=as_json)
 
 
 @keys.command()
@@ -173,76 +172,6 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
         print_json({"deleted": found.id})
     else:
         tell(f"deleted {found.id}")
-
-
-@keys.command()
-@argument("key")
-@click.option("--successor", help="Name of the new key. Default: the old name and today's date.")
-@click.option("--finish", is_flag=True, help="Delete the old key and give its name to the new key.")
-@assent
-@as_json
-@command
-def rotate(key: str, successor: str | None, finish: bool, yes: bool, as_json: bool) -> None:
-    """Replace a key without a gap, in two steps.
-
-    The first step creates a successor and prints its public key. Distribute that key to the
-    verifiers and select it in the inline hooks. Then run the second step with --finish: it deletes
-    the old key, if no inline hook uses it, and gives its name to the new key.
-
-    Example: hookkey keys rotate "Token hook"
-    """
-    with _client() as client:
-        listed = client.list()
-        name = next((each.name for each in listed if key in (each.id, each.key_id)), key)
-        if finish:
-            new = _successor(listed, name, successor)
-            successor = new.name
-            if client.find(name) is None:  # an earlier attempt has deleted the old key, or
-                confirm(
-                    f"There is no key {plain(name)!r}, so nothing is deleted. Give that name to "
-                    f"{plain(new.name)!r} ({new.id})?",
-                    yes=yes,
-                )
-                _show(client.rename(new.id, name), json=as_json)
-                return
-        rotation = client.rotate(name, successor=successor)
-        if finish:
-            old, new = rotation.old, rotation.new
-            confirm(
-                f"Delete {plain(old.name)!r} ({old.id}) for good, and give its name to "
-                f"{plain(new.name)!r} ({new.id})?",
-                yes=yes,
-            )
-            _show(rotation.finish(), json=as_json)
-            return
-    _show(rotation.new, json=as_json)
-    tell(
-        "\nDistribute this key to the verifiers and select it in the inline hooks. Then run:\n"
-        f"  hookkey keys rotate --finish --successor={shlex.quote(rotation.new.name)} "
-        f"-- {shlex.quote(name)}"
-    )
-
-
-def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookKey:
-    """Return the successor from the first step, by its given or its dated name."""
-    dated = re.compile(re.escape(name) + r" \d{4}-\d{2}-\d{2}")
-    matches = [
-        each
-        for each in listed
-        if (dated.fullmatch(each.name) if successor is None else each.name == successor)
-    ]
-    if not matches:
-        which = f"key {successor!r}" if successor else f"successor of {name!r}"
-        raise NotFoundError(
-            f"there is no {which}: run rotate without --finish first, unless the rotation is "
-            "finished"
-        )
-    if len(matches) > 1:
-        names = ", ".join(repr(match.name) for match in matches)
-        raise ConfigurationError(
-            f"{name!r} has several successors: say which with --successor: {names}"
-        )
-    return matches[0]
 
 
 @keys.command()

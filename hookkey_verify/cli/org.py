@@ -15,7 +15,17 @@ from ..okta.inline_hooks import InlineHooksClient
 from ..okta.models import HookKey, InlineHook
 from .output import tell
 
-__all__ = ["announce", "argument", "assent", "confirm", "day", "find_hook", "find_key", "moment"]
+__all__ = [
+    "announce",
+    "argument",
+    "assent",
+    "can_ask",
+    "confirm",
+    "day",
+    "find_hook",
+    "find_key",
+    "moment",
+]
 
 Found = TypeVar("Found", HookKey, InlineHook)
 
@@ -32,11 +42,16 @@ def argument(name: str) -> Callable[[Any], Any]:
     return click.argument(name, metavar=name.upper().replace("_", "-"))
 
 
+def can_ask() -> bool:
+    """Return whether there is a terminal to ask on."""
+    return sys.stdin is not None and sys.stdin.isatty()  # None when the shell has closed it
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask on the terminal, and end the command if the answer is no."""
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():  # None when the shell has closed it
+    if not can_ask():
         raise click.UsageError(
             "there is no terminal to confirm on; pass --yes to skip the question"
         )

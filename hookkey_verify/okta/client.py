@@ -1,18 +1,14 @@
-"""HookKeysClient manages and rotates hook keys through Okta's management API.
+"""HookKeysClient manages hook keys through Okta's management API.
 
 https://developer.okta.com/docs/api/openapi/okta-management/management/tag/HookKey/
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .._jose.jwk import PublicKey
-from .._runtime.clock import wall_clock
 from ..errors import (
-    ConfigurationError,
     HookKeyApiError,
     KeyInUseError,
     KeyLimitError,
@@ -23,7 +19,6 @@ from ..errors import (
 from .http import Answer
 from .models import HookKey
 from .org_client import (
-    MAX_NAME,
     AsyncOrgClient,
     OrgClient,
     checked_id,
@@ -34,7 +29,12 @@ from .org_client import (
 )
 from .paths import HOOK_KEYS, MAX_LIST
 
-__all__ = ["AsyncHookKeysClient", "HookKeysClient", "Rotation"]
+if TYPE_CHECKING:
+    from .applications import ApplicationKeysClient, AsyncApplicationKeysClient
+    from .inline_hooks import AsyncInlineHooksClient, InlineHooksClient
+    from .rotation import AsyncKeyRotation, KeyRotation
+
+__all__ = ["AsyncHookKeysClient", "HookKeysClient"]
 
 MAX_KEYS: Final = 50
 HookKeyList = list[HookKey]  # in the classes below, list is a method
@@ -134,28 +134,21 @@ class HookKeysClient(OrgClient):
         checked_name(name)
         return next((key for key in self.list() if key.name == name), None)
 
-    def rotate(self, name: str, *, successor: str | None = None) -> Rotation:
-        """Start to replace the key with this name by creating its successor, unless that exists.
+    def rotation(
+        self,
+        name: str,
+        hooks: InlineHooksClient | None = None,
+        *,
+        applications: ApplicationKeysClient | None = None,
+        **options: Any,
+    ) -> KeyRotation:
+        """Return a ``KeyRotation`` that replaces the key with this name; nothing is sent.
 
-        ``successor``: the name of the new key. Default None: ``name`` and today's date (UTC).
-
-        Then distribute the successor's public key, select it in the inline hooks, and call
-        ``finish`` of the result. Raises ``NotFoundError`` if there is no key ``name``.
+        All arguments are those of ``KeyRotation``. Raises ``ConfigurationError``.
         """
-        checked_name(name)
-        successor = _dated(name) if successor is None else checked_name(successor)
-        if successor == name:
-            raise ConfigurationError("successor must be another name")
-        keys = {key.name: key for key in self.list()}
-        if name not in keys:
-            finished = ", but it has the successor: rename that key to complete the rotation"
-            ending = finished if successor in keys else ""
-            raise NotFoundError(f"the org has no hook key of that name{ending}")
-        old, new = keys[name], keys.get(successor)
-        if new is not None and old.created and new.created and new.created < old.created:
-            raise ConfigurationError("successor is an older key than the one to be replaced")
-        new = new or self.create(successor)
-        return Rotation(client=self, old=old, new=self._with_public_key(new))
+        from .rotation import KeyRotation  # noqa: PLC0415 - few programs rotate keys
+
+        return KeyRotation(self, hooks, name, applications=applications, **options)
 
     def jwks(self) -> dict[str, Any]:
         """Return the public keys of all hook keys as a JWK Set (RFC 7517 section 5)."""
@@ -191,47 +184,6 @@ class HookKeysClient(OrgClient):
             "GET", f"{HOOK_KEYS}/public/{checked_id('keyId', key.key_id)}"
         ).json_object()
         return HookKey.from_document({**key.raw, "_embedded": jwk.get("_embedded", jwk)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
-    """A key and its successor. Both exist until ``finish``.
-
-    For example:
-
-    >>> from hookkey_verify import ApiToken, HookKeysClient
-    >>> from hookkey_verify.emulator import OktaEmulator
-    >>> with OktaEmulator() as okta, HookKeysClient(okta.url, ApiToken(okta.api_token)) as client:
-    ...     client.create("Token hook").name
-    ...     rotation = client.rotate("Token hook")
-    ...     rotation.is_unused()  # after every hook uses rotation.new
-    ...     rotation.finish().name
-    'Token hook'
-    True
-    'Token hook'
-    """
-
-    client: HookKeysClient
-    old: HookKey
-    new: HookKey
-    """The successor, with the public key that verifiers need before inline hooks use it."""
-
-    def is_unused(self) -> bool:
-        """Return whether no inline hook uses the old key, by asking Okta."""
-        return self.client.get(self.old.id).is_used is False
-
-    def finish(self) -> HookKey:
-        """Delete the old key, give its name to the new key, and return the new key.
-
-        It can be repeated. Raises ``KeyInUseError`` while an inline hook uses the old key.
-        """
-        try:
-            if self.client.get(self.old.id).is_used is True:
-                raise KeyInUseError("let the inline hooks use the successor first")
-            self.client.delete(self.old.id)
-        except NotFoundError:
-            pass  # an earlier attempt has deleted it
-        return self.client.rename(self.new.id, self.old.name)
 
 
 class AsyncHookKeysClient(AsyncOrgClient):
@@ -282,41 +234,22 @@ class AsyncHookKeysClient(AsyncOrgClient):
         """Return the key with exactly this name, or None."""
         return await in_thread(self._client.find, name)
 
-    async def rotate(self, name: str, *, successor: str | None = None) -> AsyncRotation:
-        """Start to replace the key with this name."""
-        rotation = await in_thread(self._client.rotate, name, successor=successor)
-        return AsyncRotation(rotation)
+    def rotation(
+        self,
+        name: str,
+        hooks: AsyncInlineHooksClient | None = None,
+        *,
+        applications: AsyncApplicationKeysClient | None = None,
+        **options: Any,
+    ) -> AsyncKeyRotation:
+        """Return an ``AsyncKeyRotation`` that replaces the key with this name."""
+        from .rotation import AsyncKeyRotation  # noqa: PLC0415
+
+        return AsyncKeyRotation(self, hooks, name, applications=applications, **options)
 
     async def jwks(self) -> dict[str, Any]:
         """Return the public keys of all hook keys as a JWK Set."""
         return await in_thread(self._client.jwks)
-
-
-class AsyncRotation:
-    """``Rotation`` for asyncio."""
-
-    def __init__(self, rotation: Rotation) -> None:
-        self._rotation = rotation
-        self.old = rotation.old
-        self.new = rotation.new
-
-    async def is_unused(self) -> bool:
-        """Return whether no inline hook uses the old key, by asking Okta."""
-        return await in_thread(self._rotation.is_unused)
-
-    async def finish(self) -> HookKey:
-        """Delete the old key, give its name to the new key, and return the new key."""
-        return await in_thread(self._rotation.finish)
-
-
-def _dated(name: str) -> str:
-    """Return the name of the successor that is created today."""
-    successor = f"{name} {datetime.fromtimestamp(wall_clock(), UTC):%Y-%m-%d}"
-    if len(successor) > MAX_NAME:
-        raise ConfigurationError(
-            f"the name with a date has over {MAX_NAME} characters; pass successor="
-        )
-    return successor
 
 
 def _path(id: object) -> str:  # noqa: A002

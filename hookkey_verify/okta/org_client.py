@@ -36,6 +36,7 @@ __all__ = [
     "checked_id",
     "checked_name",
     "in_thread",
+    "interruptible",
     "reported",
     "same_error",
 ]
@@ -247,7 +248,7 @@ class AsyncOrgClient:
 
         Raises ``ConfigurationError``.
         """
-        options.setdefault("sleep", _interruptible)
+        options.setdefault("sleep", interruptible)
         self._client: Any = self._kind(org_url, credentials, **options)
 
     @classmethod
@@ -291,7 +292,8 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
         cancelled.set()
 
 
-def _interruptible(seconds: float) -> None:
+def interruptible(seconds: float) -> None:
+    """Wait inside ``in_thread``. Raises ``TransportError`` if the task is cancelled."""
     if _cancelled.get().wait(seconds):
         raise TransportError("the call was cancelled")
 

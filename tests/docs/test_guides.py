@@ -20,7 +20,14 @@ import yaml
 from cfnlint.api import lint as cfn_lint
 from flask import Flask
 
-from hookkey_verify import ApiToken, HookKeysClient, HookVerifier, IssuerKeys, StaticKeys
+from hookkey_verify import (
+    ApiToken,
+    HookKeysClient,
+    HookVerifier,
+    InlineHooksClient,
+    IssuerKeys,
+    StaticKeys,
+)
 from hookkey_verify.asgi import serve as serve_asgi
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.flask import serve
@@ -93,23 +100,28 @@ def test_the_set_up_in_okta(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch)
             for old, new in addresses.items():
                 assert create_hook.count(old) == 1
                 create_hook = create_hook.replace(old, new)
-            hook = json.loads(_shell(create_hook, okta, HOOK_KEY_ID=key_id))
-            assert hook["status"] == "ACTIVE"
-            delivery = okta.fire(hook["id"])
+            _shell(create_hook, okta)
+            with InlineHooksClient(okta.url, ApiToken(okta.api_token)) as client:
+                [hook] = client.list()
+            assert (hook.status, hook.hook_key_id) == ("ACTIVE", key_id)
+            delivery = okta.fire(hook.id)
             assert (delivery.outcome, delivery.ok) == ("commands", True), delivery
 
 
-def test_the_fields_of_the_set_up() -> None:
-    """The table of docs/okta.md names each field of the request that creates the hook."""
+def test_the_fields_of_the_set_up(okta: OktaEmulator) -> None:
+    """The table of docs/okta.md has each option of its command, and each field that it sets."""
     text = (DOCS / "okta.md").read_text("utf-8")
-    _, create_hook = _blocks("okta.md", "sh")
-    body = json.loads(
-        create_hook.partition("-d '")[2].rstrip()[:-1].replace("'\"$HOOK_KEY_ID\"'", "HKY1")
-    )
-    for field in ("name", "type"):
-        assert f"| `{field}` |" in text
-    for field in body["channel"]["config"]:
-        assert f"| `channel.config.{field}` |" in text
+    table = text.partition("## 3. ")[2].partition("## 4. ")[0].partition("```sh")[0]
+    create_key, create_hook = _blocks("okta.md", "sh")
+    for option in re.findall(r"--[\w-]+", create_hook):
+        assert f"`{option}` |" in table, option
+    _shell(create_key + create_hook, okta)
+    with InlineHooksClient(okta.url, ApiToken(okta.api_token)) as client:
+        [hook] = client.list()
+    fields = {name for name, value in hook.raw["channel"]["config"].items() if value}
+    assert {"uri", "authType", "hookKeyId", "clientId", "tokenUrl", "scope"} <= fields
+    for field in ("name", "type", *(f"channel.config.{name}" for name in fields)):
+        assert f"| `{field}` |" in table, field
 
 
 def test_the_rotation(okta: OktaEmulator) -> None:

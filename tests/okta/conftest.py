@@ -11,6 +11,8 @@ from hookkey_verify import ApiToken, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.okta.client import HookKeysClient
 
+from .rotations import Org, an_org
+
 
 class Naps:
     """Records the waits that a client requests and announces, without waiting."""
@@ -37,4 +39,11 @@ def client(okta: OktaEmulator, naps: Naps) -> Iterator[HookKeysClient]:
 @pytest.fixture
 def hooks(okta: OktaEmulator, naps: Naps) -> Iterator[InlineHooksClient]:
     with InlineHooksClient(okta.url, ApiToken(okta.api_token), **naps.options()) as made:
+        yield made
+
+
+@pytest.fixture
+def org(okta: OktaEmulator) -> Iterator[Org]:
+    """A local org with a key to be rotated."""
+    with an_org(okta) as made:
         yield made

@@ -56,7 +56,6 @@ CALLS: list[Call] = [
     lambda client: client.create("n"),
     lambda client: client.find("n"),
     lambda client: client.jwks(),
-    lambda client: client.rotate("n"),
 ]
 
 
@@ -87,7 +86,6 @@ def test_calls_that_succeed(okta: OktaEmulator, events: list[Event], run: Run) -
     ask(lambda client: client.jwks(), 2)
     ask(lambda client: client.create("two"), 1)
     ask(lambda client: client.rename(key["id"], "three"), 1)
-    ask(lambda client: client.rotate("three"), 2)
     ask(lambda client: client.delete(key["id"]), 1)
 
 

@@ -72,7 +72,7 @@ def test_names_are_checked_before_the_call(
     okta: OktaEmulator, client: HookKeysClient, name: Any
 ) -> None:
     """A name must have 1 to 255 printable characters; the client checks it before any request."""
-    for call in (client.create, client.find, client.rotate):
+    for call in (client.create, client.find, client.rotation):
         with pytest.raises(ConfigurationError, match="name"):
             call(name)
     with pytest.raises(ConfigurationError, match="name"):
