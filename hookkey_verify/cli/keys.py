@@ -11,10 +11,22 @@ import click
 from ..errors import ConfigurationError, NotFoundError
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
-from .org import announce, argument, assent, confirm, day, find_key, moment
+from .org import (
+    CHANGES_KEYS,
+    READS_KEYS,
+    announce,
+    argument,
+    assent,
+    confirm,
+    day,
+    find_key,
+    moment,
+)
 from .output import CommandGroup, as_json, command, plain, print_json, print_rows, tell
 
 __all__ = ["keys"]
+
+READS, CHANGES = f"Needs {READS_KEYS}", f"Needs {CHANGES_KEYS}"
 
 
 @click.group(cls=CommandGroup)
@@ -63,7 +75,7 @@ def _show(key: HookKey, *, json: bool) -> None:
         print_json(key.public_key.as_jwk())
 
 
-@keys.command("list")
+@keys.command("list", epilog=READS)
 @as_json
 @command
 def list_(as_json: bool) -> None:
@@ -92,7 +104,7 @@ def list_(as_json: bool) -> None:
     print_rows(titles, rows, whole=ids, dispensable=("created", "used", "keyId"))
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("name")
 @as_json
 @command
@@ -112,7 +124,7 @@ def create(name: str, as_json: bool) -> None:
     _show(created, json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @argument("key")
 @as_json
 @command
@@ -125,7 +137,7 @@ def get(key: str, as_json: bool) -> None:
         _show(find_key(client, key), json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @argument("key")
 @as_json
 @command
@@ -138,7 +150,7 @@ def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either
         print_json(client.public_key(find_key(client, key).key_id).as_jwk())
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("key")
 @argument("new_name")
 @as_json
@@ -155,7 +167,7 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
     _show(new, json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("key")
 @assent
 @as_json
@@ -175,7 +187,7 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
         tell(f"deleted {found.id}")
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("key")
 @click.option("--successor", help="Name of the new key. Default: the old name and today's date.")
 @click.option("--finish", is_flag=True, help="Delete the old key and give its name to the new key.")
@@ -245,7 +257,7 @@ def _successor(listed: list[HookKey], name: str, successor: str | None) -> HookK
     return matches[0]
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @as_json
 @command
 def jwks(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way

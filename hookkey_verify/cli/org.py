@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,7 +15,44 @@ from ..okta.inline_hooks import InlineHooksClient
 from ..okta.models import HookKey, InlineHook
 from .output import tell
 
-__all__ = ["announce", "argument", "assent", "confirm", "day", "find_hook", "find_key", "moment"]
+__all__ = [
+    "CHANGES_HOOKS",
+    "CHANGES_KEYS",
+    "READS_AUDIENCES",
+    "READS_HOOKS",
+    "READS_KEYS",
+    "announce",
+    "argument",
+    "assent",
+    "confirm",
+    "day",
+    "find_hook",
+    "find_key",
+    "moment",
+]
+
+# What a command needs, for its help. docs/manage.md has the table.
+READS_HOOKS: Final = (
+    "an administrator role, super admin or a custom role with okta.inlinehooks.read (Early "
+    "Access), and with OAuth also the scope okta.inlineHooks.read."
+)
+CHANGES_HOOKS: Final = (
+    "an administrator role, super admin or a custom role with okta.inlinehooks.read and "
+    "okta.inlinehooks.manage (Early Access), and with OAuth also the scopes okta.inlineHooks.read "
+    "and okta.inlineHooks.manage."
+)
+READS_KEYS: Final = (
+    "an administrator role, super admin (Okta documents no permission of a custom role for "
+    "hook keys), and with OAuth also the scope okta.inlineHooks.read."
+)
+CHANGES_KEYS: Final = (
+    "an administrator role, super admin (Okta documents no permission of a custom role for "
+    "hook keys), and with OAuth also the scopes okta.inlineHooks.read and okta.inlineHooks.manage."
+)
+READS_AUDIENCES: Final = (
+    "an administrator role, super admin or a custom role with okta.authzServers.read, and "
+    "with OAuth also the scope okta.authorizationServers.read."
+)
 
 Found = TypeVar("Found", HookKey, InlineHook)
 
