@@ -25,6 +25,7 @@ from .console import Console, fire_in_thread, org_url
 from .description import description
 from .faults import Fault
 from .json_object import json_object
+from .new_hook import register_client
 from .oauth import OAuthError, ServiceApps
 from .okta_error import OktaError, invalid
 from .parts import Parts, RequestLine
@@ -127,7 +128,9 @@ class _Site:
 
     async def _hooks(self, request: Request) -> Any:
         if request.method == "POST":
-            return _linked(request, self._parts.hooks.create(await _body(request)))
+            made = self._parts.hooks.create(await _body(request))
+            register_client(self._parts, self._parts.hooks.get(made["id"]), None)
+            return _linked(request, made)
         listed = self._parts.hooks.list(request.query_params.get("type"))
         return [_linked(request, hook) for hook in listed]
 
@@ -136,7 +139,10 @@ class _Site:
         if request.method == "DELETE":
             return hooks.delete(id_)
         if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
-            return _linked(request, hooks.replace(id_, await _body(request)))
+            body, before = await _body(request), hooks.get(id_)
+            replaced = hooks.replace(id_, body)
+            register_client(self._parts, hooks.get(id_), before)
+            return _linked(request, replaced)
         return _linked(request, hooks.get(id_).document())
 
     async def _lifecycle(self, request: Request) -> Any:

@@ -1,15 +1,17 @@
-"""Creates inline hooks from Python arguments and registers their clients. Pure."""
+"""Creates inline hooks from Python arguments, and registers the clients of hooks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from .inline_hooks import EmulatedHook
 from .okta_error import OktaError
 from .parts import Parts
 
-__all__ = ["HookRequest", "new_hook"]
+__all__ = ["HookRequest", "new_hook", "register_client"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,39 @@ def new_hook(parts: Parts, request: HookRequest, *, issuer: str | None) -> dict[
         if not is_known:
             parts.apps.forget(client_id)
         raise
+
+
+def register_client(parts: Parts, hook: EmulatedHook, before: EmulatedHook | None) -> None:
+    """Register the client of a hook from the API, if the org's own server issues its token.
+
+    In Okta, an administrator creates the client, an app with the hook's public key or secret. Here
+    that app follows its hook. Another client that has the id is left unchanged.
+
+    ``before``: the hook before it was replaced. None: it is new.
+    """
+    if before is not None and _is_own(parts, before) and _has_client(parts, before):
+        used = map(_credentials, filter(partial(_is_own, parts), parts.hooks.all()))
+        if _credentials(before) not in used:
+            parts.apps.forget(before.client_id)
+    if not _is_own(parts, hook):
+        return
+    if not parts.apps.knows(hook.client_id) or _has_client(parts, hook):
+        key = None if hook.hook_key_id is None else {"id": hook.hook_key_id}
+        _client(parts, key, hook.client_secret, hook.scope, hook.client_id)
+
+
+def _is_own(parts: Parts, hook: EmulatedHook) -> bool:
+    return hook.token_url.endswith(f"/oauth2/{parts.server.id}/v1/token")
+
+
+def _credentials(hook: EmulatedHook) -> tuple[str, str | None, str]:
+    return hook.client_id, hook.hook_key_id, hook.client_secret
+
+
+def _has_client(parts: Parts, hook: EmulatedHook) -> bool:
+    id_ = hook.hook_key_id
+    jwk = None if id_ is None else parts.keys.signer_of(id_).public_jwk()
+    return parts.apps.has(hook.client_id, jwk, hook.client_secret)
 
 
 def _created(

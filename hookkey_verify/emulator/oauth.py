@@ -166,6 +166,11 @@ class ServiceApps:
         """Return whether an app has this client id."""
         return client_id in self._apps
 
+    def has(self, client_id: str, public_jwk: Mapping[str, Any] | None, secret: str) -> bool:
+        """Return whether the app with this client id has this key or secret."""
+        known, body = self._apps.get(client_id), {"jwk": public_jwk, "scopes": (), "secret": secret}
+        return known is not None and known.has_credentials_of(_App.of(body))
+
     def _register(self, body: Mapping[str, Any], wanted: str | None) -> str:
         client_id = wanted or "0oa" + identifier(17)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from hookkey_verify import ApiToken, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator, OktaError
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES, MAX_HOOKS, InlineHooks
 
@@ -328,3 +329,47 @@ def test_fire_refuses_an_event(okta: OktaEmulator, order: dict[str, Any], cause:
         assert refused.status_code == 400
         assert cause in refused.json()["errorCauses"][0]["errorSummary"]
         assert handler.requests == []
+
+
+# --- clients at the org's own authorization server
+
+
+def test_a_hook_from_the_api_has_a_client(okta: OktaEmulator) -> None:
+    """The org's server issues tokens to a hook that the API created or replaced."""
+    first, second = okta.create_key("first")["id"], okta.create_key("second")["id"]
+    url = f"{okta.issuer}/v1/token"
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        hook = client.create(
+            "api", EVENT_TYPES[0], handler.url, hook_key_id=first, client_id="0oa1", token_url=url,
+            scope="hooks",
+        )  # fmt: skip
+        assert okta.fire(hook.id).ok
+        changes: tuple[dict[str, Any], ...] = (
+            {"hook_key_id": second},
+            {"client_secret": SECRET},
+            {"client_secret": SECRET, "client_id": "0oa2"},
+            {"client_secret": SECRET, "scope": "hooks other"},
+            {"hook_key_id": first, "uri": f"{handler.url}/2"},
+        )
+        for change in changes:
+            client.replace(hook.id, **change)
+            assert okta.fire(hook.id).ok, change
+        client.replace(hook.id, token_url=TOKEN_URL)
+        assert okta.create_hook(handler.url, name="2", client_id="0oa2", client_secret=SECRET)
+
+
+def test_a_client_of_two_hooks_keeps_its_key(okta: OktaEmulator) -> None:
+    """A replaced hook does not take the client of another hook that still uses the key."""
+    first, second = okta.create_key("first"), okta.create_key("second")
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        ids = [
+            okta.create_hook(handler.url, name=name, key=first, client_id="0oa1")["id"]
+            for name in "ab"
+        ]
+        client.replace(ids[0], hook_key_id=second["id"])
+        assert "invalid_client" in okta.fire(ids[0]).verdict
+        assert okta.fire(ids[1]).ok
