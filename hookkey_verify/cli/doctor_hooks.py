@@ -152,7 +152,7 @@ def _setup(plan: Plan) -> str:
     """Return what the hook gets, in words."""
     if plan.setup is Setup.SECRET:
         return f"a secret in the header {shown(plan.header)}"
-    how = "a hook key" if plan.has_key else "a client secret"
+    how = "the hook key" if plan.has_key else "a client secret"
     is_okta = plan.setup is Setup.ACCESS_TOKEN
     where = f"of {shown(plan.issuer)}" if is_okta else f"from {shown(plan.token_url)}"
     return f"an access token {where}, requested with {how}"

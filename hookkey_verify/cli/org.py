@@ -31,6 +31,8 @@ __all__ = [
     "moment",
 ]
 
+_APP: Final = "A service app requests those in OKTA_CLIENT_SCOPES."
+
 # What a command needs, for its help. docs/manage.md has the table.
 READS_HOOKS: Final = (
     "an administrator role, super admin or a custom role with okta.inlinehooks.read (Early "
@@ -39,7 +41,7 @@ READS_HOOKS: Final = (
 CHANGES_HOOKS: Final = (
     "an administrator role, super admin or a custom role with okta.inlinehooks.read and "
     "okta.inlinehooks.manage (Early Access), and with OAuth also the scopes okta.inlineHooks.read "
-    "and okta.inlineHooks.manage."
+    f"and okta.inlineHooks.manage. {_APP}"
 )
 READS_KEYS: Final = (
     "an administrator role, super admin (Okta documents no permission of a custom role for "
@@ -47,7 +49,8 @@ READS_KEYS: Final = (
 )
 CHANGES_KEYS: Final = (
     "an administrator role, super admin (Okta documents no permission of a custom role for "
-    "hook keys), and with OAuth also the scopes okta.inlineHooks.read and okta.inlineHooks.manage."
+    "hook keys), and with OAuth also the scopes okta.inlineHooks.read and okta.inlineHooks.manage. "
+    f"{_APP}"
 )
 READS_AUDIENCES: Final = (
     "an administrator role, super admin or a custom role with okta.authzServers.read, and "

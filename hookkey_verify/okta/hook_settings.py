@@ -150,7 +150,8 @@ def _channel(
             config.pop(_MEMBERS[name], None)
         config.pop("authType", None)
         return {"type": "HTTP", "config": config}
-    missing = [f"{name}=" for name in ("client_id", "token_url") if not config.get(_MEMBERS[name])]
+    needed = ("client_id", "token_url", *(["hook_key_id"] if way == "private_key_jwt" else []))
+    missing = [f"{name}=" for name in needed if not config.get(_MEMBERS[name])]
     if missing:
         raise ConfigurationError(f"pass {' and '.join(missing)} too, for {way}")
     if way == "client_secret_post":

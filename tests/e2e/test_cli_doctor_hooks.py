@@ -85,8 +85,8 @@ def test_settings_that_fit(shell: Shell) -> None:
     assert done.exit_code == 0
     assert found[ROW] == (
         "ok",
-        f'ACTIVE, access-token: an access token of "{shell.okta.issuer}", requested with a hook '
-        'key "key of Claims"',
+        f'ACTIVE, access-token: an access token of "{shell.okta.issuer}", requested with the '
+        'hook key "key of Claims"',
     )
     assert found[SETTINGS] == ("ok", "HOOKKEY_CLIENT_ID, HOOKKEY_ISSUER, HOOKKEY_AUDIENCE fit")
     [document] = json.loads(done.stdout)["hooks"]
@@ -224,7 +224,7 @@ def test_a_secret_in_a_header(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("config", "members", "result", "text"),
     [
-        ({}, {}, "ok", 'a hook key "K"'),
+        ({}, {}, "ok", 'the hook key "K"'),
         ({}, {"status": None}, "ok", "status unknown, token-endpoint"),
         ({}, {"status": "INACTIVE"}, "warning", "not call it: hookkey hooks activate cal1"),
         ({}, {"type": "com.okta.new"}, "ok", "token-endpoint"),

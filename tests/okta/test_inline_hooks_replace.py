@@ -263,6 +263,16 @@ def test_a_replace_of_a_hook_of_an_unknown_kind(channel: dict[str, Any]) -> None
     assert body["channel"]["config"] == {"uri": URI, "headers": [], "authScheme": scheme}
 
 
+def test_a_replace_of_a_hook_whose_key_was_not_returned() -> None:
+    """A hook with private_key_jwt whose key is not known is refused until the key is passed."""
+    config = {"authType": "private_key_jwt", "clientId": "0oa1", "tokenUrl": TOKEN_URL, "uri": URI}
+    document = {**a_document(), "channel": {"type": "OAUTH", "config": config}}
+    with pytest.raises(ConfigurationError, match="pass hook_key_id= too, for private_key_jwt"):
+        _put_after(document, name="new")
+    body = _put_after(document, name="new", hook_key_id="HKY2")
+    assert body["channel"]["config"]["hookKeyId"] == "HKY2"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
