@@ -43,7 +43,7 @@ class CheckedHook:
     def findings(self, *, another_fits: bool) -> list[Finding]:
         """Return the two rows of the hook.
 
-        ``another_fits``: whether the settings fit another hook, so that they need not fit this one.
+        ``another_fits``: whether the settings may fit another hook, so that they need not fit this.
         """
         if self.comparison is None:
             return [self.finding]
@@ -51,7 +51,7 @@ class CheckedHook:
         match self.comparison.outcome:
             case "fits":
                 return [self.finding, Finding(check, "ok", text)]
-            case "unknown":
+            case "partly" | "unknown":
                 return [self.finding, Finding(check, "skipped", text)]
             case "differs" if not another_fits:
                 return [self.finding, Finding(check, "failed", text)]
@@ -94,7 +94,8 @@ def checked_hooks(
         return [Finding("hooks", "failed", message(error))], [], exit_code(error)
     if not found:
         return [Finding("hooks", "warning", "the org has none: hookkey hooks create NAME")], [], 0
-    fits = any(each.comparison and each.comparison.outcome == "fits" for each in found)
+    outcomes = {each.comparison.outcome for each in found if each.comparison is not None}
+    fits = not outcomes.isdisjoint(("fits", "partly", "forwarded"))
     return [row for each in found for row in each.findings(another_fits=fits)], found, 0
 
 

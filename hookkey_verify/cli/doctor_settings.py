@@ -16,8 +16,9 @@ from .hook_code.plan import Plan, Setup, is_okta_url
 
 __all__ = ["Comparison", "compared", "shown"]
 
-Outcome = Literal["fits", "differs", "forwarded", "unknown"]
-"""``forwarded``: the settings fit only if a gateway forwards the assertion."""
+Outcome = Literal["fits", "partly", "forwarded", "differs", "unknown"]
+"""``partly``: all that can be compared fits. ``forwarded``: the settings fit only if a gateway
+forwards the assertion. ``unknown``: nothing can be compared."""
 
 Values = Mapping[str, tuple[str, ...]]
 """The values that fit, by setting."""
@@ -137,7 +138,7 @@ def _comparison(differences: list[str], expected: Values, open_: str) -> Compari
     if differences:
         return Comparison("differs", "; ".join(differences))
     text = f"{', '.join(map(_variable, expected))} fit"
-    return Comparison("unknown", f"{text}; {open_}") if open_ else Comparison("fits", text)
+    return Comparison("partly", f"{text}; {open_}") if open_ else Comparison("fits", text)
 
 
 def _to_set(name: str, values: tuple[str, ...]) -> str:

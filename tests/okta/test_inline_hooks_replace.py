@@ -201,6 +201,7 @@ def test_the_body_of_a_change_of_the_hook_key() -> None:
         ({"headers": [("a", "b")]}, "headers must map"),
         ({"headers": {"a b": "c"}}, "each name in headers"),
         ({"headers": {5: "c"}}, "each name in headers"),
+        ({"headers": {"X-A": "b", "x-a": "c"}}, "two of the names in headers differ only in case"),
         ({"headers": {"a": "c\r\nX: y"}}, "each value in headers"),
         ({"headers": {"a": " c"}}, "each value in headers"),
         ({"headers": {"a": None}}, "each value in headers"),
