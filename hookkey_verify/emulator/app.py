@@ -129,7 +129,7 @@ class _Site:
     async def _hooks(self, request: Request) -> Any:
         if request.method == "POST":
             made = self._parts.hooks.create(await _body(request))
-            register_client(self._parts, self._parts.hooks.get(made["id"]), None)
+            register_client(self._parts, self._parts.hooks.get(made["id"]))
             return _linked(request, made)
         listed = self._parts.hooks.list(request.query_params.get("type"))
         return [_linked(request, hook) for hook in listed]
@@ -137,7 +137,9 @@ class _Site:
     async def _hook(self, request: Request) -> Any:
         id_, hooks = request.path_params["id"], self._parts.hooks
         if request.method == "DELETE":
-            return hooks.delete(id_)
+            before = hooks.get(id_)
+            hooks.delete(id_)
+            return register_client(self._parts, None, before)
         if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
             body, before = await _body(request), hooks.get(id_)
             replaced = hooks.replace(id_, body)

@@ -76,19 +76,22 @@ def new_hook(parts: Parts, request: HookRequest, *, issuer: str | None) -> dict[
         raise
 
 
-def register_client(parts: Parts, hook: EmulatedHook, before: EmulatedHook | None) -> None:
+def register_client(
+    parts: Parts, hook: EmulatedHook | None, before: EmulatedHook | None = None
+) -> None:
     """Register the client of a hook from the API, if the org's own server issues its token.
 
     In Okta, an administrator creates the client, an app with the hook's public key or secret. Here
     that app follows its hook. Another client that has the id is left unchanged.
 
-    ``before``: the hook before it was replaced. None: it is new.
+    ``hook``: the hook. None: it was deleted.
+    ``before``: the hook before it was replaced or deleted. Default None: it is new.
     """
     if before is not None and _is_own(parts, before) and _has_client(parts, before):
         used = map(_credentials, filter(partial(_is_own, parts), parts.hooks.all()))
         if _credentials(before) not in used:
             parts.apps.forget(before.client_id)
-    if not _is_own(parts, hook):
+    if hook is None or not _is_own(parts, hook):
         return
     if not parts.apps.knows(hook.client_id) or _has_client(parts, hook):
         key = None if hook.hook_key_id is None else {"id": hook.hook_key_id}

@@ -360,6 +360,23 @@ def test_a_hook_from_the_api_has_a_client(okta: OktaEmulator) -> None:
         assert okta.create_hook(handler.url, name="2", client_id="0oa2", client_secret=SECRET)
 
 
+def test_the_client_of_a_deleted_hook_is_free(okta: OktaEmulator) -> None:
+    """After a hook is deleted, another one can have its client id with another key."""
+    url = f"{okta.issuer}/v1/token"
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        for name in ("first", "second"):
+            key = okta.create_key(name)["id"]
+            hook = client.create(
+                "api", EVENT_TYPES[0], handler.url, hook_key_id=key, client_id="0oa1",
+                token_url=url, scope="hooks",
+            )  # fmt: skip
+            assert okta.fire(hook.id).ok
+            client.deactivate(hook.id)
+            client.delete(hook.id)
+
+
 def test_a_client_of_two_hooks_keeps_its_key(okta: OktaEmulator) -> None:
     """A replaced hook does not take the client of another hook that still uses the key."""
     first, second = okta.create_key("first"), okta.create_key("second")
