@@ -38,6 +38,7 @@ copybutton_prompt_is_regexp = True
 highlight_language = "none"
 html_theme = "furo"
 html_title = "hookkey_verify"
+html_extra_path = ["console-dark.png", "console-light.png"]  # of the HTML in emulator.md
 html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False

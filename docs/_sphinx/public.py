@@ -22,13 +22,13 @@ _INTERNAL_MODULES: Final = {
         "source",
     },
     "okta": {
-        "deadline", "granted_scopes", "hook_settings", "http", "log_query", "paths", "sign_in",
-        "transport",
+        "bridges", "deadline", "granted_scopes", "hook_settings", "http", "log_query", "paths",
+        "rotation_reader", "rotation_work", "sign_in", "transport",
     },
 }  # fmt: skip
 """The modules of packages without names of their own that users do not import."""
 
-_INTERNAL_CLASSES: Final = {"BoundedStore"}
+_INTERNAL_CLASSES: Final = {"BoundedStore", "Choices", "RotationState"}
 """Classes that the other modules share with each other, as they share functions and constants."""
 
 

@@ -10,7 +10,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..jwks_bridge import JwksBridge
-from .org import find_key
+from .org import READS_KEYS, find_key
 from .output import command, tell
 
 __all__ = ["bridge"]
@@ -18,7 +18,7 @@ __all__ = ["bridge"]
 PATH = "/.well-known/jwks.json"
 
 
-@click.command()
+@click.command(epilog=f"Needs {READS_KEYS}")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True,

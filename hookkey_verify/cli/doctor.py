@@ -1,4 +1,4 @@
-"""``hookkey doctor`` checks the configuration, the org, a replay store and a token."""
+"""``hookkey doctor`` checks the settings, the org and its hooks, a replay store and a token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from .._jose.encoding import EncodingError, base64url_decode, json_object
 from .._jose.issuer import is_authorization_server
 from .._runtime.clock import monotonic_clock, wall_clock
-from ..errors import ConfigurationError, HookKeyError
+from ..errors import ConfigurationError, ForbiddenError, HookKeyError
 from ..keys.issuer_keys import IssuerKeys
 from ..okta.http import Answer
 from ..okta.models import HookKey
@@ -24,7 +24,9 @@ from ..replay.finding import Result
 from ..settings import NAMES, Settings
 from ..verifier import KeySource
 from .clock import okta_clock
+from .doctor_hooks import CheckedHook, checked_hooks
 from .files import InputFile, read_token
+from .org import READS_AUDIENCES, READS_HOOKS, READS_KEYS
 from .output import as_json, command, exit_code, print_json, print_rows
 from .replay_store import REPLAY_URL, replay_store
 from .verifying import VerifierOptions, checks_and_problem, verifier_of
@@ -38,16 +40,25 @@ _RESULTS: Final[Mapping[str, Result]] = {
     "not checked": "skipped",
     "not reached": "skipped",
 }
+_Org = tuple[list[Finding], list[HookKey] | None, list[CheckedHook], int]
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
-@click.command()
+@click.command(
+    epilog=f"To read the hook keys, it needs {READS_KEYS}\n\n"
+    f"To read the inline hooks, {READS_HOOKS}\n\n"
+    f"To read the audiences of authorization servers, {READS_AUDIENCES}\n\n"
+    "The row of what cannot be read names the missing permission."
+)
 @click.argument("token", type=InputFile(), required=False, metavar="[FILE]")
 @click.option("--replay", envvar=REPLAY_URL, metavar="URL", help="Also check this replay store.")
 @as_json
 @command
 def doctor(token: BinaryIO | None, replay: str | None, as_json: bool) -> None:
-    """Check settings, connection, permissions, clock, rate limit, keys and, if given, a token.
+    """Check settings, connection, permissions, keys, inline hooks and, if given, a token.
+
+    For each inline hook, it says what the hook verifies and whether this machine's settings
+    (HOOKKEY_*) fit. Also checked are the clock and the rate limit.
 
     The token is checked with the verifier that HOOKKEY_CLIENT_ID and HOOKKEY_TOKEN_URL, or
     HOOKKEY_ISSUER, HOOKKEY_AUDIENCE and HOOKKEY_CLIENT_ID, describe. Nothing in the org is changed.
@@ -61,7 +72,7 @@ def doctor(token: BinaryIO | None, replay: str | None, as_json: bool) -> None:
     findings = [*_settings(settings, needed=replay is None)]
     if any(map(found_at, FLAGS)):
         findings.append(_verifier())
-    org, keys, code = _org(settings, needed=replay is None)
+    org, keys, hooks, code = _org(settings, needed=replay is None)
     findings += org
     if replay is not None:
         findings += _replay(replay)
@@ -71,7 +82,13 @@ def doctor(token: BinaryIO | None, replay: str | None, as_json: bool) -> None:
     if code == 0 and any(finding.result == "failed" for finding in findings):
         code = 1
     if as_json:
-        print_json({"findings": [asdict(finding) for finding in findings], "ok": code == 0})
+        print_json(
+            {
+                "findings": [asdict(finding) for finding in findings],
+                "hooks": [hook.document() for hook in hooks],
+                "ok": code == 0,
+            }
+        )
     else:
         rows = [(finding.check, finding.result, finding.detail) for finding in findings]
         print_rows(("check", "result", "detail"), rows, whole=("result",))
@@ -106,25 +123,30 @@ def _replay(url: str) -> list[Finding]:
         return [Finding("replay store", "failed", message(error))]
 
 
-def _org(settings: Settings, *, needed: bool) -> tuple[list[Finding], list[HookKey] | None, int]:
-    """Return the findings about the org, its keys, and the exit code if it failed."""
+def _org(settings: Settings, *, needed: bool) -> _Org:
+    """Return the findings about the org, its keys and hooks, and the exit code if it failed."""
     if found_at("issuer") and not found_at("org_url"):
-        return [Finding("org", "skipped", "not needed for access tokens")], None, 0
+        return [Finding("org", "skipped", "not needed for access tokens")], None, [], 0
     if not needed and not found_at("org_url"):
-        return [Finding("org", "skipped", "none is configured")], None, 0
+        return [Finding("org", "skipped", "none is configured")], None, [], 0
+    keys, code = None, 0
     try:
         org_url, answer = _listed(settings)
         keys = [HookKey.from_document(row) for row in answer.json_list()]
+        granted = f"{org_url} answers, okta.inlineHooks.read is granted"
+        findings = [
+            Finding("org", "ok", granted),
+            okta_clock(answer.clock_skew(wall_clock())),
+            _rate_limit(answer),
+        ]
+        findings += _keys(keys)
     except HookKeyError as error:
-        return [Finding("org", "failed", message(error))], None, exit_code(error)
-    granted = f"{org_url} answers, okta.inlineHooks.read is granted"
-    findings = [
-        Finding("org", "ok", granted),
-        okta_clock(answer.clock_skew(wall_clock())),
-        _rate_limit(answer),
-        *_keys(keys),
-    ]
-    return findings, keys, 0
+        code = exit_code(error)
+        findings = [Finding("org", "failed", message(error))]
+        if not isinstance(error, ForbiddenError):
+            return findings, None, [], code
+    of_hooks, hooks, code_of_hooks = checked_hooks(settings, keys)
+    return [*findings, *of_hooks], keys, hooks, code or code_of_hooks
 
 
 def _listed(settings: Settings) -> tuple[str, Answer]:

@@ -175,7 +175,8 @@ def fire(
     """Call a handler like an Okta inline hook, and show how Okta would treat the response.
 
     Pass the URL of a handler, or the name or id of a HOOK in a running `hookkey emulate`, which has
-    its own credentials. For a hook, set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN.
+    its own credentials. For a hook, set OKTA_CLIENT_ORGURL and OKTA_CLIENT_TOKEN. Okta is never
+    called. The emulator's API token may do this; a service app needs okta.inlineHooks.manage.
 
     Exits with 0 if the response is correct, 1 if it is not, and 3 if there is none. With --zoo, a
     good token and then many bad ones with one defect each are sent. It exits with 0 if the handler

@@ -8,10 +8,22 @@ import click
 
 from ..okta.client import HookKeysClient
 from ..okta.models import HookKey
-from .org import announce, argument, assent, confirm, day, find_key, moment
+from .org import (
+    CHANGES_KEYS,
+    READS_KEYS,
+    announce,
+    argument,
+    assent,
+    confirm,
+    day,
+    find_key,
+    moment,
+)
 from .output import CommandGroup, as_json, command, plain, print_json, print_rows, tell
 
 __all__ = ["key_document", "keys", "show_key"]
+
+READS, CHANGES = f"Needs {READS_KEYS}", f"Needs {CHANGES_KEYS}"
 
 
 @click.group(cls=CommandGroup)
@@ -62,7 +74,7 @@ def show_key(key: HookKey, *, json: bool) -> None:
         print_json(key.public_key.as_jwk())
 
 
-@keys.command("list")
+@keys.command("list", epilog=READS)
 @as_json
 @command
 def list_(as_json: bool) -> None:
@@ -91,7 +103,7 @@ def list_(as_json: bool) -> None:
     print_rows(titles, rows, whole=ids, dispensable=("created", "used", "keyId"))
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("name")
 @as_json
 @command
@@ -111,7 +123,7 @@ def create(name: str, as_json: bool) -> None:
     show_key(created, json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @argument("key")
 @as_json
 @command
@@ -124,7 +136,7 @@ def get(key: str, as_json: bool) -> None:
         show_key(find_key(client, key), json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @argument("key")
 @as_json
 @command
@@ -137,7 +149,7 @@ def public(key: str, as_json: bool) -> None:  # noqa: ARG001 - it is JSON either
         print_json(client.public_key(find_key(client, key).key_id).as_jwk())
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("key")
 @argument("new_name")
 @as_json
@@ -154,7 +166,7 @@ def rename(key: str, new_name: str, as_json: bool) -> None:
     show_key(new, json=as_json)
 
 
-@keys.command()
+@keys.command(epilog=CHANGES)
 @argument("key")
 @assent
 @as_json
@@ -174,7 +186,7 @@ def delete(key: str, yes: bool, as_json: bool) -> None:
         tell(f"deleted {found.id}")
 
 
-@keys.command()
+@keys.command(epilog=READS)
 @as_json
 @command
 def jwks(as_json: bool) -> None:  # noqa: ARG001 - it is JSON either way

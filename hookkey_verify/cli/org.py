@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -16,6 +16,11 @@ from ..okta.models import HookKey, InlineHook
 from .output import tell
 
 __all__ = [
+    "CHANGES_HOOKS",
+    "CHANGES_KEYS",
+    "READS_AUDIENCES",
+    "READS_HOOKS",
+    "READS_KEYS",
     "announce",
     "argument",
     "assent",
@@ -26,6 +31,32 @@ __all__ = [
     "find_key",
     "moment",
 ]
+
+_APP: Final = "A service app requests those in OKTA_CLIENT_SCOPES."
+
+# What a command needs, for its help. docs/manage.md has the table.
+READS_HOOKS: Final = (
+    "an administrator role, super admin or a custom role with okta.inlinehooks.read (Early "
+    "Access), and with OAuth also the scope okta.inlineHooks.read."
+)
+CHANGES_HOOKS: Final = (
+    "an administrator role, super admin or a custom role with okta.inlinehooks.read and "
+    "okta.inlinehooks.manage (Early Access), and with OAuth also the scopes okta.inlineHooks.read "
+    f"and okta.inlineHooks.manage. {_APP}"
+)
+READS_KEYS: Final = (
+    "an administrator role, super admin (Okta documents no permission of a custom role for "
+    "hook keys), and with OAuth also the scope okta.inlineHooks.read."
+)
+CHANGES_KEYS: Final = (
+    "an administrator role, super admin (Okta documents no permission of a custom role for "
+    "hook keys), and with OAuth also the scopes okta.inlineHooks.read and okta.inlineHooks.manage. "
+    f"{_APP}"
+)
+READS_AUDIENCES: Final = (
+    "an administrator role, super admin or a custom role with okta.authzServers.read, and "
+    "with OAuth also the scope okta.authorizationServers.read."
+)
 
 Found = TypeVar("Found", HookKey, InlineHook)
 

@@ -14,6 +14,7 @@ from ..signer import HookSigner
 from ..verifier import VerifiedHook
 from .checks import TokenCheck, decode_unverified
 from .files import MAX_TOKEN, InputFile, PathOfFile, read_token
+from .org import READS_KEYS
 from .output import as_json, command, exit_code, plain, print_json, print_rows, tell
 from .verifying import (
     VerifierOptions,
@@ -26,6 +27,7 @@ from .wording import is_given, message
 
 __all__ = ["inspect", "sign", "verify"]
 
+_ORG_KEYS = f"To verify an assertion without --keys, it reads the hook keys and needs {READS_KEYS}"
 _token = click.argument("token", type=InputFile(), default="-", metavar="[FILE]")
 
 
@@ -105,7 +107,7 @@ def _claims(file: BinaryIO) -> dict[str, Any]:
     raise ConfigurationError(f"the claims file {problem}")
 
 
-@click.command()
+@click.command(epilog=_ORG_KEYS)
 @_token
 @_policy
 @as_json
@@ -150,7 +152,7 @@ def _hook(hook: VerifiedHook) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(epilog=_ORG_KEYS)
 @_token
 @_policy
 @as_json

@@ -26,6 +26,7 @@ from .console import Console, fire_in_thread, org_url
 from .delivery_client import TIMEOUT
 from .description import description
 from .faults import Fault
+from .new_hook import forget_client, register_client
 from .oauth import OAuthError, ServiceApps
 from .okta_error import OktaError, invalid, not_found
 from .outcome import Outcome
@@ -141,16 +142,22 @@ class _Site:
 
     async def _hooks(self, request: Request) -> Any:
         if request.method == "POST":
-            return _linked(request, self._parts.hooks.create(await json_body(request)))
+            made = self._parts.hooks.create(await json_body(request))
+            register_client(self._parts, self._parts.hooks.get(made["id"]))
+            return _linked(request, made)
         listed = self._parts.hooks.list(request.query_params.get("type"))
         return [_linked(request, hook) for hook in listed]
 
     async def _hook(self, request: Request) -> Any:
         id_, hooks = request.path_params["id"], self._parts.hooks
         if request.method == "DELETE":
-            return hooks.delete(id_)
+            before = hooks.get(id_)
+            hooks.delete(id_)
+            return forget_client(self._parts, before)
         if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
-            return _linked(request, hooks.replace(id_, await json_body(request)))
+            replaced = hooks.replace(id_, await json_body(request))
+            register_client(self._parts, hooks.get(id_))
+            return _linked(request, replaced)
         return _linked(request, hooks.get(id_).document())
 
     async def _lifecycle(self, request: Request) -> Any:

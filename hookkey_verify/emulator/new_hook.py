@@ -1,16 +1,18 @@
-"""Creates inline hooks from Python arguments and registers their clients. Pure."""
+"""Creates inline hooks from Python arguments, and registers the clients of hooks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from .inline_hooks import EmulatedHook
 from .okta_error import OktaError
 from .parts import Parts
 
-__all__ = ["HookRequest", "changed_hook", "new_hook"]
+__all__ = ["HookRequest", "changed_hook", "forget_client", "new_hook", "register_client"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,37 @@ def _written(
         if not is_known:
             parts.apps.forget(client_id)
         raise
+
+
+def register_client(parts: Parts, hook: EmulatedHook) -> None:
+    """Register the client of a hook that the API has written, or the scope that it lacks.
+
+    In Okta, an administrator creates the client, an app with the hook's public key or secret. It
+    does not follow the hook: a new key must be added to the app before a hook uses it.
+    """
+    if _is_own(parts, hook) and (not parts.apps.knows(hook.client_id) or _has_client(parts, hook)):
+        key = None if hook.hook_key_id is None else {"id": hook.hook_key_id}
+        _client(parts, key, hook.client_secret, hook.scope, hook.client_id)
+
+
+def forget_client(parts: Parts, hook: EmulatedHook) -> None:
+    """Forget the client of a hook that the API has deleted, unless another hook uses it."""
+    others = {each.client_id for each in parts.hooks.all() if _is_own(parts, each)}
+    with suppress(OktaError):  # the console deletes keys that hooks use
+        if _is_own(parts, hook) and hook.client_id not in others and _has_client(parts, hook):
+            parts.apps.forget(hook.client_id)
+
+
+def _has_client(parts: Parts, hook: EmulatedHook) -> bool:
+    """Return whether the app with the hook's client id has its key or secret."""
+    id_ = hook.hook_key_id
+    jwk = None if id_ is None else parts.keys.signer_of(id_).public_jwk()
+    return parts.apps.has(hook.client_id, jwk, hook.client_secret)
+
+
+def _is_own(parts: Parts, hook: EmulatedHook) -> bool:
+    """Return whether the org's own authorization server issues the tokens of the hook."""
+    return hook.token_url.endswith(f"/oauth2/{parts.server.id}/v1/token")
 
 
 def _document(request: HookRequest, kind: str, config: Mapping[str, Any]) -> dict[str, Any]:

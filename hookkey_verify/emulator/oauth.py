@@ -152,6 +152,13 @@ class ServiceApps:
         """Return whether an app has this client id."""
         return client_id in self._apps
 
+    def has(self, client_id: str, public_jwk: Mapping[str, Any] | None, secret: str) -> bool:
+        """Return whether the app with this client id has this key or secret."""
+        known = self._apps.get(client_id)
+        keys = () if public_jwk is None else (new_client_key(public_jwk, "", ()),)
+        app = _App(keys, frozenset(), secret=secret)
+        return known is not None and known.has_credentials_of(app)
+
     def _register(self, app: _App, wanted: str | None, *, replaces: bool) -> str:
         client_id = wanted or "0oa" + identifier(17)
         known = self._apps.get(client_id)

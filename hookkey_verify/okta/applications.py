@@ -33,7 +33,14 @@ ApplicationKeyList = list["ApplicationKey"]  # in the classes below, list is a m
 
 @dataclass(frozen=True, slots=True)
 class ApplicationKey:
-    """A public key of an application."""
+    """A public key of an application.
+
+    For example:
+
+    >>> from hookkey_verify.okta.applications import ApplicationKey
+    >>> ApplicationKey(id="pks1", kid="key-1", status="ACTIVE", jwk={"kty": "RSA"})
+    ApplicationKey(id='pks1', kid='key-1', status='ACTIVE')
+    """
 
     id: str
     """Okta's id, ``pks…``, which is not the ``kid``."""
@@ -53,6 +60,21 @@ class ApplicationKeysClient(OrgClient):
 
     All methods raise the ``HookKeyApiError`` for Okta's response. ``list`` requires the scope
     okta.apps.read, the others okta.apps.manage.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta.applications import ApplicationKeysClient
+    >>> with OktaEmulator() as okta:
+    ...     token = ApiToken(okta.api_token)
+    ...     with HookKeysClient(okta.url, token) as keys:
+    ...         old, new = keys.create("Old").public_key, keys.create("New").public_key
+    ...     app = okta.create_service_app(old.as_jwk())
+    ...     with ApplicationKeysClient(okta.url, token) as client:
+    ...         client.add(app, new)
+    ...         [key.status for key in client.list(app)]
+    ['ACTIVE', 'ACTIVE']
     """
 
     _resource = "key"
@@ -116,7 +138,22 @@ class ApplicationKeysClient(OrgClient):
 
 
 class AsyncApplicationKeysClient(AsyncOrgClient):
-    """``ApplicationKeysClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``ApplicationKeysClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> import asyncio
+    >>> from hookkey_verify import ApiToken, HookSigner
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta.applications import AsyncApplicationKeysClient
+    >>> async def kids(okta, app):
+    ...     async with AsyncApplicationKeysClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...         return [key.kid for key in await client.list(app)]
+    >>> with OktaEmulator() as okta:
+    ...     app = okta.create_service_app(HookSigner.generate(kid="key-1").public_jwk())
+    ...     asyncio.run(kids(okta, app))
+    ['key-1']
+    """
 
     _kind = ApplicationKeysClient
     _client: ApplicationKeysClient

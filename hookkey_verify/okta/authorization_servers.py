@@ -28,7 +28,15 @@ _PERMISSION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationServer:
-    """A custom authorization server, read leniently. ``raw`` is the original document."""
+    """A custom authorization server, read leniently. ``raw`` is the original document.
+
+    For example:
+
+    >>> from hookkey_verify.okta.authorization_servers import AuthorizationServer
+    >>> document = {"id": "aus1hooks", "name": "Hooks", "audiences": ["api://hooks"]}
+    >>> AuthorizationServer.from_document(document).audiences
+    ('api://hooks',)
+    """
 
     id: str
     name: str = ""
@@ -65,6 +73,16 @@ class AuthorizationServersClient(OrgClient):
 
     See ``OrgClient`` for what all clients have in common. Reading requires
     okta.authorizationServers.read.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta.authorization_servers import AuthorizationServersClient
+    >>> with OktaEmulator() as okta:
+    ...     with AuthorizationServersClient(okta.url, ApiToken(okta.api_token)) as client:
+    ...         client.get(okta.issuer.rpartition("/")[2]).audiences
+    ('api://hooks',)
     """
 
     @classmethod

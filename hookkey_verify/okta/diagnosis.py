@@ -38,7 +38,18 @@ _MAYBE_RECURSION: Final = (Cause.NO_ANSWER, Cause.TOKEN_FETCH, Cause.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What the org tells about the failures of its hooks."""
+    """What the org tells about the failures of its hooks.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta.system_log import SystemLogClient
+    >>> with OktaEmulator() as okta, SystemLogClient(okta.url, ApiToken(okta.api_token)) as log:
+    ...     found = log.diagnose()
+    >>> found.failures, found.traps, found.missing
+    ((), (), ())
+    """
 
     failures: tuple[HookFailure, ...]
     traps: tuple[RecursionTrap, ...] = ()

@@ -57,6 +57,12 @@ class Cause(StrEnum):
     ``missing_permission``: A scope or permission is missing.
     ``clock_skew``: The clock of the handler or of the token URL differs from Okta's.
     ``unknown``: Okta's text is not known, or there is none.
+
+    For example:
+
+    >>> from hookkey_verify.okta.failures import Cause
+    >>> Cause("no_answer") is Cause.NO_ANSWER
+    True
     """
 
     NO_ANSWER = "no_answer"
@@ -78,7 +84,15 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookFailure:
-    """All failures of one hook that have the same cause."""
+    """All failures of one hook that have the same cause.
+
+    For example:
+
+    >>> from hookkey_verify.okta.failures import Cause, HookFailure
+    >>> failure = HookFailure(hook_id="cal1", hook_name="Claims", cause=Cause.STATUS, detail="401")
+    >>> f"{failure.hook_name}: {failure.cause} {failure.detail}"
+    'Claims: status 401'
+    """
 
     hook_id: str
     hook_name: str

@@ -150,7 +150,8 @@ def _channel(
             config.pop(_MEMBERS[name], None)
         config.pop("authType", None)
         return {"type": "HTTP", "config": config}
-    missing = [f"{name}=" for name in ("client_id", "token_url") if not config.get(_MEMBERS[name])]
+    needed = ("client_id", "token_url", *(["hook_key_id"] if way == "private_key_jwt" else []))
+    missing = [f"{name}=" for name in needed if not config.get(_MEMBERS[name])]
     if missing:
         raise ConfigurationError(f"pass {' and '.join(missing)} too, for {way}")
     if way == "client_secret_post":
@@ -208,13 +209,16 @@ def _field_name(name: str, value: object) -> str:
 def _headers(name: str, value: object) -> list[dict[str, str]]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{name} must map names of headers to values")
-    return [
+    pairs = [
         {
             "key": _field_name(f"each name in {name}", key),
             "value": _field_value(f"each value in {name}", text),
         }
         for key, text in value.items()
     ]
+    if len({pair["key"].lower() for pair in pairs}) < len(pairs):
+        raise ConfigurationError(f"two of the names in {name} differ only in case")
+    return pairs
 
 
 def _auth_header(name: str, value: object) -> dict[str, str]:

@@ -42,13 +42,20 @@ InlineHookList = list[InlineHook]  # in the classes below, list is a method
 class InlineHooksClient(OrgClient):
     """Manages the inline hooks of one org. Thread-safe. Close it, or use it as a context manager.
 
-    All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
-    ``ConfigurationError`` before a request is sent.
+    See ``OrgClient`` for what all clients have in common.
 
     The credentials need an administrator role: super admin, or a custom role with
     okta.inlinehooks.read or okta.inlinehooks.manage (Early Access). With OAuth they also need a
     scope: ``list`` and ``get`` okta.inlineHooks.read, ``replace`` that and okta.inlineHooks.manage,
     the others okta.inlineHooks.manage.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, InlineHooksClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta, InlineHooksClient(okta.url, ApiToken(okta.api_token)) as org:
+    ...     org.deactivate(okta.create_hook("https://hooks.acme.com/hook")["id"]).status
+    'INACTIVE'
     """
 
     _resource = "hook"
@@ -251,7 +258,14 @@ class InlineHooksClient(OrgClient):
 
 
 class AsyncInlineHooksClient(AsyncOrgClient):
-    """``InlineHooksClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``InlineHooksClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, AsyncInlineHooksClient
+    >>> AsyncInlineHooksClient("https://acme.okta.com", ApiToken("00example"))
+    AsyncInlineHooksClient('https://acme.okta.com')
+    """
 
     _kind = InlineHooksClient
     _client: InlineHooksClient

@@ -84,6 +84,14 @@ class InlineHook:
 
     Okta returns neither the value of the authentication header nor the client secret. It does
     return the values of ``headers``; ``repr`` contains neither them nor ``uri``.
+
+    For example:
+
+    >>> from hookkey_verify.okta.models import InlineHook
+    >>> channel = {"type": "OAUTH", "config": {"authType": "private_key_jwt", "hookKeyId": "HKY1"}}
+    >>> hook = InlineHook.from_document({"id": "cal1", "name": "Claims", "channel": channel})
+    >>> hook.authentication, hook.hook_key_id
+    ('private_key_jwt', 'HKY1')
     """
 
     id: str
@@ -163,7 +171,16 @@ class InlineHook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvent:
-    """An event of the System Log. ``raw`` is the original document; no member of it is certain."""
+    """An event of the System Log. ``raw`` is the original document; no member of it is certain.
+
+    For example:
+
+    >>> from hookkey_verify.okta.models import LogEvent
+    >>> target = {"id": "cal1", "displayName": "Claims"}
+    >>> event = LogEvent.from_document({"eventType": "inline_hook.created", "target": [target]})
+    >>> event.event_type, event.target_name
+    ('inline_hook.created', 'Claims')
+    """
 
     event_type: str
     """Okta's name of the event, such as ``inline_hook.executed``."""

@@ -88,6 +88,13 @@ class OrgClient:
 
     All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
     ``ConfigurationError`` before a request is sent.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient
+    >>> with HookKeysClient("https://acme.okta.com/", ApiToken("00example"), timeout=5) as client:
+    ...     client.org_url
+    'https://acme.okta.com'
     """
 
     _resource: ClassVar[str] = ""
@@ -238,7 +245,14 @@ class OrgClient:
 
 
 class AsyncOrgClient:
-    """An ``OrgClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """An ``OrgClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, AsyncHookKeysClient
+    >>> AsyncHookKeysClient("https://acme.okta.com", ApiToken("00example"))
+    AsyncHookKeysClient('https://acme.okta.com')
+    """
 
     _kind: ClassVar[type[OrgClient]]
     """The client whose methods run in the threads."""

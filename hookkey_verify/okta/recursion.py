@@ -24,7 +24,14 @@ _TOKEN_PATH = re.compile(r"/oauth2/([A-Za-z0-9_-]{1,64})/v1/token/?")
 
 @dataclass(frozen=True, slots=True)
 class RecursionTrap:
-    """A token hook that gets its tokens from a rule that calls it."""
+    """A token hook that gets its tokens from a rule that calls it.
+
+    For example:
+
+    >>> from hookkey_verify.okta.recursion import RecursionTrap
+    >>> RecursionTrap("cal1", "Claims", server_id="aus1hooks", rule_name="Default").rule_name
+    'Default'
+    """
 
     hook_id: str
     hook_name: str

@@ -40,7 +40,14 @@ _ASKED: Final = ("publish", "switch", "execute", "withdraw", "delete")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationReport:
-    """How far a rotation is."""
+    """How far a rotation is.
+
+    For example:
+
+    >>> from hookkey_verify.okta.rotation import RotationReport
+    >>> RotationReport(finished=False, steps=(), key=None, waiting_for="hooks").waiting_for
+    'hooks'
+    """
 
     finished: bool
     steps: tuple[Step, ...]
@@ -60,6 +67,18 @@ class KeyRotation:
     Only this org is changed: the keys (okta.inlineHooks.manage), the hooks
     (okta.inlineHooks.manage) and, if ``applications`` is given, the keys of the applications that
     the hooks use at an Okta authorization server (okta.apps.manage).
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> with OktaEmulator() as okta:
+    ...     org = okta.url, ApiToken(okta.api_token)
+    ...     old = okta.create_key("Token hook")
+    ...     with HookKeysClient(*org) as keys, InlineHooksClient(*org) as hooks:
+    ...         report = keys.rotation("Token hook", hooks, keep=0).run()
+    ...         report.finished, [key.name for key in keys.list()]
+    (True, ['Token hook'])
     """
 
     def __init__(
@@ -254,7 +273,21 @@ class KeyRotation:
 
 
 class AsyncKeyRotation:
-    """``KeyRotation`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``KeyRotation`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> import asyncio
+    >>> from hookkey_verify import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> async def rotate(*org):
+    ...     async with AsyncHookKeysClient(*org) as keys, AsyncInlineHooksClient(*org) as hooks:
+    ...         return await keys.rotation("Token hook", hooks, keep=0).run()
+    >>> with OktaEmulator() as okta:
+    ...     old = okta.create_key("Token hook")
+    ...     asyncio.run(rotate(okta.url, ApiToken(okta.api_token))).finished
+    True
+    """
 
     def __init__(
         self,

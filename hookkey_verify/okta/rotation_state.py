@@ -37,7 +37,14 @@ _TOKEN_URL: Final = re.compile(r"https?://[^/?#]+/oauth2(?:/[A-Za-z0-9_-]{1,64})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a rotation: its name, whether it is done, and what it does, in words."""
+    """A step of a rotation: its name, whether it is done, and what it does, in words.
+
+    For example:
+
+    >>> from hookkey_verify.okta.rotation_state import Step
+    >>> Step("create", done=True, text="create the key 'Token hook (next)'").name
+    'create'
+    """
 
     name: StepName
     done: bool

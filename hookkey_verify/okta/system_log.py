@@ -55,6 +55,16 @@ class SystemLogClient(OrgClient):
 
     All methods raise the ``HookKeyApiError`` for Okta's response. Invalid arguments raise
     ``ConfigurationError`` before a request is sent. Reading requires okta.logs.read.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta.system_log import SystemLogClient
+    >>> with OktaEmulator() as okta, SystemLogClient(okta.url, ApiToken(okta.api_token)) as log:
+    ...     delivery = okta.fire(okta.create_hook("http://127.0.0.1:1/hook", name="Claims")["id"])
+    ...     [(each.hook_name, each.cause.value) for each in log.failures()]
+    [('Claims', 'not_connected')]
     """
 
     def __init__(
@@ -264,7 +274,15 @@ class SystemLogClient(OrgClient):
 
 
 class AsyncSystemLogClient(AsyncOrgClient):
-    """``SystemLogClient`` for asyncio: the same methods, awaitable, in worker threads."""
+    """``SystemLogClient`` for asyncio: the same methods, awaitable, in worker threads.
+
+    For example:
+
+    >>> from hookkey_verify import ApiToken
+    >>> from hookkey_verify.okta.system_log import AsyncSystemLogClient
+    >>> AsyncSystemLogClient("https://acme.okta.com", ApiToken("00example"))
+    AsyncSystemLogClient('https://acme.okta.com')
+    """
 
     _kind = SystemLogClient
     _client: SystemLogClient

@@ -222,7 +222,10 @@ def _api_error(answer: Answer) -> HookKeyApiError:
 
 _HINTS = {
     401: "the token is wrong, expired or revoked",
-    403: "it needs okta.inlineHooks.read, and okta.inlineHooks.manage to change keys",
+    403: (
+        "it needs an administrator role, super admin, and with OAuth also the scope "
+        "okta.inlineHooks.read, or okta.inlineHooks.manage to change keys"
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from ..servers import free_port
 
@@ -114,6 +115,8 @@ def test_the_other_steps(tmp_path: Path) -> None:
         with folder.running(START_HANDLER, until="Running on"):
             report = folder.run(". .venv/bin/activate", ORG_SETTINGS, FIRE)
             assert "/claims/team" in report or "commands" in report
+            page = requests.get(f"http://127.0.0.1:{folder.ports['8000']}/", timeout=10).text
+            assert all(word in page for word in ("Token hook", "Claims", "commands"))
             assert json.loads(folder.run(WITHOUT_TOKEN)) == json.loads(REFUSAL)
     pip, pytest_command = RUN_TESTS.strip().splitlines()
     assert pip == "pip install pytest"

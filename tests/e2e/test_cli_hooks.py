@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from hookkey_verify import HookSigner
+
+from ..conftest import KeyPool
 from ..faults import MARK, FaultServer, answer, json_answer, okta_error
 from .shell import Shell, on_a_terminal
 
@@ -321,3 +325,35 @@ def test_an_interrupted_create(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     done = shell(*CREATE, "--auth-header", "-", stdin=HEADER)
     assert done.exit_code == 1
     assert "hookkey hooks list shows it" in done.stderr
+
+
+# --- permissions
+
+
+def test_an_id_of_a_key_needs_no_permission_for_keys(shell: Shell) -> None:
+    """Who may not read hook keys can select one by its id, but not by its name."""
+    key = shell.okta.create_key("Token hook")
+    shell.okta.fail(403, path="/api/v1/hook-keys")
+    made = shell.json(*CREATE, "--hook-key", key["id"], *OAUTH, "--json")
+    assert made["hookKeyId"] == key["id"]
+    shell.okta.fail(403, path="/api/v1/hook-keys")
+    done = shell("hooks", "replace", "Claims", "--hook-key", "Token hook")
+    assert done.exit_code == 5
+    assert "super admin" in done.stderr
+
+
+def test_a_service_app_that_changes_hooks(shell: Shell, key_pool: KeyPool, tmp_path: Path) -> None:
+    """A service app can change hooks if OKTA_CLIENT_SCOPES has the scope for that."""
+    key = key_pool()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "app.pem").write_bytes(pem)
+    hook = _hook(shell, secret=("X-Secret", SECRET))
+    shell.env |= {
+        "OKTA_CLIENT_TOKEN": None,
+        "OKTA_CLIENT_PRIVATEKEY": str(tmp_path / "app.pem"),
+        "OKTA_CLIENT_CLIENTID": shell.okta.create_service_app(HookSigner(key, "k").public_jwk()),
+    }
+    refused = shell("hooks", "deactivate", hook)
+    assert refused.exit_code == 5
+    shell.env["OKTA_CLIENT_SCOPES"] = "okta.inlineHooks.read okta.inlineHooks.manage"
+    assert shell.json("hooks", "deactivate", hook, "--json")["status"] == "INACTIVE"

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import requests
 
+from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator, OktaError
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES, MAX_HOOKS, InlineHooks
+from hookkey_verify.okta.applications import ApplicationKeysClient
 
 from ..faults import FaultServer, json_answer
 
@@ -328,3 +330,80 @@ def test_fire_refuses_an_event(okta: OktaEmulator, order: dict[str, Any], cause:
         assert refused.status_code == 400
         assert cause in refused.json()["errorCauses"][0]["errorSummary"]
         assert handler.requests == []
+
+
+# --- clients at the org's own authorization server
+
+
+def test_a_hook_from_the_api_has_a_client(okta: OktaEmulator) -> None:
+    """The org's server issues tokens to a hook that the API created, with each scope of it."""
+    key, url = okta.create_key("first")["id"], f"{okta.issuer}/v1/token"
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        hook = client.create(
+            "api", EVENT_TYPES[0], handler.url, hook_key_id=key, client_id="0oa1", token_url=url,
+            scope="hooks",
+        )  # fmt: skip
+        assert okta.fire(hook.id).ok
+        for change in ({"scope": "hooks other"}, {"uri": f"{handler.url}/2"}):
+            client.replace(hook.id, **change)
+            assert okta.fire(hook.id).ok, change
+        client.replace(hook.id, client_secret=SECRET, client_id="0oa2")
+        assert okta.fire(hook.id).ok
+
+
+def test_the_client_does_not_follow_a_new_key(okta: OktaEmulator) -> None:
+    """As in Okta, a new key of a hook is refused until somebody adds it to the hook's client."""
+    first, second = okta.create_key("first"), okta.create_key("second")
+    token, handler = ApiToken(okta.api_token), FaultServer(json_answer(200, {}))
+    keys, hooks = HookKeysClient(okta.url, token), InlineHooksClient(okta.url, token)
+    with handler, keys, hooks, ApplicationKeysClient(okta.url, token) as applications:
+        id_ = okta.create_hook(handler.url, key=first, client_id="0oa1")["id"]
+        hooks.replace(id_, hook_key_id=second["id"])
+        assert "invalid_client" in okta.fire(id_).verdict
+        applications.add("0oa1", keys.public_key(second["keyId"]))
+        assert okta.fire(id_).ok
+
+
+def test_a_hook_without_its_key_is_deleted(okta: OktaEmulator) -> None:
+    """A hook can be deleted after its key, which the emulator can delete although it is used."""
+    key = okta.create_key("first")
+    hook = okta.create_hook("https://a.io/hook", key=key, client_id="0oa1")["id"]
+    with InlineHooksClient(okta.url, ApiToken(okta.api_token)) as hooks:
+        hooks.deactivate(hook)
+        okta.delete_key(key["id"])
+        hooks.delete(hook)
+        assert hooks.list() == []
+
+
+def test_the_client_of_a_deleted_hook_is_free(okta: OktaEmulator) -> None:
+    """After a hook is deleted, another one can have its client id with another key."""
+    url = f"{okta.issuer}/v1/token"
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        for name in ("first", "second"):
+            key = okta.create_key(name)["id"]
+            hook = client.create(
+                "api", EVENT_TYPES[0], handler.url, hook_key_id=key, client_id="0oa1",
+                token_url=url, scope="hooks",
+            )  # fmt: skip
+            assert okta.fire(hook.id).ok
+            client.deactivate(hook.id)
+            client.delete(hook.id)
+
+
+def test_a_client_of_two_hooks_keeps_its_key(okta: OktaEmulator) -> None:
+    """A replaced hook does not take the client of another hook that still uses the key."""
+    first, second = okta.create_key("first"), okta.create_key("second")
+    handler = FaultServer(json_answer(200, {}))
+    client = InlineHooksClient(okta.url, ApiToken(okta.api_token))
+    with handler, client:
+        ids = [
+            okta.create_hook(handler.url, name=name, key=first, client_id="0oa1")["id"]
+            for name in "ab"
+        ]
+        client.replace(ids[0], hook_key_id=second["id"])
+        assert "invalid_client" in okta.fire(ids[0]).verdict
+        assert okta.fire(ids[1]).ok

@@ -201,6 +201,7 @@ def test_the_body_of_a_change_of_the_hook_key() -> None:
         ({"headers": [("a", "b")]}, "headers must map"),
         ({"headers": {"a b": "c"}}, "each name in headers"),
         ({"headers": {5: "c"}}, "each name in headers"),
+        ({"headers": {"X-A": "b", "x-a": "c"}}, "two of the names in headers differ only in case"),
         ({"headers": {"a": "c\r\nX: y"}}, "each value in headers"),
         ({"headers": {"a": " c"}}, "each value in headers"),
         ({"headers": {"a": None}}, "each value in headers"),
@@ -261,6 +262,16 @@ def test_a_replace_of_a_hook_of_an_unknown_kind(channel: dict[str, Any]) -> None
     body = _put_after(document, auth_header=("X-A", VALUE))
     scheme = {"type": "HEADER", "key": "X-A", "value": VALUE}
     assert body["channel"]["config"] == {"uri": URI, "headers": [], "authScheme": scheme}
+
+
+def test_a_replace_of_a_hook_whose_key_was_not_returned() -> None:
+    """A hook with private_key_jwt whose key is not known is refused until the key is passed."""
+    config = {"authType": "private_key_jwt", "clientId": "0oa1", "tokenUrl": TOKEN_URL, "uri": URI}
+    document = {**a_document(), "channel": {"type": "OAUTH", "config": config}}
+    with pytest.raises(ConfigurationError, match="pass hook_key_id= too, for private_key_jwt"):
+        _put_after(document, name="new")
+    body = _put_after(document, name="new", hook_key_id="HKY2")
+    assert body["channel"]["config"]["hookKeyId"] == "HKY2"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ...okta.models import InlineHook
 from ...shared_secret import HeaderSecret
 from .handlers import HANDLERS
 
-__all__ = ["Plan", "ServerOf", "Setup", "plan_for"]
+__all__ = ["Plan", "ServerOf", "Setup", "is_okta_url", "plan_for", "setup_of"]
 
 ServerOf = Callable[[str], AuthorizationServer]
 """Returns the org's authorization server with an id, or raises a ``HookKeyApiError``."""
@@ -72,6 +72,8 @@ class Plan:
     """The ``aud`` of access tokens. Empty: unknown."""
     is_okta: bool = True
     """Whether the issuer is an authorization server of Okta."""
+    problem: str = ""
+    """Why the audience is unknown."""
     notes: tuple[str, ...] = ()
     """What the user should know about the program."""
 
@@ -116,6 +118,22 @@ def plan_for(hook: InlineHook, *, org_url: str, wanted: Setup | None, server_of:
         )
     check_url("the hook's URI", hook.uri, example=_EXAMPLE, query=True)
     _check_path("URI", hook.uri)
+    plan = setup_of(hook, org_url=org_url, wanted=wanted, server_of=server_of)
+    if plan.setup is Setup.TOKEN_ENDPOINT:
+        _check_path("token URL", plan.token_url)
+        if plan.hook_path == plan.token_path:
+            raise ConfigurationError(
+                "the hook's URI and token URL have the same path; give them different ones"
+            )
+    return plan
+
+
+def setup_of(hook: InlineHook, *, org_url: str, wanted: Setup | None, server_of: ServerOf) -> Plan:
+    """Return what the hook gets from Okta, as a plan, whether or not a program can answer it.
+
+    The parameters are those of ``plan_for``. Raises ``ConfigurationError`` for a hook that nothing
+    can protect, and for a set-up that the hook does not have.
+    """
     plan = Plan(name=hook.name, type=hook.type, uri=hook.uri, setup=Setup.SECRET)
     if hook.channel_type != "OAUTH":
         return _with_secret(hook, plan, wanted)
@@ -132,11 +150,13 @@ def plan_for(hook: InlineHook, *, org_url: str, wanted: Setup | None, server_of:
 
 
 def _with_secret(hook: InlineHook, plan: Plan, wanted: Setup | None) -> Plan:
+    if hook.channel_type != "HTTP":
+        raise ConfigurationError("the hook's channel type must be HTTP or OAUTH")
     if wanted not in (None, Setup.SECRET):
         raise ConfigurationError(
             f"the hook does not use OAuth, so --setup {wanted} does not fit it"
         )
-    if not hook.auth_header:
+    if hook.auth_header is None:
         raise ConfigurationError(
             "Okta calls the hook without credentials, so nothing can protect it: give it an "
             "authentication field and secret, or OAuth with a hook key"
@@ -169,15 +189,10 @@ def _with_client(hook: InlineHook, plan: Plan) -> Plan:
 
 
 def _with_endpoint(plan: Plan, org_url: str) -> Plan:
-    if _is_okta(plan.token_url, org_url):
+    if is_okta_url(plan.token_url, org_url):
         raise ConfigurationError(
             "the hook's token URL is on a host of Okta, where only Okta can answer: it must be "
             "https://…/oauth2/{id}/v1/token, without --setup"
-        )
-    _check_path("token URL", plan.token_url)
-    if plan.hook_path == plan.token_path:
-        raise ConfigurationError(
-            "the hook's URI and token URL have the same path; give them different ones"
         )
     parts = urlsplit(plan.token_url)
     return replace(
@@ -191,7 +206,7 @@ def _with_endpoint(plan: Plan, org_url: str) -> Plan:
 
 def _with_server(plan: Plan, org_url: str, wanted: Setup | None, server_of: ServerOf) -> Plan:
     """Find out whether the token URL is Okta's, and read the issuer and the audience."""
-    is_okta = _is_okta(plan.token_url, org_url)
+    is_okta = is_okta_url(plan.token_url, org_url)
     if is_okta and _ORG_SERVER.fullmatch(plan.token_url):
         raise ConfigurationError(
             "the hook's token URL is Okta's org authorization server, whose access tokens only "
@@ -234,10 +249,11 @@ def _with_okta_server(
         if not server.is_dynamic and is_authorization_server(server.issuer):
             issuer = server.issuer or ""
     notes = () if audiences else (f"AUDIENCE is a placeholder: {problem}",)
-    return replace(plan, issuer=issuer, audiences=audiences, notes=notes)
+    problem = "" if audiences else problem
+    return replace(plan, issuer=issuer, audiences=audiences, problem=problem, notes=notes)
 
 
-def _is_okta(url: str, org_url: str) -> bool:
+def is_okta_url(url: str, org_url: str) -> bool:
     """Return whether only Okta can answer at this URL."""
     return _same_host(url, org_url) or is_okta_host(urlsplit(url).hostname or "")
 
