@@ -6,9 +6,13 @@ authorization server, so the new key is added to the application there, and remo
 
 from __future__ import annotations
 
-from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.okta.applications import ApplicationKeysClient
+from hookkey_verify.okta import (
+    ApiToken,
+    ApplicationKeysClient,
+    HookKeysClient,
+    InlineHooksClient,
+)
 
 with OktaEmulator() as okta:
     token = ApiToken(okta.api_token)

@@ -18,9 +18,9 @@ Each name is imported on first use, so a program loads only what it needs: verif
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._runtime.lazy import lazily
 from ._runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from .okta.client import HookKeysClient as HookKeysClient
     from .okta.credentials import ApiToken as ApiToken
     from .okta.credentials import BearerToken as BearerToken
-    from .okta.inline_hooks import AsyncInlineHooksClient as AsyncInlineHooksClient
-    from .okta.inline_hooks import InlineHooksClient as InlineHooksClient
     from .okta.service_app import ServiceApp as ServiceApp
     from .signer import HookSigner as HookSigner
     from .token_endpoint import TokenEndpoint as TokenEndpoint
@@ -57,8 +55,6 @@ _HOMES = {
     "ServiceApp": ".okta.service_app",
     "HookKeysClient": ".okta.client",
     "AsyncHookKeysClient": ".okta.client",
-    "InlineHooksClient": ".okta.inline_hooks",
-    "AsyncInlineHooksClient": ".okta.inline_hooks",
     "HookSigner": ".signer",
     "TokenEndpoint": ".token_endpoint",
     "HookKeyError": ".errors",
@@ -79,8 +75,6 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "ServiceApp",
     "HookKeysClient",
     "AsyncHookKeysClient",
-    "InlineHooksClient",
-    "AsyncInlineHooksClient",
     "HookSigner",
     "TokenEndpoint",
     "HookKeyError",
@@ -88,15 +82,5 @@ __all__ = [  # noqa: RUF022 - a table of contents, in the order of the README
     "ConfigurationError",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home, __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+if not TYPE_CHECKING:  # so that a type checker reports names that do not exist
+    __getattr__, __dir__ = lazily(__name__, _HOMES)

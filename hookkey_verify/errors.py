@@ -959,7 +959,13 @@ class KeyLimitError(HookKeyApiError):
 
 
 class RotationStoppedError(HookKeyApiError):
-    """A rotation cannot go on without a risk for deliveries, such as a change that did not take."""
+    """A rotation cannot go on without a risk for deliveries, such as a change that did not take.
+
+    For example:
+
+    >>> print(RotationStoppedError("Okta did not change the key of the hook"))
+    The rotation stopped: Okta did not change the key of the hook
+    """
 
     reason = Reason.API_ROTATION_STOPPED
     title = "The rotation stopped"

@@ -22,13 +22,10 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from hookkey_verify import (
-    ApiToken,
     CachePolicy,
     HookKeys,
-    HookKeysClient,
     HookSigner,
     HookVerifier,
-    InlineHooksClient,
     IssuerKeys,
     errors,
     token_endpoint,
@@ -41,6 +38,7 @@ from hookkey_verify.events import Event, EventName
 from hookkey_verify.guard import Guard, HttpAnswer
 from hookkey_verify.health import STATUSES, Part
 from hookkey_verify.hooks import Hooks, SamlReply, TokenHook
+from hookkey_verify.okta import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.prometheus import Metrics
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.shared_secret import BasicCredentials, HeaderSecret

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Final
 
 import hookkey_verify
@@ -15,21 +14,6 @@ __all__ = ["PACKAGE", "ROOT", "public_modules", "public_names", "reference_names
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "hookkey_verify"
-
-_INTERNAL_MODULES: Final = {
-    "keys": {
-        "admission", "breaker", "budget", "decisions", "flight", "key_set", "refreshing", "shared",
-        "source",
-    },
-    "okta": {
-        "bridges", "deadline", "granted_scopes", "hook_settings", "http", "log_query", "paths",
-        "rotation_reader", "rotation_work", "sign_in", "transport",
-    },
-}  # fmt: skip
-"""The modules of packages without names of their own that users do not import."""
-
-_INTERNAL_CLASSES: Final = {"BoundedStore", "Choices", "RotationState"}
-"""Classes that the other modules share with each other, as they share functions and constants."""
 
 
 def public_modules() -> list[str]:
@@ -43,21 +27,8 @@ def public_modules() -> list[str]:
 
 
 def public_names(module: str) -> list[str]:
-    """Return the public names of a public module as dotted paths, in the order of ``__all__``.
-
-    Those of packages without names of their own are classes and types.
-    """
-    internal = _INTERNAL_MODULES.get(module.rpartition(".")[2])
-    if internal is None:
-        return [f"{module}.{name}" for name in import_module(module).__all__]
-    parts = sorted(part.name for part in iter_modules(import_module(module).__path__))
-    return [
-        f"{module}.{part}.{name}"
-        for part in parts
-        if part not in internal
-        for name in import_module(f"{module}.{part}").__all__
-        if name not in _INTERNAL_CLASSES and name[0].isupper() and not name.isupper()
-    ]
+    """Return the public names of a public module as dotted paths, in the order of ``__all__``."""
+    return [f"{module}.{name}" for name in import_module(module).__all__]
 
 
 def reference_names(module: str) -> Iterator[tuple[str, str | None]]:

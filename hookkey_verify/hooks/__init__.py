@@ -14,8 +14,9 @@ and ``check_reply`` do the parts. Each name is imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._runtime.lazy import lazily
 
 if TYPE_CHECKING:
     from ..errors import InvalidPayloadError as InvalidPayloadError
@@ -91,15 +92,5 @@ __all__ = [  # noqa: RUF022 - a table of contents
     "InvalidReplyError",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home, __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:  # so that a type checker reports names that do not exist
+    __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -37,7 +37,7 @@ class ApplicationKey:
 
     For example:
 
-    >>> from hookkey_verify.okta.applications import ApplicationKey
+    >>> from hookkey_verify.okta import ApplicationKey
     >>> ApplicationKey(id="pks1", kid="key-1", status="ACTIVE", jwk={"kty": "RSA"})
     ApplicationKey(id='pks1', kid='key-1', status='ACTIVE')
     """
@@ -65,7 +65,7 @@ class ApplicationKeysClient(OrgClient):
 
     >>> from hookkey_verify import ApiToken, HookKeysClient
     >>> from hookkey_verify.emulator import OktaEmulator
-    >>> from hookkey_verify.okta.applications import ApplicationKeysClient
+    >>> from hookkey_verify.okta import ApplicationKeysClient
     >>> with OktaEmulator() as okta:
     ...     token = ApiToken(okta.api_token)
     ...     with HookKeysClient(okta.url, token) as keys:
@@ -145,7 +145,7 @@ class AsyncApplicationKeysClient(AsyncOrgClient):
     >>> import asyncio
     >>> from hookkey_verify import ApiToken, HookSigner
     >>> from hookkey_verify.emulator import OktaEmulator
-    >>> from hookkey_verify.okta.applications import AsyncApplicationKeysClient
+    >>> from hookkey_verify.okta import AsyncApplicationKeysClient
     >>> async def kids(okta, app):
     ...     async with AsyncApplicationKeysClient(okta.url, ApiToken(okta.api_token)) as client:
     ...         return [key.kid for key in await client.list(app)]

@@ -32,7 +32,7 @@ class AuthorizationServer:
 
     For example:
 
-    >>> from hookkey_verify.okta.authorization_servers import AuthorizationServer
+    >>> from hookkey_verify.okta import AuthorizationServer
     >>> document = {"id": "aus1hooks", "name": "Hooks", "audiences": ["api://hooks"]}
     >>> AuthorizationServer.from_document(document).audiences
     ('api://hooks',)
@@ -78,7 +78,7 @@ class AuthorizationServersClient(OrgClient):
 
     >>> from hookkey_verify import ApiToken
     >>> from hookkey_verify.emulator import OktaEmulator
-    >>> from hookkey_verify.okta.authorization_servers import AuthorizationServersClient
+    >>> from hookkey_verify.okta import AuthorizationServersClient
     >>> with OktaEmulator() as okta:
     ...     with AuthorizationServersClient(okta.url, ApiToken(okta.api_token)) as client:
     ...         client.get(okta.issuer.rpartition("/")[2]).audiences

@@ -29,7 +29,7 @@ class OutgoingRequest:
 
     For example:
 
-    >>> from hookkey_verify.okta.credentials import OutgoingRequest
+    >>> from hookkey_verify.okta import OutgoingRequest
     >>> request = OutgoingRequest("GET", "https://acme.okta.com/api/v1/hook-keys", {})
     >>> request.headers["Authorization"] = "SSWS a-token"
     >>> request.method
@@ -50,7 +50,7 @@ class Credentials(ABC):
     For example:
 
     >>> from hookkey_verify import ApiToken
-    >>> from hookkey_verify.okta.credentials import Credentials, OutgoingRequest
+    >>> from hookkey_verify.okta import Credentials, OutgoingRequest
     >>> request = OutgoingRequest("GET", "https://acme.okta.com/api/v1/hook-keys", {})
     >>> credentials: Credentials = ApiToken("a-token")
     >>> credentials(request)

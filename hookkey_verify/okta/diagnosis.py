@@ -44,7 +44,7 @@ class Diagnosis:
 
     >>> from hookkey_verify import ApiToken
     >>> from hookkey_verify.emulator import OktaEmulator
-    >>> from hookkey_verify.okta.system_log import SystemLogClient
+    >>> from hookkey_verify.okta import SystemLogClient
     >>> with OktaEmulator() as okta, SystemLogClient(okta.url, ApiToken(okta.api_token)) as log:
     ...     found = log.diagnose()
     >>> found.failures, found.traps, found.missing

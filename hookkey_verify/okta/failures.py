@@ -60,7 +60,7 @@ class Cause(StrEnum):
 
     For example:
 
-    >>> from hookkey_verify.okta.failures import Cause
+    >>> from hookkey_verify.okta import Cause
     >>> Cause("no_answer") is Cause.NO_ANSWER
     True
     """
@@ -88,7 +88,7 @@ class HookFailure:
 
     For example:
 
-    >>> from hookkey_verify.okta.failures import Cause, HookFailure
+    >>> from hookkey_verify.okta import Cause, HookFailure
     >>> failure = HookFailure(hook_id="cal1", hook_name="Claims", cause=Cause.STATUS, detail="401")
     >>> f"{failure.hook_name}: {failure.cause} {failure.detail}"
     'Claims: status 401'

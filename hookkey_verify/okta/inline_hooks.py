@@ -51,7 +51,7 @@ class InlineHooksClient(OrgClient):
 
     For example:
 
-    >>> from hookkey_verify import ApiToken, InlineHooksClient
+    >>> from hookkey_verify.okta import ApiToken, InlineHooksClient
     >>> from hookkey_verify.emulator import OktaEmulator
     >>> with OktaEmulator() as okta, InlineHooksClient(okta.url, ApiToken(okta.api_token)) as org:
     ...     org.deactivate(okta.create_hook("https://hooks.acme.com/hook")["id"]).status
@@ -262,7 +262,7 @@ class AsyncInlineHooksClient(AsyncOrgClient):
 
     For example:
 
-    >>> from hookkey_verify import ApiToken, AsyncInlineHooksClient
+    >>> from hookkey_verify.okta import ApiToken, AsyncInlineHooksClient
     >>> AsyncInlineHooksClient("https://acme.okta.com", ApiToken("00example"))
     AsyncInlineHooksClient('https://acme.okta.com')
     """

@@ -30,7 +30,7 @@ class HookKey:
 
     For example:
 
-    >>> from hookkey_verify.okta.models import HookKey
+    >>> from hookkey_verify.okta import HookKey
     >>> key = HookKey.from_document({"id": "HKY1", "keyId": "key-1", "name": "Token hook"})
     >>> key.name, key.key_id, key.is_used
     ('Token hook', 'key-1', None)
@@ -87,7 +87,7 @@ class InlineHook:
 
     For example:
 
-    >>> from hookkey_verify.okta.models import InlineHook
+    >>> from hookkey_verify.okta import InlineHook
     >>> channel = {"type": "OAUTH", "config": {"authType": "private_key_jwt", "hookKeyId": "HKY1"}}
     >>> hook = InlineHook.from_document({"id": "cal1", "name": "Claims", "channel": channel})
     >>> hook.authentication, hook.hook_key_id
@@ -175,7 +175,7 @@ class LogEvent:
 
     For example:
 
-    >>> from hookkey_verify.okta.models import LogEvent
+    >>> from hookkey_verify.okta import LogEvent
     >>> target = {"id": "cal1", "displayName": "Claims"}
     >>> event = LogEvent.from_document({"eventType": "inline_hook.created", "target": [target]})
     >>> event.event_type, event.target_name

@@ -28,7 +28,7 @@ class RecursionTrap:
 
     For example:
 
-    >>> from hookkey_verify.okta.recursion import RecursionTrap
+    >>> from hookkey_verify.okta import RecursionTrap
     >>> RecursionTrap("cal1", "Claims", server_id="aus1hooks", rule_name="Default").rule_name
     'Default'
     """

@@ -44,7 +44,7 @@ class RotationReport:
 
     For example:
 
-    >>> from hookkey_verify.okta.rotation import RotationReport
+    >>> from hookkey_verify.okta import RotationReport
     >>> RotationReport(finished=False, steps=(), key=None, waiting_for="hooks").waiting_for
     'hooks'
     """
@@ -70,7 +70,7 @@ class KeyRotation:
 
     For example:
 
-    >>> from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
+    >>> from hookkey_verify.okta import ApiToken, HookKeysClient, InlineHooksClient
     >>> from hookkey_verify.emulator import OktaEmulator
     >>> with OktaEmulator() as okta:
     ...     org = okta.url, ApiToken(okta.api_token)
@@ -278,7 +278,7 @@ class AsyncKeyRotation:
     For example:
 
     >>> import asyncio
-    >>> from hookkey_verify import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient
+    >>> from hookkey_verify.okta import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient
     >>> from hookkey_verify.emulator import OktaEmulator
     >>> async def rotate(*org):
     ...     async with AsyncHookKeysClient(*org) as keys, AsyncInlineHooksClient(*org) as hooks:

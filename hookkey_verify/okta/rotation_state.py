@@ -41,7 +41,7 @@ class Step:
 
     For example:
 
-    >>> from hookkey_verify.okta.rotation_state import Step
+    >>> from hookkey_verify.okta import Step
     >>> Step("create", done=True, text="create the key 'Token hook (next)'").name
     'create'
     """

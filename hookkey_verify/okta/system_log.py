@@ -60,7 +60,7 @@ class SystemLogClient(OrgClient):
 
     >>> from hookkey_verify import ApiToken
     >>> from hookkey_verify.emulator import OktaEmulator
-    >>> from hookkey_verify.okta.system_log import SystemLogClient
+    >>> from hookkey_verify.okta import SystemLogClient
     >>> with OktaEmulator() as okta, SystemLogClient(okta.url, ApiToken(okta.api_token)) as log:
     ...     delivery = okta.fire(okta.create_hook("http://127.0.0.1:1/hook", name="Claims")["id"])
     ...     [(each.hook_name, each.cause.value) for each in log.failures()]
@@ -279,7 +279,7 @@ class AsyncSystemLogClient(AsyncOrgClient):
     For example:
 
     >>> from hookkey_verify import ApiToken
-    >>> from hookkey_verify.okta.system_log import AsyncSystemLogClient
+    >>> from hookkey_verify.okta import AsyncSystemLogClient
     >>> AsyncSystemLogClient("https://acme.okta.com", ApiToken("00example"))
     AsyncSystemLogClient('https://acme.okta.com')
     """

@@ -6,8 +6,9 @@ everything else is imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .._runtime.lazy import lazily
 
 if TYPE_CHECKING:
     from .contract import replay_store_contract as replay_store_contract
@@ -38,9 +39,5 @@ _HOMES = {
     "verified_hook": ".hooks",
 }
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home, __name__), name)
+if not TYPE_CHECKING:  # so that a type checker reports names that do not exist
+    __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -20,19 +20,13 @@ import yaml
 from cfnlint.api import lint as cfn_lint
 from flask import Flask
 
-from hookkey_verify import (
-    ApiToken,
-    HookKeysClient,
-    HookVerifier,
-    InlineHooksClient,
-    IssuerKeys,
-    StaticKeys,
-)
+from hookkey_verify import HookVerifier, IssuerKeys, StaticKeys
 from hookkey_verify.asgi import serve as serve_asgi
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.flask import serve
 from hookkey_verify.hooks import Hooks, TokenHook, TokenReply
 from hookkey_verify.jwks_bridge import JwksBridge
+from hookkey_verify.okta import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.settings import NAMES
 from hookkey_verify.signing_key import SigningKey
 

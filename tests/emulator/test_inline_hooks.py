@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import requests
 
-from hookkey_verify import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator, OktaError
 from hookkey_verify.emulator.inline_hooks import EVENT_TYPES, MAX_HOOKS, InlineHooks
+from hookkey_verify.okta import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.okta.applications import ApplicationKeysClient
 
 from ..faults import FaultServer, json_answer

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import ApiToken, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.okta import ApiToken, InlineHooksClient
 from hookkey_verify.okta.client import HookKeysClient
 
 from .rotations import Org, an_org

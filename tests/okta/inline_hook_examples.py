@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookkey_verify import ApiToken, InlineHooksClient
 from hookkey_verify.emulator import OktaEmulator
+from hookkey_verify.okta import ApiToken, InlineHooksClient
 from hookkey_verify.okta.models import InlineHook
 
 from .exchanges import SECRET

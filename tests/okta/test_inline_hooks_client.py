@@ -11,12 +11,7 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import (
-    ApiToken,
-    AsyncInlineHooksClient,
-    ConfigurationError,
-    InlineHooksClient,
-)
+from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import (
     AuthenticationError,
@@ -27,6 +22,7 @@ from hookkey_verify.errors import (
     TransportError,
     ValidationFailedError,
 )
+from hookkey_verify.okta import ApiToken, AsyncInlineHooksClient, InlineHooksClient
 
 from ..faults import (
     MARK,

@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from hookkey_verify import (
-    ConfigurationError,
-    InlineHooksClient,
-)
+from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import (
     TransportError,
     ValidationFailedError,
 )
+from hookkey_verify.okta import InlineHooksClient
 
 from ..faults import (
     FaultServer,

@@ -6,9 +6,10 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from hookkey_verify import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient, PublicKey
+from hookkey_verify import PublicKey
 from hookkey_verify.asgi import serve
 from hookkey_verify.jwks_bridge import JwksBridge
+from hookkey_verify.okta import ApiToken, AsyncHookKeysClient, AsyncInlineHooksClient
 from hookkey_verify.okta.applications import AsyncApplicationKeysClient
 from hookkey_verify.okta.models import InlineHook
 from hookkey_verify.okta.rotation_state import Step
