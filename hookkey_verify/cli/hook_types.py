@@ -6,15 +6,17 @@ from typing import Any, Final
 
 import click
 
+from ..hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
+
 __all__ = ["TYPES", "HookType"]
 
 TYPES: Final = {
-    "token": "com.okta.oauth2.tokens.transform",
-    "saml": "com.okta.saml.tokens.transform",
-    "registration": "com.okta.user.pre-registration",
-    "import": "com.okta.import.transform",
-    "password": "com.okta.user.credential.password.import",
-    "telephony": "com.okta.telephony.provider",
+    "token": TOKEN,
+    "saml": SAML,
+    "registration": REGISTRATION,
+    "import": IMPORT,
+    "password": PASSWORD_IMPORT,
+    "telephony": TELEPHONY,
 }
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from ..hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
+
 __all__ = ["CONSEQUENCES", "ENDS_WITH_ERROR", "ONCE", "UNCHANGED"]
 
-ONCE: Final = ("com.okta.oauth2.tokens.transform", "com.okta.telephony.provider")
+ONCE: Final = (TOKEN, TELEPHONY)
 """The types of hooks that Okta never calls a second time."""
 
 CONSEQUENCES: Final[Mapping[str, str]] = {
-    "com.okta.oauth2.tokens.transform": "the token is issued without the hook's changes",
-    "com.okta.saml.tokens.transform": "the assertion is sent without the hook's changes",
-    "com.okta.user.pre-registration": "the registration is denied",
-    "com.okta.import.transform": "the user is created without the hook's changes",
-    "com.okta.user.credential.password.import": "the password counts as wrong: sign-in fails",
-    "com.okta.telephony.provider": "Okta's own provider sends the message",
+    TOKEN: "the token is issued without the hook's changes",
+    SAML: "the assertion is sent without the hook's changes",
+    REGISTRATION: "the registration is denied",
+    IMPORT: "the user is created without the hook's changes",
+    PASSWORD_IMPORT: "the password counts as wrong: sign-in fails",
+    TELEPHONY: "Okta's own provider sends the message",
 }
 """What happens to the user when a hook fails, or when its reply breaks a rule.
 
@@ -28,12 +30,12 @@ password import hook that breaks a rule.
 """
 
 ENDS_WITH_ERROR: Final[Mapping[str, str]] = {
-    "com.okta.oauth2.tokens.transform": "no token is issued",
-    "com.okta.saml.tokens.transform": "the sign-in is denied",
-    "com.okta.user.pre-registration": "the registration is denied",
-    "com.okta.import.transform": "the failure is logged",
-    "com.okta.user.credential.password.import": "the password counts as wrong: sign-in fails",
-    "com.okta.telephony.provider": "Okta's own provider sends the message",
+    TOKEN: "no token is issued",
+    SAML: "the sign-in is denied",
+    REGISTRATION: "the registration is denied",
+    IMPORT: "the failure is logged",
+    PASSWORD_IMPORT: "the password counts as wrong: sign-in fails",
+    TELEPHONY: "Okta's own provider sends the message",
 }
 """What happens to the user when the reply has an error.
 
@@ -42,11 +44,11 @@ the effect for a password import, and whether the user of an import is created.
 """
 
 UNCHANGED: Final[Mapping[str, str]] = {
-    "com.okta.oauth2.tokens.transform": "the token is issued as it was",
-    "com.okta.saml.tokens.transform": "the assertion is sent as it was",
-    "com.okta.user.pre-registration": "the registration is allowed",
-    "com.okta.import.transform": "Okta creates or links the user as it had planned",
-    "com.okta.user.credential.password.import": "the password stays unverified: sign-in fails",
+    TOKEN: "the token is issued as it was",
+    SAML: "the assertion is sent as it was",
+    REGISTRATION: "the registration is allowed",
+    IMPORT: "Okta creates or links the user as it had planned",
+    PASSWORD_IMPORT: "the password stays unverified: sign-in fails",
 }
 """What happens to the user when a reply has neither commands nor an error.
 

@@ -5,6 +5,7 @@ Bodies follow recorded traffic where Okta's specification differs from it.
 
 from __future__ import annotations
 
+from ..hooks.rules import EVENT_TYPES
 from .description_further import further_paths, further_schemas
 from .description_schemas import ERRORS as _ERRORS
 from .description_schemas import ID, LINE, NAME, SECRET, TEXT, TIME, URI, VERSION, Json
@@ -15,7 +16,6 @@ from .description_schemas import operation as _operation
 from .description_schemas import path_of as _path
 from .description_schemas import query_of as _query
 from .description_schemas import ref as _ref
-from .inline_hooks import EVENT_TYPES
 
 __all__ = ["description"]
 

@@ -14,19 +14,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .._runtime.clock import Clock, wall_clock
+from ..hooks.rules import EVENT_TYPES
 from .okta_error import identifier, invalid, not_found, timestamp
 from .store import Store
 
-__all__ = ["EVENT_TYPES", "MAX_HOOKS", "EmulatedHook", "InlineHooks"]
+__all__ = ["MAX_HOOKS", "EmulatedHook", "InlineHooks"]
 
-EVENT_TYPES: Final = (
-    "com.okta.oauth2.tokens.transform",
-    "com.okta.saml.tokens.transform",
-    "com.okta.user.pre-registration",
-    "com.okta.import.transform",
-    "com.okta.user.credential.password.import",
-    "com.okta.telephony.provider",
-)
 MAX_HOOKS: Final = 100
 MAX_URI: Final = 1024
 MAX_SECRET: Final = 4096

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..hooks.pointer import lookup, patched, split
+from ..hooks.rules import COMMANDS, PATCHED_MEMBER, TOKEN
 from .inline_hooks import EmulatedHook
 from .json_object import json_object
 from .system_log import SystemLog
@@ -22,7 +23,7 @@ __all__ = ["LogWriter"]
 
 _EXECUTED: Final = "inline_hook.executed"
 _PROCESSED: Final = "inline_hook.response.processed"
-_PATCHED: Final = {"com.okta.identity.patch": "identity", "com.okta.access.patch": "access"}
+_PATCHED: Final = {command: PATCHED_MEMBER[command] for command in COMMANDS[TOKEN]}
 _CLASS = re.compile(r"\((\w+)\)$")
 _REASONS: Final = {
     "SSLError": "TLS handshake with {host} failed",

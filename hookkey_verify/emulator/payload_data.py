@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
+
 __all__ = ["EVENTS"]
 
 _Json = dict[str, Any]
@@ -331,11 +333,11 @@ _MESSAGES: Final[Mapping[str, _Json]] = {
 }
 
 EVENTS: Final[Mapping[str, Mapping[str, _Json]]] = {
-    "com.okta.oauth2.tokens.transform": _TOKENS,
-    "com.okta.saml.tokens.transform": _ASSERTIONS,
-    "com.okta.user.pre-registration": _REGISTRATIONS,
-    "com.okta.import.transform": _IMPORTS,
-    "com.okta.user.credential.password.import": _PASSWORDS,
-    "com.okta.telephony.provider": _MESSAGES,
+    TOKEN: _TOKENS,
+    SAML: _ASSERTIONS,
+    REGISTRATION: _REGISTRATIONS,
+    IMPORT: _IMPORTS,
+    PASSWORD_IMPORT: _PASSWORDS,
+    TELEPHONY: _MESSAGES,
 }
 """The members of each variant that differ between events, by type and name."""

@@ -18,6 +18,7 @@ __all__ = [
     "CAUSE_MEMBERS",
     "COMMANDS",
     "CONSEQUENCES_OF_AN_EMPTY_ERROR",
+    "EVENT_TYPES",
     "IDENTITY_PATCH",
     "IMPORT",
     "LIFETIME_PATH",
@@ -51,6 +52,9 @@ REGISTRATION: Final = "com.okta.user.pre-registration"
 IMPORT: Final = "com.okta.import.transform"
 PASSWORD_IMPORT: Final = "com.okta.user.credential.password.import"  # noqa: S105
 TELEPHONY: Final = "com.okta.telephony.provider"
+
+EVENT_TYPES: Final = (TOKEN, SAML, REGISTRATION, IMPORT, PASSWORD_IMPORT, TELEPHONY)
+"""Okta's names of the six types of inline hook."""
 
 IDENTITY_PATCH: Final = "com.okta.identity.patch"
 ACCESS_PATCH: Final = "com.okta.access.patch"
@@ -151,7 +155,7 @@ _REGISTRATION = f"{_API}#tag/InlineHook/operation/create-registration-hook"
 _IMPORT = f"{_API}#tag/InlineHook/operation/createUserImportInlineHook"
 _PASSWORD = f"{_API}#tag/InlineHook/operation/createPasswordImportInlineHook"
 _TELEPHONY = f"{_API}#tag/InlineHook/operation/createTelephonyInlineHook"
-_EVENT_TYPES = f"{_DOCS}/reference/api/event-types/"
+_CATALOGUE = f"{_DOCS}/reference/api/event-types/"
 _RESERVED = f"{_DOCS}/reference/token-hook/"
 _POINTER = "https://www.rfc-editor.org/rfc/rfc6901"
 _JSON = "https://www.rfc-editor.org/rfc/rfc8259"
@@ -188,17 +192,17 @@ SOURCES: Final[Mapping[str, str]] = {
     "saml_path": _SAML,
     "undocumented_path": _CONCEPTS,
     "empty_name": _POINTER,
-    "missing_value": _EVENT_TYPES,
-    "null_value": _EVENT_TYPES,
+    "missing_value": _CATALOGUE,
+    "null_value": _CATALOGUE,
     "undocumented_value_type": _TOKEN,
     "remove_with_value": _TOKEN,
     "reserved_claim": _RESERVED,
     "possibly_reserved_claim": f"{_DOCS}/reference/api/oidc/#reserved-claims",
     "lifetime": _TOKEN,
     "lifetime_op": _TOKEN,
-    "no_id_token": _EVENT_TYPES,
+    "no_id_token": _CATALOGUE,
     "no_access_token": _TOKEN,
-    "missing_target": _EVENT_TYPES,
+    "missing_target": _CATALOGUE,
     "missing_parent": _TOKEN,
     "array_index": _POINTER,
     "saml_claim": _SAML,

@@ -23,9 +23,9 @@ from hookkey_verify.cli import commands
 from hookkey_verify.cli import demo as story
 from hookkey_verify.cli.commands import hookkey
 from hookkey_verify.cli.demo import DemoReport, Row
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.verdict import Delivery, DeliveryStep
 from hookkey_verify.hooks import ReplyProblem
+from hookkey_verify.hooks.rules import EVENT_TYPES
 from hookkey_verify.testing import BadToken, bad_tokens
 
 ROOT = Path(hookkey_verify.__file__).parents[1]

@@ -12,9 +12,9 @@ import requests
 
 from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.payloads import VARIANTS
 from hookkey_verify.hooks import TokenHook, parse_hook
+from hookkey_verify.hooks.rules import EVENT_TYPES
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer

@@ -14,10 +14,10 @@ from flask import Flask, g
 from hookkey_verify import ConfigurationError, HookVerifier, IssuerKeys, StaticKeys
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.delivery_rules import CONSEQUENCES
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.okta_error import OktaError
 from hookkey_verify.flask import HookKeyVerify, protect
 from hookkey_verify.hooks import TokenHook, parse_hook
+from hookkey_verify.hooks.rules import EVENT_TYPES
 
 from ..faults import FaultServer, answer, drip, hang_up, json_answer, silence
 from ..servers import wsgi_server

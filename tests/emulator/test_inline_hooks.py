@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from hookkey_verify.emulator import OktaEmulator, OktaError
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES, MAX_HOOKS, InlineHooks
+from hookkey_verify.emulator.inline_hooks import MAX_HOOKS, InlineHooks
+from hookkey_verify.hooks.rules import EVENT_TYPES
 from hookkey_verify.okta import ApiToken, HookKeysClient, InlineHooksClient
 from hookkey_verify.okta.applications import ApplicationKeysClient
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.verdict import Delivery
 from hookkey_verify.hooks import ReplyProblem, TokenReply, check_reply, parse_hook
+from hookkey_verify.hooks.rules import EVENT_TYPES
 
 from ..faults import FaultServer, answer
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from hookkey_verify import ConfigurationError
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.payloads import VARIANTS, payload
 from hookkey_verify.hooks import (
     ImportHook,
@@ -20,6 +19,7 @@ from hookkey_verify.hooks import (
     UnknownHook,
     parse_hook,
 )
+from hookkey_verify.hooks.rules import EVENT_TYPES
 
 NOW = 1_795_000_000.0
 CLASSES = (

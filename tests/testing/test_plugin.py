@@ -18,10 +18,10 @@ from flask import Flask
 from hookkey_verify import ConfigurationError, HookSigner, HookVerifier, django, flask
 from hookkey_verify.asgi import HookMiddleware as AsgiMiddleware
 from hookkey_verify.aws_lambda import protect as protect_lambda
-from hookkey_verify.emulator.inline_hooks import EVENT_TYPES
 from hookkey_verify.emulator.payloads import VARIANTS
 from hookkey_verify.errors import Reason
 from hookkey_verify.hooks import TelephonyHook, TokenHook, TokenReply, parse_hook
+from hookkey_verify.hooks.rules import EVENT_TYPES
 from hookkey_verify.testing import BadToken, assert_valid_reply, hook_request, verified_hook
 from hookkey_verify.wsgi import HookMiddleware as WsgiMiddleware
 

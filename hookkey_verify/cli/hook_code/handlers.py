@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ...hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
+
 __all__ = ["HANDLERS", "HandlerSource"]
 
 
@@ -46,7 +48,7 @@ class HandlerSource:
 
 
 HANDLERS: Final[Mapping[str, HandlerSource]] = {
-    "com.okta.oauth2.tokens.transform": HandlerSource(
+    TOKEN: HandlerSource(
         title="token inline hook",
         name="change_token",
         hook="TokenHook",
@@ -54,7 +56,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
         summary='Change nothing; TokenReply().access_claim("team", "blue") adds a claim.',
         returns=None,
     ),
-    "com.okta.saml.tokens.transform": HandlerSource(
+    SAML: HandlerSource(
         title="SAML assertion inline hook",
         name="change_assertion",
         hook="SamlHook",
@@ -62,7 +64,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
         summary='Change nothing; SamlReply().attribute("team", "blue") adds an attribute.',
         returns=None,
     ),
-    "com.okta.user.pre-registration": HandlerSource(
+    REGISTRATION: HandlerSource(
         title="registration inline hook",
         name="decide_registration",
         hook="RegistrationHook",
@@ -70,7 +72,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
         summary='Allow it, as without a hook; RegistrationReply().deny("…") refuses it.',
         returns=".allow()",
     ),
-    "com.okta.import.transform": HandlerSource(
+    IMPORT: HandlerSource(
         title="user import inline hook",
         name="decide_import",
         hook="ImportHook",
@@ -79,7 +81,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
         returns=None,
     ),
     # VERIFIED would accept any password.
-    "com.okta.user.credential.password.import": HandlerSource(
+    PASSWORD_IMPORT: HandlerSource(
         title="password import inline hook",
         name="check_password",
         hook="PasswordImportHook",
@@ -89,7 +91,7 @@ HANDLERS: Final[Mapping[str, HandlerSource]] = {
     ),
     # Okta sends the message with its own provider after a failure:
     # https://help.okta.com/en-us/content/topics/telephony/telephony-inline-hook.htm
-    "com.okta.telephony.provider": HandlerSource(
+    TELEPHONY: HandlerSource(
         title="telephony inline hook",
         name="send_message",
         hook="TelephonyHook",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...errors import ConfigurationError
+from ...hooks.rules import EVENT_TYPES
 from ..faults import Fault
-from ..inline_hooks import EVENT_TYPES, EmulatedHook
+from ..inline_hooks import EmulatedHook
 from ..new_hook import HookRequest
 from ..okta_error import OktaError, invalid
 from .rows import sentence

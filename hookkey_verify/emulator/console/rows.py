@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from ...hooks.problems import ReplyProblem
+from ...hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
 from ..delivery_client import without
 from ..inline_hooks import EmulatedHook
 from ..inspector import Inspection
@@ -29,12 +30,12 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "com.okta.oauth2.tokens.transform": Kind("Token", "violet"),
-    "com.okta.saml.tokens.transform": Kind("SAML", "blue"),
-    "com.okta.user.pre-registration": Kind("Registration", "green"),
-    "com.okta.import.transform": Kind("User import", "amber"),
-    "com.okta.user.credential.password.import": Kind("Password import", "rose"),
-    "com.okta.telephony.provider": Kind("Telephony", "cyan"),
+    TOKEN: Kind("Token", "violet"),
+    SAML: Kind("SAML", "blue"),
+    REGISTRATION: Kind("Registration", "green"),
+    IMPORT: Kind("User import", "amber"),
+    PASSWORD_IMPORT: Kind("Password import", "rose"),
+    TELEPHONY: Kind("Telephony", "cyan"),
 }
 
 _CHECKED: Final[Mapping[str, str]] = {

@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from ..._runtime.version import __version__
 from ...errors import ConfigurationError
+from ...hooks.rules import EVENT_TYPES
 from ..hook_keys import MAX_KEYS
-from ..inline_hooks import EVENT_TYPES, MAX_HOOKS
+from ..inline_hooks import MAX_HOOKS
 from ..inspector import Inspection, inspect
 from ..okta_error import OktaError
 from ..parts import Parts
