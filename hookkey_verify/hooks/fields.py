@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Self
 
 __all__ = [
     "Field",
-    "Number",
     "Part",
     "View",
     "array",
+    "as_array",
+    "as_text",
     "flag",
     "integer",
     "mapping",
+    "member",
     "moment",
     "part",
     "parts",
@@ -38,33 +39,23 @@ MAX_DIGITS = 18
 """The longest string of digits that is read as an integer; seconds never have more."""
 
 
-class Number(float):
-    """A JSON number whose text differs from Python's text of the same float.
-
-    ``literal``: the number's text as it was received, such as ``15555550100.00``.
-    """
-
-    __slots__ = ("literal",)
-
-    literal: str
-
-    def __new__(cls, literal: str | float) -> Self:
-        """Create a number from its text."""
-        number = super().__new__(cls, literal)
-        number.literal = literal if isinstance(literal, str) else repr(literal)
-        return number
-
-
 class View:
     """An object of the payload.
 
     ``raw``: the JSON object as it was received, with all its members.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("_exact", "raw")
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], exact: Any = None) -> None:
+        """Create a view.
+
+        ``raw``: the JSON object.
+        ``exact``: the same object with the text of each decimal number, such as ``1.80``, in place
+            of the float. Default None: no float of ``raw`` lost digits.
+        """
         self.raw = raw
+        self._exact = raw if exact is None else exact
 
 
 class Part(View):
@@ -86,13 +77,14 @@ class Field(Generic[T]):
 
     def __init__(
         self,
-        convert: Callable[[object], T | None],
+        convert: Callable[[Any, Any], T | None],
         empty: Callable[[], T],
         paths: tuple[str, ...],
     ) -> None:
         """Create a field.
 
-        ``convert``: returns the value of the attribute, or None for an unusable member.
+        ``convert``: takes the member, and the member with exact numbers. It returns the value of
+            the attribute, or None for an unusable member.
         ``empty``: returns the value of the attribute if no member is usable.
         ``paths``: the members' names from the outermost object inwards, joined by dots.
         """
@@ -107,59 +99,64 @@ class Field(Generic[T]):
     def __get__(self, view: View | None, owner: type) -> Field[T] | T:
         if view is None:
             return self
+        raw, exact = view.raw, view._exact
         for path in self._paths:
-            value: Any = view.raw
-            for name in path:
-                if type(value) is not dict and not isinstance(value, Mapping):
-                    value = None
-                    break
-                value = value.get(name)
-            found = self._convert(value)
+            value = member(raw, path)
+            found = self._convert(value, value if exact is raw else member(exact, path))
             if found is not None:
                 return found
         return self._empty()
 
 
+def member(document: Any, names: tuple[str, ...]) -> Any:
+    """Return the member that the names lead to, or None."""
+    for name in names:
+        if type(document) is not dict and not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document
+
+
 def text(*paths: str) -> Field[str | None]:
     """Declare a string. A number is read as its digits."""
-    return Field(as_text, _none, paths)
+    return Field(lambda _, exact: as_text(exact), _none, paths)
 
 
 def integer(*paths: str) -> Field[int | None]:
     """Declare an integer. A string of digits is read as an integer."""
-    return Field(_as_integer, _none, paths)
+    return Field(lambda value, _: _as_integer(value), _none, paths)
 
 
 def flag(*paths: str) -> Field[bool | None]:
     """Declare a boolean. The strings ``true`` and ``false`` are read as booleans."""
-    return Field(_as_flag, _none, paths)
+    return Field(lambda value, _: _as_flag(value), _none, paths)
 
 
 def moment(*paths: str) -> Field[datetime | None]:
     """Declare a date and time. It is always aware; one without an offset is read as UTC."""
-    return Field(_as_moment, _none, paths)
+    return Field(lambda value, _: _as_moment(value), _none, paths)
 
 
 def mapping(*paths: str) -> Field[Mapping[str, Any]]:
     """Declare an object with arbitrary members."""
-    return Field(_as_mapping, dict, paths)
+    return Field(lambda value, _: _as_mapping(value), dict, paths)
 
 
 def array(*paths: str) -> Field[tuple[Any, ...]]:
     """Declare an array with arbitrary elements."""
-    return Field(_as_array, tuple, paths)
+    return Field(lambda value, _: as_array(value), tuple, paths)
 
 
 def texts(*paths: str) -> Field[tuple[str, ...]]:
     """Declare an array of strings. A single string is read as an array with one element."""
-    return Field(_as_texts, tuple, paths)
+    return Field(lambda _, exact: _as_texts(exact), tuple, paths)
 
 
 def part(kind: type[PartT], *paths: str) -> Field[PartT]:
     """Declare an object with known members."""
 
-    def convert(value: object) -> PartT | None:
-        return kind(value) if isinstance(value, Mapping) else None
+    def convert(value: object, exact: object) -> PartT | None:
+        return kind(value, exact) if isinstance(value, Mapping) else None
 
     return Field(convert, lambda: kind({}), paths)
 
@@ -167,12 +164,12 @@ def part(kind: type[PartT], *paths: str) -> Field[PartT]:
 def parts(kind: type[PartT], *paths: str) -> Field[dict[str, PartT]]:
     """Declare an object whose members, with arbitrary names, are objects with known members."""
 
-    def convert(value: object) -> dict[str, PartT] | None:
+    def convert(value: object, exact: object) -> dict[str, PartT] | None:
         if not isinstance(value, Mapping):
             return None
         return {
-            name: kind(member if isinstance(member, Mapping) else {})
-            for name, member in value.items()
+            name: kind(each, member(exact, (name,))) if isinstance(each, Mapping) else kind({})
+            for name, each in value.items()
             if isinstance(name, str)
         }
 
@@ -183,8 +180,6 @@ def as_text(value: object) -> str | None:
     """Return a string, or a number's digits, or None."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Number):
-        return value.literal
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
@@ -229,14 +224,15 @@ def _as_mapping(value: object) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _as_array(value: object) -> tuple[Any, ...] | None:
+def as_array(value: object) -> tuple[Any, ...] | None:
+    """Return the elements of an array, or None."""
     return tuple(value) if isinstance(value, list | tuple) else None
 
 
 def _as_texts(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str):
         return (value,)
-    elements = _as_array(value)
+    elements = as_array(value)
     if elements is None:
         return None
     found = map(as_text, elements)

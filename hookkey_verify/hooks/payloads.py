@@ -10,12 +10,12 @@ requests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import InvalidPayloadError
-from .fields import Number, View, array, mapping, moment, part, text, texts
+from .fields import View, array, mapping, moment, part, text, texts
 from .rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
 from .views import (
     Application,
@@ -348,31 +348,42 @@ def parse_hook(body: bytes | bytearray | str | Mapping[str, Any]) -> Hook:
     Raises ``InvalidPayloadError`` if it is not a JSON object in UTF-8. The error contains no part
     of the body.
     """
-    document = _decoded(body) if isinstance(body, TEXTS) else body
+    document, exact = _decoded(body) if isinstance(body, TEXTS) else (body, None)
     if type(document) is not dict and not isinstance(document, Mapping):
         raise InvalidPayloadError("send a JSON object; this is another value")
-    hook = Hook(document)
-    return _CLASSES.get(hook.event_type, UnknownHook)(document)
+    hook = Hook(document, exact)
+    return _CLASSES.get(hook.event_type, UnknownHook)(document, exact)
 
 
-def _decoded(body: bytes | bytearray | str) -> Any:
+def _decoded(body: bytes | bytearray | str) -> tuple[Any, Any]:
+    """Return the document and, if a float would lose digits, the same with exact numbers."""
     try:
-        return _decoder().decode(body if isinstance(body, str) else body.decode("utf-8"))
+        encoded = body if isinstance(body, str) else body.decode("utf-8")
+        try:
+            return _decoder(_float).decode(encoded), None
+        except _InexactError:
+            return _decoder(float).decode(encoded), _decoder(str).decode(encoded)
     except (ValueError, RecursionError):
         pass  # the context of an error that is raised here would contain the body
     raise InvalidPayloadError("send a JSON object in UTF-8; this cannot be decoded")
 
 
 @cache
-def _decoder() -> JSONDecoder:
+def _decoder(parse_float: Callable[[str], float | str]) -> JSONDecoder:
     from json import JSONDecoder  # noqa: PLC0415 - 2 ms, and the checks of replies need no JSON
 
-    return JSONDecoder(parse_float=_number, parse_constant=_refuse)
+    return JSONDecoder(parse_float=parse_float, parse_constant=_refuse)
 
 
-def _number(literal: str) -> float:
+class _InexactError(Exception):
+    """Python's text of a float differs from the text of the JSON number."""
+
+
+def _float(literal: str) -> float:
     number = float(literal)
-    return number if repr(number) == literal else Number(literal)
+    if repr(number) != literal:
+        raise _InexactError
+    return number
 
 
 def _refuse(_constant: str) -> float:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 
 from .fields import (
     Part,
-    as_text,
+    as_array,
     flag,
     integer,
     mapping,
+    member,
     moment,
     part,
     parts,
@@ -254,15 +255,17 @@ class SamlAttribute(Part):
     @property
     def attribute_values(self) -> tuple[AttributeValue, ...]:
         """The values with their types."""
-        elements = self.raw.get("attributeValues")
-        if not isinstance(elements, list | tuple):
-            return ()
-        return tuple(AttributeValue(each) for each in elements if isinstance(each, Mapping))
+        pairs = zip(
+            as_array(self.raw.get("attributeValues")) or (),
+            as_array(member(self._exact, ("attributeValues",))) or (),
+            strict=False,  # the user may change raw
+        )
+        return tuple(AttributeValue(*pair) for pair in pairs if isinstance(pair[0], Mapping))
 
     @property
     def values(self) -> tuple[str, ...]:
         """The values without their types."""
-        found = (as_text(each.raw.get("value")) for each in self.attribute_values)
+        found = (each.value for each in self.attribute_values)
         return tuple(value for value in found if value is not None)
 
 

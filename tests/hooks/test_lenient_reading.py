@@ -8,9 +8,9 @@ import pickle
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from hookkey_verify.hooks.fields import Number
 from hookkey_verify.hooks.payloads import PasswordImportHook, SamlHook, parse_hook
 from tests.hooks.accessors import token
 from tests.hooks.payload_examples import FULL, MINIMAL, changed
@@ -47,14 +47,37 @@ def test_a_number_is_read_as_a_string_without_losing_digits(
     assert hook.password == expected
 
 
-def test_a_number_keeps_its_text_when_it_is_copied() -> None:
-    """A number that has its own text is a float, and a copy or a pickle has the same text."""
-    for number in (Number("0.10"), Number(0.25)):
-        for same in (number, copy.deepcopy(number), pickle.loads(pickle.dumps(number))):
-            assert (type(same), same, same.literal) == (Number, float(number), number.literal)
-    assert Number(0.25).literal == "0.25"
-    assert json.dumps(Number("0.10")) == "0.1"
-    assert type(parse_hook('{"n": 0.25}').raw["n"]) is float
+def _types(value: Any) -> set[type]:
+    members = value.values() if isinstance(value, dict) else value if type(value) is list else ()
+    return {type(value)}.union(*map(_types, members))
+
+
+_SAML = """{"eventType": "com.okta.saml.tokens.transform", "eventTypeVersion": 1.10, "data":
+{"assertion": {"claims": {"a": {"attributeValues": [{"value": 1.50}, 2.50, {"value": 1e2}]}},
+"conditions": {"audienceRestriction": [0.10, 0.1]}, "lifetime": {"expiration": 3.00e2}}}}"""
+
+
+def test_raw_consists_of_plain_json_values_though_accessors_keep_digits() -> None:
+    """A float in raw is a float of Python, also where an accessor returns the text of a number."""
+    hook = parse_hook(_SAML)
+    for same in (hook, copy.deepcopy(hook), pickle.loads(pickle.dumps(hook))):
+        assert isinstance(same, SamlHook)
+        assert same.raw == json.loads(_SAML)
+        assert _types(same.raw) == {dict, list, str, float}
+        assert same.event_type_version == "1.10"
+        assert same.assertion.audience == ("0.10", "0.1")
+        assert same.assertion.attributes["a"].values == ("1.50", "1e2")
+        assert same.assertion.lifetime == 300
+        assert same.assertion.claims == same.raw["data"]["assertion"]["claims"]
+    assert msgspec.convert(hook.raw, dict[str, Any]) == hook.raw
+
+
+def test_a_document_that_the_user_changed_is_read_without_an_exception() -> None:
+    """An accessor does not raise if the user changed raw of a hook with exact numbers."""
+    hook = parse_hook(_SAML)
+    hook.raw["data"]["assertion"]["claims"] = {"b": {"attributeValues": [{"value": "x"}]}}
+    assert isinstance(hook, SamlHook)
+    assert hook.assertion.attributes["b"].values in ((), ("x",))
 
 
 @pytest.mark.parametrize(
