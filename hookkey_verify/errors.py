@@ -189,10 +189,11 @@ _ADDRESS: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
 def documentation(reason: Reason) -> str | None:
     """Return the address of the documentation of a reason, or None if ``DOCS_URL`` is not set.
 
-    A value that is not the address of a site counts as not set.
+    A value that is not the address of a site counts as not set, and so does a reason that is none
+    of ``Reason``.
     """
     site = os.environ.get(DOCS_URL, "")
-    if not _ADDRESS.fullmatch(site):
+    if not _ADDRESS.fullmatch(site) or not isinstance(reason, Reason):
         return None
     return f"{site.rstrip('/')}/runbook.html#{reason.replace('_', '-')}"
 
@@ -220,7 +221,8 @@ class HookKeyError(Exception):
         self.detail = detail  # args are set by BaseException.__new__
 
     def __str__(self) -> str:
-        text, link = self._text(), documentation(self.reason)
+        # The class has the reason; a property of the user's class can raise.
+        text, link = self._text(), documentation(type(self).reason)
         return f"{text}; see {link}" if link else text
 
     def _text(self) -> str:
