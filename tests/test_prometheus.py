@@ -359,7 +359,8 @@ def test_health_that_raises(
     assert seen.value("status", source="", part="", status="degraded") == 1
     assert seen.value("status", source="[]", part="keys", status="healthy") == 1
     assert len(seen.values("status")) == 9
-    assert sorted(caplog.messages) == [
+    # A thread of an earlier test may still log something else.
+    assert sorted(each for each in caplog.messages if each.startswith("health()")) == [
         "health() of Broken raised ZeroDivisionError",
         "health() of Strange raised ConfigurationError",
         "health() of Strange raised TypeError",
