@@ -33,6 +33,7 @@ def assert_valid_reply(
     Raises ``AssertionError``, which lists the path (a JSON Pointer, RFC 6901), rule and message of
     each problem, and ``ConfigurationError`` if ``hook_type`` or ``request`` has the wrong type.
     """
+    __tracebackhide__ = True  # pytest then shows the line of the test
     problems = [
         each
         for each in check_reply(hook_type, reply, request)

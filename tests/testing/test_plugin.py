@@ -348,6 +348,14 @@ def test_a_broken_reply() -> None:
         assert warning in str(caught.value)
 
 
+def test_pytest_shows_the_line_of_the_test() -> None:
+    """A failure points to the user's test, and not into this package."""
+    with pytest.raises(AssertionError) as caught:
+        assert_valid_reply(TokenHook, BROKEN)
+    assert caught.traceback[-1].ishidden(caught)
+    assert not caught.traceback[-2].ishidden(caught)
+
+
 def test_a_valid_reply() -> None:
     """A valid reply passes in every form; one with warnings passes unless they are refused."""
     reply = TokenReply().access_claim("team", "blue")
