@@ -156,11 +156,8 @@ class TokenReply(_PatchReply):
 
     def _lifetime(self, command: str, seconds: int) -> Self:
         if type(seconds) is not int or not MIN_LIFETIME <= seconds <= MAX_LIFETIME:
-            raise refuse(
-                "lifetime",
-                (*self._next(command), "value"),
-                f"pass a whole number of seconds from {MIN_LIFETIME} to {MAX_LIFETIME}",
-            )
+            fix = f"pass a whole number of seconds from {MIN_LIFETIME} to {MAX_LIFETIME}"
+            raise refuse("lifetime", (*self._next(command), "value"), fix)
         return self._patch(command, "replace", LIFETIME_PATH, seconds)
 
     def _check_request(self, request: Mapping[str, Any]) -> None:
@@ -170,12 +167,9 @@ class TokenReply(_PatchReply):
         for index, (command, operations) in enumerate(self._commands):
             token = data.get(PATCHED_MEMBER[command])
             if not isinstance(token, Mapping):
-                kind = "no_id_token" if command == IDENTITY_PATCH else "no_access_token"
-                raise refuse(
-                    kind,
-                    ("commands", index, "type"),
-                    f"change this token only if the request has data.{PATCHED_MEMBER[command]}",
-                )
+                rule = "no_id_token" if command == IDENTITY_PATCH else "no_access_token"
+                fix = f"change this token only if the request has data.{PATCHED_MEMBER[command]}"
+                raise refuse(rule, ("commands", index, "type"), fix)
             _check_operations(token, operations, ("commands", index, "value"))
 
 
@@ -282,6 +276,16 @@ class SamlReply(_PatchReply):
         """
         names = ("authentication", "authnContext", "authnContextClassRef")
         return self._replace_text(names, value)
+
+    def session_index(self, value: str) -> Self:
+        """Return the reply with another index of the session.
+
+        ``value``: the index.
+
+        Raises ``InvalidReplyError`` if the value is not text.
+        https://developer.okta.com/docs/guides/saml-inline-hook
+        """
+        return self._replace_text(("authentication", "sessionIndex"), value)
 
     def audience(self, *audiences: str) -> Self:
         """Return the reply with other audiences for the assertion.

@@ -172,6 +172,7 @@ VALID: Final[dict[str, Valid]] = {
         .name_id_format("urn:f")
         .recipient("https://sp.example/other")
         .authn_context("urn:c")
+        .session_index("s2")
         .audience("urn:a", "urn:b")
         .session_lifetime(600),
         commands(
@@ -183,6 +184,7 @@ VALID: Final[dict[str, Valid]] = {
                     replace("/subject/nameFormat", "urn:f"),
                     replace("/subject/confirmation/data/recipient", "https://sp.example/other"),
                     replace("/authentication/authnContext/authnContextClassRef", "urn:c"),
+                    replace("/authentication/sessionIndex", "s2"),
                     replace("/conditions/audienceRestriction", ["urn:a", "urn:b"]),
                     add("/authentication/sessionLifetime", 600),
                 ],

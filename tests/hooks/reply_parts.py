@@ -39,7 +39,10 @@ SAML_REQUEST: Final[Json] = {
                 "nameFormat": "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
                 "confirmation": {"data": {"recipient": "https://sp.example/acs"}},
             },
-            "authentication": {"authnContext": {"authnContextClassRef": "urn:x"}},
+            "authentication": {
+                "sessionIndex": "s1",
+                "authnContext": {"authnContextClassRef": "urn:x"},
+            },
             "conditions": {"audienceRestriction": ["urn:sp"]},
             "claims": {"team": {"attributes": {}, "attributeValues": [{"value": "ops"}]}},
         }
