@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -22,13 +21,15 @@ from ..errors import ConfigurationError
 from .apps_api import app_operations
 from .authorization_servers_api import authorization_server_operations
 from .broken_response import BrokenResponse
-from .console import Console, fire_in_thread, org_url
+from .console import Console, org_url
 from .delivery_client import TIMEOUT
 from .description import description
 from .faults import Fault
-from .new_hook import forget_client, register_client
-from .oauth import OAuthError, ServiceApps
-from .okta_error import OktaError, invalid, not_found
+from .hook_keys_api import PublicShape, hook_key_operations
+from .inline_hooks_api import inline_hook_operations
+from .oauth_error import OAuthError
+from .okta_error import OktaError, no_endpoint, not_found
+from .org_tokens import OrgTokens
 from .outcome import Outcome
 from .parts import Parts, RequestLine
 from .rate_limit import RateLimit
@@ -36,17 +37,7 @@ from .request_body import form_body, json_body
 from .scopes import required_scope
 from .system_log_api import LOGS, log_operations
 
-__all__ = ["PublicShape", "create_app"]
-
-PublicShape = Literal["bare", "wrapped"]
-"""The response of GET /public/{keyId}: a bare JWK or a JWK inside ``_embedded``.
-
-Okta's specification has the first, and its example the second. It is not known which one real orgs
-send.
-"""
-
-MAX_ORDER = 2 * 1024 * 1024
-"""The largest request to call a hook in bytes; it may contain an event in base64."""
+__all__ = ["create_app"]
 
 LOGS_LIMIT = 120
 """Requests for the System Log per minute; Okta documented this number for workforce orgs."""
@@ -85,110 +76,39 @@ class _Site:
         self, parts: Parts, public_shape: PublicShape, limiter: RateLimit, logs: RateLimit
     ) -> None:
         self._parts = parts
-        self._public_shape = public_shape
+        self._public_shape: PublicShape = public_shape
         self._limiter = limiter
         self._logs_limiter = logs
 
     def routes(self) -> list[Route]:
         """Return every path of the org."""
-        keys, hooks, server = "/api/v1/hook-keys", "/api/v1/inlineHooks", "/oauth2/{server}"
-        hook = f"{hooks}/{{id}}"
+        server = "/oauth2/{server}"
         api = partial(self._endpoint, admit=self._admit, refused=_error)
         token = partial(self._endpoint, refused=_oauth_error)
         public = partial(self._endpoint, refused=_error)
-        further = (
+        operations = (
+            *hook_key_operations(self._parts, self._public_shape),
+            *inline_hook_operations(self._parts),
             *log_operations(self._parts),
             *authorization_server_operations(self._parts),
             *app_operations(self._parts),
         )
         return [
-            *(Route(path, api(work), methods=methods) for path, work, methods in further),
-            Route(keys, api(self._keys), methods=["GET", "POST"]),
-            Route(f"{keys}/public/{{key_id}}", api(self._public_key), methods=["GET"]),
-            Route(f"{keys}/{{id}}", api(self._key), methods=["GET", "PUT", "DELETE"]),
-            Route(hooks, api(self._hooks), methods=["GET", "POST"]),
-            Route(hook, api(self._hook), methods=["GET", "PUT", "POST", "DELETE"]),
-            Route(f"{hook}/lifecycle/{{verb}}", api(self._lifecycle), methods=["POST"]),
-            Route(f"{hook}/execute", api(self._execute), methods=["POST"]),
+            *(Route(path, api(work), methods=methods) for path, work, methods in operations),
             Route("/oauth2/v1/token", token(self._org_token), methods=["POST"]),
             Route(f"{server}/v1/token", token(self._server_token), methods=["POST"]),
             Route(f"{server}/v1/keys", public(self._server_keys), methods=["GET"]),
             Route(f"{server}/.well-known/{{kind}}", public(self._metadata), methods=["GET"]),
             Route("/openapi.json", public(self._description), methods=["GET"]),
             Route("/emulator/faults", self._control, methods=["POST", "DELETE"]),
-            Route("/emulator/fire", api(self._fire), methods=["POST"]),
         ]
-
-    # Hook keys
-
-    async def _keys(self, request: Request) -> Any:
-        if request.method == "POST":
-            return await run_in_threadpool(self._parts.keys.create, await json_body(request))
-        return self._parts.keys.list()
-
-    async def _public_key(self, request: Request) -> Any:
-        key = self._parts.keys.public_key(request.path_params["key_id"])
-        return {"_embedded": key} if self._public_shape == "wrapped" else key
-
-    async def _key(self, request: Request) -> Any:
-        id_, keys = request.path_params["id"], self._parts.keys
-        if request.method == "PUT":
-            return keys.rename(id_, await json_body(request))
-        if request.method == "DELETE":
-            return keys.delete(id_)
-        return keys.get(id_, expand=request.query_params.get("expand") == "publickey")
-
-    # Inline hooks
-
-    async def _hooks(self, request: Request) -> Any:
-        if request.method == "POST":
-            made = self._parts.hooks.create(await json_body(request))
-            register_client(self._parts, self._parts.hooks.get(made["id"]))
-            return _linked(request, made)
-        listed = self._parts.hooks.list(request.query_params.get("type"))
-        return [_linked(request, hook) for hook in listed]
-
-    async def _hook(self, request: Request) -> Any:
-        id_, hooks = request.path_params["id"], self._parts.hooks
-        if request.method == "DELETE":
-            before = hooks.get(id_)
-            hooks.delete(id_)
-            return forget_client(self._parts, before)
-        if request.method in ("PUT", "POST"):  # GUESS: that POST replaces everything too
-            replaced = hooks.replace(id_, await json_body(request))
-            register_client(self._parts, hooks.get(id_))
-            return _linked(request, replaced)
-        return _linked(request, hooks.get(id_).document())
-
-    async def _lifecycle(self, request: Request) -> Any:
-        status = _LIFECYCLE.get(request.path_params["verb"])
-        if status is None:
-            raise _HTTP_ERRORS[404]
-        changed = self._parts.hooks.set_status(request.path_params["id"], status)
-        return _linked(request, changed)
-
-    async def _execute(self, request: Request) -> Any:
-        """Call the hook with this body and return its response.
-
-        Okta documents one retry and the status 400 for every failure. GUESS: the error codes, and
-        that inactive hooks can be called too.
-        """
-        hook, body = self._parts.hooks.get(request.path_params["id"]), await json_body(request)
-        delivery = await fire_in_thread(self._parts.deliverer, hook, body, retry=True)
-        step = delivery.steps[-1]
-        if delivery.outcome != "failed":
-            return delivery.answer
-        # https://developer.okta.com/docs/reference/error-codes/: E0000135 and E0000137
-        if step.status is None:
-            raise OktaError(400, "E0000137", "The inline hook did not answer.", step.problem)
-        raise OktaError(400, "E0000135", "The inline hook answered with an error.", step.problem)
 
     # Tokens
 
     async def _org_token(self, request: Request) -> Any:
         form, proof = await form_body(request), request.headers.get("dpop", "")
         url = str(request.url.replace(query=""))
-        return await run_in_threadpool(self._parts.apps.grant, form, proof, url)
+        return await run_in_threadpool(self._parts.tokens.grant, form, proof, url)
 
     async def _server_token(self, request: Request) -> Any:
         form, issuer = await form_body(request), self._issuer(request)
@@ -203,7 +123,7 @@ class _Site:
 
     async def _metadata(self, request: Request) -> Any:
         if request.path_params["kind"] not in _METADATA:
-            raise _HTTP_ERRORS[404]
+            raise no_endpoint()
         return self._parts.server.metadata(self._issuer(request))
 
     def _issuer(self, request: Request) -> str:
@@ -217,26 +137,6 @@ class _Site:
     async def _description(self, request: Request) -> Any:
         server, wrapped = self._parts.server.id, self._public_shape == "wrapped"
         return description(org_url(request), server=server, wrapped=wrapped)
-
-    async def _fire(self, request: Request) -> Any:
-        """Call the hook with the name or id in ``hook`` and return the complete delivery.
-
-        The body may also have ``variant``, the variant of the event; ``payload``, an event that is
-        sent as it is, in base64; and ``save``, which is true to return what was sent as
-        ``payload``.
-        """
-        order, hooks = await json_body(request, MAX_ORDER), self._parts.hooks
-        wanted, variant = order.get("hook"), order.get("variant")
-        found = [each["id"] for each in hooks.list() if wanted in (each["id"], each["name"])]
-        if not found:
-            summary = "Not found: Resource not found: (InlineHook)"
-            names = ", ".join(repr(each["name"]) for each in hooks.list()[:10]) or "none"
-            raise OktaError(404, "E0000007", summary, f"the inline hooks are: {names}")
-        delivery = await fire_in_thread(
-            self._parts.deliverer, hooks.get(found[0]), _event(order), variant=variant
-        )
-        sent = {"payload": b64encode(delivery.body).decode()} if order.get("save") is True else {}
-        return delivery.document() | sent
 
     async def _control(self, request: Request) -> Response:
         """Add a fault with the fields of the body, or clear all faults. No fault applies here."""
@@ -300,7 +200,7 @@ class _Site:
         of_logs = _path(request) == LOGS
         limits, within = (self._logs_limiter if of_logs else self._limiter).spend()
         headers |= limits
-        _authenticate(request, self._parts.api_token, self._parts.apps)
+        _authenticate(request, self._parts.api_token, self._parts.tokens)
         if not within:
             raise _error(429)
 
@@ -347,11 +247,10 @@ async def _done(
     return {} if result is None and instead else result
 
 
-_LIFECYCLE = {"activate": "ACTIVE", "deactivate": "INACTIVE"}
 _METADATA = ("openid-configuration", "oauth-authorization-server")
 _HTTP_ERRORS = {
     # GUESS for an unknown path; the code is documented for unsupported methods.
-    404: OktaError(404, "E0000022", "The endpoint does not support the provided HTTP method"),
+    404: no_endpoint(),
     405: OktaError(405, "E0000022", "The endpoint does not support the provided HTTP method"),
 }
 
@@ -371,23 +270,6 @@ def _error(status: int) -> OktaError:
     return OktaError(status, code, summary)
 
 
-def _linked(request: Request, hook: dict[str, Any]) -> dict[str, Any]:
-    """Add the links of Okta's InlineHookLinks schema, as recorded for each status."""
-    url = f"{org_url(request)}/api/v1/inlineHooks/{hook['id']}"
-    links = {"self": _link(url, "GET", "PUT")}
-    if hook["status"] == "ACTIVE":
-        links["execute"] = _link(f"{url}/execute", "POST")
-        links["deactivate"] = _link(f"{url}/lifecycle/deactivate", "POST")
-    else:
-        links["activate"] = _link(f"{url}/lifecycle/activate", "POST")
-        links["delete"] = _link(url, "DELETE")
-    return {**hook, "_links": links}
-
-
-def _link(url: str, *methods: str) -> dict[str, Any]:
-    return {"href": url, "hints": {"allow": [*methods]}}
-
-
 def _path(request: Request) -> str:
     """Return the path within this org, which may be mounted below another path."""
     path: str = request.scope["path"]
@@ -398,7 +280,7 @@ def _oauth_error(status: int) -> OAuthError:
     return OAuthError(status, "server_error", "This error is an injected fault.")
 
 
-def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
+def _authenticate(request: Request, api_token: str, tokens: OrgTokens) -> None:
     """Accept the API token, and access tokens of service apps as their scopes allow.
 
     The API token comes as ``SSWS token``, ``Bearer token`` or, from Okta's Python SDK,
@@ -411,15 +293,4 @@ def _authenticate(request: Request, api_token: str, apps: ServiceApps) -> None:
         return
     scope = required_scope(request.method, _path(request))
     url = str(request.url.replace(query=""))
-    apps.check(header, request.headers.get("dpop", ""), request.method, url, scope)
-
-
-def _event(order: dict[str, Any]) -> bytes | None:
-    """Return the event that a request to call a hook contains, or None."""
-    encoded = order.get("payload")
-    if encoded is None:
-        return None
-    try:
-        return b64decode(encoded, validate=True)
-    except (TypeError, ValueError):
-        raise invalid("payload", "payload must be base64") from None
+    tokens.check(header, request.headers.get("dpop", ""), request.method, url, scope)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from .client_keys import ClientKey, new_client_key
-from .okta_error import OktaError, invalid, not_found, timestamp
+from .okta_error import invalid, no_endpoint, not_found, timestamp
 from .outcome import Outcome
 from .parts import Operation, Parts
 from .request_body import json_body
@@ -54,7 +54,7 @@ def app_operations(parts: Parts) -> list[Operation]:
         client_id, key_id = request.path_params["id"], request.path_params["key_id"]
         status = _STATUS.get(request.path_params["verb"])
         if status is None:
-            raise OktaError(404, "E0000022", "The endpoint does not support the HTTP method")
+            raise no_endpoint()
         now = timestamp(parts.clock())
         apps.change_keys(client_id, lambda keys: _changed(keys, key_id, status, now))
         return _found(apps.keys(client_id), key_id).document()

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .._runtime.clock import Clock, wall_clock
 from ..signer import HookSigner
-from .oauth import OAuthError, ServiceApps
+from .oauth_error import OAuthError
 from .okta_error import identifier
 from .public_keys import ALGORITHMS
 from .rsa_keys import from_pem, to_pem
+from .service_apps import ServiceApps
 from .store import Store
 
 __all__ = ["EmulatedServer"]

@@ -98,24 +98,21 @@ class InlineHooks:
         *,
         has_key: Callable[[str], bool],
         clock: Clock = wall_clock,
-        any_uri: bool = True,
         store: Store | None = None,
-        on_change: Callable[[str, Mapping[str, Any]], object] = lambda *_: None,
+        on_change: Callable[[str, EmulatedHook], object] = lambda *_: None,
     ) -> None:
         """Load the hooks of an org.
 
         ``has_key``: a function that returns whether the org has a hook key with this id.
         ``clock``: a function that returns epoch seconds. Default: the system clock.
-        ``any_uri``: whether to accept http for loopback addresses, unlike Okta. Default True.
         ``store``: stores the hooks. Default None: in memory.
         ``on_change``: a function that is called with "created", "updated", "activated",
-            "deactivated" or "deleted" and the document of the hook, after each change.
+            "deactivated" or "deleted" and the hook, after each change.
 
         Raises ``ConfigurationError`` if the stored hooks cannot be read.
         """
         self._has_key = has_key
         self._clock = clock
-        self._any_uri = any_uri
         self._on_change = on_change
         self._lock = threading.Lock()
         self._store = store or Store()
@@ -185,9 +182,8 @@ class InlineHooks:
         self._changed("deleted", hook)
 
     def _changed(self, change: str, hook: EmulatedHook) -> dict[str, Any]:
-        document = hook.document()
-        self._on_change(change, document)
-        return document
+        self._on_change(change, hook)
+        return hook.document()
 
     def _keep(self, hook: EmulatedHook) -> None:
         self._store.put(_KIND, hook.id, asdict(hook))
@@ -212,7 +208,7 @@ class InlineHooks:
             created=old.created,
             last_updated=self._now(),
             channel_type=channel_type,
-            uri=self._uri(config, "uri"),
+            uri=_uri(config, "uri"),
             headers=_headers(config.get("headers")),
             method=_method(config.get("method", "POST")),  # GUESS: the default
         )
@@ -244,7 +240,7 @@ class InlineHooks:
             hook,
             auth_type=auth_type,
             client_id=_text(config, "clientId", 255),
-            token_url=self._uri(config, "tokenUrl"),
+            token_url=_uri(config, "tokenUrl"),
             scope=_scope(config),
         )
         if auth_type == "client_secret_post":
@@ -259,21 +255,6 @@ class InlineHooks:
         if not self._has_key(key_id):
             raise invalid("hookKeyId", "channel.config.hookKeyId: there is no such hook key")
         return replace(hook, hook_key_id=key_id)
-
-    def _uri(self, config: Mapping[str, Any], name: str) -> str:
-        uri = _text(config, name, MAX_URI)
-        try:
-            parts = urlsplit(uri)
-        except ValueError:
-            parts = urlsplit("")
-        is_local = self._any_uri and parts.hostname in _LOOPBACK
-        schemes = ("https", "http") if is_local else ("https",)
-        if not parts.hostname or " " in uri or parts.scheme not in schemes:
-            here = ", or here with http://localhost" if self._any_uri else ""
-            raise invalid(name, f"channel.config.{name}: must begin with https://{here}")
-        if parts.username is not None:  # GUESS: not documented
-            raise invalid(name, f"channel.config.{name}: must not have a user name or password")
-        return uri
 
     def _now(self) -> str:
         return timestamp(self._clock())
@@ -302,6 +283,22 @@ def _text(body: Mapping[str, Any], name: str, most: int) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= most or not value.isprintable():
         raise invalid(name, f"{name}: must have 1 to {most} characters")
     return value
+
+
+def _uri(config: Mapping[str, Any], name: str) -> str:
+    """Return a URL after checking it. Unlike Okta, http is accepted for loopback addresses."""
+    uri = _text(config, name, MAX_URI)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        parts = urlsplit("")
+    schemes = ("https", "http") if parts.hostname in _LOOPBACK else ("https",)
+    if not parts.hostname or " " in uri or parts.scheme not in schemes:
+        must = "must begin with https://, or here with http://localhost"
+        raise invalid(name, f"channel.config.{name}: {must}")
+    if parts.username is not None:  # GUESS: not documented
+        raise invalid(name, f"channel.config.{name}: must not have a user name or password")
+    return uri
 
 
 def _scope(config: Mapping[str, Any]) -> str:

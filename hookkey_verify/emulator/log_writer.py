@@ -47,9 +47,9 @@ class LogWriter:
         target = _target("HookKey", key["id"], key["name"], detail)
         self._log.write(f"system.hook.key.{change}", f"Hook key {change}", targets=[target])
 
-    def hook_changed(self, change: str, hook: Mapping[str, Any]) -> None:
+    def hook_changed(self, change: str, hook: EmulatedHook) -> None:
         """Write ``inline_hook.created``, ``.updated``, ``.activated`` and so on."""
-        target = _target("InlineHook", hook["id"], hook["name"])
+        target = _target("InlineHook", hook.id, hook.name)
         self._log.write(f"inline_hook.{change}", f"Inline hook {change}", targets=[target])
 
     def delivered(self, hook: EmulatedHook, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ import string
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["OktaError", "identifier", "invalid", "not_found", "timestamp"]
+__all__ = ["OktaError", "identifier", "invalid", "no_endpoint", "not_found", "timestamp"]
 
 _ID_CHARACTERS = string.ascii_letters + string.digits
 
@@ -61,6 +61,14 @@ def not_found(id: str, kind: str) -> OktaError:  # noqa: A002 - Okta's name
     The form "Not found: Resource not found: … (Type)" is recorded. GUESS: the types.
     """
     return OktaError(404, "E0000007", f"Not found: Resource not found: {id} ({kind})")
+
+
+def no_endpoint() -> OktaError:
+    """Return the error for an unknown path.
+
+    GUESS: its code, which is documented for unsupported methods.
+    """
+    return OktaError(404, "E0000022", "The endpoint does not support the provided HTTP method")
 
 
 def timestamp(seconds: float) -> str:

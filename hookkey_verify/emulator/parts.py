@@ -16,10 +16,12 @@ from .._runtime.clock import Clock
 from .authorization_server import EmulatedServer
 from .delivery import Deliverer
 from .faults import Faults
+from .hook_clients import HookClients
 from .hook_keys import HookKeyStore
-from .inline_hooks import InlineHooks
+from .inline_hooks import EmulatedHook, InlineHooks
 from .log_writer import LogWriter
-from .oauth import ServiceApps
+from .org_tokens import OrgTokens
+from .service_apps import ServiceApps
 from .store import Store
 from .system_log import SystemLog
 from .token_rules import TokenRules
@@ -54,6 +56,8 @@ class Parts:
     keys: HookKeyStore
     hooks: InlineHooks
     apps: ServiceApps
+    clients: HookClients
+    tokens: OrgTokens
     server: EmulatedServer
     rules: TokenRules
     log: SystemLog
@@ -91,10 +95,15 @@ class Parts:
             store=store,
             on_change=writer.key_changed,
         )
-        hooks = InlineHooks(
-            has_key=keys.has, clock=clock, store=store, on_change=writer.hook_changed
-        )
         apps = ServiceApps(clock=clock, store=store)
+        server = EmulatedServer(apps, new_key=new_key, clock=clock, store=store)
+        clients = HookClients(apps, server.id, keys.signer_of)
+
+        def hook_changed(change: str, hook: EmulatedHook) -> None:
+            writer.hook_changed(change, hook)
+            clients.hook_changed(change, hook, hooks.all())
+
+        hooks = InlineHooks(has_key=keys.has, clock=clock, store=store, on_change=hook_changed)
         deliveries: deque[Delivery] = deque(maxlen=200)
         return cls(
             api_token=token,
@@ -102,7 +111,9 @@ class Parts:
             keys=keys,
             hooks=hooks,
             apps=apps,
-            server=EmulatedServer(apps, new_key=new_key, clock=clock, store=store),
+            clients=clients,
+            tokens=OrgTokens(apps, clock),
+            server=server,
             rules=TokenRules(has_hook=hooks.has, clock=clock, store=store),
             log=log,
             deliverer=Deliverer(

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.requests import Request
 
 from .json_object import json_object
-from .oauth import OAuthError
+from .oauth_error import OAuthError
 from .okta_error import OktaError
 
 __all__ = ["form_body", "json_body"]

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .app import PublicShape, create_app
+from .app import create_app
 from .console import Console
 from .faults import Fault, FaultKind
+from .hook_keys_api import PublicShape
 from .new_hook import HookRequest, new_hook
 from .okta_error import OktaError
 from .parts import Parts
@@ -311,7 +312,7 @@ class OktaEmulator:
 
     def revoke_tokens(self) -> None:
         """Revoke all access tokens of service apps."""
-        self._parts.apps.revoke_all()
+        self._parts.tokens.revoke_all()
 
     def skew(self, seconds: float) -> None:
         """Set the org's clock ahead by this number of seconds; a negative one sets it back.

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.emulator.app import PublicShape
+from hookkey_verify.emulator.hook_keys_api import PublicShape
 from hookkey_verify.emulator.parts import RequestLine
 
 from ..conftest import KeyPool

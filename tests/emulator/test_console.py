@@ -332,6 +332,14 @@ def test_a_refused_hook_registers_no_client(okta: OktaEmulator, browser: Browser
     assert okta._parts.apps._apps == before
 
 
+def test_the_client_of_a_deleted_hook_is_free(okta: OktaEmulator, browser: Browser) -> None:
+    """After a hook is deleted on the page, its client id is free for another key."""
+    first, second = okta.create_key("first"), okta.create_key("second")
+    hook = okta.create_hook("https://a.io/h", key=first, client_id="0oa1")
+    assert browser.raw("delete-hook", id=hook["id"]).status_code == 200
+    assert okta.create_hook("https://a.io/h", key=second, client_id="0oa1")
+
+
 # --- what the page shows
 
 

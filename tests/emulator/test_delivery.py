@@ -240,13 +240,14 @@ def test_a_client_id_can_belong_to_one_client_only(okta: OktaEmulator) -> None:
     assert okta.create_hook(url, name="4", client_secret=SECRET, client_id="0oa3")
 
 
-def test_the_orgs_server_refuses_unknown_clients_and_scopes(okta: OktaEmulator) -> None:
-    """The org's server refuses an unknown client and a scope that it did not grant."""
-    key = okta.create_key("hooks")
-    url = f"{okta.issuer}/v1/token"
-    stranger = okta.create_hook("http://127.0.0.1:9/", key=key, token_url=url, client_id="0oa1")
-    assert "invalid_client" in okta.fire(stranger["id"]).verdict
-    secret = okta.create_hook("http://127.0.0.1:9/", name="2", client_secret=SECRET, scope="")
+def test_the_orgs_server_refuses_other_keys_and_scopes(okta: OktaEmulator) -> None:
+    """The org's server refuses a key of another client and a scope that it did not grant."""
+    uri, url = "http://127.0.0.1:9/", f"{okta.issuer}/v1/token"
+    first, second = okta.create_key("first"), okta.create_key("second")
+    okta.create_hook(uri, name="1", key=first, client_id="0oa1")
+    other = okta.create_hook(uri, name="2", key=second, token_url=url, client_id="0oa1")
+    assert "invalid_client" in okta.fire(other["id"]).verdict
+    secret = okta.create_hook(uri, name="3", client_secret=SECRET, scope="")
     assert "invalid_scope" in okta.fire(secret["id"]).verdict
 
 

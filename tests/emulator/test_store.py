@@ -70,7 +70,7 @@ def test_everything_is_kept(emulate: Callable[..., OktaEmulator]) -> None:
     form["client_assertion"] = again.signer(key["keyId"]).client_assertion(
         client_id=app, token_url="https://a.io/t"
     )
-    assert again._parts.apps.grant(form, "", "https://a.io/t")["token_type"] == "Bearer"
+    assert again._parts.tokens.grant(form, "", "https://a.io/t")["token_type"] == "Bearer"
 
 
 def test_deletions_are_kept(emulate: Callable[..., OktaEmulator]) -> None:

@@ -72,7 +72,7 @@ def test_proofs_for_something_else(
     url = f"{okta.url}/oauth2/v1/token"
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)
     good = {"jti": "1", "htm": "POST", "htu": url, "iat": int(time.time())}
-    claims = {**good, "nonce": okta._parts.apps.nonce, **changes}
+    claims = {**good, "nonce": okta._parts.tokens.nonce, **changes}
     jwk = {name: app_key.public_jwk()[name] for name in ("kty", "n", "e")}
     proof = app_key.sign(claims, headers={"typ": "dpop+jwt", "kid": None, "jwk": jwk})
     assert _post(okta, assertion, proof) == (400, "invalid_dpop_proof")
@@ -97,10 +97,10 @@ def test_forms_of_no_client(okta: OktaEmulator, form: dict[str, str], error: str
 
 def test_secrets_are_not_for_oktas_own_scopes(okta: OktaEmulator) -> None:
     """A client secret is accepted by the authorization server, not by the org's own endpoint."""
-    client_id = okta._parts.apps.register_secret("s3cret", ["hooks"])
+    okta._parts.apps.register_client("0oa1", None, "s3cret", ["hooks"])
     form = {
         "grant_type": "client_credentials",
-        "client_id": client_id,
+        "client_id": "0oa1",
         "client_secret": "s3cret",
         "scope": "hooks",
     }
@@ -151,7 +151,7 @@ def test_proofs_that_prove_nothing(
         "htm": "POST",
         "htu": url,
         "iat": time.time(),
-        "nonce": okta._parts.apps.nonce,
+        "nonce": okta._parts.tokens.nonce,
     }
     proof = app_key.sign({**claims, **changes}, headers={"typ": "dpop+jwt", "jwk": jwk, **headers})
     assertion = app_key.client_assertion(client_id=client_id, token_url=url)

@@ -10,7 +10,7 @@ import pytest
 
 from hookkey_verify import ApiToken, HookKeys, HookSigner
 from hookkey_verify.emulator import OktaEmulator
-from hookkey_verify.emulator.app import PublicShape
+from hookkey_verify.emulator.hook_keys_api import PublicShape
 from hookkey_verify.errors import KeyRejectedError, UnknownKeyError
 
 from ..conftest import KeyPool

@@ -25,7 +25,7 @@ def test_the_nonce_is_asked_for_once(okta: OktaEmulator, app_key: HookSigner) ->
         client.list()
         assert token_requests(okta) == 3
         okta.revoke_tokens()
-        okta._parts.apps.nonce = "another"
+        okta._parts.tokens.nonce = "another"
         client.list()
         assert token_requests(okta) == 5
 
