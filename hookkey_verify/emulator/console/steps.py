@@ -32,7 +32,7 @@ hooks = Hooks(verifier)
 
 @hooks.on(TokenHook)
 def add_team(hook: TokenHook) -> TokenReply:
-    return TokenReply().access_claim("team", "blue").access_lifetime(600)
+    return TokenReply().access_claim("team", "blue")
 
 
 app = Flask(__name__)
