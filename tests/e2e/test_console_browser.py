@@ -57,7 +57,8 @@ const e = document.activeElement;
 const name = e.ariaLabel || e.labels?.[0]?.textContent || e.innerText || "";
 return name.replace(/\\s+/g, " ").trim() === arguments[0] && e.closest(arguments[1]) !== null;
 """
-OVERFLOW = "return document.documentElement.scrollWidth - innerWidth"
+# On a phone, innerWidth grows with what is too wide.
+OVERFLOW = "const e = document.documentElement; return e.scrollWidth - e.clientWidth"
 OPEN_ALL = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 
 
@@ -95,8 +96,9 @@ def check(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def org(key_pool: KeyPool) -> Iterator[OktaEmulator]:
-    """An org with two keys and two hooks, of whose five deliveries two failed."""
-    with OktaEmulator(new_key=key_pool) as okta, FaultServer(json_answer(200, {})) as server:
+    """An org with two keys and two hooks. Of its five deliveries two failed, one broke a rule."""
+    replies = (json_answer(200, {"commands": [{"type": "x" * 300}]}), json_answer(200, {}))
+    with OktaEmulator(new_key=key_pool) as okta, FaultServer(*replies) as server:
         key = okta.create_key("Token hook")
         okta.create_key("Staging")
         good = okta.create_hook(f"{server.url}/hook", name="Claims", key=key)
