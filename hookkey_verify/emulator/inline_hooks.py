@@ -281,7 +281,7 @@ def _stored(body: Mapping[str, Any]) -> EmulatedHook:
 def _text(body: Mapping[str, Any], name: str, most: int) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not 1 <= len(value) <= most or not value.isprintable():
-        raise invalid(name, f"{name}: must have 1 to {most} characters")
+        raise invalid(name, f"{name}: must have 1 to {most} printable characters")
     return value
 
 

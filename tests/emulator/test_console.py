@@ -223,7 +223,7 @@ def test_a_seed_is_applied(okta: OktaEmulator, browser: Browser) -> None:
     [
         ("create-key.name", {"name": ""}, "Must have 1 to 255 characters."),
         ("create-key.name", {"name": "taken"}, "This name is in use already."),
-        ("create-hook.name", {"name": ""}, "Must have 1 to 255 characters."),
+        ("create-hook.name", {"name": ""}, "Must have 1 to 255 printable characters."),
         ("create-hook.uri", {"name": "x", "uri": "ftp://a"}, "Must begin with https://"),
         ("create-hook.token_url", {"token_url": "x"}, "Must begin with https://"),
         ("create-hook.scope", {"scope": "\x7f", "token_url": "https://a.io"}, "Must be text."),
@@ -232,7 +232,7 @@ def test_a_seed_is_applied(okta: OktaEmulator, browser: Browser) -> None:
         (
             "create-hook.header_name",
             {"auth": "header", "header_value": "a"},
-            "Must have 1 to 255 characters.",
+            "Must have 1 to 255 printable characters.",
         ),
         (
             "create-hook.header_name",
@@ -558,7 +558,8 @@ def test_foreign_host_names_are_refused(okta: OktaEmulator, browser: Browser) ->
     names = (f"localhost:{port}", "localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "127.0.0.2")
     for host in names:
         assert requests.get(okta.url, headers={"Host": host}, timeout=5).status_code == 200
-    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "[::1", ""):
+    foreign = ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "[::1", "")
+    for host in (*foreign, "evil.example@127.0.0.1", f"127.0.0.1:{port}/evil.example"):
         for path in ("/", "/console/events", "/console/create-key"):
             answer = requests.get(okta.url + path, headers={"Host": host}, timeout=5)
             assert answer.status_code in (400, 403)

@@ -123,6 +123,13 @@ def test_the_number_of_streams_is_limited(
         raise AssertionError("the closed stream still counts")
 
 
+def test_streams_that_begin_together_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream counts before its first event is sent."""
+    monkeypatch.setattr(changes, "MAX_LISTENERS", 1)
+    together = changes.Changes(object)
+    assert [together.respond("").status_code for _ in range(2)] == [200, 503]
+
+
 def test_stopping_ends_all_streams(okta: OktaEmulator) -> None:
     """A stream ends, complete, when the emulator stops; the org then starts again."""
     with stream(okta, number(okta)) as lines:

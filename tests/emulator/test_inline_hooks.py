@@ -153,6 +153,7 @@ def test_bodies_that_are_not_valid_json(okta: OktaEmulator) -> None:
         ({**_http(), "type": "com.okta.no.such"}, "type: must be one of"),
         ({**_http(), "name": ""}, "name: must have 1 to 255"),
         ({**_http(), "name": "x" * 256}, "name: must have 1 to 255"),
+        ({**_http(), "name": "x\u202e"}, "name: must have 1 to 255 printable characters"),
         ({**_http(), "name": 5}, "name: must have"),
         ({**_http(), "channel": None}, "channel: must be an object"),
         ({**_http(), "channel": {"type": "HTTP"}}, "config: must be an object"),
@@ -391,7 +392,6 @@ def test_the_client_of_a_deleted_hook_is_free(okta: OktaEmulator) -> None:
             client.delete(hook.id)
 
 
-def test_a_client_of_two_hooks_keeps_its_key(okta: OktaEmulator) -> None:
 def test_a_hook_with_the_orgs_token_url_has_a_client(okta: OktaEmulator) -> None:
     """A hook that names the token URL of the org's own server has a client, as from the API."""
     url = f"{okta.issuer}/v1/token"
@@ -400,6 +400,7 @@ def test_a_hook_with_the_orgs_token_url_has_a_client(okta: OktaEmulator) -> None
         assert okta.fire(hook["id"]).ok
 
 
+def test_a_client_of_two_hooks_keeps_its_key(okta: OktaEmulator) -> None:
     """A replaced hook does not take the client of another hook that still uses the key."""
     first, second = okta.create_key("first"), okta.create_key("second")
     handler = FaultServer(json_answer(200, {}))

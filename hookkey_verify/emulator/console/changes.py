@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from .request import protected, text
 
@@ -70,25 +71,41 @@ class Changes:
         """
         if self._listeners >= MAX_LISTENERS:
             return text("Too many pages of the console are open.", 503)
+        self._listeners += 1  # at once: streams that begin together would pass the limit
         headers = protected(secrets.token_urlsafe(16))
-        return StreamingResponse(
-            self._events(known), media_type="text/event-stream", headers=headers
-        )
+        return _Stream(self._events(known), self._leave, headers=headers)
 
     async def _events(self, known: str) -> AsyncIterator[str]:
         stops, until = self._stops, time.monotonic() + LIFETIME
-        self._listeners += 1
+        yield "retry: 500\n\n"
+        looks = 0
+        while self._stops == stops and time.monotonic() < until:
+            number = self.number(fresh=False)
+            if number != known:
+                known, looks = number, 0
+                yield f"id: {number}\nevent: change\ndata: {number}\n\n"
+            looks += 1
+            if looks % BEAT == 0:
+                yield ": still here\n\n"
+            await asyncio.sleep(INTERVAL / 2)
+
+    def _leave(self) -> None:
+        self._listeners -= 1
+
+
+class _Stream(StreamingResponse):
+    """A stream of events that tells when it has ended, also if it could not begin."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, events: AsyncIterator[str], ended: Callable[[], None], *, headers: dict[str, str]
+    ) -> None:
+        super().__init__(events, headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            yield "retry: 500\n\n"
-            looks = 0
-            while self._stops == stops and time.monotonic() < until:
-                number = self.number(fresh=False)
-                if number != known:
-                    known, looks = number, 0
-                    yield f"id: {number}\nevent: change\ndata: {number}\n\n"
-                looks += 1
-                if looks % BEAT == 0:
-                    yield ": still here\n\n"
-                await asyncio.sleep(INTERVAL / 2)
+            await super().__call__(scope, receive, send)
         finally:
-            self._listeners -= 1
+            self._ended()

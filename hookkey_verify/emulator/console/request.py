@@ -35,11 +35,12 @@ class Gate:
 
     def refusal(self, request: Request) -> Response | None:
         """Return the response to a request for a foreign host name, or None."""
+        given = request.headers.get("host", "")
         try:
-            host = urlsplit("//" + request.headers.get("host", "")).hostname
+            host = urlsplit("//" + given).hostname
         except ValueError:
             host = None
-        if self._any_host or _is_local(host):
+        if self._any_host or (_is_local(host) and not set(given) & set("@/?#")):
             return None
         return text("The console responds only under local host names.", 403)
 
