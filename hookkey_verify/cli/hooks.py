@@ -239,8 +239,8 @@ def replace(hook: str, no_headers: bool, as_json: bool, **options: Any) -> None:
     """Change settings of a hook, keep the others, and print it.
 
     --header replaces all headers. Okta does not return secrets: if the hook has one, pass it again
-    with --auth-header or --client-secret, or change to private_key_jwt with --hook-key. If somebody
-    else changes the hook at the same moment, their change is lost.
+    with --auth-header or --client-secret, or change to private_key_jwt with --hook-key. If another
+    client changes the hook at the same moment, its change is lost.
 
     Example: hookkey hooks replace "Team claim" --hook-key "Token hook 2026"
     """

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, InvalidPayloadError
 from .hook_types import TYPES, HookType
 from .output import as_json, command, print_json, print_rows
 
-__all__ = ["payload", "read_event", "save_event", "type_of"]
+__all__ = ["example_payloads", "payload", "read_event", "save_event", "type_of"]
 
 MAX_EVENT = 1024 * 1024
 """The largest body of a request to a hook, in bytes."""
@@ -42,12 +42,12 @@ def payload(kind: str | None, variant: str | None, is_list: bool, as_json: bool)
     elif kind is None:
         raise click.UsageError(f"pass a type ({', '.join(TYPES)}) or --list")
     else:
-        new_payload = _payloads().payload
+        new_payload = example_payloads().payload
         print_json(new_payload(kind, hook_id=HOOK_ID, now=time.time(), variant=variant))
 
 
 def _show_list(*, as_json: bool) -> None:
-    variants = _payloads().VARIANTS
+    variants = example_payloads().VARIANTS
     names = {kind: [*variants[TYPES[kind]]] for kind in TYPES}
     if as_json:
         print_json(names)
@@ -56,7 +56,8 @@ def _show_list(*, as_json: bool) -> None:
         print_rows(("type", "variant"), rows, whole=("type", "variant"))
 
 
-def _payloads() -> ModuleType:
+def example_payloads() -> ModuleType:
+    """Return the module of the payloads. Raises ``click.UsageError`` without the extra."""
     try:
         from ..emulator import payloads  # noqa: PLC0415 - needs the extra
     except ImportError as error:

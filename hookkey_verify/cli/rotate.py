@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from ..okta.rotation_state import Step
 from .keys import key_document, show_key
 from .org import announce, argument, can_ask, confirm, moment
 from .output import as_json, command, plain, print_json, print_rows, tell
+from .payload import example_payloads
 
 __all__ = ["rotate"]
 
@@ -103,7 +104,9 @@ def _check(hooks: bool, *, dry_run: bool, yes: bool, **options: Any) -> None:
     """Refuse options that contradict each other, before anything is changed."""
     needing = ("bridges", "verifiers_ready", "wait", "execute", "undo", "discard")
     if not hooks and any(options[name] for name in needing):
-        raise click.UsageError("this needs --hooks: without it, somebody else switches the hooks")
+        raise click.UsageError(
+            "this needs --hooks: without it, an administrator switches the hooks"
+        )
     if hooks and options["finish"]:
         raise click.UsageError("--finish is for a rotation without --hooks")
     if options["discard"] and not options["undo"]:
@@ -128,9 +131,10 @@ def _rotation(
             "hooks": stack.enter_context(InlineHooksClient(**shared)),
             "applications": stack.enter_context(ApplicationKeysClient(**shared)),
             "bridges": options["bridges"],
-            "payload_for": _payload if execute else None,
+            "payload_for": _payloads() if execute else None,
             "verifiers_ready": options["verifiers_ready"] or (not yes and can_ask() and _is_ready),
-            "connection": {name: shared[name] for name in ("verify", "proxies")},
+            "verify": shared["verify"],
+            "proxies": shared["proxies"],
         }
     if asks:
         chosen |= {"on_step": _announce_step}
@@ -148,11 +152,15 @@ def _name(listed: list[HookKey], key: str) -> str:
     return key
 
 
-def _payload(hook: InlineHook) -> Mapping[str, Any]:
-    """Return a request of Okta to a hook of this type, with data of an invented user."""
-    from ..emulator.payloads import payload  # noqa: PLC0415 - rarely needed
+def _payloads() -> Callable[[InlineHook], Mapping[str, Any]]:
+    """Return a function that returns a request of Okta to a hook, with data of an invented user."""
+    payloads = example_payloads()
 
-    return payload(hook.type, hook_id=hook.id, now=wall_clock())
+    def payload_for(hook: InlineHook) -> Mapping[str, Any]:
+        payload: Mapping[str, Any] = payloads.payload(hook.type, hook_id=hook.id, now=wall_clock())
+        return payload
+
+    return payload_for
 
 
 def _announce_step(step: Step) -> None:

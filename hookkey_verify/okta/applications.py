@@ -120,7 +120,7 @@ class ApplicationKeysClient(OrgClient):
                 self._exchange("POST", f"{path}/lifecycle/deactivate")
             self._exchange("DELETE", path)
         except NotFoundError:
-            pass  # somebody else has removed it
+            pass  # another client has removed it
 
     def _exchange(
         self,

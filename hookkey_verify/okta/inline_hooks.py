@@ -148,7 +148,7 @@ class InlineHooksClient(OrgClient):
             arguments of ``create`` describe them.
 
         Okta's PUT replaces the whole hook, so this reads the hook and sends it back with the
-        changes. If somebody else changes the hook between these two requests, their change is lost:
+        changes. If another client changes the hook between these two requests, its change is lost:
         Okta does not document conditional requests.
 
         Okta does not return the value of an authentication header and a client secret. A replace of

@@ -34,7 +34,7 @@ from .rotation_work import RotationWork, WaitingFor
 __all__ = ["AsyncKeyRotation", "KeyRotation", "RotationReport", "WaitingFor"]
 
 MAX_REPEATS: Final = 5
-"""How often a step may be necessary again because somebody else changes the org."""
+"""How often a step may be necessary again because another client changes the org."""
 _ASKED: Final = ("publish", "switch", "execute", "withdraw", "delete")
 
 
@@ -54,11 +54,11 @@ class RotationReport:
     key: HookKey | None
     """The new key with its public key, which verifiers need; None before it exists."""
     waiting_for: WaitingFor = ""
-    """Why the run ended: somebody must switch the hooks, confirm that the verifiers have the key,
-    or agree to a step; or the other key stays until ``run_again_at``."""
+    """Why the run ended: an administrator must switch the hooks, confirm that the verifiers have
+    the key, or agree to a step; or the other key stays until ``run_again_at``."""
     run_again_at: datetime | None = None
     notes: tuple[str, ...] = ()
-    """What somebody should know or do, in words."""
+    """What an administrator should know or do, in words."""
 
 
 class KeyRotation:
@@ -99,7 +99,8 @@ class KeyRotation:
         patience: float = 360,
         agree: Callable[[Step], bool] = lambda _: True,
         on_step: Callable[[Step], object] = lambda _: None,
-        connection: Mapping[str, Any] | None = None,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
         clock: Clock = monotonic_clock,
         now: Clock = wall_clock,
         sleep: Callable[[float], object] = time.sleep,
@@ -107,7 +108,7 @@ class KeyRotation:
         """Prepare a rotation; nothing is sent.
 
         ``keys``: the client for the hook keys.
-        ``hooks``: the client for the inline hooks. None: somebody else switches the hooks.
+        ``hooks``: the client for the inline hooks. None: an administrator switches them.
         ``name``: the name of the key to be replaced. Its successor gets this name at the end.
         ``applications``: the client for the keys of applications. Default None: they are neither
             read nor changed.
@@ -130,7 +131,7 @@ class KeyRotation:
         ``agree``: a function that is called before each change that others can notice; the run ends
             if it returns False. Default: it returns True.
         ``on_step``: a function that is called before each step. Default: it does nothing.
-        ``connection``: ``verify`` and ``proxies`` for the requests to bridges. Default None.
+        ``verify``, ``proxies``: for the requests to bridges, as for ``HookKeysClient``.
         ``clock``, ``now``, ``sleep``: return monotonic and epoch seconds, and wait. Default: those
             of the system.
 
@@ -158,7 +159,7 @@ class KeyRotation:
             confirmed=verifiers_ready is True,
             has_bridges=bool(urls),
         )
-        self._bridges = Bridges(urls, clock=clock, **(connection or {}))
+        self._bridges = Bridges(urls, verify=verify, proxies=proxies, clock=clock)
         self._keys = keys
         self._agree = function("agree", agree, "that takes a step")
         self._on_step = function("on_step", on_step, "that takes a step")
@@ -228,12 +229,12 @@ class KeyRotation:
                 if not self._agree(step):
                     return self._report(choices, state, steps, "agreement")
                 self._agreed.add(step.text)
-                continue  # because the org may have changed while somebody decided
+                continue  # because the org may have changed during the question
             begun[step.name] += step.name != "keep"
             if begun[step.name] > MAX_REPEATS:
                 raise RotationStoppedError(
-                    f"the step {step.name!r} is necessary again and again: does somebody else "
-                    "rotate or undo this rotation now?"
+                    f"the step {step.name!r} is necessary again and again: check whether "
+                    "another run rotates or undoes it now"
                 )
             self._on_step(step)
             choices, waiting_for = self._work.done(step, state, choices)

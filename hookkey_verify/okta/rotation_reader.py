@@ -26,7 +26,8 @@ __all__ = ["RotationReader"]
 RECENT: Final = 900.0
 """Seconds for which a key that was renamed at the end of a rotation is not rotated again.
 
-A run that was killed after its last request is started again, and must not begin anew.
+A run that was killed after its last request is started again, and must not begin another
+rotation.
 """
 _PRIVATE_KEY_JWT: Final = "private_key_jwt"
 
@@ -73,7 +74,7 @@ class RotationReader:
         """Return the state of the org now.
 
         Raises ``NotFoundError`` if the org has neither key, ``ConfigurationError`` if the successor
-        is older than the key, and ``RotationStoppedError`` if one of them was replaced meanwhile.
+        is older than the key, and ``RotationStoppedError`` if one of them was renamed or replaced.
         """
         listed, answer = self._keys._listed()
         wall = self._now()
@@ -101,7 +102,10 @@ class RotationReader:
         """Return the old key and its successor."""
         by_name = {key.name: key for key in listed}
         if self._old_id in {key.id for key in listed if key.name != self.name}:
-            raise RotationStoppedError("somebody has renamed the old key meanwhile")
+            raise RotationStoppedError(
+                "the old key was renamed during the rotation: give it the name "
+                f"{self.name!r} again, and run this again"
+            )
         base = self.name.removesuffix(NEXT)
         if base != self.name and base in by_name:
             raise ConfigurationError(
@@ -109,7 +113,7 @@ class RotationReader:
             )
         old, new = by_name.get(self.name), by_name.get(self.successor)
         if old is None and new is None:
-            raise NotFoundError("the org has no hook key of that name")
+            raise NotFoundError(f"the org has no hook key of the name {self.name!r}")
         if old is not None and new is None and self._is_result(old, now):
             old, new = None, old
         if choices.undo and (old is None or new is None):
@@ -151,7 +155,7 @@ class RotationReader:
         """Return the id of a key after checking that it is still the same key."""
         if key is not None and known not in ("", key.id):
             raise RotationStoppedError(
-                f"somebody has replaced the {which} key meanwhile; if no other rotation runs, "
+                f"the {which} key was replaced during the rotation; if no other rotation runs, "
                 f"delete the key {self.successor!r} unless hooks use it"
             )
         return known if key is None else key.id

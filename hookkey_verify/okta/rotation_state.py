@@ -63,7 +63,7 @@ class Choices:
     discard: bool = False
     """With undo: whether the successor is deleted afterwards."""
     finish: bool = False
-    """Without hooks: whether somebody has switched them."""
+    """Without hooks: whether an administrator has switched them."""
     execute: bool = False
     executed: Collection[str] = ()
     """The ids of the hooks that this run has executed."""
@@ -162,7 +162,7 @@ def next_steps(state: RotationState, choices: Choices) -> list[Step]:
 
 
 def _by_hand(state: RotationState, choices: Choices) -> list[Step]:
-    """Return the steps if somebody else switches the hooks."""
+    """Return the steps if an administrator switches the hooks."""
     old = state.old
     switched = old is None or choices.finish
     return [

@@ -101,7 +101,7 @@ class RotationWork:
         except ValidationFailedError:
             if self.survey(choices)[0].new is None:
                 raise
-            # Somebody else, who rotates it too, was faster.
+            # Another rotation of the same key was faster.
 
     def _publish(self, state: RotationState, client_ids: Iterable[str]) -> None:
         key, applications = cast("PublicKey", state.public_key), self.applications
@@ -132,11 +132,11 @@ class RotationWork:
         try:
             before = self.hooks.get(listed.id)
             if before.hook_key_id != source.id or before.authentication != "private_key_jwt":
-                return  # somebody else has changed it meanwhile
+                return  # another client has changed it
             self.hooks.replace(before.id, hook_key_id=target.id)
             after = self._read_back(before.id, target)
         except NotFoundError:
-            return  # somebody else has deleted it meanwhile
+            return  # another client has deleted it
         except ValidationFailedError as error:
             problem = f"Okta refused to change the key of the hook {listed.name!r}"
             raise RotationStoppedError(f"{problem}: {_BY_HAND}", status=error.status) from None
@@ -220,7 +220,7 @@ class RotationWork:
                 raise KeyInUseError("let the inline hooks use the other key first")
             self.keys.delete(key.id)
         except NotFoundError:
-            pass  # somebody else, or an earlier attempt, has deleted it
+            pass  # another client, or an earlier attempt, has deleted it
         except KeyInUseError:
             if by_hand:
                 raise

@@ -17,7 +17,7 @@ from .shell import Shell
         (("keys", "get", "nothing"), 4, "no hook key 'nothing'"),
         (("keys", "public", "nothing"), 4, "keys list"),
         (("keys", "delete", "nothing", "--yes"), 4, "no hook key"),
-        (("keys", "rotate", "nothing"), 4, "no hook key of that name"),
+        (("keys", "rotate", "nothing"), 4, "no hook key of the name"),
         (("keys", "rotate", "taken", "--finish", "--yes"), 4, "run it without --finish first"),
         (("keys", "rotate", "taken", "--undo"), 2, "--hooks"),
         (("keys", "rotate", "taken", "--hooks", "--finish"), 2, "without --hooks"),

@@ -15,6 +15,7 @@ from flask import Flask
 
 from hookkey_verify.cli.commands import hookkey
 from hookkey_verify.cli.hook_types import TYPES
+from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.payloads import VARIANTS
 from hookkey_verify.flask import serve
 from hookkey_verify.hooks import (
@@ -133,9 +134,21 @@ def test_wrong_usage(arguments: tuple[str, ...], problem: str) -> None:
     assert (done.exit_code, problem in done.stderr) == (2, True), done.output
 
 
-@pytest.mark.parametrize("arguments", [["payload", "token"], ["payload", "--list"]])
-def test_without_the_extra(arguments: list[str]) -> None:
-    """Without the extra emulator, the command exits with 2 and names the package to install."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["payload", "token"],
+        ["payload", "--list"],
+        ["keys", "rotate", "mine", "--hooks", "--execute", "--yes"],
+    ],
+)
+def test_without_the_extra(
+    okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """Without the extra emulator, a command exits with 2, names the package and changes nothing."""
+    monkeypatch.setenv("OKTA_CLIENT_ORGURL", okta.url)
+    monkeypatch.setenv("OKTA_CLIENT_TOKEN", okta.api_token)
+    keys = [okta.create_key("mine")["id"]]
     code = (
         "import sys; sys.modules['starlette'] = None; from hookkey_verify.cli import main; main()"
     )
@@ -144,6 +157,7 @@ def test_without_the_extra(arguments: list[str]) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'hookkey_verify[emulator]'" in done.stderr
+    assert [each["id"] for each in okta.org.list()] == keys
 
 
 @pytest.mark.parametrize(("kind", "variant"), ALL)

@@ -107,7 +107,7 @@ def test_a_run_that_is_overtaken_before_it_creates_the_successor(org: Org) -> No
         if step.name == "create":
             assert org.rotation().run().finished
 
-    with pytest.raises(RotationStoppedError, match="replaced the old key meanwhile"):
+    with pytest.raises(RotationStoppedError, match="the old key was replaced"):
         org.rotation(on_step=overtake).run()
     assert org.key_of(hook) == NAME
 
@@ -134,7 +134,7 @@ def test_an_old_key_that_is_renamed_during_the_run(org: Org) -> None:
             org.okta.org.rename(org.okta.org.list()[0]["id"], {"name": "Renamed"})
             org.hooks.replace(hook["id"], hook_key_id=org.okta.org.list()[0]["id"])
 
-    with pytest.raises(RotationStoppedError, match="renamed the old key"):
+    with pytest.raises(RotationStoppedError, match="renamed during the rotation: give it the name"):
         org.rotation(verifiers_ready=True, on_step=rename).run()
     assert org.names() == ["Renamed", NEXT]
 

@@ -63,7 +63,7 @@ def test_names(org: Org) -> None:
         org.keys.rotation("n" * 249)
     org.keys.rotation("n" * 248).close()
     org.keys.rotation("n" * 255, successor="next").close()
-    with pytest.raises(NotFoundError, match="no hook key of that name"):
+    with pytest.raises(NotFoundError, match="no hook key of the name"):
         org.keys.rotation("Unknown", org.hooks).run()
     org.okta.create_key(NEXT)
     with pytest.raises(ConfigurationError, match="is the successor of 'Token hook'"):
