@@ -127,10 +127,10 @@ class _Site:
         return self._parts.server.metadata(self._issuer(request))
 
     def _issuer(self, request: Request) -> str:
-        server = self._parts.server.id
-        if request.path_params["server"] != server:
+        server = self._parts.server
+        if request.path_params["server"] != server.id:
             raise not_found(request.path_params["server"], "AuthorizationServer")
-        return f"{org_url(request)}/oauth2/{server}"
+        return server.issuer(org_url(request))
 
     # Endpoints that Okta does not have
 

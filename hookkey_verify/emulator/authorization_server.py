@@ -105,6 +105,10 @@ class EmulatedServer:
             "status": "ACTIVE",
         }
 
+    def issuer(self, org_url: str) -> str:
+        """Return the issuer for the URL at which the org is served."""
+        return f"{org_url}/oauth2/{self.id}"
+
     def metadata(self, issuer: str) -> dict[str, Any]:
         """Return the discovery document.
 

@@ -34,7 +34,7 @@ def authorization_server_operations(parts: Parts) -> list[Operation]:
                 raise not_found(given, kind)
 
     def issuer(request: Request) -> str:
-        return f"{org_url(request)}/oauth2/{parts.server.id}"
+        return parts.server.issuer(org_url(request))
 
     async def servers(request: Request) -> Any:
         return [parts.server.document(issuer(request))]

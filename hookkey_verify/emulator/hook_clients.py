@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..signer import HookSigner
+from .authorization_server import EmulatedServer
 from .inline_hooks import EmulatedHook
 from .okta_error import OktaError
 from .service_apps import ServiceApps
@@ -23,17 +24,17 @@ class HookClients:
     """The clients of the hooks of one org. Thread-safe."""
 
     def __init__(
-        self, apps: ServiceApps, server_id: str, signer_of: Callable[[str], HookSigner]
+        self, apps: ServiceApps, server: EmulatedServer, signer_of: Callable[[str], HookSigner]
     ) -> None:
         """Register clients as apps.
 
         ``apps``: the apps of the org.
-        ``server_id``: the id of the org's authorization server.
+        ``server``: the org's authorization server.
         ``signer_of``: a function that returns the signer for the id of a hook key, and raises
             ``OktaError`` if there is none.
         """
         self._apps = apps
-        self._path = f"/oauth2/{server_id}/v1/token"
+        self._path = f"{server.issuer('')}/v1/token"
         self._signer_of = signer_of
 
     def hook_changed(self, change: str, hook: EmulatedHook, hooks: Iterable[EmulatedHook]) -> None:

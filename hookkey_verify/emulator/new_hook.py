@@ -10,7 +10,7 @@ from .okta_error import OktaError, invalid
 from .parts import Parts
 from .service_apps import new_client_id
 
-__all__ = ["HookRequest", "changed_hook", "new_hook"]
+__all__ = ["HookRequest", "changed_hook", "handler_settings", "new_hook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,24 @@ def changed_hook(
     changed = parts.hooks.replace(id, _document(parts, request, issuer))
     parts.clients.register(parts.hooks.get(id), replaces=True)
     return changed
+
+
+def handler_settings(
+    parts: Parts, hook: Mapping[str, Any], org_url: str, issuer: str | None
+) -> dict[str, Any]:
+    """Return the values for configuring a handler of a hook.
+
+    ``hook``: Okta's document of the hook.
+    ``org_url``: the URL of the org; empty if it is not known.
+    ``issuer``: the issuer of the org's authorization server, or None.
+    """
+    settings: dict[str, Any] = {"orgUrl": org_url, "apiToken": parts.api_token}
+    config = hook["channel"]["config"]
+    if hook["channel"]["type"] == "OAUTH":
+        settings |= {name: config[name] for name in ("tokenUrl", "clientId", "scope")}
+        if config["tokenUrl"] == f"{issuer}/v1/token":
+            settings |= {"issuer": issuer, "audience": parts.server.audience}
+    return settings
 
 
 def _document(parts: Parts, request: HookRequest, issuer: str | None) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Parts:
         )
         apps = ServiceApps(clock=clock, store=store)
         server = EmulatedServer(apps, new_key=new_key, clock=clock, store=store)
-        clients = HookClients(apps, server.id, keys.signer_of)
+        clients = HookClients(apps, server, keys.signer_of)
 
         def hook_changed(change: str, hook: EmulatedHook) -> None:
             writer.hook_changed(change, hook)

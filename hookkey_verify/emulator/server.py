@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import math
 import re
-import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
 from os import PathLike
@@ -17,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
+from .address import is_loopback, listen, url_of
 from .app import create_app
 from .console import Console
 from .faults import Fault, FaultKind
 from .hook_keys_api import PublicShape
-from .new_hook import HookRequest, new_hook
+from .new_hook import HookRequest, handler_settings, new_hook
 from .okta_error import OktaError
 from .parts import Parts
 from .rsa_keys import new_rsa_key
@@ -87,7 +85,7 @@ class OktaEmulator:
         Raises ``ConfigurationError`` naming the argument.
         """
         _check(api_token, public_shape, rate_limit, port)
-        any_host = not _is_loopback(host)
+        any_host = not is_loopback(host)
         if any_host and i_know_this_is_not_okta is not True:
             raise ConfigurationError(
                 "host must be a loopback address, unless i_know_this_is_not_okta=True: other "
@@ -128,18 +126,7 @@ class OktaEmulator:
         """Serve the org in a thread. Raises ``ConfigurationError`` if that fails."""
         if self._server is not None:
             raise ConfigurationError("the emulator is running already")
-        # asyncio sets TCP_NODELAY only for a named protocol. Without it, responses take 40 ms more.
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._host, self._port))
-        except OSError as error:
-            listener.close()
-            problem = f"host {self._host} is not a local address"
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                problem = f"port {self._port} is in use, or requires privileges"
-            raise ConfigurationError(problem) from None
+        listener = listen(self._host, self._port)
         ready = threading.Event()
         server = ThreadServer(ready, self.app)
         thread = threading.Thread(
@@ -149,8 +136,7 @@ class OktaEmulator:
         if not ready.wait(START_TIMEOUT):
             raise ConfigurationError(f"the emulator did not start within {START_TIMEOUT} seconds")
         self._server, self._thread = server, thread
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self._url = f"http://{host}:{listener.getsockname()[1]}"
+        self._url = url_of(listener)
 
     def stop(self) -> None:
         """Stop serving. Idempotent. ``start`` continues with the same org."""
@@ -204,7 +190,7 @@ class OktaEmulator:
     @property
     def issuer(self) -> str:
         """The issuer of the org's custom authorization server. Raises ``ConfigurationError``."""
-        return f"{self.url}/oauth2/{self.authorization_server.id}"
+        return self.authorization_server.issuer(self.url)
 
     def create_hook(
         self,
@@ -250,18 +236,8 @@ class OktaEmulator:
             HookRequest(uri, type, name, key, token_url, client_id, client_secret, scope, secret),
             issuer=own,
         )
-        return {**made, "_emulator": self._setup(made, own)}
-
-    def _setup(self, hook: Mapping[str, Any], issuer: str | None) -> dict[str, Any]:
-        """Return the values for configuring a handler of this hook."""
-        org_url = self._url or (issuer or "").partition("/oauth2/")[0]
-        setup: dict[str, Any] = {"orgUrl": org_url, "apiToken": self.api_token}
-        config = hook["channel"]["config"]
-        if hook["channel"]["type"] == "OAUTH":
-            setup |= {name: config[name] for name in ("tokenUrl", "clientId", "scope")}
-            if config["tokenUrl"] == f"{issuer}/v1/token":
-                setup |= {"issuer": issuer, "audience": self.authorization_server.audience}
-        return setup
+        org_url = self._url or (own or "").partition("/oauth2/")[0]
+        return {**made, "_emulator": handler_settings(self._parts, made, org_url, own)}
 
     def call_hook_for_tokens(self, hook_id: str | None) -> None:
         """Select a token inline hook in the rule of the authorization server; None: no hook.
@@ -386,16 +362,3 @@ def _check(api_token: object, public_shape: object, rate_limit: object, port: ob
 
 def _is_token(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]+", value) is not None
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether an IP address is a loopback one.
-
-    Raises ``ConfigurationError`` if ``host`` is not an IP address.
-    """
-    try:
-        if isinstance(host, str):
-            return ipaddress.ip_address(host).is_loopback
-        raise ValueError
-    except ValueError:
-        raise ConfigurationError("host must be an IP address, such as 127.0.0.1") from None

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...hooks.pointer import join
+
 __all__ = ["Line", "json_lines"]
 
 _SECRET: Final = frozenset({"password", "otpcode", "phonenumber", "client_secret", "secret"})
@@ -64,7 +66,7 @@ def _lines(value: Any, pointer: str, before: str, after: str) -> Iterator[Line]:
     """Yield the lines of a value.
 
     ``before``: the indentation, and the name of the member.
-    ``after``: the comma behind it.
+    ``after``: the comma that follows the value.
     """
     members = _members(value)
     if not members:
@@ -73,21 +75,17 @@ def _lines(value: Any, pointer: str, before: str, after: str) -> Iterator[Line]:
     first, last = ("{", "}") if isinstance(value, Mapping) else ("[", "]")
     indent = " " * (len(before) - len(before.lstrip(" ")))
     yield Line(before + first, pointer, begins=True)
-    for number, (label, step, each) in enumerate(members, 1):
+    for number, (label, name, each) in enumerate(members, 1):
         comma = "," if number < len(members) else ""
-        yield from _lines(each, f"{pointer}/{step}", f"{indent}  {label}", comma)
+        yield from _lines(each, pointer + join((name,)), f"{indent}  {label}", comma)
     yield Line(indent + last + after, pointer, begins=False)
 
 
 def _members(value: Any) -> list[tuple[str, str, Any]]:
-    """Return the label, the escaped name and the value of each member."""
+    """Return the label, the name and the value of each member."""
     if isinstance(value, Mapping):
         return [
-            (
-                f"{json.dumps(str(name), ensure_ascii=False)}: ",
-                str(name).replace("~", "~0").replace("/", "~1"),
-                each,
-            )
+            (f"{json.dumps(str(name), ensure_ascii=False)}: ", str(name), each)
             for name, each in value.items()
         ]
     if isinstance(value, list | tuple):

@@ -137,7 +137,7 @@ class Console:
         )
 
     def _issuer(self, request: Request) -> str:
-        return f"{org_url(request)}/oauth2/{self._parts.server.id}"
+        return self._parts.server.issuer(org_url(request))
 
     def _facts(self, request: Request) -> list[tuple[str, str]]:
         """Return the values for configuring handlers and clients of this org."""
