@@ -84,19 +84,31 @@ def protect(first: Any = None, /, **options: Any) -> Any:
     return decorated(first, options, _configured_guard, _wrapped)
 
 
-def serve(endpoint: Endpoint) -> Callable[[HttpRequest], HttpResponse]:
+def serve(endpoint: Endpoint) -> Callable[[HttpRequest], Any]:
     """Return a view that answers with an endpoint.
 
-    Use it as ``path("token", serve(endpoint))``. It is exempt from CSRF protection. Raises
+    Use it as ``path("token", serve(endpoint))``. It is exempt from CSRF protection, and
+    asynchronous if the endpoint is a ``Hooks`` with asynchronous handlers. Raises
     ``ConfigurationError``.
     """
-    checked(endpoint)
+    checked(endpoint, asynchronous=True)
 
-    def view(request: HttpRequest) -> HttpResponse:
+    def parts(request: HttpRequest) -> tuple[str, Any, bytes]:
         body = received(request.read, endpoint.max_body + 1, announced_length(request.META))
-        answer = endpoint.respond(request.method or "", request_headers(request.META), body)
+        return request.method or "", request_headers(request.META), body
+
+    def response(answer: HttpAnswer) -> HttpResponse:
         return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
 
+    async def asynchronous(request: HttpRequest) -> HttpResponse:
+        return response(await endpoint.arespond(*parts(request)))
+
+    def synchronous(request: HttpRequest) -> HttpResponse:
+        return response(endpoint.respond(*parts(request)))
+
+    view: Callable[[HttpRequest], Any] = synchronous
+    if getattr(endpoint, "needs_event_loop", False):
+        view = asynchronous
     view.csrf_exempt = True  # type: ignore[attr-defined]
     return view
 

@@ -134,7 +134,7 @@ def checked(endpoint: Endpoint, *, asynchronous: bool = False) -> Endpoint:
     if not asynchronous and getattr(endpoint, "needs_event_loop", False):
         raise ConfigurationError(
             "the endpoint has async handlers, which need an event loop: use serve of "
-            "hookkey_verify.asgi, fastapi or starlette, or make the handlers synchronous"
+            "hookkey_verify.asgi, django, fastapi or starlette, or make the handlers synchronous"
         )
     return endpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from contextlib import AbstractContextManager
@@ -24,12 +25,19 @@ from hookkey_verify.hooks import (
 )
 from hookkey_verify.hooks.router import MAX_BODY
 
-from ..e2e.test_endpoints import ADAPTERS, in_asgi, in_fastapi, in_starlette
+from ..e2e.test_endpoints import (
+    ADAPTERS,
+    in_asgi,
+    in_django_asgi,
+    in_django_wsgi,
+    in_fastapi,
+    in_starlette,
+)
 from .router_requests import BY_TYPE, SENT, hooks_of
 
 FIELDS = {name.replace("-", "_"): value for name, value in SENT.items()}
 SERVED = pytest.mark.parametrize("served", ADAPTERS, ids=lambda served: served.__name__)
-ASYNC = (in_asgi, in_fastapi, in_starlette)
+ASYNC = (in_asgi, in_django_asgi, in_fastapi, in_starlette)
 
 
 @SERVED
@@ -98,7 +106,7 @@ def test_every_outcome(served: Any) -> None:
 
 @pytest.mark.parametrize("served", ASYNC, ids=lambda served: served.__name__)
 def test_async_handlers(served: Any) -> None:
-    """ASGI adapters call async handlers, and answer for one that is late."""
+    """ASGI adapters and Django call async handlers, and answer for one that is late."""
     router = hooks_of(deadline=0.3)
     forever = threading.Event()
 
@@ -117,11 +125,29 @@ def test_async_handlers(served: Any) -> None:
         forever.set()
 
 
+def test_async_handlers_in_django_under_wsgi() -> None:
+    """Django runs async handlers under WSGI too, and answers for one that is late."""
+    router = hooks_of(deadline=0.3)
+
+    @router.on(TokenHook)
+    async def handle(hook: TokenHook) -> TokenReply:
+        return TokenReply().access_lifetime(600)
+
+    @router.on(RegistrationHook)
+    async def wait(hook: RegistrationHook) -> RegistrationReply:
+        await asyncio.sleep(30)
+        return RegistrationReply().allow()
+
+    with in_django_wsgi(router) as send:
+        assert send("POST", BY_TYPE[TokenHook], **FIELDS)[0] == 200
+        assert send("POST", BY_TYPE[RegistrationHook], **FIELDS)[0] == 503
+
+
 def test_async_handlers_without_an_event_loop() -> None:
     """The other adapters refuse a router with an async handler when it is mounted."""
     router = hooks_of()
-    modules: list[Any] = [wsgi, aws_lambda, for_django, for_flask]
-    asynchronous: list[Any] = [asgi, for_starlette]
+    modules: list[Any] = [wsgi, aws_lambda, for_flask]
+    asynchronous: list[Any] = [asgi, for_django, for_starlette]
     for module in (*modules, *asynchronous):
         module.serve(router)
 
