@@ -94,13 +94,13 @@ NAMES: Final[Mapping[str, Name]] = {
         "HOOKKEY_ISSUER", text="The issuer of the access tokens that the hook receives."
     ),
     "audience": Name("HOOKKEY_AUDIENCE", text="Their audience."),
+    "hook_scopes": Name(
+        "HOOKKEY_SCOPES", text="The scopes that they must have, separated by commas or spaces."
+    ),
     "docs_url": Name(
         DOCS_URL,
         text="The address of a copy of this site. If it is set, error texts end with a link to the "
         "entry of their reason.",
-    ),
-    "hook_scopes": Name(
-        "HOOKKEY_SCOPES", text="The scopes that they must have, separated by commas or spaces."
     ),
 }
 """Each setting by its name in Python."""

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 from ..hooks.rules import EVENT_TYPES
 from .description_further import further_paths, further_schemas
-from .description_schemas import ERRORS as _ERRORS
-from .description_schemas import ID, LINE, NAME, SECRET, TEXT, TIME, URI, VERSION, Json
-from .description_schemas import answer as _answer
-from .description_schemas import body_of as _body
-from .description_schemas import object_of as _object
-from .description_schemas import operation as _operation
-from .description_schemas import path_of as _path
-from .description_schemas import query_of as _query
-from .description_schemas import ref as _ref
+from .description_schemas import (
+    ERRORS,
+    ID,
+    LINE,
+    NAME,
+    SECRET,
+    TEXT,
+    TIME,
+    URI,
+    VERSION,
+    Json,
+    answer,
+    body_of,
+    object_of,
+    operation,
+    path_of,
+    query_of,
+    ref,
+)
 
 __all__ = ["description"]
 
@@ -38,15 +48,15 @@ def _schemas() -> Json:
         "n": {"type": "string", "pattern": "^[A-Za-z0-9_-]{342}$"},
     }
     hook_type = {"type": "string", "enum": [*EVENT_TYPES]}
-    channel = _object(
+    channel = object_of(
         {"type": {"enum": ["HTTP", "OAUTH"]}, "version": TEXT, "config": {"type": "object"}}
     )
     return {
-        "HookKey": _object(key),
-        "DetailedHookKey": _object({**key, "_embedded": _ref("PublicKey")}),
-        "PublicKey": {**_object(jwk), "additionalProperties": False},
-        "KeyName": _object({"name": NAME}),
-        "InlineHook": _object(
+        "HookKey": object_of(key),
+        "DetailedHookKey": object_of({**key, "_embedded": ref("PublicKey")}),
+        "PublicKey": {**object_of(jwk), "additionalProperties": False},
+        "KeyName": object_of({"name": NAME}),
+        "InlineHook": object_of(
             {
                 "id": ID,
                 "name": NAME,
@@ -56,10 +66,10 @@ def _schemas() -> Json:
                 "created": TIME,
                 "lastUpdated": TIME,
                 "channel": channel,
-                "_links": _object({"self": _object({"href": TEXT})}),
+                "_links": object_of({"self": object_of({"href": TEXT})}),
             }
         ),
-        "AuthorizationServer": _object(
+        "AuthorizationServer": object_of(
             {
                 "id": ID,
                 "name": NAME,
@@ -69,24 +79,24 @@ def _schemas() -> Json:
                 "status": {"enum": ["ACTIVE", "INACTIVE"]},
             }
         ),
-        "NewInlineHook": _object(
+        "NewInlineHook": object_of(
             {"name": LINE, "type": hook_type, "channel": _channel(secret=True)},
             {"version": VERSION},
         ),
-        "ReplacedInlineHook": _object(
+        "ReplacedInlineHook": object_of(
             {}, {"name": LINE, "channel": _channel(secret=False), "version": VERSION}
         ),
-        "Error": _object(
+        "Error": object_of(
             {
                 "errorCode": {"type": "string", "pattern": r"^E\d{7}$"},
                 "errorSummary": TEXT,
                 "errorLink": TEXT,
                 "errorId": TEXT,
-                "errorCauses": {"type": "array", "items": _object({"errorSummary": TEXT})},
+                "errorCauses": {"type": "array", "items": object_of({"errorSummary": TEXT})},
             }
         ),
-        "OAuthError": _object({"error": TEXT, "error_description": TEXT}),
-        "Token": _object(
+        "OAuthError": object_of({"error": TEXT, "error_description": TEXT}),
+        "Token": object_of(
             {
                 "token_type": TEXT,
                 "expires_in": {"type": "integer"},
@@ -99,11 +109,11 @@ def _schemas() -> Json:
 
 def _channel(*, secret: bool) -> Json:
     """Describe a channel. ``secret``: whether a secret is required."""
-    header = _object({"key": LINE, "value": SECRET})
+    header = object_of({"key": LINE, "value": SECRET})
     headers = {"type": ["array", "null"], "items": header}
     kind: Json = {"type": {"const": "HEADER"}, "key": LINE}
     value, client_secret = {"value": SECRET}, {"clientSecret": SECRET}
-    scheme = _object(kind | value) if secret else _object(kind, value)
+    scheme = object_of(kind | value) if secret else object_of(kind, value)
     method = {"enum": ["POST", "PUT", "GET", "DELETE"]}
     http = {
         "method": method,
@@ -117,22 +127,22 @@ def _channel(*, secret: bool) -> Json:
     by_secret = client | {"authType": {"const": "client_secret_post"}}
     by_key = client | {"authType": {"const": "private_key_jwt"}, "hookKeyId": ID}
     ways = [
-        _object(by_secret | client_secret, rest | post)
+        object_of(by_secret | client_secret, rest | post)
         if secret
-        else _object(by_secret, rest | post | client_secret),
-        _object(by_key, rest | {"method": method}),
+        else object_of(by_secret, rest | post | client_secret),
+        object_of(by_key, rest | {"method": method}),
     ]
     return {
         "oneOf": [
-            _object({"type": {"const": "HTTP"}, "config": _object({"uri": URI}, http)}),
-            _object({"type": {"const": "OAUTH"}, "config": {"oneOf": ways}}),
+            object_of({"type": {"const": "HTTP"}, "config": object_of({"uri": URI}, http)}),
+            object_of({"type": {"const": "OAUTH"}, "config": {"oneOf": ways}}),
         ]
     }
 
 
 def _token_request(name: str, *parameters: Json) -> Json:
     """Describe a token endpoint (RFC 6749 section 4.4 and RFC 7523 section 2.2)."""
-    form = _object(
+    form = object_of(
         {"grant_type": {"const": "client_credentials"}, "scope": TEXT},
         {
             "client_assertion_type": TEXT,
@@ -141,17 +151,17 @@ def _token_request(name: str, *parameters: Json) -> Json:
             "client_secret": TEXT,
         },
     )
-    refused = {str(status): _answer(_ERRORS[status], _ref("OAuthError")) for status in (400, 401)}
-    operation: Json = {
+    refused = {str(status): answer(ERRORS[status], ref("OAuthError")) for status in (400, 401)}
+    described: Json = {
         "operationId": name,
         "security": [],
-        "requestBody": _body(form, "application/x-www-form-urlencoded"),
-        "responses": {"200": _answer("A token", _ref("Token")), **refused},
+        "requestBody": body_of(form, "application/x-www-form-urlencoded"),
+        "responses": {"200": answer("A token", ref("Token")), **refused},
     }
     if parameters:
-        operation["responses"]["404"] = _answer(_ERRORS[404], _ref("Error"))
-        operation["parameters"] = [*parameters]
-    return {"post": operation}
+        described["responses"]["404"] = answer(ERRORS[404], ref("Error"))
+        described["parameters"] = [*parameters]
+    return {"post": described}
 
 
 def description(org_url: str, *, server: str, wrapped: bool) -> Json:
@@ -161,15 +171,15 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
     ``server``: the id of the authorization server.
     ``wrapped``: whether public keys are inside ``_embedded``.
     """
-    public_key = _object({"_embedded": _ref("PublicKey")}) if wrapped else _ref("PublicKey")
-    key, hook, detailed = _ref("HookKey"), _ref("InlineHook"), _ref("DetailedHookKey")
-    issuer = _path("server", {"const": server})
+    public_key = object_of({"_embedded": ref("PublicKey")}) if wrapped else ref("PublicKey")
+    key, hook, detailed = ref("HookKey"), ref("InlineHook"), ref("DetailedHookKey")
+    issuer = path_of("server", {"const": server})
     expanded = {"anyOf": [key, detailed]}
     keys, hooks = "/api/v1/hook-keys", "/api/v1/inlineHooks"
-    servers, as_ = "/api/v1/authorizationServers", _ref("AuthorizationServer")
-    new_hook = _ref("NewInlineHook")
-    replaced = _ref("ReplacedInlineHook")
-    replace = _operation("replaceInlineHook", hook, 400, 404, takes=replaced)
+    servers, as_ = "/api/v1/authorizationServers", ref("AuthorizationServer")
+    new_hook = ref("NewInlineHook")
+    replaced = ref("ReplacedInlineHook")
+    replace = operation("replaceInlineHook", hook, 400, 404, takes=replaced)
     replace_too = {**replace, "operationId": "updateInlineHook"}
     anything = {"type": "object"}
     return {
@@ -183,66 +193,68 @@ def description(org_url: str, *, server: str, wrapped: bool) -> Json:
         "security": [{"apiToken": []}, {"oauth2": []}],
         "paths": {
             keys: {
-                "get": _operation("listHookKeys", {"type": "array", "items": key}),
-                "post": _operation("createHookKey", detailed, 400, takes=_ref("KeyName")),
+                "get": operation("listHookKeys", {"type": "array", "items": key}),
+                "post": operation("createHookKey", detailed, 400, takes=ref("KeyName")),
             },
             f"{keys}/public/{{keyId}}": {
-                "parameters": [_path("keyId")],
-                "get": _operation("getPublicKey", public_key, 404),
+                "parameters": [path_of("keyId")],
+                "get": operation("getPublicKey", public_key, 404),
             },
             f"{keys}/{{id}}": {
-                "parameters": [_path("id")],
-                "get": _operation(
-                    "getHookKey", expanded, 404, parameters=(_query("expand", "publickey"),)
+                "parameters": [path_of("id")],
+                "get": operation(
+                    "getHookKey", expanded, 404, parameters=(query_of("expand", "publickey"),)
                 ),
-                "put": _operation("replaceHookKey", detailed, 400, 404, takes=_ref("KeyName")),
-                "delete": _operation("deleteHookKey", None, 400, 404),
+                "put": operation("replaceHookKey", detailed, 400, 404, takes=ref("KeyName")),
+                "delete": operation("deleteHookKey", None, 400, 404),
             },
             hooks: {
-                "get": _operation(
+                "get": operation(
                     "listInlineHooks",
                     {"type": "array", "items": hook},
-                    parameters=(_query("type", *EVENT_TYPES),),
+                    parameters=(query_of("type", *EVENT_TYPES),),
                 ),
-                "post": _operation("createInlineHook", hook, 400, takes=new_hook),
+                "post": operation("createInlineHook", hook, 400, takes=new_hook),
             },
             f"{hooks}/{{id}}": {
-                "parameters": [_path("id")],
-                "get": _operation("getInlineHook", hook, 404),
+                "parameters": [path_of("id")],
+                "get": operation("getInlineHook", hook, 404),
                 "put": replace,
                 "post": replace_too,
-                "delete": _operation("deleteInlineHook", None, 400, 404),
+                "delete": operation("deleteInlineHook", None, 400, 404),
             },
             f"{hooks}/{{id}}/lifecycle/{{verb}}": {
                 "parameters": [
-                    _path("id"),
-                    _path("verb", {"type": "string", "enum": ["activate", "deactivate"]}),
+                    path_of("id"),
+                    path_of("verb", {"type": "string", "enum": ["activate", "deactivate"]}),
                 ],
-                "post": _operation("changeInlineHookStatus", hook, 404),
+                "post": operation("changeInlineHookStatus", hook, 404),
             },
             f"{hooks}/{{id}}/execute": {
-                "parameters": [_path("id")],
-                "post": _operation("executeInlineHook", anything, 400, 404, takes=anything),
+                "parameters": [path_of("id")],
+                "post": operation("executeInlineHook", anything, 400, 404, takes=anything),
             },
             servers: {
-                "get": _operation("listAuthorizationServers", {"type": "array", "items": as_}),
+                "get": operation("listAuthorizationServers", {"type": "array", "items": as_}),
             },
             f"{servers}/{{server}}": {
                 "parameters": [issuer],
-                "get": _operation("getAuthorizationServer", as_, 404),
+                "get": operation("getAuthorizationServer", as_, 404),
             },
             "/oauth2/v1/token": _token_request("orgToken"),
             "/oauth2/{server}/v1/token": _token_request("token", issuer),
             "/oauth2/{server}/v1/keys": {
                 "parameters": [issuer],
-                "get": _operation("keys", _object({"keys": {"type": "array"}}), 404, public=True),
+                "get": operation("keys", object_of({"keys": {"type": "array"}}), 404, public=True),
             },
             "/oauth2/{server}/.well-known/{kind}": {
                 "parameters": [
                     issuer,
-                    _path("kind", {"enum": ["openid-configuration", "oauth-authorization-server"]}),
+                    path_of(
+                        "kind", {"enum": ["openid-configuration", "oauth-authorization-server"]}
+                    ),
                 ],
-                "get": _operation("metadata", _object({"issuer": TEXT}), 404, public=True),
+                "get": operation("metadata", object_of({"issuer": TEXT}), 404, public=True),
             },
             **further_paths(server),
         },

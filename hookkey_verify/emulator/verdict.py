@@ -136,7 +136,7 @@ def _outcome(
     if error is not None and all(each.path.startswith("/commands") for each in errors):
         words = str(error.get("errorSummary") or "no summary")[:MAX_TEXT]
         return "error", f"{ENDS_WITH_ERROR[kind]}, with the hook's error: {words}", ""
-    problem = _told(errors)
+    problem = _described(errors)
     if not problem and not commands and kind not in UNCHANGED:
         # GUESS: Okta documents neither 204 nor a reply without a command.
         problem = "the reply has no command with the status of the message"
@@ -152,7 +152,7 @@ def _errors(problems: Sequence[ReplyProblem]) -> list[ReplyProblem]:
     return [each for each in problems if each.severity == "error"]
 
 
-def _told(errors: Sequence[ReplyProblem]) -> str:
+def _described(errors: Sequence[ReplyProblem]) -> str:
     """Describe the first error and the number of the others."""
     if not errors:
         return ""

@@ -14,11 +14,10 @@ from typing import Any, Final, Self
 from ..errors import ForbiddenError, TransportError
 from ..settings import NAMES, Settings
 from .org_client import OrgClient, checked_id, reported, same_error
-from .paths import is_id
+from .paths import SERVERS, is_id
 
 __all__ = ["AuthorizationServer", "AuthorizationServersClient"]
 
-SERVERS: Final = "/api/v1/authorizationServers"
 READ: Final = "okta.authorizationServers.read"
 _PERMISSION: Final = (
     f"it needs the scope {READ}; administrators need a role that may view authorization servers, "

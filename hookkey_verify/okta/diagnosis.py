@@ -9,9 +9,8 @@ from typing import Final
 
 from ..errors import NotFoundError
 from .authorization_servers import READ as READ_SERVERS
-from .failures import FAILED_HOOKS, Cause, HookFailure, with_cause
+from .failures import Cause, HookFailure, with_cause
 from .models import InlineHook, LogEvent
-from .paths import is_id
 from .recursion import RecursionTrap
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "READ_SERVERS",
     "SCOPES",
     "Diagnosis",
-    "filter_for",
     "refined",
     "wanted_ids",
 ]
@@ -66,13 +64,6 @@ class Diagnosis:
     """The ``uuid`` of each event that was read."""
 
 
-def filter_for(hook: str | None) -> str:
-    """Return the filter for failures; Okta selects the hook if this is an id."""
-    if hook is not None and hook.startswith("cal") and is_id(hook):
-        return f'{FAILED_HOOKS} and target.id eq "{hook}"'
-    return FAILED_HOOKS
-
-
 def wanted_ids(
     hook: str | None, hooks: list[InlineHook], events: list[LogEvent], *, is_complete: bool
 ) -> frozenset[str] | None:
@@ -82,7 +73,7 @@ def wanted_ids(
     ids = {each.id for each in hooks if hook in (each.id, each.name)}
     ids |= {event.target_id for event in events if hook in (event.target_id, event.target_name)}
     if not ids and is_complete:
-        raise NotFoundError(f"the org has no inline hook {hook!r}")
+        raise NotFoundError(f"the org has no inline hook {hook!r}: pass the name or the id of one")
     return frozenset(ids)
 
 

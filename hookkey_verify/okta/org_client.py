@@ -222,7 +222,8 @@ class OrgClient:
         ours = self._is_ours(found, began, answer)
         if ours is None:
             raise TransportError(
-                f"the response was lost, and a {what} of this name exists, which may be the one",
+                f"the response was lost, and a {what} of this name exists, which may be the one: "
+                "look at it before you create another one",
                 status=lost.status,
             )
         if not ours:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["APPS", "HOOK_KEYS", "INLINE_HOOKS", "LOGS", "MAX_LIST", "NEXT", "is_id"]
+__all__ = ["APPS", "HOOK_KEYS", "INLINE_HOOKS", "LOGS", "MAX_LIST", "NEXT", "SERVERS", "is_id"]
 
 HOOK_KEYS: Final = "/api/v1/hook-keys"
 """The path of the hook keys; below it, ``/public/{keyId}`` is the path of a public key."""
 INLINE_HOOKS: Final = "/api/v1/inlineHooks"
 LOGS: Final = "/api/v1/logs"
 APPS: Final = "/api/v1/apps"
+SERVERS: Final = "/api/v1/authorizationServers"
 MAX_LIST: Final = 64 * 1024
 """The largest list of keys in bytes: 50 rows of up to 0.6 KB; a name has up to 255 characters."""
 

@@ -19,7 +19,6 @@ from ..errors import (
     HookKeyApiError,
     TransportError,
 )
-from .authorization_servers import SERVERS
 from .credentials import Credentials
 from .diagnosis import (
     READ_HOOKS,
@@ -27,17 +26,16 @@ from .diagnosis import (
     READ_SERVERS,
     SCOPES,
     Diagnosis,
-    filter_for,
     refined,
     wanted_ids,
 )
-from .failures import HookFailure, grouped
+from .failures import FAILED_HOOKS, HookFailure, grouped
 from .granted_scopes import arguments_with_scopes
 from .http import Answer
 from .log_query import PAGE, beginning, check_period, first_path, next_path, okta_time, pause_after
 from .models import InlineHook, LogEvent
 from .org_client import AsyncOrgClient, OrgClient, in_thread, reported, same_error
-from .paths import INLINE_HOOKS, is_id
+from .paths import INLINE_HOOKS, SERVERS, is_id
 from .recursion import RecursionTrap, calls_for, server_of, suspects
 
 __all__ = ["AsyncSystemLogClient", "SystemLogClient"]
@@ -177,7 +175,7 @@ class SystemLogClient(OrgClient):
         try:
             skew = self.clock_skew()
             until = self._okta_now(skew)
-            events += self._events(beginning(since, until), until + MARGIN, filter_for(hook))
+            events += self._events(beginning(since, until), until + MARGIN, FAILED_HOOKS)
         except ForbiddenError:
             missing.append(READ_LOGS)
         wanted = wanted_ids(hook, hooks, events, is_complete=READ_HOOKS not in missing)

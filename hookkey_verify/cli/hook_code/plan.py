@@ -139,7 +139,7 @@ def setup_of(hook: InlineHook, *, org_url: str, wanted: Setup | None, server_of:
         return _with_secret(hook, plan, wanted)
     plan = _with_client(hook, plan)
     if wanted is Setup.SECRET:
-        raise ConfigurationError("the hook uses OAuth, so --setup secret does not fit it")
+        raise ConfigurationError("the hook uses OAuth, so --setup secret does not fit it: omit it")
     if wanted is Setup.ASSERTION:
         if not plan.has_key:
             raise ConfigurationError(_FORWARDED)
@@ -154,7 +154,7 @@ def _with_secret(hook: InlineHook, plan: Plan, wanted: Setup | None) -> Plan:
         raise ConfigurationError("the hook's channel type must be HTTP or OAUTH")
     if wanted not in (None, Setup.SECRET):
         raise ConfigurationError(
-            f"the hook does not use OAuth, so --setup {wanted} does not fit it"
+            f"the hook does not use OAuth, so --setup {wanted} does not fit it: omit it"
         )
     if hook.auth_header is None:
         raise ConfigurationError(
@@ -171,7 +171,7 @@ def _with_client(hook: InlineHook, plan: Plan) -> Plan:
             "the hook's authType must be private_key_jwt or client_secret_post"
         )
     if not hook.client_id or not hook.token_url:
-        raise ConfigurationError("the hook has no clientId or no tokenUrl")
+        raise ConfigurationError("the hook needs a clientId and a tokenUrl")
     check_url("the hook's token URL", hook.token_url, example=_EXAMPLE, query=True)
     scopes = tuple((hook.scope or "").split())
     if not all(map(is_scope, scopes)):
