@@ -1,4 +1,4 @@
-"""What ``hookkey doctor`` finds out about the inline hooks of an org.
+"""Checks the inline hooks of an org for ``hookkey doctor``.
 
 Each hook has two findings: what it gets from Okta, and whether this machine's settings fit.
 """
@@ -31,7 +31,7 @@ _EXAMPLE: Final = "https://hooks.acme.com/hook"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedHook:
-    """A hook with what was found out about it."""
+    """A hook with its findings."""
 
     hook: InlineHook
     finding: Finding

@@ -1,4 +1,4 @@
-"""What the commands for hook keys and inline hooks have in common."""
+"""Options, questions and look-ups of the commands for hook keys and inline hooks."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _ASYNC = (
 
 
 class Failure:
-    """What a handler returned if it raised an exception.
+    """The result of a handler that raised an exception.
 
     ``text``: what happened, without anything that the exception contains.
     ``error``: the exception, if the handler tried to build an invalid reply; None otherwise.

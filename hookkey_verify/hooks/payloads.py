@@ -1,4 +1,4 @@
-"""What Okta sends to an inline hook: one class for each type of hook. Pure.
+"""The payloads that Okta sends to inline hooks: one class for each type of hook. Pure.
 
 ``parse_hook`` reads the body of a request. The classes read leniently: a member that is absent or
 has an unusable type is None, an object or array is empty, and ``raw`` has everything that was sent.

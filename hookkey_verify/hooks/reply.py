@@ -1,4 +1,4 @@
-"""What all replies to inline hooks have in common. Pure.
+"""The base class of the replies to inline hooks. Pure.
 
 Replies are immutable: each method returns a new reply.
 """

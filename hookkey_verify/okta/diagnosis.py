@@ -1,4 +1,4 @@
-"""What an org tells about the failures of its hooks, and what follows from it. Pure."""
+"""The diagnosis of an org's hooks: failures, recursion and missing scopes. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MAYBE_RECURSION: Final = (Cause.NO_ANSWER, Cause.TOKEN_FETCH, Cause.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What the org tells about the failures of its hooks.
+    """The failures of an org's hooks, and the facts that explain them.
 
     For example:
 

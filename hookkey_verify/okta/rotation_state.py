@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the caller has chosen, and what only this run knows."""
+    """The arguments of a rotation, and the results that only this run knows."""
 
     name: str
     """The name of the key, which its successor gets at the end."""
@@ -77,7 +77,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class RotationState:
-    """What the org shows."""
+    """The keys, hooks and applications of the org that a rotation is about."""
 
     now: float
     """Epoch seconds, by the org's clock."""

@@ -16,7 +16,7 @@ Names = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
-    """What a program for a framework consists of."""
+    """The parts of a program for a framework."""
 
     packages: str
     """What to install."""

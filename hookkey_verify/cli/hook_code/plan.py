@@ -1,4 +1,4 @@
-"""Reads from an inline hook how it authenticates, and what a program for it needs to know. Pure.
+"""Reads from an inline hook how Okta authenticates, and the values for a program. Pure.
 
 What Okta sends depends on the token URL; docs/hooks.md has the table.
 """
@@ -39,7 +39,7 @@ _FORWARDED: Final = (
 
 
 class Setup(StrEnum):
-    """What a hook gets from Okta, and so what it must verify."""
+    """The credential that a hook gets from Okta and must verify."""
 
     ACCESS_TOKEN = "access-token"  # noqa: S105 - the name of a set-up
     """An access token of an authorization server."""
@@ -53,7 +53,7 @@ class Setup(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a program for a hook needs to know. All texts may contain anything."""
+    """The values that a program for a hook needs. All texts may contain anything."""
 
     name: str
     type: str

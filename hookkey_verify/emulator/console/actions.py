@@ -1,4 +1,4 @@
-"""What the forms of the page do."""
+"""Carries out the forms of the page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What the page shows after an action."""
+    """The result of an action, as the page shows it."""
 
     name: str
     """The key of the message in ``DONE``."""

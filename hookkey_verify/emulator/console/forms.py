@@ -53,7 +53,7 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """What was typed into a form that was refused, and why it was."""
+    """A refused form: the texts in its fields, and the reason."""
 
     form: str = ""
     """The name of the form; empty if none was refused."""

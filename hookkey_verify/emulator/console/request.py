@@ -1,4 +1,4 @@
-"""What the console accepts: local host names, forms of its own page, bounded sizes.
+"""Checks requests to the console: local host names, forms of its own page, bounded sizes.
 
 The console requires no credentials, so other web pages must not be able to use it. It answers only
 requests to local host names, which prevents DNS rebinding. It accepts only forms with the secret in

@@ -1,4 +1,4 @@
-"""Which part of the org the page shows: the query of its URL, search and paging. Pure."""
+"""The view of the org on the page: the query of its URL, search and paging. Pure."""
 
 from __future__ import annotations
 
