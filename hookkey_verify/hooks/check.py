@@ -136,8 +136,10 @@ def _check_document(
     for name in document:
         if name not in _MEMBERS:
             known = next((each for each in _MEMBERS if each.lower() == name.lower()), "")
-            hint = f"It is spelled {known}." if known else "Okta documents no such member."
-            report.warning((name,), "unknown_member", hint)
+            if known:
+                report.warning((name,), "unknown_member", f"It is spelled {known}.")
+            else:
+                report.unknown_member((name,))
     debug = document.get("debugContext")
     if debug is not None and not isinstance(debug, dict):
         report.error(("debugContext",), "debug_context", "debugContext must be an object.")
@@ -168,7 +170,7 @@ def _check_error(
         report.warning(path, "empty_error", f"Omit error: even if it is empty, {effect}.")
     for name in error:
         if name not in ("errorSummary", "errorCauses"):
-            report.warning((*path, name), "unknown_member", "Okta documents no such member.")
+            report.unknown_member((*path, name))
     if not isinstance(error.get("errorSummary"), str | None):
         report.error((*path, "errorSummary"), "error_summary", "errorSummary must be a string.")
     causes = error.get("errorCauses")
@@ -191,7 +193,7 @@ def _check_cause(
         return
     for name, value in cause.items():
         if name not in CAUSE_MEMBERS:
-            report.warning((*path, name), "unknown_member", "Okta documents no such member.")
+            report.unknown_member((*path, name))
         elif not isinstance(value, str | None):
             report.error((*path, name), "error_cause", f"{name} must be a string.")
     location = cause.get("location")
@@ -218,7 +220,7 @@ def _check_commands(
             continue
         for name in command:
             if name not in ("type", "value"):
-                report.warning((*path, name), "unknown_member", "Okta documents no such member.")
+                report.unknown_member((*path, name))
         type_ = command.get("type")
         if not isinstance(type_, str):
             report.error((*path, "type"), "command", "The type of a command must be a string.")

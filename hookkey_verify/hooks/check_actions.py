@@ -25,7 +25,6 @@ from .rules import (
 __all__ = ["check_action", "check_commands_together"]
 
 _ACTION_UPDATES = (ACTION_UPDATE, MISSPELLED_ACTION_UPDATE)
-_UNKNOWN = "Okta documents no such member."
 
 
 def check_action(
@@ -183,4 +182,4 @@ def _check_members(
 ) -> None:
     for name in value:
         if name not in known:
-            report.warning((*path, name), "unknown_member", _UNKNOWN)
+            report.unknown_member((*path, name))

@@ -83,8 +83,7 @@ class PatchCheck:
     def _operation(self, type_: str, operation: Mapping[str, Any], place: Path) -> None:
         for name in operation:
             if name not in ("op", "path", "value"):
-                text = "Okta documents no such member."
-                self._report.warning((*place, name), "unknown_member", text)
+                self._report.unknown_member((*place, name))
         op, pointer = operation.get("op"), operation.get("path")
         op_is_known = self._op(op, (*place, "op"))
         names = split(pointer) if isinstance(pointer, str) else None

@@ -55,6 +55,10 @@ class Report:
         """Add something that is allowed, but has an unwanted or undocumented effect."""
         self._add(path, rule, message, "warning")
 
+    def unknown_member(self, path: Path) -> None:
+        """Add a warning about a member that Okta does not document."""
+        self.warning(path, "unknown_member", "Okta documents no such member.")
+
     def _add(
         self, path: Path, rule: str, message: str, severity: Literal["error", "warning"]
     ) -> None:
