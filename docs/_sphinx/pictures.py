@@ -78,7 +78,7 @@ def _architecture() -> Iterator[str]:
     yield _box(500, 160, 240, 90, "ours")
     yield _text(620, 185, "your hook", "middle title")
     yield _text(620, 206, "HookVerifier in your framework", "middle")
-    yield _text(620, 226, "with IssuerKeys, or the endpoint's own keys", "middle small")
+    yield _text(620, 226, "IssuerKeys or TokenEndpoint.verifier", "middle small")
     yield _arrow(170, 62, 500, 62)
     yield _text(335, 54, "1. client assertion, signed with the hook key", "middle")
     yield _arrow(500, 96, 170, 96)
