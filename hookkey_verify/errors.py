@@ -183,7 +183,7 @@ class Reason(StrEnum):
 DOCS_URL: Final = "HOOKKEY_DOCS_URL"
 """The environment variable with the address of the documentation site. Without it, no error text
 has a link."""
-_ADDRESS: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
+_ADDRESS: Final = re.compile(r"https?://[!\"$->@-~]{1,500}", re.ASCII)  # no query, no fragment
 
 
 def documentation(reason: Reason) -> str | None:

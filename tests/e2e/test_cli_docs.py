@@ -66,7 +66,10 @@ def test_an_unknown_reason(shell: Shell) -> None:
     assert "'expired'" in done.stderr
 
 
-@pytest.mark.parametrize("value", ["docs.acme.com", "file:///etc", "https://a b", "https://a\nb"])
+@pytest.mark.parametrize(
+    "value",
+    ["docs.acme.com", "file:///etc", "https://a b", "https://a\nb", "https://a/?b", "https://a/#b"],
+)
 def test_a_value_that_is_no_address(
     shell: Shell, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
