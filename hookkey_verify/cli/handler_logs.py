@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ..okta.failures import Cause, HookFailure, with_cause
+from ..okta.failures import Cause, HookFailure, cause_in, with_cause
 
 __all__ = ["HandlerLogs", "explained"]
 
@@ -35,6 +35,8 @@ _DATE = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 )
 _CLOCK_REASONS: Final = ("expired", "issued_in_future", "not_yet_valid")
+_REFUSALS: Final = ("400", "401", "403")
+"""The statuses with which a token is refused."""
 _EXPLAINED: Final = (
     Cause.STATUS,
     Cause.TOKEN_FETCH,
@@ -103,13 +105,16 @@ class HandlerLogs:
 def explained(failure: HookFailure, reasons: Mapping[str, int]) -> HookFailure:
     """Return the failure with the cause that the handler's most frequent reason shows."""
     reason = next(iter(reasons), "")
+    is_unknown = failure.cause is Cause.UNKNOWN
+    if not reason or not (is_unknown or failure.detail in _REFUSALS):
+        return failure  # a record of the same time may be about another hook
     if reason in _CLOCK_REASONS:
         return with_cause(failure, Cause.CLOCK_SKEW)
     if reason == "insufficient_scope":
         return with_cause(failure, Cause.MISSING_PERMISSION)
-    if reason and failure.cause is Cause.UNKNOWN:
-        return with_cause(failure, Cause.STATUS)
-    return failure
+    if failure.cause is Cause.CLOCK_SKEW:  # which the clock of this machine has suggested
+        return with_cause(failure, cause_in(failure.reason)[0])
+    return with_cause(failure, Cause.STATUS) if is_unknown else failure
 
 
 def _record(line: str, depth: int) -> tuple[float | None, str]:

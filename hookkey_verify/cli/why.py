@@ -12,8 +12,8 @@ from typing import Any, Final
 import click
 
 from ..errors import HookKeyApiError
-from ..okta.diagnosis import READ_HOOKS, READ_LOGS, READ_SERVERS, Diagnosis, filter_for, refined
-from ..okta.failures import HookFailure, grouped
+from ..okta.diagnosis import READ_HOOKS, READ_LOGS, READ_SERVERS, Diagnosis, refined
+from ..okta.failures import FAILED_HOOKS, HookFailure, grouped
 from ..okta.models import LogEvent
 from ..okta.system_log import SystemLogClient
 from ..replay import Finding
@@ -164,7 +164,7 @@ def _follow(
 ) -> bool:
     """Print new failures until Ctrl-C; return whether there was one."""
     failed, seen = False, set(found.uuids)
-    batches = _batches(client, found.until or datetime.now(UTC), filter_for(hook))
+    batches = _batches(client, found.until or datetime.now(UTC), FAILED_HOOKS)
     try:
         while True:
             for event in next(batches):

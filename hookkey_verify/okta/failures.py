@@ -135,11 +135,12 @@ _EXECUTED_RULES: Final = (
     (r"\b(?P<detail>[345]\d\d)\b", Cause.STATUS),
 )
 _PROCESSED_RULES: Final = (
-    (r"\A(?:could not (?:deserialize|read|parse)\b|.*\bnot valid json)", Cause.UNREADABLE_REPLY),
+    (r"\A(?:could not (?:deserialize|read|parse) inline hook\b|.*\bnot valid json)",
+     Cause.UNREADABLE_REPLY),
     (r"\Apath not found *\(op=", Cause.PATH_NOT_FOUND),
     (r"\Avalue is required for add/replace", Cause.VALUE_MISSING),
     (r"\Aid token not present\W*\Z", Cause.NO_ID_TOKEN),
-    (r"\(op=\w+, path=|\Ainvalid (?:command|operation|value|path)|\Aaccess token not present",
+    (r"\(op=\w+, path=|\Ainvalid command\b|\Aaccess token not present",
      Cause.REJECTED_REPLY),
     (r"\A(?-i:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\Z|\A\Z", Cause.UNKNOWN),
     (r"", Cause.OWN_ERROR),
@@ -150,8 +151,10 @@ _RULES: Final = {
 }
 _DETAILS: Final = {EXECUTED: re.compile(_STATUS, re.IGNORECASE), PROCESSED: _PATCH}
 """The form of the detail that a text may have, whatever its cause."""
+_HOSTS = re.compile(r"https?://\S+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*\b")
+"""URLs and names of hosts; the names of Java's exceptions have capitals, and stay."""
 _SECRETS = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*|(?i:\b(?:bearer|basic|ssws)\s+)\S+")
-_LONG_NUMBER = re.compile(r"\+?\d(?:[ -]?\d){3,}")
+_LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){3,}")
 
 
 _REMEDIES: Final[Mapping[Cause, str]] = {
@@ -224,11 +227,18 @@ def remedy_of(cause: Cause) -> str:
 
 def cause_of(event: LogEvent) -> tuple[Cause, str]:
     """Return the cause of a failed event, and its detail: a status or a path, or ""."""
-    text = event.reason.strip()
-    for form, cause in _RULES.get(event.event_type, ()):
+    return cause_in(event.reason, event.event_type)
+
+
+def cause_in(reason: str, event_type: str = EXECUTED) -> tuple[Cause, str]:
+    """Return the cause and the detail in the text of an event of this type."""
+    text = reason.strip()
+    if event_type == EXECUTED:
+        text = _HOSTS.sub("", text)  # "oauth.acme.com" says nothing about the cause
+    for form, cause in _RULES.get(event_type, ()):
         match = form.search(text)
         if match is not None:
-            detail = _DETAILS[event.event_type].search(text) or match
+            detail = _DETAILS[event_type].search(text) or match
             return cause, _safe(detail.groupdict().get("detail") or "")[:MAX_DETAIL]
     return Cause.UNKNOWN, ""
 

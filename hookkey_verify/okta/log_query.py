@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -34,20 +34,30 @@ _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="next"')
 def check_period(since: object, until: object, filter: object) -> None:  # noqa: A002
     """Raise ``ConfigurationError`` unless a query can have these arguments."""
     beginning(since, _BEGINNING)
-    if until is not None and not (isinstance(until, datetime) and until.tzinfo is not None):
-        raise ConfigurationError("until must be a time with a time zone")
+    if until is not None and not _is_time(until):
+        raise ConfigurationError("until must be a time with a time zone, from the year 2000 on")
     if not isinstance(filter, str):
         raise ConfigurationError("filter must be text")
 
 
 def beginning(since: object, now: datetime) -> datetime:
     """Return the beginning of a period that ends ``now``. Raises ``ConfigurationError``."""
-    if isinstance(since, datetime) and since.tzinfo is not None:
+    if isinstance(since, datetime) and _is_time(since):
         return since
     if isinstance(since, timedelta) and timedelta(0) <= since <= LONGEST:
         return now - since
     raise ConfigurationError(
-        "since must be a time with a time zone, or a timedelta of at most 90 days"
+        "since must be a time with a time zone, from the year 2000 on, or a timedelta of at most "
+        "90 days"
+    )
+
+
+def _is_time(value: object) -> bool:
+    """Return whether this is a time with a time zone that UTC can express too."""
+    return (
+        isinstance(value, datetime)
+        and value.tzinfo is not None
+        and _BEGINNING.year <= value.year < MAXYEAR
     )
 
 

@@ -298,6 +298,8 @@ def test_the_period(shell: Shell, key_pool: KeyPool) -> None:
         ("0h", "expected a number"),
         ("91d", "90 days"),
         ("2026-11-20T08:15", "time zone"),
+        ("0001-01-01T00:00+14:00", "from the year 2000 on"),
+        ("9999-12-31T23:59-14:00", "from the year 2000 on"),
         ("", "expected a number"),
     ],
 )
@@ -306,6 +308,13 @@ def test_wrong_periods(shell: Shell, since: str, problem: str) -> None:
     done = shell("why", "--since", since)
     assert done.exit_code == 2
     assert problem in done.stderr
+
+
+def test_a_hook_whose_name_looks_like_an_id(shell: Shell, seeding: Seeding) -> None:
+    """A hook is found by its name, even if the name has the form of an id."""
+    hook = seeding.okta.create_hook(seeding.served(answer(500)), name="calendar")
+    seeding.okta.fire(hook["id"])
+    assert shell("why", "calendar").stdout.startswith("calendar\tstatus 500")
 
 
 def test_an_unknown_hook(shell: Shell) -> None:
@@ -486,6 +495,31 @@ def test_a_reason_that_shows_the_cause(
     file.write_text(_logged(reason, datetime.now(UTC), "json"))
     (failure,) = json.loads(shell("why", "--json", "--logs", str(file)).stdout)["failures"]
     assert (failure["cause"], failure["logged"]) == (cause, {reason: 1})
+
+
+@pytest.mark.parametrize("reason", ["expired", "insufficient_scope"])
+def test_a_reason_of_another_hook(
+    shell: Shell, seeding: Seeding, tmp_path: Path, reason: str
+) -> None:
+    """A reason of the same time changes no cause of a failure that is not a refusal."""
+    seeding.fire(seeding.served(answer(500)))
+    file = tmp_path / "handler.log"
+    file.write_text(_logged(reason, datetime.now(UTC), "json"))
+    (failure,) = json.loads(shell("why", "--json", "--logs", str(file)).stdout)["failures"]
+    assert (failure["cause"], failure["detail"]) == ("status", "500")
+
+
+def test_a_wrong_clock_that_is_not_the_cause(
+    shell: Shell, seeding: Seeding, tmp_path: Path
+) -> None:
+    """If the clock of this machine is wrong, the reason that the handler logged counts more."""
+    seeding.okta.skew(600)
+    seeding.fire(seeding.served(answer(401)))
+    assert shell("why").stdout.startswith("Seeded\tclock_skew 401")
+    file = tmp_path / "handler.log"
+    file.write_text(_logged("wrong_audience", datetime.now(UTC), "json"))
+    (failure,) = json.loads(shell("why", "--json", "--logs", str(file)).stdout)["failures"]
+    assert (failure["cause"], failure["logged"]) == ("status", {"wrong_audience": 1})
 
 
 def test_logs_that_explain_nothing(shell: Shell, seeding: Seeding, tmp_path: Path) -> None:
