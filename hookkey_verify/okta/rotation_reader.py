@@ -53,7 +53,7 @@ class RotationReader:
         self.name = checked_name(name)
         if successor is None and len(name) + len(NEXT) > MAX_NAME:
             raise ConfigurationError(
-                f"the name with{NEXT!r} has over {MAX_NAME} characters; pass successor="
+                f"the name with {NEXT!r} has over {MAX_NAME} characters; pass successor="
             )
         self.successor = checked_name(name + NEXT if successor is None else successor)
         if self.successor == name:

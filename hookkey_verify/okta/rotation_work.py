@@ -88,7 +88,7 @@ class RotationWork:
             case "delete":
                 self._delete(source, by_hand=state.hooks is None)
             case _:
-                self.keys.rename(cast("HookKey", state.new).id, choices.name)
+                self._rename(cast("HookKey", state.new), state.now, choices.name)
         return choices, ""
 
     def _create(self, choices: Choices) -> None:
@@ -225,6 +225,12 @@ class RotationWork:
             if by_hand:
                 raise
             # A hook has selected it a moment ago. It is switched next.
+
+    def _rename(self, key: HookKey, now: float, name: str) -> None:
+        # Okta's times have whole seconds, and a later run must see that the key was renamed.
+        if key.created is not None and now < key.created.timestamp() + 1:
+            self.sleep(1.0)
+        self.keys.rename(key.id, name)
 
     def _waited(self, condition: Callable[[], bool], patience: float) -> bool:
         """Return whether a condition becomes true within ``patience`` seconds."""

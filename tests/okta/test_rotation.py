@@ -69,6 +69,20 @@ def test_a_function_can_confirm_the_verifiers(org: Org) -> None:
     assert asked[0][0].kid == org.okta.org.list()[0]["keyId"]
 
 
+def test_the_successor_is_renamed_in_another_second(org: Org) -> None:
+    """A later run sees that the key was renamed, although Okta's times have whole seconds."""
+    report = org.rotation().run()
+    assert org.slept == [1.0]
+    assert report.key is not None
+    assert report.key.created is not None
+    assert report.key.last_updated is not None
+    assert report.key.last_updated > report.key.created
+    again = org.rotation().run()
+    assert [key["id"] for key in org.okta.org.list()] == [report.key.id]
+    assert again.finished
+    assert again.notes
+
+
 def test_a_bridge_confirms_the_verifiers(org: Org) -> None:
     """A bridge that serves the new key under a selected name confirms it as soon as it does."""
     hook = org.hook()
