@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,7 +79,7 @@ class HandlerLogs:
         if path is None:
             return cls()
         with Path(path).open("rb") as file:
-            return cls.read(file)
+            return cls.read(iter(partial(file.readline, MAX_LINE), b""))
 
     def with_skew(self, skew: float | None) -> HandlerLogs:
         """Return the same logs for a handler whose clock may be this many seconds ahead."""
@@ -157,7 +158,7 @@ def _inside(values: Iterable[Any], depth: int) -> Iterator[tuple[float | None, s
 
 def _moment(value: object) -> float | None:
     """Return a time in epoch seconds: a number of s, ms, µs or ns, or a date."""
-    if isinstance(value, int | float) and 0 < value < 1e19:
+    if isinstance(value, int | float) and value is not True and 0 < value < 1e19:
         return next(value / unit for unit in (1, 1e3, 1e6, 1e9) if value / unit < 1e10)
     return _dated(value) if isinstance(value, str) else None
 

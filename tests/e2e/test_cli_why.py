@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -583,6 +584,25 @@ def test_on_a_terminal(shell: Shell, seeding: Seeding) -> None:
     shown = on_a_terminal(shell, "why", COLUMNS="160")
     assert "what to do" in shown
     assert "status 500" in shown
+
+
+def test_a_file_without_lines(tmp_path: Path) -> None:
+    """A large file without line breaks, such as a binary one, is not read into memory at once."""
+    file = tmp_path / "core"
+    with file.open("wb") as made:
+        made.truncate(16 * 1024 * 1024)
+    tracemalloc.start()
+    try:
+        assert HandlerLogs.read_file(str(file)).times == ()
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_time_that_is_no_time() -> None:
+    """A member that has the name of a time and the value true is no time."""
+    logs = HandlerLogs.read([b'{"hookkey_reason": "expired", "created": true}'])
+    assert (logs.times, logs.undated) == ((), 1)
 
 
 def test_the_bounds_of_a_log() -> None:
