@@ -95,7 +95,7 @@ def rotate(key: str, hooks: bool, as_json: bool, dry_run: bool, **options: Any) 
             _show_plan(rotation.plan(undo=undo, discard=discard), as_json=as_json)
             return
         report = rotation.undo(discard=discard) if undo else rotation.run()
-    _show_report(report, as_json=as_json)
+    _show_report(report, as_json=as_json, undo=undo)
     if report.waiting_for in ("verifiers", "keep"):
         raise SystemExit(NOT_FINISHED)
 
@@ -189,10 +189,10 @@ def _show_plan(report: RotationReport, *, as_json: bool) -> None:
     _show_notes(report)
 
 
-def _show_report(report: RotationReport, *, as_json: bool) -> None:
+def _show_report(report: RotationReport, *, as_json: bool, undo: bool) -> None:
     if as_json:
         print_json(_document(report))
-    elif report.key is not None and report.waiting_for in ("hooks", "verifiers", ""):
+    elif report.key and not undo and report.waiting_for in ("hooks", "verifiers", ""):
         show_key(report.key, json=False)
     _show_notes(report)
     match report.waiting_for:

@@ -98,6 +98,8 @@ def why(
     with SystemLogClient.from_env(on_wait=announce) as client:
         found = client.diagnose(since=since, hook=hook)
         records = HandlerLogs.read_file(logs)
+        if logs is not None and not (records.times or records.undated):
+            tell("hookkey: the file has no record with hookkey_reason: does the handler log them?")
         if records.undated:
             tell(f"hookkey: {records.undated} records with a reason have no time, and are ignored")
         report = _report(found, records)

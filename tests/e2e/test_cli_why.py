@@ -586,6 +586,14 @@ def test_on_a_terminal(shell: Shell, seeding: Seeding) -> None:
     assert "status 500" in shown
 
 
+def test_a_file_without_reasons(shell: Shell, tmp_path: Path) -> None:
+    """The command says that a file has no reasons, which is so without a suitable formatter."""
+    file = tmp_path / "handler.log"
+    file.write_text("2026-11-29 02:53:49 INFO started\n")
+    assert "no record with hookkey_reason" in shell("why", "--logs", str(file)).stderr
+    assert "hookkey_reason" not in shell("why").stderr
+
+
 def test_a_file_without_lines(tmp_path: Path) -> None:
     """A large file without line breaks, such as a binary one, is not read into memory at once."""
     file = tmp_path / "core"
