@@ -12,10 +12,9 @@ from typing import Any, Final, Self
 
 from .._jose.encoding import JsonLimits
 from .._jose.jwk import PublicKey
-from ..errors import ForbiddenError, NotFoundError
+from ..errors import NotFoundError
 from .granted_scopes import arguments_with_scopes
-from .http import Answer
-from .org_client import AsyncOrgClient, OrgClient, checked_id, in_thread, reported, same_error
+from .org_client import AsyncOrgClient, OrgClient, checked_id, in_thread, reported
 from .paths import APPS, is_id
 
 __all__ = ["ApplicationKey", "ApplicationKeysClient", "AsyncApplicationKeysClient"]
@@ -78,6 +77,8 @@ class ApplicationKeysClient(OrgClient):
     """
 
     _resource = "key"
+    _permission = _PERMISSION
+    _max_body = MAX_BODY
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -94,7 +95,7 @@ class ApplicationKeysClient(OrgClient):
 
         Raises ``NotFoundError`` if the org has no such application.
         """
-        answer = self._exchange("GET", _path(client_id), max_body=MAX_BODY)
+        answer = self._exchange("GET", _path(client_id))
         return [
             ApplicationKey(str(row["id"]), row["kid"], str(row.get("status") or "ACTIVE"), row)
             for row in answer.json_list(LIMITS)
@@ -121,20 +122,6 @@ class ApplicationKeysClient(OrgClient):
             self._exchange("DELETE", path)
         except NotFoundError:
             pass  # another client has removed it
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        json: Mapping[str, Any] | None = None,
-        *,
-        max_body: int | None = None,
-    ) -> Answer:
-        try:
-            return super()._exchange(method, path, json, max_body=max_body)
-        except ForbiddenError as error:
-            words = _PERMISSION.format("read" if method == "GET" else "manage")
-            raise same_error(ForbiddenError, error, words) from None
 
 
 class AsyncApplicationKeysClient(AsyncOrgClient):

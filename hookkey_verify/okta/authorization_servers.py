@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from ..errors import ForbiddenError, TransportError
+from ..errors import TransportError
 from ..settings import NAMES, Settings
-from .org_client import OrgClient, checked_id, reported, same_error
+from .org_client import OrgClient, checked_id, reported
 from .paths import SERVERS, is_id
 
 __all__ = ["AuthorizationServer", "AuthorizationServersClient"]
@@ -84,6 +84,8 @@ class AuthorizationServersClient(OrgClient):
     ('api://hooks',)
     """
 
+    _permission = _PERMISSION
+
     @classmethod
     def from_env(cls, **options: Any) -> Self:
         """Do the same as ``OrgClient.from_env``.
@@ -96,8 +98,5 @@ class AuthorizationServersClient(OrgClient):
     @reported
     def get(self, id: str) -> AuthorizationServer:  # noqa: A002 - Okta's name
         """Return the server with this ``id``, which may be "default"."""
-        try:
-            answer = self._exchange("GET", f"{SERVERS}/{checked_id('id', id)}")
-        except ForbiddenError as error:
-            raise same_error(ForbiddenError, error, _PERMISSION) from None
+        answer = self._exchange("GET", f"{SERVERS}/{checked_id('id', id)}")
         return AuthorizationServer.from_document(answer.json_object())

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from .._jose.encoding import JsonLimits
 from ..errors import (
     ConfigurationError,
-    ForbiddenError,
     HookKeyApiError,
     TransportError,
     ValidationFailedError,
@@ -59,6 +58,8 @@ class InlineHooksClient(OrgClient):
     """
 
     _resource = "hook"
+    _permission = _PERMISSION
+    _max_body = MAX_BODY
 
     @reported
     def list(self, type: str | None = None) -> InlineHookList:  # noqa: A002 - Okta's name for it
@@ -201,20 +202,6 @@ class InlineHooksClient(OrgClient):
             detail = "the handler failed, or the payload or its reply do not fit the hook's type"
             raise same_error(ValidationFailedError, error, detail) from None
         return answer.json_object(limits=LIMITS) if answer.body.strip() else {}
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        json: Mapping[str, Any] | None = None,
-        *,
-        max_body: int | None = MAX_BODY,
-    ) -> Answer:
-        try:
-            return super()._exchange(method, path, json, max_body=max_body)
-        except ForbiddenError as error:
-            permission = _PERMISSION.format("read" if method == "GET" else "manage")
-            raise same_error(ForbiddenError, error, permission) from None
 
     def _hook(self, method: str, path: str, json: Mapping[str, Any] | None = None) -> InlineHook:
         answer = self._exchange(method, path, json)

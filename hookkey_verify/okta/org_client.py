@@ -18,6 +18,7 @@ from .._arguments import seconds
 from .._runtime.clock import Clock, monotonic_clock
 from ..errors import (
     ConfigurationError,
+    ForbiddenError,
     HookKeyApiError,
     KeyRejectedError,
     TransportError,
@@ -99,6 +100,11 @@ class OrgClient:
 
     _resource: ClassVar[str] = ""
     """What a client creates, in words."""
+    _permission: ClassVar[str] = ""
+    """The permission that a forbidden request lacks; ``{0}`` becomes read or manage. Empty: none is
+    named."""
+    _max_body: ClassVar[int | None] = None
+    """The largest response in bytes. None: that of the transport."""
 
     def __init__(
         self,
@@ -184,10 +190,14 @@ class OrgClient:
         *,
         max_body: int | None = None,
     ) -> Answer:
-        deadline = self._clock() + self._timeout
-        return self._transport.exchange(
-            method, path, json=json, deadline=deadline, max_body=max_body
-        )
+        deadline, most = self._clock() + self._timeout, max_body or self._max_body
+        try:
+            return self._transport.exchange(
+                method, path, json=json, deadline=deadline, max_body=most
+            )
+        except ForbiddenError as error:
+            needed = self._permission.format("read" if method == "GET" else "manage")
+            raise same_error(ForbiddenError, error, needed) from None
 
     def _recovered(
         self,

@@ -34,7 +34,7 @@ from .granted_scopes import arguments_with_scopes
 from .http import Answer
 from .log_query import PAGE, beginning, check_period, first_path, next_path, okta_time, pause_after
 from .models import InlineHook, LogEvent
-from .org_client import AsyncOrgClient, OrgClient, in_thread, reported, same_error
+from .org_client import AsyncOrgClient, OrgClient, in_thread, reported
 from .paths import INLINE_HOOKS, SERVERS, is_id
 from .recursion import RecursionTrap, calls_for, server_of, suspects
 
@@ -45,7 +45,9 @@ MAX_BODY: Final = 16 * 1024 * 1024
 LIMITS: Final = JsonLimits(containers=200_000, members=500_000, values=1_000_000)
 MARGIN: Final = timedelta(seconds=2)
 """How long after Okta's ``Date``, which has whole seconds, a query without ``until`` ends."""
-_PERMISSION: Final = "it needs the scope {}; an API token has the permissions of its administrator"
+_PERMISSION: Final = (
+    f"it needs the scope {READ_LOGS}; an API token has the permissions of its administrator"
+)
 
 
 class SystemLogClient(OrgClient):
@@ -64,6 +66,9 @@ class SystemLogClient(OrgClient):
     ...     [(each.hook_name, each.cause.value) for each in log.failures()]
     [('Claims', 'not_connected')]
     """
+
+    _permission = _PERMISSION
+    _max_body = MAX_BODY
 
     def __init__(
         self,
@@ -156,7 +161,7 @@ class SystemLogClient(OrgClient):
         """
         found = self.diagnose(since=since, hook=hook)
         if READ_LOGS in found.missing:
-            raise ForbiddenError(_PERMISSION.format(READ_LOGS), status=403)
+            raise ForbiddenError(_PERMISSION, status=403)
         return list(found.failures)
 
     def diagnose(
@@ -227,10 +232,7 @@ class SystemLogClient(OrgClient):
 
     @reported
     def _page(self, path: str) -> tuple[list[LogEvent], Answer]:
-        try:
-            answer = self._exchange("GET", path, max_body=MAX_BODY)
-        except ForbiddenError as error:
-            raise same_error(ForbiddenError, error, _PERMISSION.format(READ_LOGS)) from None
+        answer = self._exchange("GET", path)
         return [LogEvent.from_document(row) for row in answer.json_list(LIMITS)], answer
 
     @reported
@@ -239,7 +241,7 @@ class SystemLogClient(OrgClient):
         rows: list[Any] = []
         following: str | None = path
         while following is not None and len(rows) < 10_000:
-            answer = self._exchange("GET", following, max_body=MAX_BODY)
+            answer = self._exchange("GET", following)
             page = answer.json_list(LIMITS)
             rows += page
             following = next_path(answer, path.partition("?")[0]) if page else None
