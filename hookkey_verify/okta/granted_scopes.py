@@ -19,6 +19,22 @@ class GrantedScopes(Credentials):
     """Requests all scopes, and if Okta refuses that, each of them, and then those that it grants.
 
     Okta issues no token if one of the requested scopes is not granted to the app. Thread-safe.
+
+    For example:
+
+    >>> from cryptography.hazmat.primitives.asymmetric import rsa
+    >>> from hookkey_verify import HookSigner
+    >>> from hookkey_verify.emulator import OktaEmulator
+    >>> from hookkey_verify.okta import GrantedScopes, ServiceApp, SystemLogClient
+    >>> key = rsa.generate_private_key(65537, 2048)
+    >>> with OktaEmulator() as okta:
+    ...     app = okta.create_service_app(HookSigner(key, "app").public_jwk(), ["okta.logs.read"])
+    ...     def make(scopes):
+    ...         return ServiceApp(okta.url, app, key, scopes=scopes)
+    ...     granted = GrantedScopes(make, ("okta.logs.read", "okta.apps.read"))
+    ...     with SystemLogClient(okta.url, granted) as log:
+    ...         log.failures()
+    []
     """
 
     def __init__(self, make: Callable[[Scopes], Credentials], scopes: Scopes) -> None:

@@ -114,7 +114,7 @@ def test_the_fields_of_the_set_up(okta: OktaEmulator) -> None:
         [hook] = client.list()
     fields = {name for name, value in hook.raw["channel"]["config"].items() if value}
     assert {"uri", "authType", "hookKeyId", "clientId", "tokenUrl", "scope"} <= fields
-    for field in ("name", "type", *(f"channel.config.{name}" for name in fields)):
+    for field in ("name", "type", *fields):
         assert f"| `{field}` |" in table, field
 
 
