@@ -178,8 +178,6 @@ class HookKeysClient(OrgClient):
         return same_error(KeyLimitError, error) if creates and len(keys) >= MAX_KEYS else error
 
     def _with_public_key(self, key: HookKey) -> HookKey:
-        if key.raw.get("_embedded") is not None:
-            return key
         jwk = self._exchange(
             "GET", f"{HOOK_KEYS}/public/{checked_id('keyId', key.key_id)}"
         ).json_object()

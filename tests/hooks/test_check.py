@@ -292,7 +292,7 @@ def _replies(event_type: str) -> st.SearchStrategy[Any]:
 
 
 @given(data=st.sampled_from(list(SCHEMAS)).flatmap(lambda t: st.tuples(st.just(t), _replies(t))))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_check_reply_agrees_with_the_schemas(data: tuple[str, Any]) -> None:
     """A generated reply has an error exactly if it does not match the JSON Schema."""
     event_type, reply = data

@@ -1,7 +1,7 @@
 """Fuzzing: for any document, an accessor returns its documented type or None.
 
 The documents are arbitrary JSON, and requests of Okta in which members have arbitrary values. The
-environment variable ``FUZZ_EXAMPLES`` is the number of examples for each test (default 250).
+environment variable ``FUZZ_EXAMPLES`` is the number of examples for each test (default 100).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.hooks.accessors import HOOKS, all_reprs, walk
 from tests.hooks.payload_examples import FULL, MINIMAL, Json
 from tests.hooks.payload_variants import VARIANTS
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 fuzz = settings(
     max_examples=EXAMPLES,
     deadline=None,

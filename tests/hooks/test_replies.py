@@ -348,7 +348,7 @@ _STEPS = st.one_of(
     steps=st.lists(_STEPS, max_size=4),
     request_=st.sampled_from([TOKEN_REQUEST, ACCESS_ONLY, ID_ONLY]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_builders_and_check_reply_agree(
     steps: list[tuple[str, tuple[Any, ...]]], request_: dict[str, Any]
 ) -> None:

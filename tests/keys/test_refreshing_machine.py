@@ -457,4 +457,4 @@ class StatesMachine(RuleBasedStateMachine):
 
 
 TestStates = StatesMachine.TestCase
-TestStates.settings = settings(deadline=None, max_examples=300, stateful_step_count=40)
+TestStates.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)

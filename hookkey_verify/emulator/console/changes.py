@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from typing import Final
 
 from starlette.responses import Response, StreamingResponse
@@ -72,8 +73,10 @@ class Changes:
         if self._listeners >= MAX_LISTENERS:
             return text("Too many pages of the console are open.", 503)
         self._listeners += 1  # at once: streams that begin together would pass the limit
+        place = ExitStack()
+        place.callback(self._leave)
         headers = protected(secrets.token_urlsafe(16))
-        return _Stream(self._events(known), self._leave, headers=headers)
+        return _Stream(self._events(known), place, headers=headers)
 
     async def _events(self, known: str) -> AsyncIterator[str]:
         stops, until = self._stops, time.monotonic() + LIFETIME
@@ -94,18 +97,16 @@ class Changes:
 
 
 class _Stream(StreamingResponse):
-    """A stream of events that tells when it has ended, also if it could not begin."""
+    """A stream of events that gives its place back when it has ended, also if it did not begin."""
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, events: AsyncIterator[str], ended: Callable[[], None], *, headers: dict[str, str]
+        self, events: AsyncIterator[str], place: ExitStack, *, headers: dict[str, str]
     ) -> None:
         super().__init__(events, headers=headers)
-        self._ended = ended
+        self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        with self._place:
             await super().__call__(scope, receive, send)
-        finally:
-            self._ended()
