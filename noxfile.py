@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def slow(session: nox.Session) -> None:
 def alone(session: nox.Session) -> None:
     """Run the tests that measure time: stores that fail, benchmarks, alerts, a rotation."""
     install(session)
-    session.run("pytest", *IN_PARALLEL, "-m", "alone", *session.posargs)
+    session.run("pytest", "-m", "alone", *session.posargs)
 
 
 @nox.session
@@ -114,9 +115,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Fuzz each parser with ten thousand inputs."""
+    """Fuzz each parser with ten thousand inputs, or with as many as FUZZ_EXAMPLES says."""
     install(session)
-    session.run("pytest", *IN_PARALLEL, *FUZZED, env={"FUZZ_EXAMPLES": "10000"})
+    examples = os.environ.get("FUZZ_EXAMPLES", "10000")
+    session.run("pytest", *IN_PARALLEL, *FUZZED, env={"FUZZ_EXAMPLES": examples})
 
 
 @nox.session
@@ -196,6 +198,6 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what is too slow for every change: lower bounds, clients, SDK, peers, instructions."""
-    for name in ("lower-bounds", "clients", "okta-sdk", "peers", "instructions"):
+    """Run what is too slow for every change: old versions, clients, fuzz, SDK, peers, counts."""
+    for name in ("lower-bounds", "clients", "fuzz", "okta-sdk", "peers", "instructions"):
         session.notify(name)
