@@ -63,7 +63,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def alone(session: nox.Session) -> None:
-    """Run the tests that measure time: stores that fail, benchmarks, alerts, a rotation."""
+    """Run the tests that measure time, one by one: stores that fail, benchmarks, alerts."""
     install(session)
     session.run("pytest", "-m", "alone", *session.posargs)
 
@@ -198,6 +198,6 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what is too slow for every change: old versions, clients, fuzz, SDK, peers, counts."""
+    """Run what is too slow for every change, such as the clients and ten thousand fuzzed inputs."""
     for name in ("lower-bounds", "clients", "fuzz", "okta-sdk", "peers", "instructions"):
         session.notify(name)

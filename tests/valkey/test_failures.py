@@ -29,7 +29,7 @@ from .load import ISSUER, LOADS, Claims, recovers, threaded, under_load
 
 pytestmark = [
     pytest.mark.alone,
-    # redis-py can lose the connection of a task that is cancelled while its server fails.
+    # redis-py can lose the connection of a task that is cancelled while its loop ends.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
