@@ -149,7 +149,7 @@ def test_a_command_exists(line: str) -> None:
 # --- configuration files
 
 
-def test_the_deployment() -> None:
+def test_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The manifest of docs/kubernetes.md sets known variables, and probes what the code serves."""
     [manifest] = _blocks("kubernetes.md", "yaml")
     [code] = _blocks("kubernetes.md", "python")
@@ -159,7 +159,7 @@ def test_the_deployment() -> None:
     assert variables <= {where.variable for where in NAMES.values()}
     assert all(variable in code for variable in variables)
     scope: dict[str, Any] = {"__name__": "hook"}
-    os.environ.setdefault("HOOKKEY_CLIENT_ID", CLIENT_ID)
+    monkeypatch.setenv("HOOKKEY_CLIENT_ID", CLIENT_ID)
     exec(compile(code, "kubernetes.md", "exec"), scope)
     client = scope["app"].test_client()
     for probe in ("readinessProbe", "livenessProbe"):
