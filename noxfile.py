@@ -46,26 +46,19 @@ def install(session: nox.Session, *requirements: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests that are marked neither slow nor alone; arguments go to pytest."""
+    """Run the tests that are not marked slow; arguments go to pytest."""
     install(session)
     session.run("pytest", *(session.posargs or IN_PARALLEL))
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Run the slow tests: browsers, request targets, type checkers, a killed process.
+    """Run the slow tests: browsers, request targets, type checkers, stores that fail, benchmarks.
 
     Those of the documentation site belong to the session docs, which builds it.
     """
     install(session)
     session.run("pytest", *IN_PARALLEL, "-m", "slow", "--ignore=tests/docs", *session.posargs)
-
-
-@nox.session
-def alone(session: nox.Session) -> None:
-    """Run the tests that measure time, one by one: stores that fail, benchmarks, alerts."""
-    install(session)
-    session.run("pytest", "-m", "alone", *session.posargs)
 
 
 @nox.session

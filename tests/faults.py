@@ -6,6 +6,7 @@ carries one request. Behaviours are served in order; the last one repeats.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
@@ -161,6 +162,28 @@ def after(seconds: float, behaviour: Behaviour) -> Behaviour:
         behaviour(peer)
 
     return delayed
+
+
+class Gate:
+    """A behaviour that answers only after an event loop has opened the gate.
+
+    If the call that caused the request blocks that event loop, no answer is sent.
+    """
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._asked, self._open = threading.Event(), threading.Event()
+
+    def __call__(self, peer: Peer) -> None:
+        self._asked.set()
+        if self._open.wait(30):
+            self._behaviour(peer)
+
+    async def open_when_asked(self) -> None:
+        """Wait for the first request, then let every request be answered."""
+        while not self._asked.is_set():
+            await asyncio.sleep(0.005)
+        self._open.set()
 
 
 def silence(peer: Peer) -> None:

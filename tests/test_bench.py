@@ -18,6 +18,7 @@ from tests.bench import (
 from tests.bench import (
     adapters,
     chaos,
+    claims,
     cold,
     fleet,
     hooks,
@@ -37,7 +38,7 @@ from tests.bench.plot import Bar, bars
 from tests.bench.rounds import in_turns
 
 pytestmark = [
-    pytest.mark.alone,
+    pytest.mark.slow,
     # Clients that are measured, such as redis-py and boto3, leave connections open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -53,10 +54,14 @@ def _collected() -> Iterator[None]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce every benchmark to as little work as possible."""
-    for module in (cold, hooks, hostile, serving, telemetry, threads, token_endpoint, verify):
+    for module in (
+        claims, cold, hooks, hostile, serving, telemetry, threads, token_endpoint, verify
+    ):  # fmt: skip
         monkeypatch.setattr(module, "ROUNDS", 1)
     for module in (hooks, hostile, telemetry, token_endpoint, verify):
         monkeypatch.setattr(module, "CALLS", 4)
+    monkeypatch.setattr(claims, "CLAIMS", 4)
+    monkeypatch.setattr(claims, "LOAD", 3.0)
     monkeypatch.setattr(threads, "SECONDS", 0.02)
     monkeypatch.setattr(serving, "BURST", 2)
     monkeypatch.setattr(verify, "GROWTH_ROUNDS", 1)
@@ -159,7 +164,7 @@ def test_a_fleet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 def test_chaos() -> None:
     """A good token is never refused with 401 or 500, and no verdict is late."""
-    seen = chaos.chaos(60, random.SystemRandom().randrange(10**6))
+    seen = chaos.chaos(30, random.SystemRandom().randrange(10**6))
     assert set(seen["good"]) <= {"ok", "503 key_unavailable", "503 key_source_throttled"}, seen
     assert seen["slowest s"] <= chaos.LONGEST + 1, seen  # a second for a busy machine
     assert set(seen["at the end"]) == {"ok"}, seen

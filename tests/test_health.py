@@ -280,12 +280,12 @@ def test_an_object_that_raises(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         assert endpoint.respond("GET", {}, b"").status == 503
     assert json.loads(endpoint.respond("GET", {}, b"").body) == {"status": "failing", "parts": {}}
-    (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (
-        logging.ERROR,
-        "health() raised ZeroDivisionError",
-    )
-    assert record.hookkey_source == "HealthEndpoint"  # type: ignore[attr-defined]
+    logged = [
+        (record.levelno, record.getMessage())
+        for record in caplog.records
+        if getattr(record, "hookkey_source", "") == "HealthEndpoint"
+    ]
+    assert logged == [(logging.ERROR, "health() raised ZeroDivisionError")]
     assert HealthEndpoint(Reports("broken")).respond("GET", {}, b"").status == 503
 
 

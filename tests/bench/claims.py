@@ -21,12 +21,14 @@ from hookkey_verify.postgres import PostgresReplayStore
 from hookkey_verify.replay import MemoryReplayStore
 from hookkey_verify.valkey import ValkeyReplayStore
 from tests.databases import dynamodb_server, postgres_server
-from tests.valkey.load import ISSUER, under_load
+from tests.valkey.load import ISSUER, recovers, under_load
 from tests.valkeys import valkey_cluster, valkey_sentinel, valkey_server
 
 __all__ = ["costs", "failovers"]
 
 ROUNDS, CLAIMS = 20, 100
+LOAD = 7.0
+"""Seconds for which tokens are claimed; the primary is killed after one."""
 LAG = 0.3
 """Seconds for which replication is cut before the primary is killed."""
 _numbers = count()
@@ -71,10 +73,13 @@ def _stores(stack: ExitStack) -> dict[str, tuple[Any, Callable[[], int] | None]]
 
     return {
         "memory": (MemoryReplayStore(single_process=True), None),
-        "Valkey": (ValkeyReplayStore(single.url), size),
-        "Valkey Cluster": (ValkeyReplayStore(cluster.url), None),
-        "Valkey, Sentinel": (ValkeyReplayStore(group.url), None),
-        "Valkey, wait_replicas=1": (ValkeyReplayStore(group.url, wait_replicas=1), None),
+        "Valkey": (ValkeyReplayStore(single.url, timeout=5), size),
+        "Valkey Cluster": (ValkeyReplayStore(cluster.url, timeout=5), None),
+        "Valkey, Sentinel": (ValkeyReplayStore(group.url, timeout=5), None),
+        "Valkey, wait_replicas=1": (
+            ValkeyReplayStore(group.url, timeout=5, wait_replicas=1),
+            None,
+        ),
         "PostgreSQL": (in_postgres, lambda: _bytes_in_postgres(postgres)),
         "DynamoDB (moto)": (in_dynamodb, None),
     }
@@ -122,9 +127,10 @@ def _failover(
                 time.sleep(lag)
             group.kill_primary()
 
-        answers = under_load(store, 7, fault)
+        answers = under_load(store, LOAD, fault)
         failed = [each.at for each in answers if each.result is not True]
         accepted = [each.jti for each in answers if each.result is True]
+        recovers(store, seconds=30)
         again = sum(store.claim(ISSUER, jti, time.time() + 300) for jti in accepted)
         store.close()
     return {

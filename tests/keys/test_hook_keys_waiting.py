@@ -11,7 +11,7 @@ from hookkey_verify import CachePolicy, HookKeys, HookSigner
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.errors import KeyUnavailableError, UnknownKeyError
 
-from ..faults import FaultServer, after, json_answer, silence
+from ..faults import FaultServer, Gate, json_answer, silence
 from .faulty_org import NO_KEY, faulty
 
 
@@ -22,7 +22,7 @@ def test_the_fetch_ends_with_the_policy() -> None:
         started = time.monotonic()
         with pytest.raises(KeyUnavailableError, match="deadline"):
             keys.get(NO_KEY)
-        assert 0.15 < time.monotonic() - started < 0.6
+        assert 0.15 < time.monotonic() - started < 1.5
 
 
 def test_the_deadline_of_the_caller_comes_first() -> None:
@@ -33,29 +33,19 @@ def test_the_deadline_of_the_caller_comes_first() -> None:
             keys.get(NO_KEY, deadline=started + 0.15)
         with pytest.raises(KeyUnavailableError):
             asyncio.run(keys.aget(NO_KEY, deadline=started + 0.3))
-        assert 0.25 < time.monotonic() - started < 1
+        assert 0.25 < time.monotonic() - started < 1.5
 
 
 def test_a_cold_aget_does_not_block_the_loop(signer: HookSigner) -> None:
     """The event loop runs other tasks while ``aget`` waits for the org."""
-    beats = 0
-
-    async def heartbeat() -> None:
-        nonlocal beats
-        while True:
-            beats += 1
-            await asyncio.sleep(0.01)
+    gate = Gate(json_answer(200, signer.public_jwk()))
 
     async def main() -> str:
-        task = asyncio.create_task(heartbeat())
-        key = await keys.aget(signer.kid)
-        task.cancel()
+        key, _ = await asyncio.gather(keys.aget(signer.kid), gate.open_when_asked())
         return key.kid
 
-    slow = after(0.3, json_answer(200, signer.public_jwk()))
-    with FaultServer(slow) as server, faulty(server) as keys:
+    with FaultServer(gate) as server, faulty(server) as keys:
         assert asyncio.run(main()) == signer.kid
-    assert beats > 10
 
 
 def test_a_warm_aget_begins_nothing(okta: OktaEmulator, org_keys: HookKeys, key_id: str) -> None:

@@ -13,7 +13,7 @@ from .prometheus_server import Prometheus, needs_prometheus, prometheus_server
 from .queries import alerts, at_scale, filled_in, panels
 from .service import running_service
 
-pytestmark = [pytest.mark.alone, needs_prometheus]
+pytestmark = [pytest.mark.slow, needs_prometheus]
 
 SECONDS_PER_MINUTE = 0.25
 """The shortened minutes of the alerts: 15 become 3.75 seconds, and 2 to 5 about a second."""

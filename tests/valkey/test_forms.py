@@ -50,7 +50,7 @@ FORMS: dict[str, Callable[[], AbstractContextManager[Make]]] = {
 }
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_the_contract(form: str) -> None:
     """The same suite passes with every form."""
@@ -58,7 +58,7 @@ def test_the_contract(form: str) -> None:
         replay_store_contract(make, processes=form != "memory")
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", LOADS)
 def test_good_claims_on_a_cluster(claim: Claims) -> None:
     """A Cluster of three nodes refuses none of 10,000 claims; of 50 for one token, one wins."""

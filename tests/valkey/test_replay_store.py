@@ -71,7 +71,7 @@ def test_what_is_kept(store: ValkeyReplayStore, raw: redis.Redis) -> None:
     assert 100 + CLOCK_TOLERANCE - 2 < raw.pttl(name) / 1000 <= 100 + CLOCK_TOLERANCE + 1
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 def test_among_processes(server: Valkey, raw: redis.Redis, signer: HookSigner) -> None:
     """When eight processes post one assertion two hundred times, one token is issued."""
     make = partial(ValkeyReplayStore, server.connection_url, timeout=5)
@@ -97,19 +97,6 @@ def test_without_a_server(caplog: pytest.LogCaptureFixture) -> None:
     for leak in (pickle.dumps, copy.copy):
         with pytest.raises(ConfigurationError):
             leak(store)
-
-
-def test_a_server_that_hangs(server: Valkey, raw: redis.Redis) -> None:
-    """A server that hangs times out after ``timeout`` seconds and counts as unreachable."""
-    store = ValkeyReplayStore(server.connection_url, timeout=0.05)
-    assert store.claim("a", "0", time.time() + 10)
-    raw.client_pause(400)
-    began = time.monotonic()
-    with pytest.raises(KeyUnavailableError):
-        store.claim("a", "1", time.time() + 10)
-    assert time.monotonic() - began < 0.3
-    time.sleep(0.4)
-    store.close()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +125,7 @@ def test_a_claim_ends_at_its_deadline(server: Valkey) -> None:
     """With little time left, a claim is abandoned at its deadline; with none, it is refused."""
     store = ValkeyReplayStore(server.connection_url)
     until = time.time() + 10
-    assert store.claim("deadline", "1", until, deadline=time.monotonic() + 0.4) is True
+    assert store.claim("deadline", "1", until, deadline=time.monotonic() + 2) is True
     assert store.claim("deadline", "1", until, deadline=time.monotonic() + 60) is False
     with pytest.raises(KeyUnavailableError, match="unreachable"):
         store.claim("deadline", "2", until, deadline=time.monotonic() - 1)
