@@ -20,8 +20,6 @@ import boto3
 import pytest
 from botocore import exceptions as of_boto
 from botocore.config import Config
-from cfnlint.api import lint as cfn_lint
-from cfnlint.decode import decode
 
 from hookkey_verify import ConfigurationError, HookSigner
 from hookkey_verify.dynamodb import DynamoDBReplayStore
@@ -189,8 +187,11 @@ def test_the_lambda_example(
 
 def test_the_template() -> None:
     """The template is valid CloudFormation, and its table is that of ``create_table``."""
+    from cfnlint.api import lint  # noqa: PLC0415 - takes a second, in every worker of pytest
+    from cfnlint.decode import decode  # noqa: PLC0415
+
     template = EXAMPLE / "template.yaml"
-    assert cfn_lint(template.read_text(), ["eu-central-1"]) == []
+    assert lint(template.read_text(), ["eu-central-1"]) == []
     loaded, _ = decode(str(template))
     table = loaded["Resources"]["UsedTokens"]["Properties"]
     assert {name: table[name] for name in DEFINITION} == DEFINITION

@@ -17,7 +17,6 @@ import jwt
 import pytest
 import requests
 import yaml
-from cfnlint.api import lint as cfn_lint
 from flask import Flask
 
 from hookkey_verify import HookVerifier, IssuerKeys, StaticKeys
@@ -172,8 +171,10 @@ def test_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_template_of_the_gateway() -> None:
     """CloudFormation's linter finds no fault in the template of docs/jwks-bridge.md."""
+    from cfnlint.api import lint  # noqa: PLC0415 - takes a second, in every worker of pytest
+
     [template] = _blocks("jwks-bridge.md", "yaml")
-    assert cfn_lint(template, ["eu-central-1"]) == []
+    assert lint(template, ["eu-central-1"]) == []
 
 
 def test_what_the_gateway_reads(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import ast
 import asyncio
 import os
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,17 @@ def _outcome(verifier: HookVerifier, token: Any) -> str:
 
 LEAK = 8
 """Length of the parts of a token that are searched for; shorter ones may occur anywhere."""
-OWN_TEXTS = "\n".join(
-    node.value
-    for file in Path(hookkey_verify.__file__).parent.rglob("*.py")
-    for node in ast.walk(ast.parse(file.read_text()))
-    if isinstance(node, ast.Constant) and isinstance(node.value, str)
-)
-"""The package's string constants, which Hypothesis also generates as tokens."""
+
+
+@cache
+def _own_texts() -> str:
+    """Return the package's string constants, which Hypothesis also generates as tokens."""
+    return "\n".join(
+        node.value
+        for file in Path(hookkey_verify.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
@@ -66,7 +71,7 @@ def _holds_nothing_of(error: HookVerificationError, token: Any) -> None:
         shown = "\n".join([str(link), repr(link), *map(repr, vars(link).values())])
         parts = {shown[at : at + LEAK] for at in range(len(shown) - LEAK + 1)}
         leaked = [part for part in parts if any(part in form for form in forms)]
-        assert not [part for part in leaked if part not in OWN_TEXTS]
+        assert not [part for part in leaked if part not in _own_texts()]
         link = link.__cause__ or link.__context__
 
 
