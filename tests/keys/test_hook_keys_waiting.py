@@ -20,7 +20,7 @@ def test_the_fetch_ends_with_the_policy() -> None:
     policy = CachePolicy(fetch_timeout=0.2)
     with FaultServer(silence) as server, faulty(server, policy=policy) as keys:
         started = time.monotonic()
-        with pytest.raises(KeyUnavailableError, match="deadline"):
+        with pytest.raises(KeyUnavailableError, match=r"deadline|in time"):
             keys.get(NO_KEY)
         assert 0.15 < time.monotonic() - started < 1.5
 

@@ -298,7 +298,7 @@ def test_a_slot_that_moves() -> None:
 def _move_slot(cluster: Cluster, how: str) -> None:
     store = ValkeyReplayStore(cluster.url, timeout=5, wait_replicas=1)
     assert _claims(store, how, f"{how} 0") == [True]
-    hasty = ValkeyReplayStore(cluster.url, timeout=0.3, wait_replicas=1)
+    hasty = ValkeyReplayStore(cluster.url, timeout=1, wait_replicas=1)
     assert _claims(hasty, how, f"{how} 0") == [False]
     name = f"hookkey:used:{record_digest('issuer', f'{how} 1').hex()}"
     source = cluster.owner(name)
