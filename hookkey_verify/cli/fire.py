@@ -18,7 +18,7 @@ from ..signer import HookSigner
 from .files import InputFile, PathOfFile, read_secret, read_token
 from .hook_types import HookType
 from .output import as_json, command, place, plain, print_json, print_rows
-from .payload import read_event, save_event, type_of
+from .payload import check_writable, read_event, save_event, type_of
 from .running_emulator import fired_by_emulator
 from .verifying import check_url_option
 from .wording import flag_of, is_given
@@ -193,6 +193,8 @@ def fire(
     if "payload" in given and "variant" in given:
         raise click.UsageError("--variant has no effect beside --payload")
     body = None if payload is None else read_event(payload)
+    if save is not None:
+        check_writable(save)
     if "://" in target:
         caller = _Caller(**options)
         caller.check()

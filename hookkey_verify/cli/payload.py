@@ -96,14 +96,26 @@ def type_of(event: bytes | None) -> str:
     )
 
 
+def check_writable(path: str) -> None:
+    """Create the file for ``save_event``, if it does not exist, before anything is sent.
+
+    Raises ``ConfigurationError`` if the file cannot be written.
+    """
+    _write(path, "ab", b"")
+
+
 def save_event(path: str, event: bytes) -> None:
     """Write the body of a request to a file that only its owner can read.
 
     Raises ``ConfigurationError`` if the file cannot be written.
     """
+    _write(path, "wb", event)
+
+
+def _write(path: str, mode: str, data: bytes) -> None:
     try:
-        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             os.chmod(path, 0o600)  # noqa: PTH101 - the file may have existed
-            file.write(event)
+            file.write(data)
     except (OSError, ValueError):  # ValueError: the path contains NUL
         raise ConfigurationError("the file given with --save cannot be written") from None

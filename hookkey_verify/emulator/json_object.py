@@ -1,12 +1,13 @@
-"""Reads JSON objects (RFC 8259) and refuses those that cannot be written again. Pure."""
+"""Reads JSON objects (RFC 8259), and makes them safe to be written again. Pure."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final
 
-__all__ = ["json_object"]
+__all__ = ["decoded", "displayable", "json_object"]
 
 MAX_DEPTH: Final = 64
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -27,6 +28,33 @@ def json_object(data: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
+
+
+def decoded(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in these bytes, however it can be displayed, or None."""
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def displayable(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return decoded JSON without what cannot be written: deep levels, surrogates, infinities.
+
+    ``depth``: the number of levels that are kept. An ellipsis replaces the others.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        return "…"
+    if isinstance(value, list):
+        return [displayable(each, depth - 1) for each in value]
+    return {displayable(name): displayable(each, depth - 1) for name, each in value.items()}
 
 
 def _depth(data: bytes) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from ..hooks.check import ReplyProblem, check_reply
 from .delivery_rules import CONSEQUENCES, ENDS_WITH_ERROR, UNCHANGED
 from .inline_hooks import EmulatedHook
-from .json_object import json_object
+from .json_object import decoded, displayable
 
 __all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
 
@@ -105,11 +105,8 @@ def judged(
     """
     # GUESS: Okta treats 200 with an empty body like 204.
     is_empty = steps[-1].status == 204 or not body.strip()
-    document = {} if is_empty else json_object(body)
-    problems = check_reply(hook.type, None if is_empty else body, json_object(sent))
-    if document is None and not _errors(problems):
-        problems = check_reply(hook.type, b"")  # this JSON can be read, but not displayed
-    reply = document or {}
+    problems = check_reply(hook.type, None if is_empty else body, decoded(sent))
+    reply = {} if is_empty else displayable(decoded(body) or {})
     outcome, verdict, problem = _outcome(hook.type, reply, problems)
     if problem:
         steps = (*steps[:-1], replace(steps[-1], problem=problem))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .payloads import RegistrationHook
-from .reply import Command, Reply, plain, refuse, text
+from .reply import Command, Reply, members, plain, refuse, text
 from .rules import (
     ACTION_UPDATE,
     ACTION_VALUES,
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["ImportReply", "PasswordImportReply", "RegistrationReply", "TelephonyReply"]
+
+
+_PROFILE = "data.userProfile"
+_PROGRESSIVE = "data.userProfileUpdate"
 
 
 class _ActionReply(Reply):
@@ -57,8 +61,8 @@ class _ActionReply(Reply):
             return self
         path = ("commands", self._position(type_), "value")
         known = dict(self._commands).get(type_, {})
-        added = {plain(name, path): plain(value, path) for name, value in attributes.items()}
-        return self._with(commands=self._command(type_, {**known, **added}))
+        value = {**known, **members(attributes, path)}
+        return self._with(commands=self._command(type_, value))
 
 
 class RegistrationReply(_ActionReply):
@@ -90,7 +94,7 @@ class RegistrationReply(_ActionReply):
         ``summary``: the text that the user reads.
         ``field``: the attribute that is wrong, such as ``email``; None, the default, for none. A
             name that starts with ``data.`` is sent as it is; others belong to
-            ``data.userProfile``. For a progressive profile, use ``data.userProfileUpdate.email``.
+            ``data.userProfile`` or, in a progressive profile, to ``data.userProfileUpdate``.
         ``reason``: a code for the cause, such as ``EMAIL_DOMAIN``; None, the default, for none.
 
         Raises ``InvalidReplyError`` if an argument is not text.
@@ -103,7 +107,7 @@ class RegistrationReply(_ActionReply):
                 cause["reason"] = reason
             if field is not None:
                 where = text(field, "error_cause", "error", "errorCauses", 0, "location")
-                where = where if where.startswith("data.") else f"data.userProfile.{where}"
+                where = where if where.startswith("data.") else f"{_PROFILE}.{where}"
                 cause |= {"locationType": "body", "location": where}
             causes.append({**cause, "domain": "end-user"})
         return self._with(commands=self._action("DENY")).error(summary, causes)
@@ -135,6 +139,13 @@ class RegistrationReply(_ActionReply):
             raise refuse("password_attribute", path, "leave the password out")
         return self._profile(type_, attributes)
 
+    def _fitted(self, request: Mapping[str, Any]) -> Self:
+        if self._error is None or not RegistrationHook(request).is_progressive:
+            return self
+        causes = self._error.get("errorCauses", [])
+        moved = [_in_progressive_profile(cause) for cause in causes]
+        return self if moved == causes else self._with(error={**self._error, "errorCauses": moved})
+
     def _check_request(self, request: Mapping[str, Any]) -> None:
         if self._has(USER_PROFILE) and RegistrationHook(request).is_progressive:
             raise refuse(
@@ -142,6 +153,14 @@ class RegistrationReply(_ActionReply):
                 ("commands", self._position(USER_PROFILE), "type"),
                 "use progressive_profile() for this request",
             )
+
+
+def _in_progressive_profile(cause: Mapping[str, str]) -> dict[str, str]:
+    """Return a cause whose location is in the profile that a progressive request has."""
+    where = cause.get("location", "")
+    if not where.startswith(f"{_PROFILE}."):
+        return {**cause}
+    return {**cause, "location": _PROGRESSIVE + where.removeprefix(_PROFILE)}
 
 
 class ImportReply(_ActionReply):
@@ -243,7 +262,9 @@ class TelephonyReply(_ActionReply):
         transaction_id: str | None = None,
         transaction_metadata: str | Mapping[str, object] | None = None,
     ) -> Self:
-        """Return the reply that the provider delivered the message.
+        """Return the reply that the provider delivered the message. The last status counts.
+
+        It removes the error of an earlier call, because with an error Okta sends the message, too.
 
         ``provider``: the name of the provider; None, the default, sends none.
         ``transaction_id``: the provider's id of the message; None by default.
@@ -252,7 +273,8 @@ class TelephonyReply(_ActionReply):
         Raises ``InvalidReplyError`` if an argument is not as described.
         https://developer.okta.com/docs/guides/telephony-inline-hook
         """
-        return self._status("SUCCESSFUL", provider, transaction_id, transaction_metadata)
+        sent = self._status("SUCCESSFUL", provider, transaction_id, transaction_metadata)
+        return sent._with(without_error=True)
 
     def pending(
         self,
@@ -261,14 +283,15 @@ class TelephonyReply(_ActionReply):
         transaction_id: str | None = None,
         transaction_metadata: str | Mapping[str, object] | None = None,
     ) -> Self:
-        """Return the reply that the delivery is not yet confirmed.
+        """Return the reply that the delivery is not yet confirmed. It removes an earlier error.
 
         ``provider``, ``transaction_id``, ``transaction_metadata``: as for ``sent``.
 
         Raises ``InvalidReplyError`` if an argument is not as described.
         https://developer.okta.com/docs/guides/telephony-inline-hook
         """
-        return self._status("PENDING", provider, transaction_id, transaction_metadata)
+        pending = self._status("PENDING", provider, transaction_id, transaction_metadata)
+        return pending._with(without_error=True)
 
     def failed(
         self,

@@ -165,9 +165,9 @@ def _check_error(
     if event_type == PASSWORD_IMPORT:
         text = "Okta documents no error for this hook; answer UNVERIFIED instead."
         report.warning(path, "undocumented_error", text)
-    elif not any(value is not None for value in error.values()):
+    elif not _says_something(error):
         effect = CONSEQUENCES_OF_AN_EMPTY_ERROR.get(event_type, "Okta may treat it as an error")
-        report.warning(path, "empty_error", f"Omit error: even if it is empty, {effect}.")
+        report.warning(path, "empty_error", f"Omit error: even if it says nothing, {effect}.")
     for name in error:
         if name not in ("errorSummary", "errorCauses"):
             report.unknown_member((*path, name))
@@ -179,6 +179,16 @@ def _check_error(
         return
     for index, cause in enumerate(causes or ()):
         _check_cause(event_type, cause, (*path, "errorCauses", index), request, report)
+
+
+def _says_something(error: Mapping[str, Any]) -> bool:
+    """Return whether an error has a text, or something that is reported anyway."""
+    summary, causes = error.get("errorSummary"), error.get("errorCauses")
+    if summary or not isinstance(causes, list | None):
+        return True
+    return any(
+        not isinstance(cause, dict) or any(map(cause.get, CAUSE_MEMBERS)) for cause in causes or ()
+    )
 
 
 def _check_cause(

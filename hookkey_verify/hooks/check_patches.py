@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .check_assertion import check_assertion_value
 from .pointer import MISSING, patched, split
 from .problems import Path, Report
 from .rules import (
@@ -96,7 +97,9 @@ class PatchCheck:
             return
         self._value(op, operation.get("value", MISSING), place)
         if self._saml:
-            self._saml_operation(names, operation.get("value", MISSING), place)
+            if operation.get("value") is not None:
+                path = (*place, "value")
+                check_assertion_value(names, operation["value"], path, self._report)
         else:
             self._token_operation(type_, operation, names, place)
         if names != LIFETIME_PATH:
@@ -180,57 +183,6 @@ class PatchCheck:
         if operation["op"] != "remove" and isinstance(value, bool | float):
             text = "Okta documents strings, integers, objects and arrays as values."
             self._report.warning((*place, "value"), "undocumented_value_type", text)
-
-    def _saml_operation(self, names: tuple[str, ...], value: Any, place: Path) -> None:
-        path = (*place, "value")
-        if value is MISSING or value is None:
-            return
-        if names == ("authentication", "sessionLifetime"):
-            if type(value) is not int:
-                text = "sessionLifetime must be an integer number of seconds."
-                self._report.error(path, "session_lifetime", text)
-            elif value <= 0:
-                text = "Okta does not document what a lifetime that is not positive does."
-                self._report.warning(path, "session_lifetime", text)
-        elif names[0] == "claims" and len(names) == 2:
-            self._saml_claim(value, path)
-        elif names[0] == "claims" and names[-1] == "attributes":
-            if isinstance(value, dict) and "attributes" in value:
-                text = "The path already ends in attributes, so the value must not repeat it."
-                self._report.warning((*path, "attributes"), "nested_attributes", text)
-        elif names[0] == "claims" and names[-1] == "value" and not isinstance(value, str):
-            text = "Okta documents only strings, also for numbers."
-            self._report.warning(path, "saml_value", text)
-
-    def _saml_claim(self, claim: object, path: Path) -> None:
-        values = claim.get("attributeValues") if isinstance(claim, dict) else None
-        if not isinstance(claim, dict) or not isinstance(values, list):
-            text = "An attribute must be an object with the array attributeValues."
-            self._report.error(path, "saml_claim", text)
-            return
-        self._texts(claim, path, "NameFormat")
-        for index, value in enumerate(values):
-            place = (*path, "attributeValues", index)
-            if not isinstance(value, dict) or value.get("value") is None:
-                text = "An attribute value must be an object with the member value."
-                self._report.error(place, "saml_claim", text)
-                continue
-            self._texts(value, place, "xsi:type")
-            if not isinstance(value["value"], str):
-                text = "Okta documents only strings, also for numbers."
-                self._report.warning((*place, "value"), "saml_value", text)
-
-    def _texts(self, holder: Mapping[str, Any], path: Path, name: str) -> None:
-        """Check the member ``attributes``, which holds one text."""
-        attributes = holder.get("attributes")
-        if attributes is None:
-            return
-        if not isinstance(attributes, dict):
-            text = "attributes must be an object."
-            self._report.error((*path, "attributes"), "saml_claim", text)
-        elif not isinstance(attributes.get(name), str | None):
-            text = f"{name} must be a string."
-            self._report.error((*path, "attributes", name), "saml_claim", text)
 
     def _apply(
         self, type_: str, operation: Mapping[str, Any], names: tuple[str, ...], place: Path

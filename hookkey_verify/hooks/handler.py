@@ -71,13 +71,13 @@ class Handler:
         """Return what the function returns, or a ``Failure`` if it raises."""
         if self.is_async:
             return Failure(_ASYNC)
+        reply = self._sealed(hook)
         try:
-            reply = self._function(hook)
             if not isinstance(reply, Awaitable):
                 return reply
             if isinstance(reply, Coroutine):
                 reply.close()  # otherwise Python warns that it was never awaited
-        except Exception as error:
+        except Exception as error:  # of an object whose class cannot be read
             return Failure.of(error)
         return Failure(_ASYNC)
 
@@ -108,10 +108,15 @@ class Handler:
             return Failure.of(error)
 
     def _sealed(self, hook: object) -> Any:
-        """Call the function. An event loop cannot pass on a ``StopIteration`` of a thread."""
+        """Return what the function returns, or a ``Failure`` if it raises.
+
+        An event loop could not pass on a ``StopIteration`` of a thread.
+        """
         try:
             return self._function(hook)
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # also asyncio.CancelledError of the function's own loop
             return Failure.of(error)
 
 

@@ -207,8 +207,12 @@ class SamlReply(_PatchReply):
         place = self._next(ASSERTION_PATCH)
         name = text(name, "saml_claim", *place, "path")
         listed = [values] if isinstance(values, str) else values
-        if not isinstance(listed, list | tuple) or not all(isinstance(v, str) for v in listed):
+        if not isinstance(listed, list | tuple):
             raise refuse("saml_value", (*place, "value"), "pass a string or a list of strings")
+        for index, each in enumerate(listed):
+            if not isinstance(each, str):
+                at = (*place, "value", "attributeValues", index, "value")
+                raise refuse("saml_value", at, "pass a string, also for a number")
         format_ = text(name_format, "saml_claim", *place, "value", "attributes", "NameFormat")
         kind = text(value_type, "saml_claim", *place, "value", "attributeValues")
         statement = {

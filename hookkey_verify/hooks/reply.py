@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .payloads import Hook
 
-__all__ = ["Command", "Reply", "plain", "refuse", "text"]
+__all__ = ["Command", "Reply", "members", "plain", "refuse", "text"]
 
 Command: TypeAlias = tuple[str, Any]
 """The type and the value of a command."""
@@ -45,8 +45,11 @@ class Reply:
     _debug: Mapping[str, Any]
     _encoded: bytes | None
 
-    def __init__(self) -> None:
-        self._set((), None, {})
+    def __new__(cls) -> Self:
+        """Return a reply without commands and error."""
+        reply = object.__new__(cls)
+        reply._set((), None, {})
+        return reply
 
     def error(self, summary: str, causes: Iterable[str | Mapping[str, str]] = ()) -> Self:
         """Return the reply with an error, which stops what the user is doing.
@@ -79,28 +82,28 @@ class Reply:
         Raises ``InvalidReplyError`` if a value is not JSON.
         https://developer.okta.com/docs/concepts/inline-hooks/
         """
-        path = ("debugContext",)
-        added = {plain(name, path): plain(value, path) for name, value in context.items()}
-        return self._with(debug={**self._debug, **added})
+        return self._with(debug={**self._debug, **members(context, ("debugContext",))})
 
     def checked_for(self, hook: Hook) -> Self:
-        """Return this reply after checking it against the request that it answers.
+        """Return this reply, fitted to the request that it answers, after checking it.
 
-        ``hook``: the request.
+        ``hook``: the request. If its class is that of an event type, ``eventType`` may be missing.
 
         Raises ``InvalidReplyError`` if the reply belongs to another type of hook, breaks a rule
         that depends on the request, or is not smaller than 256 KB.
         """
-        if getattr(hook, "event_type", None) != self.EVENT_TYPE:
+        kind = getattr(hook, "EVENT_TYPE", "") or getattr(hook, "event_type", None)
+        if kind != self.EVENT_TYPE:
             raise refuse(
                 "reply_type",
                 (),
                 f"{type(self).__name__} answers only requests of {self.EVENT_TYPE}",
             )
-        self.to_json()
-        self._check_complete()
-        self._check_request(hook.raw)
-        return self
+        reply = self._fitted(hook.raw)
+        reply.to_json()
+        reply._check_complete()
+        reply._check_request(hook.raw)
+        return reply
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as a new dict that can be encoded as JSON. It is empty for no change."""
@@ -136,6 +139,9 @@ class Reply:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a reply is immutable: call its methods instead of setting {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a reply is immutable: {name} cannot be deleted")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self._commands, self._error, self._debug)
@@ -179,6 +185,13 @@ class Reply:
             self._debug if debug is None else debug,
         )
         return copy
+
+    def _fitted(self, request: Mapping[str, Any]) -> Self:  # noqa: ARG002 - for subclasses
+        """Return this reply, or a copy with what can only be written when the request is known.
+
+        ``request``: the whole request, decoded.
+        """
+        return self
 
     def _check_complete(self) -> None:
         """Raise ``InvalidReplyError`` if the reply lacks something that its hook needs."""
@@ -249,6 +262,17 @@ def plain(value: object, path: Sequence[str | int], depth: int = _MAX_DEPTH) -> 
         "use strings, finite numbers, booleans, None, lists, and dicts with string keys, "
         f"nested at most {_MAX_DEPTH} deep",
     )
+
+
+def members(values: Mapping[str, object], path: Sequence[str | int]) -> dict[str, Any]:
+    """Return named values as an object of JSON types.
+
+    ``values``: names that the program chose, unlike the names inside a value.
+    ``path``: the names that lead to the object in the reply.
+
+    Raises ``InvalidReplyError`` with the path of the value that cannot be encoded as JSON.
+    """
+    return {_text(name, path): plain(value, (*path, name)) for name, value in values.items()}
 
 
 def _text(value: str, path: Sequence[str | int]) -> str:

@@ -157,7 +157,7 @@ class Hooks:
         Raises ``ConfigurationError`` for other types, for a second handler of a type, and for a
         handler that cannot be called with one argument.
         """
-        if hook_type not in REPLIES and hook_type is not UnknownHook:
+        if not isinstance(hook_type, type) or hook_type not in (*REPLIES, UnknownHook):
             raise ConfigurationError(
                 "on takes a payload class of hookkey_verify.hooks, such as TokenHook"
             )
@@ -171,7 +171,10 @@ class Hooks:
         return add
 
     def respond(self, method: str, headers: Headers, body: bytes) -> HttpAnswer:
-        """Answer a request. Raises nothing. A handler that is late is not interrupted."""
+        """Answer a request. A handler that is late is not interrupted.
+
+        Raises nothing, except what ends the program, such as ``SystemExit``, in a handler.
+        """
         began = self._clock()
         if method != "POST":
             return NOT_POST

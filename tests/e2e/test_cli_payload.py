@@ -202,6 +202,13 @@ def test_a_saved_body_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
             assert Path(name).read_bytes() == server.requests[-1].body
 
 
+def test_nothing_is_sent_if_the_body_cannot_be_saved() -> None:
+    """The file is opened before the handler is called, which may send a message or an e-mail."""
+    with FaultServer(json_answer(200, {"commands": []})) as server:
+        done = run("fire", server.url, "--type", "telephony", "--save", "/nowhere/saved")
+        assert (done.exit_code, server.requests) == (2, [])
+
+
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe{", b'{"a": 1}\n\n', b"[" * 100_000])
 def test_any_bytes_are_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: bytes) -> None:
     """With --type, a body is sent even if it is not a request of Okta."""

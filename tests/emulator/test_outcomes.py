@@ -210,12 +210,29 @@ def test_many_problems(okta: OktaEmulator) -> None:
 
 
 def test_a_reply_that_cannot_be_displayed(okta: OktaEmulator) -> None:
-    """Deep nesting and lone surrogates are reported as a reply that is not JSON."""
-    for body in (b'{"a":' * 65 + b"1" + b"}" * 65, b'{"a": "\\ud800"}'):
+    """Deep levels, lone surrogates and infinities are replaced, and the outcome is the same."""
+    good = TokenReply().access_claim("a", _nested(90)).to_json()
+    for body in (good, good.replace(b"90", b'"\\ud800"'), good.replace(b"90", b"1e999")):
         delivery = fired(okta, TOKENS, body)
-        [problem] = delivery.problems
-        assert (delivery.outcome, problem.rule, problem.path) == ("failed", "not_json", "")
-        json.dumps(delivery.document())
+        assert (delivery.outcome, delivery.problems) == ("commands", ())
+        assert "\\u2026" in json.dumps(delivery.document(), allow_nan=False)
+    delivery = fired(okta, TOKENS, b'{"debugContext": {"\\udfff": [1e999, "\\ud800"]}}')
+    assert delivery.answer == {"debugContext": {"?": ["inf", "?"]}}
+
+
+def test_a_request_that_cannot_be_displayed(okta: OktaEmulator) -> None:
+    """The rules that depend on the request apply to every request that can be read."""
+    event = {"eventType": TOKENS, "data": {"access": {"claims": {"x": _nested(90)}}}}
+    for body in (json.dumps(event), json.dumps(event).replace("90", '"\\ud800"')):
+        delivery = fired(okta, TOKENS, {"commands": [UNFIT[TOKENS]]}, event=body.encode())
+        assert (delivery.outcome, delivery.problems[0].rule) == ("failed", "missing_target")
+
+
+def _nested(depth: int) -> Any:
+    value: Any = depth
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(("size", "outcome"), [(262_143, "no change"), (262_144, "failed")])

@@ -37,6 +37,13 @@ DENY = commands(("action.update", {"registration": "DENY"}))["commands"]
 ALLOW = commands(("action.update", {"registration": "ALLOW"}))["commands"]
 
 
+SAYING_NOTHING: Final[list[dict[str, Any]]] = [
+    {"errorSummary": ""},
+    {"errorCauses": []},
+    {"errorCauses": [{}, {"reason": ""}]},
+]
+
+
 class Mutant(NamedTuple):
     """A faulty reply and the one problem that it has."""
 
@@ -101,13 +108,16 @@ ERRORS: Final = [
     Mutant("com.okta.other", {"error": {}}, "/error", "empty_error", "warning"),
     Mutant(PASSWORD_IMPORT, {"error": {"errorSummary": "x"}}, "/error", "undocumented_error",
            "warning"),
-    Mutant(SAML, {"error": {"summary": "x"}}, "/error/summary", "unknown_member", "warning"),
+    *(Mutant(REGISTRATION, {"error": error}, "/error", "empty_error", "warning")
+      for error in SAYING_NOTHING),
+    Mutant(SAML, {"error": {"errorSummary": "x", "summary": "x"}}, "/error/summary",
+           "unknown_member", "warning"),
     Mutant(SAML, {"error": {"errorSummary": 1}}, "/error/errorSummary", "error_summary"),
     Mutant(SAML, {"error": {"errorCauses": {}}}, "/error/errorCauses", "error_causes"),
     Mutant(SAML, {"error": {"errorCauses": ["x"]}}, "/error/errorCauses/0", "error_cause"),
     Mutant(SAML, {"error": {"errorCauses": [{"reason": 1}]}}, "/error/errorCauses/0/reason",
            "error_cause"),
-    Mutant(SAML, {"error": {"errorCauses": [{"x": 1}]}}, "/error/errorCauses/0/x",
+    Mutant(SAML, {"error": {"errorCauses": [{"reason": "x", "x": 1}]}}, "/error/errorCauses/0/x",
            "unknown_member", "warning"),
     Mutant(REGISTRATION, {"error": {"errorCauses": [{"location": "data.userProfile.number"}]}},
            "/error/errorCauses/0/location", "cause_location", "warning", PROGRESSIVE),
@@ -195,6 +205,34 @@ ASSERTIONS: Final = [
            f"{PATCH_VALUE}/attributeValues/0", "saml_claim"),
     Mutant(SAML, _saml("add", "/claims/a", _claim(attributeValues=[{"value": 1}])),
            f"{PATCH_VALUE}/attributeValues/0/value", "saml_value", "warning"),
+    *(Mutant(SAML, _saml(op, f"/claims/team{path}", value), PATCH_VALUE + at, "saml_claim")
+      for op, path, value, at in (
+          ("add", "/attributeValues/-", "ops", ""),
+          ("replace", "/attributeValues", "ops", ""),
+          ("replace", "/attributeValues", [{"value": "ops"}, "ops"], "/1"),
+          ("replace", "/attributeValues/0", {"attributes": {}}, ""),
+          ("replace", "/attributeValues/0", {"attributes": 5, "value": "x"}, "/attributes"),
+          ("replace", "/attributeValues/0/attributes", {"xsi:type": 5}, "/xsi:type"),
+          ("replace", "/attributeValues/0/attributes/xsi:type", 5, ""),
+          ("replace", "/attributes", "x", ""),
+          ("replace", "/attributes", {"NameFormat": []}, "/NameFormat"),
+          ("replace", "/attributes/NameFormat", 5, ""),
+      )),
+    *(Mutant(SAML, _saml("replace", path, value), PATCH_VALUE + at, "saml_value", "warning")
+      for path, value, at in (
+          ("/subject/nameId", 5, ""),
+          ("/subject/nameFormat", {"a": 1}, ""),
+          ("/subject/confirmation", "x", ""),
+          ("/subject/confirmation/method", [], ""),
+          ("/subject/confirmation/data", "x", ""),
+          ("/subject/confirmation/data/recipient", True, ""),
+          ("/authentication/sessionIndex", 5, ""),
+          ("/authentication/authnContext", "x", ""),
+          ("/authentication/authnContext/authnContextClassRef", 5, ""),
+          ("/conditions/audienceRestriction", "x", ""),
+          ("/conditions/audienceRestriction", ["x", 5], "/1"),
+          ("/conditions/audienceRestriction/0", 5, ""),
+      )),
     Mutant(SAML, _saml("replace", "/claims/a/attributeValues/0/value", 1), PATCH_VALUE,
            "saml_value", "warning"),
     Mutant(SAML, _saml("replace", "/claims/a/attributes", {"attributes": CLAIM}),

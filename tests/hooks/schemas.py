@@ -94,24 +94,29 @@ def _undocumented(parts: str, *ops: str) -> Schema:
     return {"properties": {"op": {"enum": list(ops)}, "path": path}}
 
 
+NAME_FORMAT: Final[Schema] = {"type": ["object", "null"], "properties": {"NameFormat": TEXT}}
+VALUE_TYPE: Final[Schema] = {"type": ["object", "null"], "properties": {"xsi:type": TEXT}}
+SAML_ATTRIBUTE_VALUE: Final[Schema] = {
+    "type": "object",
+    "required": ["value"],
+    "properties": {"attributes": VALUE_TYPE, "value": {"not": {"type": "null"}}},
+}
+SAML_ATTRIBUTE_VALUES: Final[Schema] = {"type": "array", "items": SAML_ATTRIBUTE_VALUE}
 SAML_CLAIM: Final[Schema] = {
     "type": "object",
     "required": ["attributeValues"],
-    "properties": {
-        "attributes": {"type": ["object", "null"], "properties": {"NameFormat": TEXT}},
-        "attributeValues": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["value"],
-                "properties": {
-                    "attributes": {"type": ["object", "null"], "properties": {"xsi:type": TEXT}},
-                    "value": {"not": {"type": "null"}},
-                },
-            },
-        },
-    },
+    "properties": {"attributes": NAME_FORMAT, "attributeValues": SAML_ATTRIBUTE_VALUES},
 }
+IN_CLAIMS: Final[Mapping[str, Schema]] = {
+    "": SAML_CLAIM,
+    "/attributes": NAME_FORMAT,
+    "/attributes/NameFormat": TEXT,
+    "/attributeValues": SAML_ATTRIBUTE_VALUES,
+    "/attributeValues/[^/]*": SAML_ATTRIBUTE_VALUE,
+    "/attributeValues/[^/]*/attributes": VALUE_TYPE,
+    "/attributeValues/[^/]*/attributes/xsi:type": TEXT,
+}
+"""What an operation may write below an attribute, by the rest of its path."""
 
 SAML_OPERATION: Final[Schema] = {
     "required": ["value"],
@@ -126,10 +131,13 @@ SAML_OPERATION: Final[Schema] = {
         },
     },
     "allOf": [
-        {
-            "if": {"properties": {"path": {"pattern": r"^/claims/[^/]*$"}}},
-            "then": {"properties": {"value": {"anyOf": [{"type": "null"}, SAML_CLAIM]}}},
-        },
+        *(
+            {
+                "if": {"properties": {"path": {"pattern": f"^/claims/[^/]*{rest}$"}}},
+                "then": {"properties": {"value": {"anyOf": [{"type": "null"}, schema]}}},
+            }
+            for rest, schema in IN_CLAIMS.items()
+        ),
         {
             "if": {"properties": {"path": {"const": "/authentication/sessionLifetime"}}},
             "then": {"properties": {"value": {"type": ["integer", "null"]}}},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hookkey_verify.errors import HookKeyError, InvalidReplyError
 from hookkey_verify.hooks import rules
 from hookkey_verify.hooks.check import check_reply
-from hookkey_verify.hooks.payloads import Hook, parse_hook
+from hookkey_verify.hooks.payloads import Hook, RegistrationHook, SamlHook, TokenHook, parse_hook
 from hookkey_verify.hooks.pointer import MISSING, join, lookup, patched, split
 from hookkey_verify.hooks.replies import (
     ImportReply,
@@ -91,10 +91,11 @@ REFUSED: list[tuple[Build, str, str]] = [
     (lambda: TokenReply().error("a", [{"x": "y"}]), "error_cause", "/error/errorCauses/0"),
     (lambda: TokenReply().error("a", [{"reason": 1}]), "error_cause",  # type: ignore[dict-item]
      "/error/errorCauses/0/reason"),
-    (lambda: TokenReply().debug(a=object()), "not_json", "/debugContext"),
+    (lambda: TokenReply().debug(a=object()), "not_json", "/debugContext/a"),
     (lambda: TokenReply().debug(**{"\ud800": 1}), "not_json", "/debugContext"),
     (lambda: SamlReply().attribute("", ["a"]), "saml_claim", f"{FIRST}/path"),
-    (lambda: SamlReply().attribute("a", [1]), "saml_value", f"{FIRST}/value"),  # type: ignore[list-item]
+    (lambda: SamlReply().attribute("a", ["b", 1]), "saml_value",  # type: ignore[list-item]
+     f"{FIRST}/value/attributeValues/1/value"),
     (lambda: SamlReply().attribute("a", 1), "saml_value", f"{FIRST}/value"),  # type: ignore[arg-type]
     (lambda: SamlReply().attribute("a", "b", name_format=""), "saml_claim",
      f"{FIRST}/value/attributes/NameFormat"),
@@ -118,7 +119,7 @@ REFUSED: list[tuple[Build, str, str]] = [
      f"{VALUE}/password"),
     (lambda: PROFILE.profile(a=1).progressive_profile(password=SECRET), "password_attribute",
      "/commands/2/value/password"),
-    (lambda: PROFILE.profile(a={SECRET}), "not_json", "/commands/1/value"),
+    (lambda: PROFILE.profile(b=1, a={SECRET}), "not_json", "/commands/1/value/a"),
     (lambda: RegistrationReply().deny(""), "error_summary", "/error/errorSummary"),
     (lambda: RegistrationReply().deny("a", field=""), "error_cause",
      "/error/errorCauses/0/location"),
@@ -128,7 +129,7 @@ REFUSED: list[tuple[Build, str, str]] = [
      "/error/errorSummary"),
     (lambda: ImportReply().link_to(""), "user_id", "/commands/1/value/id"),
     (lambda: ImportReply().link_to(7), "user_id", "/commands/1/value/id"),  # type: ignore[arg-type]
-    (lambda: ImportReply().user_profile(a={SECRET}), "not_json", f"{VALUE}"),
+    (lambda: ImportReply().user_profile(a={SECRET}), "not_json", f"{VALUE}/a"),
     (lambda: TelephonyReply().sent(provider=1), "telephony_text", f"{FIRST}/provider"),  # type: ignore[arg-type]
     (lambda: TelephonyReply().pending(transaction_id=""), "telephony_text",
      f"{FIRST}/transactionId"),
@@ -247,6 +248,46 @@ def test_values_become_plain_json() -> None:
         int, float, str, type(None), bool,
     }  # fmt: skip
     assert "ä".encode() in TokenReply().access_claim("a", value).to_json()
+
+
+def test_a_denial_of_a_progressive_profile() -> None:
+    """``field`` names an attribute of the profile that the request has."""
+    registering = RegistrationHook({"data": {"userProfile": {}}})
+    progressive = RegistrationHook({"data": {"userProfileUpdate": {}}})
+    reply = RegistrationReply().deny("Use your work address.", field="email", reason="DOMAIN")
+    for hook, where in (
+        (registering, "data.userProfile.email"),
+        (progressive, "data.userProfileUpdate.email"),
+    ):
+        checked = reply.checked_for(hook)
+        [cause] = checked.to_dict()["error"]["errorCauses"]
+        assert (cause["location"], cause["reason"]) == (where, "DOMAIN")
+        assert check_reply(RegistrationHook, checked, hook) == []
+
+
+def test_the_last_status_of_a_message_counts() -> None:
+    """``sent`` and ``pending`` remove an earlier error, with which Okta would send a second one."""
+    failed = TelephonyReply().error("no route")
+    assert "error" not in failed.sent().to_dict()
+    assert "error" not in failed.pending().to_dict()
+    assert failed.failed().to_dict()["error"] == {"errorSummary": "no route"}
+
+
+def test_a_hook_without_an_event_type() -> None:
+    """The class of a hook that was made by hand is its type."""
+    reply = TokenReply().access_claim("a", 1)
+    assert reply.checked_for(TokenHook({"data": {"access": {}}})) is reply
+    with pytest.raises(InvalidReplyError, match="reply_type"):
+        reply.checked_for(SamlHook({"data": {}}))
+
+
+def test_nothing_can_be_taken_from_a_reply() -> None:
+    """Neither ``del`` nor a second ``__init__`` changes a reply."""
+    reply = TokenReply().access_claim("a", 1)
+    with pytest.raises(AttributeError, match="immutable"):
+        del reply._commands
+    reply.__init__()  # type: ignore[misc]
+    assert reply == TokenReply().access_claim("a", 1)
 
 
 def test_subclasses_cannot_hide_what_is_not_json() -> None:
