@@ -898,6 +898,8 @@ class AuthenticationError(HookKeyApiError):
 class ForbiddenError(HookKeyApiError):
     """403: the credentials lack a permission or scope (okta.inlineHooks.read or .manage).
 
+    Also 401 with Okta's error code E0000015: the org lacks the feature.
+
     For example:
 
     >>> print(ForbiddenError(status=403, error={"errorCode": "E0000006"}))

@@ -216,8 +216,13 @@ def _show_report(report: RotationReport, *, as_json: bool, undo: bool) -> None:
 
 
 def _show_notes(report: RotationReport) -> None:
-    for note in report.notes:
-        tell(f"hookkey: {plain(note).replace('again=True', '--again')}")
+    for note in _notes(report):
+        tell(f"hookkey: {plain(note)}")
+
+
+def _notes(report: RotationReport) -> list[str]:
+    """Return the notes with the options of the command instead of Python arguments."""
+    return [note.replace("again=True", "--again") for note in report.notes]
 
 
 def _document(report: RotationReport) -> dict[str, Any]:
@@ -230,5 +235,5 @@ def _document(report: RotationReport) -> dict[str, Any]:
         "steps": [
             {"step": step.name, "done": step.done, "text": step.text} for step in report.steps
         ],
-        "notes": list(report.notes),
+        "notes": _notes(report),
     }

@@ -165,7 +165,8 @@ class Deliverer:
         request = f"POST {hook.token_url}"
         facts |= {"milliseconds": answer.milliseconds, "status": answer.status}
         if answer.problem or answer.status != 200:
-            told = refusal_text(answer.body, ("error", "error_description"), form.values())
+            secret = form.get("client_assertion") or form["client_secret"]
+            told = refusal_text(answer.body, ("error", "error_description"), [secret])
             problem = answer.problem or f"the token URL answers {answer.status}{told}"
             return DeliveryStep("token", request, sent, problem=problem, **facts), None
         token, lifetime, problem = _issued(answer.body)

@@ -28,9 +28,6 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 MIN_SECRET: Final = 4
 
-_PUBLIC_VALUES: Final = ("client_credentials", ASSERTION_TYPE)
-"""Parameters of a token request that are not secret."""
-
 
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
@@ -98,7 +95,7 @@ def _posted(
 def refusal_text(body: bytes, names: Collection[str], sent: Iterable[str]) -> str:
     """Return the shortened reason of a refusal, from members of RFC 6749 or RFC 9457.
 
-    Members that repeat part of ``sent``, which contains credentials, are left out.
+    Members that repeat part of the credentials in ``sent`` are left out.
     """
     document = json_object(body) or {}
     values = [document.get(name) for name in names]
@@ -127,9 +124,8 @@ def without(text: str, secrets: Iterable[str]) -> str:
 def _repeats(text: str, sent: Iterable[str]) -> bool:
     """Return whether a text contains eight consecutive characters of a credential."""
     plain = text + unquote_plus(text)
-    secrets = (each for each in sent if each not in _PUBLIC_VALUES)
     return any(
         secret[start : start + 8] in plain
-        for secret in secrets
+        for secret in sent
         for start in range(max(1, len(secret) - 7))
     )

@@ -24,6 +24,9 @@ __all__ = ["LogWriter"]
 _EXECUTED: Final = "inline_hook.executed"
 _PROCESSED: Final = "inline_hook.response.processed"
 _PATCHED: Final = {command: PATCHED_MEMBER[command] for command in COMMANDS[TOKEN]}
+_UNREADABLE: Final = ("not_json", "not_an_object")
+"""The rules of ``check_reply`` that a reply breaks which is not a JSON object."""
+_OAUTH_ERROR = re.compile(r" \((\w+)(?:: .*)?\)$", re.DOTALL)
 _CLASS = re.compile(r"\((\w+)\)$")
 _REASONS: Final = {
     "SSLError": "TLS handshake with {host} failed",
@@ -108,7 +111,7 @@ def _ending(
         return _EXECUTED, _call_reason(hook.uri, step.status, step.problem)
     if delivery.outcome == "error":
         return _PROCESSED, _own_error(delivery.answer)
-    if step.body.strip() and not delivery.answer and json_object(step.body.encode()) is None:
+    if any(each.rule in _UNREADABLE for each in delivery.problems):
         return _PROCESSED, _unreadable(step.body)
     reason = _unfit(delivery.answer, request)
     if reason is None and delivery.outcome == "failed":
@@ -133,7 +136,10 @@ def _token_reason(hook: EmulatedHook, status: int | None, problem: str) -> str:
     """Return the reason for a failed token request. GUESS, except that a slow one is a timeout."""
     if problem.startswith("no answer within"):
         return _call_reason(hook.token_url, None, problem)
-    what = problem if status in (None, 200) else f"HTTP status {status}"
+    code = _OAUTH_ERROR.search(problem)
+    what = f"HTTP status {status}{f' ({code[1]})' if code else ''}"
+    if status in (None, 200):
+        what = problem
     if status is None and problem.startswith("no connection"):
         what = _call_reason(hook.token_url, status, problem)
     return f"Failed to get an access token from the token URL: {what}"

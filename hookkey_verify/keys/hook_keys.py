@@ -336,7 +336,7 @@ def _verdict_on(
     """
     if isinstance(error, errors.NotFoundError) and unknown is not None:
         return errors.UnknownKeyError(unknown)
-    if isinstance(error, errors.AuthenticationError):
+    if error.status == 401:
         return errors.KeySourceConfigurationError(str(error), whole_source=True)
     if isinstance(error, errors.RateLimitedError):
         wait = error.retry_after

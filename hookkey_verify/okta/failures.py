@@ -103,8 +103,8 @@ class HookFailure:
     first: datetime | None = None
     last: datetime | None = None
     reason: str = field(default="", repr=False)
-    """The text of the last event: at most 255 printable characters, without tokens; of an
-    ``own_error`` also without long numbers, because those may be one-time codes."""
+    """The text of the last event: at most 255 printable characters, without tokens. If it may be
+    the handler's, it is also without long numbers, because those may be one-time codes."""
     remedy: str = ""
     """What to do."""
     times: tuple[datetime, ...] = field(default=(), repr=False)
@@ -135,13 +135,12 @@ _EXECUTED_RULES: Final = (
     (r"\b(?P<detail>[345]\d\d)\b", Cause.STATUS),
 )
 _PROCESSED_RULES: Final = (
-    (r"\A(?:could not (?:deserialize|read|parse) inline hook\b|.*\bnot valid json)",
-     Cause.UNREADABLE_REPLY),
+    (r"\Acould not (?:deserialize|read|parse) inline hook\b", Cause.UNREADABLE_REPLY),
     (r"\Apath not found *\(op=", Cause.PATH_NOT_FOUND),
     (r"\Avalue is required for add/replace", Cause.VALUE_MISSING),
     (r"\Aid token not present\W*\Z", Cause.NO_ID_TOKEN),
-    (r"\(op=\w+, path=|\Ainvalid command\b|\Aaccess token not present",
-     Cause.REJECTED_REPLY),
+    (r"\A[\w /]+\(op=\w+, path=|\Ainvalid command (?:in inline hook\b|[\w.]+\Z)"
+     r"|\Aaccess token not present\W*\Z", Cause.REJECTED_REPLY),
     (r"\A(?-i:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\Z|\A\Z", Cause.UNKNOWN),
     (r"", Cause.OWN_ERROR),
 )  # fmt: skip
@@ -154,6 +153,8 @@ _DETAILS: Final = {EXECUTED: re.compile(_STATUS, re.IGNORECASE), PROCESSED: _PAT
 _HOSTS = re.compile(r"https?://\S+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*\b")
 """URLs and names of hosts; the names of Java's exceptions have capitals, and stay."""
 _SECRETS = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*|(?i:\b(?:bearer|basic|ssws)\s+)\S+")
+_MAYBE_OWN: Final = (Cause.OWN_ERROR, Cause.UNKNOWN, Cause.REJECTED_REPLY)
+"""The causes of texts that may come from the handler."""
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){3,}")
 
 
@@ -278,7 +279,7 @@ def _group(cause: Cause, detail: str, events: list[LogEvent]) -> HookFailure:
         count=len(events),
         first=times[0] if times else None,
         last=times[-1] if times else None,
-        reason=_LONG_NUMBER.sub("…", reason) if cause is Cause.OWN_ERROR else reason,
+        reason=_LONG_NUMBER.sub("…", reason) if cause in _MAYBE_OWN else reason,
         remedy=remedy_of(cause),
         times=times,
     )

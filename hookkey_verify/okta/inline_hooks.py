@@ -36,6 +36,11 @@ _PERMISSION: Final = (
 )
 
 InlineHookList = list[InlineHook]  # in the classes below, list is a method
+HOOK_FAILED: Final = ("E0000134", "E0000135", "E0000137")
+"""Okta's codes, with status 502, 400 and 504, for a handler that failed.
+
+https://developer.okta.com/docs/reference/error-codes/
+"""
 
 
 class InlineHooksClient(OrgClient):
@@ -198,7 +203,9 @@ class InlineHooksClient(OrgClient):
         path, body = f"{_path(id)}/execute", _checked_payload(payload)
         try:
             answer = self._exchange("POST", path, body)
-        except ValidationFailedError as error:
+        except HookKeyApiError as error:
+            if not isinstance(error, ValidationFailedError) and error.error_code not in HOOK_FAILED:
+                raise
             detail = "the handler failed, or the payload or its reply do not fit the hook's type"
             raise same_error(ValidationFailedError, error, detail) from None
         return answer.json_object(limits=LIMITS) if answer.body.strip() else {}

@@ -164,7 +164,7 @@ class InlineHook:
         """
         if self.channel_type == "OAUTH":
             return self.auth_type
-        if self.channel_type == "HTTP":
+        if self.channel_type == "HTTP" and self.auth_type is None:
             return "none" if self.auth_header is None else "auth_header"
         return None
 
@@ -240,7 +240,7 @@ def _headers(value: object) -> dict[str, str]:
 
 def _auth_header(scheme: object) -> str | None:
     """Return the name of the authentication header, "" if it cannot be read."""
-    return (_text(_mapping(scheme).get("key")) or "") if scheme else None
+    return None if scheme is None else _text(_mapping(scheme).get("key")) or ""
 
 
 def _time(value: object) -> datetime | None:

@@ -196,6 +196,8 @@ class OrgClient:
                 method, path, json=json, deadline=deadline, max_body=most
             )
         except ForbiddenError as error:
+            if error.status != 403:
+                raise
             needed = self._permission.format("read" if method == "GET" else "manage")
             raise same_error(ForbiddenError, error, needed) from None
 

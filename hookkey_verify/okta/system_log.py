@@ -16,7 +16,6 @@ from .._runtime.clock import Clock, wall_clock
 from ..errors import (
     ConfigurationError,
     ForbiddenError,
-    HookKeyApiError,
     TransportError,
 )
 from .credentials import Credentials
@@ -186,8 +185,14 @@ class SystemLogClient(OrgClient):
         wanted = wanted_ids(hook, hooks, events, is_complete=READ_HOOKS not in missing)
         traps = _permitted(lambda: self._traps(hooks), missing, READ_SERVERS) or []
         kept = [event for event in events if wanted is None or event.target_id in wanted]
+        without_tokens = {
+            hook.id for hook in hooks if hook.authentication in ("none", "auth_header")
+        }
         return Diagnosis(
-            failures=tuple(refined(each, traps, skew) for each in grouped(kept)),
+            failures=tuple(
+                refined(each, traps, None if each.hook_id in without_tokens else skew)
+                for each in grouped(kept)
+            ),
             traps=tuple(trap for trap in traps if wanted is None or trap.hook_id in wanted),
             missing=tuple(missing),
             clock_skew=skew,
@@ -337,9 +342,6 @@ def _permitted(read: Callable[[], list[Any]], missing: list[str], scope: str) ->
     """Return what a function reads, or None if the scope for it is missing."""
     try:
         return read()
-    except HookKeyApiError as error:
-        # E0000015 (401): the org lacks the feature, such as API Access Management.
-        if not isinstance(error, ForbiddenError) and error.error_code != "E0000015":
-            raise
+    except ForbiddenError:
         missing.append(scope)
         return None

@@ -212,7 +212,10 @@ def _api_error(answer: Answer) -> HookKeyApiError:
         # Probably from a proxy or captive portal: it reveals nothing about keys.
         return TransportError("the response is not from Okta; check org_url", status=status)
     kind = _STATUS_ERRORS.get(status, TransportError if status >= 500 else HookKeyApiError)
-    made = kind(_HINTS.get(status, ""), status=status, headers=headers, error=error)
+    hint = _HINTS.get(status, "")
+    if status == 401 and error.get("errorCode") == "E0000015":
+        kind, hint = ForbiddenError, _NO_FEATURE
+    made = kind(hint, status=status, headers=headers, error=error)
     if isinstance(made, RateLimitedError):
         made.reset_at, made.retry_after = rate_limit(headers, answer.retry_after())
     elif isinstance(made, TransportError):
@@ -220,6 +223,10 @@ def _api_error(answer: Answer) -> HookKeyApiError:
     return made
 
 
+_NO_FEATURE = (
+    "the org lacks the feature, such as API Access Management, or the administrator may not use it"
+)
+"""What E0000015 means: https://developer.okta.com/docs/reference/error-codes/."""
 _HINTS = {
     401: "the token is wrong, expired or revoked",
     403: (

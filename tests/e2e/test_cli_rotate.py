@@ -74,6 +74,8 @@ def test_a_rotation_in_three_runs(shell: Shell, hook: dict[str, Any]) -> None:
     again = shell("keys", "rotate", "Token hook", "--hooks", "--yes")
     assert again.exit_code == 0
     assert "--again" in again.stderr
+    as_json = json.loads(shell("keys", "rotate", "Token hook", "--hooks", "--yes", "--json").stdout)
+    assert [("--again" in note, "again=" in note) for note in as_json["notes"]] == [(True, False)]
     assert len(shell.okta.org.list()) == 1
 
 

@@ -113,6 +113,11 @@ def _clock(seeding: Seeding) -> None:
     seeding.fire(f"http://127.0.0.1:{port}/hook", client_secret=LEAK)
 
 
+def _clock_without_token(seeding: Seeding) -> None:
+    seeding.okta.skew(600)
+    seeding.fire(seeding.served(answer(401)), secret=("X-Secret", LEAK))
+
+
 MISSING = {"op": "replace", "path": "/claims/nothing", "value": 1}
 NO_PARENT = {"op": "add", "path": "/claims/a/b", "value": 1}
 NO_VALUE = {"op": "add", "path": "/claims/a"}
@@ -158,6 +163,18 @@ SEEDS: dict[str, tuple[str, str, Callable[[Seeding], None]]] = {
     "token 503": ("token_fetch", "503", lambda s: s.with_token(answer(503))),
     "token lost": ("token_fetch", "", lambda s: s.with_token(hang_up)),
     "missing key": ("token_fetch", "", _missing_key),
+    "not UTF-8": (
+        "unreadable_reply",
+        "",
+        lambda s: s.fire(s.served(answer(200, b'{"a": "\xff"}'))),
+    ),
+    "NaN": ("unreadable_reply", "", lambda s: s.fire(s.served(answer(200, b'{"a": NaN}')))),
+    "missing scope": (
+        "missing_permission",
+        "400",
+        lambda s: s.with_token(json_answer(400, {"error": "invalid_scope"})),
+    ),
+    "a wrong clock, but no token": ("status", "401", _clock_without_token),
     "a list": ("unreadable_reply", "", lambda s: s.replied([])),
     "deep": ("unreadable_reply", "", lambda s: s.fire(s.served(answer(200, b"[" * 900)))),
     "deeper": ("unreadable_reply", "", lambda s: s.fire(s.served(answer(200, b"[" * 3_000)))),
@@ -515,7 +532,7 @@ def test_a_wrong_clock_that_is_not_the_cause(
 ) -> None:
     """If the clock of this machine is wrong, the reason that the handler logged counts more."""
     seeding.okta.skew(600)
-    seeding.fire(seeding.served(answer(401)))
+    seeding.fire(seeding.served(answer(401)), client_secret=LEAK)
     assert shell("why").stdout.startswith("Seeded\tclock_skew 401")
     file = tmp_path / "handler.log"
     file.write_text(_logged("wrong_audience", datetime.now(UTC), "json"))

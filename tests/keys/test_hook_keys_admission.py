@@ -87,9 +87,10 @@ def test_a_directory_that_cannot_be_used(
     ("listing", "kind"),
     [
         (json_answer(401, okta_error("E0000011")), KeySourceConfigurationError),
+        (json_answer(401, okta_error("E0000015")), KeySourceConfigurationError),
         (json_answer(429, okta_error("E0000047")), KeySourceThrottledError),
     ],
-    ids=["401", "429"],
+    ids=["401", "401, no feature", "429"],
 )
 def test_a_directory_that_is_refused(
     clock: ManualClock, listing: Behaviour, kind: type[HookVerificationError]

@@ -33,7 +33,7 @@ from .exchanges import SECRET
         (json_answer(400, okta_error("E0000021")), ValidationFailedError),
         (json_answer(401, okta_error("E0000004")), AuthenticationError),
         (json_answer(401, okta_error("E0000011")), AuthenticationError),
-        (json_answer(401, okta_error("E0000015")), AuthenticationError),
+        (json_answer(401, okta_error("E0000015")), ForbiddenError),
         (json_answer(403, okta_error("E0000005")), ForbiddenError),
         (json_answer(403, okta_error("E0000006")), ForbiddenError),
         (json_answer(404, okta_error("E0000007")), NotFoundError),

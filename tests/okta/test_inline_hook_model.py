@@ -108,6 +108,14 @@ RECORDED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"authentication": None, "name": "", "type": "", "uri": "", "headers": {}, "status": ""},
     ),
+    "an authentication that cannot be read": (
+        a_document(authScheme={}),
+        {"authentication": "auth_header", "auth_header": ""},
+    ),
+    "two ways to authenticate": (
+        a_document(authType="client_secret_post"),
+        {"authentication": None, "channel_type": "HTTP"},
+    ),
     "no authentication": (
         a_document(headers=None),
         {"authentication": "none", "headers": {}, "auth_header": None},

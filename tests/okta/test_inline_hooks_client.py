@@ -180,6 +180,25 @@ def test_execute_of_a_handler_that_fails(hooks: InlineHooksClient, behaviour: An
 
 
 @pytest.mark.parametrize(
+    ("status", "code"), [(502, "E0000134"), (400, "E0000135"), (504, "E0000137")]
+)
+def test_the_codes_of_a_handler_that_fails(status: int, code: str) -> None:
+    """Okta's three codes for a failed handler mean no outage, whatever their status."""
+    with FaultServer(json_answer(status, okta_error(code))) as server:
+        with calling(server.url) as client, pytest.raises(ValidationFailedError) as caught:
+            client.execute("cal1", {})
+        assert (caught.value.error_code, caught.value.retryable) == (code, False)
+        assert len(server.requests) == 1
+
+
+def test_an_outage_during_execute() -> None:
+    """Other errors of the org stay what they are."""
+    with FaultServer(json_answer(504, okta_error("E0000009"))) as server:
+        with calling(server.url) as client, pytest.raises(TransportError):
+            client.execute("cal1", {})
+
+
+@pytest.mark.parametrize(
     ("reply", "returned"), [(answer(200, b""), {}), (answer(204), {}), (answer(200, b" {} "), {})]
 )
 def test_an_execute_without_a_body(reply: Any, returned: dict[str, Any]) -> None:
@@ -274,7 +293,7 @@ def call_all(request: pytest.FixtureRequest) -> Callable[[str], list[HookKeyApiE
     [
         (json_answer(400, okta_error("E0000001")), ValidationFailedError),
         (json_answer(401, okta_error("E0000011")), AuthenticationError),
-        (json_answer(401, okta_error("E0000015")), AuthenticationError),
+        (json_answer(401, okta_error("E0000015")), ForbiddenError),
         (json_answer(403, okta_error("E0000006")), ForbiddenError),
         (json_answer(404, okta_error("E0000007")), NotFoundError),
         (json_answer(405, okta_error("E0000022")), HookKeyApiError),

@@ -81,6 +81,8 @@ def event(reason: object, kind: str = EXECUTED, **members: Any) -> dict[str, Any
         (PROCESSED, "DENIED", Cause.OWN_ERROR, ""),
         (PROCESSED, "Invalid value for email", Cause.OWN_ERROR, ""),
         (PROCESSED, "Could not read the record of the user", Cause.OWN_ERROR, ""),
+        (PROCESSED, "CRM answer for +4915112345678 is not valid JSON", Cause.OWN_ERROR, ""),
+        (PROCESSED, "Access token not present in session 998877", Cause.OWN_ERROR, ""),
         (PROCESSED, "Access Token not present", Cause.REJECTED_REPLY, ""),
         (PROCESSED, "Unsupported(op=move, path=/claims/a)", Cause.REJECTED_REPLY, "/claims/a"),
         (PROCESSED, "Invalid command com.action.update", Cause.REJECTED_REPLY, ""),
