@@ -144,6 +144,7 @@ def test_a_fleet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     """Workers share requests, budgets and failures; a hanging org or store delays a caller once."""
     monkeypatch.setattr(fleet, "MOST_WORKERS", 32)
     monkeypatch.setattr(fleet, "SLOWEST_ANSWER", 1.5)  # for a busy machine
+    monkeypatch.setattr(fleet, "STORE_TIMEOUT", 1.0)  # for a busy machine, too
     monkeypatch.setattr(fleet, "SIMULATED_WORKERS", 60)
     report = fleet.main(["--json"])
     cold, listed = report["cold"], report["cold, with directory"]

@@ -44,13 +44,21 @@ SECRET = "s" * 32
 SLOWEST_ANSWER = 2.2
 MOST_WORKERS, SIMULATED_WORKERS, SIMULATED_SECONDS = 50, 500, 1_800
 Figures = dict[str, Any]
+STORE_TIMEOUT = 0.25
+"""The ``timeout`` of the shared store in seconds, except for the store that hangs."""
 _CONTEXT = multiprocessing.get_context("fork")
 
 
 def _worker(
-    url: str, store: str, kids: list[str], start: Any, results: Any, **options: Any
+    url: str,
+    store: str,
+    kids: list[str],
+    start: Any,
+    results: Any,
+    store_timeout: float | None = None,
+    **options: Any,
 ) -> None:
-    shared = ValkeyKeyStore(store, secret=SECRET)
+    shared = ValkeyKeyStore(store, secret=SECRET, timeout=store_timeout or STORE_TIMEOUT)
     with HookKeys(url, ApiToken("token"), shared=shared, **options) as keys:
         start.wait()
         for kid in kids:
@@ -128,7 +136,7 @@ def hanging_store(chance: random.Random) -> Iterator[tuple[str, Figures]]:
         process = int(server.client().info("server")["process_id"])
         os.kill(process, signal.SIGSTOP)
         try:
-            got = _run(workers, org.url, url, lambda _: kids)
+            got = _run(workers, org.url, url, lambda _: kids, store_timeout=0.25)
         finally:
             os.kill(process, signal.SIGCONT)
         yield "hanging store", {"workers": workers, "answer s": org.seconds, **_summary(got)}
