@@ -55,6 +55,7 @@ def _worker(
     kids: list[str],
     start: Any,
     results: Any,
+    *,
     store_timeout: float | None = None,
     **options: Any,
 ) -> None:
