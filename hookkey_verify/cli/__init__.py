@@ -1,7 +1,7 @@
 """The ``hookkey`` command, a thin layer over the public API.
 
 Exit codes: 0 success, 1 a check failed or a request was refused, 2 wrong usage or configuration or
-a missing extra, 3 unavailable, 4 not found, 5 forbidden.
+a missing extra, 3 unavailable, 4 not found, 5 forbidden, 6 a rotation that must be continued.
 """
 
 from __future__ import annotations

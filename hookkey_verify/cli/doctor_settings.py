@@ -7,7 +7,7 @@ assertions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -63,7 +63,8 @@ def compared(plan: Plan, settings: Settings, org_url: str) -> Comparison:
     if plan.setup is Setup.ACCESS_TOKEN and not plan.audiences and settings.text("audience"):
         del expected["audience"]
         open_ = f"{_variable('audience')} is not compared: the audience is not known"
-    return _comparison(_all_differences(plan, expected, settings), expected, open_)
+    names = _compared_names(plan, expected, settings)
+    return _comparison(_all_differences(plan, expected, settings), names, open_)
 
 
 def shown(value: str) -> str:
@@ -102,16 +103,15 @@ def _with_foreign_server(plan: Plan, settings: Settings, org_url: str) -> Compar
             f"{_variable('issuer')} is {shown(issuer)}, but the hook gets its access tokens at "
             f"{shown(plan.token_url)}"
         )
-    names = f"{_variable('issuer')} and {_variable('audience')}"
-    return _comparison(
-        differences, expected, f"{names} are not compared: the token URL is not Okta's"
-    )
+    open_ = f"{_variable('issuer')} and {_variable('audience')} are not compared"
+    names = _compared_names(plan, expected, settings)
+    return _comparison(differences, names, f"{open_}: the token URL is not Okta's")
 
 
 def _all_differences(plan: Plan, expected: Values, settings: Settings) -> list[str]:
     """Return the differences, including those of scopes if access tokens are verified."""
     differences = _differences(expected, settings)
-    if settings.text("issuer") is None or not plan.scopes:
+    if not _compares_scopes(plan, settings):
         return differences
     missing = [each for each in settings.words("hook_scopes") if each not in plan.scopes]
     if missing:
@@ -120,6 +120,17 @@ def _all_differences(plan: Plan, expected: Values, settings: Settings) -> list[s
             f"{_variable('hook_scopes')} requires {wanted}, but the hook requests {requested}"
         )
     return differences
+
+
+def _compares_scopes(plan: Plan, settings: Settings) -> bool:
+    """Return whether scopes are required, and the scopes that the hook requests are known."""
+    required = settings.text("issuer") is not None and settings.words("hook_scopes")
+    return bool(required and plan.scopes)
+
+
+def _compared_names(plan: Plan, expected: Values, settings: Settings) -> list[str]:
+    """Return the names of the settings that are compared."""
+    return [*expected, *(["hook_scopes"] if _compares_scopes(plan, settings) else [])]
 
 
 def _differences(expected: Values, settings: Settings) -> list[str]:
@@ -134,10 +145,10 @@ def _differences(expected: Values, settings: Settings) -> list[str]:
     return differences
 
 
-def _comparison(differences: list[str], expected: Values, open_: str) -> Comparison:
+def _comparison(differences: list[str], compared: Iterable[str], open_: str) -> Comparison:
     if differences:
         return Comparison("differs", "; ".join(differences))
-    text = f"{', '.join(map(_variable, expected))} fit"
+    text = f"{', '.join(map(_variable, compared))} fit"
     return Comparison("partly", f"{text}; {open_}") if open_ else Comparison("fits", text)
 
 

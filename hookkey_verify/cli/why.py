@@ -123,7 +123,7 @@ def _report(found: Diagnosis, records: HandlerLogs) -> list[_Explained]:
 
 
 def _findings(found: Diagnosis, report: list[_Explained]) -> list[Finding]:
-    """Return what there is to know besides the failures."""
+    """Return everything except the failures."""
     findings = [okta_clock(found.clock_skew)] if READ_LOGS not in found.missing else []
     for scope in found.missing:
         findings.append(Finding(f"permission {scope}", "failed", f"missing: {_NEEDED_FOR[scope]}"))

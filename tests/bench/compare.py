@@ -1,6 +1,7 @@
 """What libraries do with the same tokens, keys and outages: ``python -m tests.bench.compare``.
 
-It needs no Okta org. Libraries that are not installed are left out.
+It needs no Okta org. ``pip install -e '.[bench]'`` installs the other libraries; the output lists
+those that are missing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import jwt
 from hookkey_verify import CachePolicy, HookSigner, HookVerifier, IssuerKeys, PublicKey
 from hookkey_verify.emulator import OktaEmulator
 
-__all__ = ["LIBRARIES", "SCENES", "compared"]
+__all__ = ["LIBRARIES", "SCENES", "compared", "main"]
 
 AUDIENCE: Final = "api://hooks"
 CLIENT: Final = "0oa1hookclient4x7"
@@ -166,6 +167,9 @@ def main() -> None:
     for scene in SCENES:
         cells = [f"`{found[name][scene]}`" for name in found]
         print(f"| {scene} |", " | ".join(cells), "|")
+    print(
+        f"\nnot installed: {', '.join(name for name in LIBRARIES if name not in found) or 'none'}"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ..bench import compare
 from ..bench.compare import LIBRARIES, SCENES, compared
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,6 +30,22 @@ def test_the_outcomes() -> None:
         for number, name in enumerate(LIBRARIES):
             if name in found:
                 assert rows[scene][number] == f"`{found[name][scene]}`", (scene, name)
+
+
+def test_missing_libraries_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command lists the libraries that are not installed, and the page says how to get them."""
+
+    def missing(issuer: str) -> compare.Verify:
+        raise ImportError
+
+    library = LIBRARIES["okta-jwt-verifier"]._replace(verifier=missing)
+    monkeypatch.setitem(LIBRARIES, "okta-jwt-verifier", library)
+    monkeypatch.setattr(compare, "SCENES", {})
+    compare.main()
+    assert capsys.readouterr().out.splitlines()[-1] == "not installed: okta-jwt-verifier"
+    assert "pip install -e '.[bench]'" in TEXT
 
 
 def test_the_figures() -> None:

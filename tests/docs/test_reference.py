@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -23,6 +24,11 @@ from hookkey_verify.settings import NAMES
 from .site import Site
 
 slow = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES = [*PAGES, *sorted((ROOT / "hookkey_verify").rglob("*.py"))]
+EXIT_CODE = re.compile(r"(?:exit(?:s|ed)? with|exit codes?:?|ends? with|ending with) (\d)\b", re.I)
+IN_A_LIST = re.compile(r"exit codes?[:;] (.*?)\.(?:\s|$)", re.I)
 
 
 def _inventory(site: Site) -> set[str]:
@@ -108,6 +114,54 @@ def test_every_setting_is_described(site: Site) -> None:
         assert where.text.endswith("."), name
         assert where.variable in text
         assert where.key is None or f"okta.client.{where.key}" in text
+    named = {
+        name
+        for path in SOURCES
+        for name in re.findall(r"\bHOOKKEY_[A-Z_]*[A-Z]\b", path.read_text("utf-8"))
+    }
+    assert {"HOOKKEY_REPLAY_URL", "HOOKKEY_VERIFY", "HOOKKEY_PUBLIC"} <= named
+    assert [name for name in sorted(named) if not re.search(rf"\b{name}\b", text)] == []
+
+
+def _exit_codes(text: str) -> set[int]:
+    """Return the exit codes that a text names: alone, and in a list after "Exit codes:"."""
+    text = " ".join(text.split())
+    found = set(EXIT_CODE.findall(text))
+    for several in IN_A_LIST.findall(text):
+        found |= set(re.findall(r"(?:^|, )(\d) ", several))
+    return set(map(int, found))
+
+
+def test_exit_codes_are_found() -> None:
+    """Exit codes are found alone, in lists, and across lines."""
+    assert _exit_codes("Exits with 0 if … `code`, exit code 5. A run exits\nwith 6.") == {0, 5, 6}
+    assert _exit_codes("Exit codes: 0 fine, 1 not, 2 usage, or 70 things, 4\nlost. 8 x") == {
+        0,
+        1,
+        2,
+        4,
+    }
+    assert _exit_codes("Exit codes: 6 if it must be run again: after 3 days.") == {6}
+
+
+def test_every_exit_code_is_described() -> None:
+    """The table has exactly the exit codes that a help text or a page names."""
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
+    described = set(map(int, re.findall(r"^\| (\d+) \| \S", page, re.M)))
+    named = {code for path in PAGES for code in _exit_codes(path.read_text("utf-8"))}
+    for command in _commands(hookkey):
+        named |= _exit_codes(command.help or "")
+        for parameter in command.params:
+            named |= _exit_codes(getattr(parameter, "help", None) or "")
+    assert {0, 1, 2, 3, 4, 5, 6} <= named
+    assert named == described
+
+
+def _commands(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _commands(inner)
 
 
 @slow

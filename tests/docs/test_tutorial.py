@@ -99,6 +99,8 @@ def test_the_installation() -> None:
     assert found is not None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(found[1].split(",")) <= set(project["optional-dependencies"])
+    for place in ("PATH", "."):  # before the first release
+        assert f'pip install "{place}[{found[1]}]"`' in " ".join(TEXT.split())
 
 
 @pytest.mark.slow

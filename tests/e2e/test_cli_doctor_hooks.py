@@ -88,10 +88,18 @@ def test_settings_that_fit(shell: Shell) -> None:
         f'ACTIVE, access-token: an access token of "{shell.okta.issuer}", requested with the '
         'hook key "key of Claims"',
     )
-    assert found[SETTINGS] == ("ok", "HOOKKEY_CLIENT_ID, HOOKKEY_ISSUER, HOOKKEY_AUDIENCE fit")
+    names = "HOOKKEY_CLIENT_ID, HOOKKEY_ISSUER, HOOKKEY_AUDIENCE, HOOKKEY_SCOPES"
+    assert found[SETTINGS] == ("ok", f"{names} fit")
     [document] = json.loads(done.stdout)["hooks"]
     assert (document["name"], document["setup"]) == ("Claims", "access-token")
     assert (document["authentication"], document["settings"]) == ("private_key_jwt", "fits")
+
+
+def test_scopes_that_are_not_compared(shell: Shell) -> None:
+    """Without required scopes, HOOKKEY_SCOPES is not among the settings that fit."""
+    _hook(shell)
+    _, found = _with(shell, _fitting(shell))
+    assert found[SETTINGS] == ("ok", "HOOKKEY_CLIENT_ID, HOOKKEY_ISSUER, HOOKKEY_AUDIENCE fit")
 
 
 @pytest.mark.parametrize(
