@@ -19,6 +19,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from ..faults import eventually
 from .site import Site
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -121,7 +122,7 @@ def test_a_picture_follows_the_theme_of_the_page(
     driver.get(f"{url}/explanation.html")
     driver.execute_script("document.body.dataset.theme = arguments[0]", chosen)
     scheme = "return getComputedStyle(document.querySelector('article img')).colorScheme"
-    assert driver.execute_script(scheme) == chosen
+    assert eventually(lambda: driver.execute_script(scheme) == chosen, 5)
 
 
 @pytest.mark.parametrize("page", ["index", "explanation", "performance", "comparison", "runbook"])
