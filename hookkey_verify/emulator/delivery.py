@@ -17,12 +17,13 @@ from typing import Any, Final
 from .._runtime.clock import Clock, wall_clock
 from ..errors import ConfigurationError
 from ..signer import HookSigner
-from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text, without
+from .delivery_client import ASSERTION_TYPE, TIMEOUT, exchange, refusal_text
 from .delivery_rules import CONSEQUENCES, ONCE
 from .inline_hooks import EmulatedHook
 from .json_object import json_object
 from .okta_error import OktaError, identifier
 from .payloads import payload
+from .secret_values import event_secrets, without
 from .verdict import Delivery, DeliveryStep, judged
 
 __all__ = ["Deliverer", "Event"]
@@ -192,17 +193,20 @@ class Deliverer:
             **authorization,
         }
         answer = exchange(hook.uri, deadline, data=event, headers=headers)
+        hidden = event_secrets(event)
         status = answer.status
         problem, again = answer.problem, bool(answer.problem) and status is None
         if status is not None and not problem:
             if 300 <= status < 400:
                 problem = f"the hook answers {status}, and redirects are not followed"
             elif status not in (200, 204):
-                told = refusal_text(answer.body, ("reason", "detail"), authorization.values())
+                told = refusal_text(
+                    answer.body, ("reason", "detail"), authorization.values(), hidden
+                )
                 problem, again = f"the hook answers {status}{told}", status >= 500
         sent = {name: _hidden(value) for name, value in authorization.items()}
         token = authorization["Authorization"][7:] if hook.channel_type == "OAUTH" else ""
-        secrets = (token,) if token else tuple(authorization.values())
+        secrets = (*((token,) if token else authorization.values()), *hidden)
         shown = without(answer.body.decode("utf-8", "replace"), secrets)[:2_000]
         step = DeliveryStep(
             "hook",

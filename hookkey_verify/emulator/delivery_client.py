@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -16,9 +15,10 @@ from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 
 from .json_object import json_object
+from .secret_values import without
 from .verdict import MAX_TEXT
 
-__all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text", "without"]
+__all__ = ["ASSERTION_TYPE", "TIMEOUT", "HookAnswer", "exchange", "refusal_text"]
 
 TIMEOUT: Final = 3.0
 """Seconds for the token request and the call of the hook together."""
@@ -26,7 +26,6 @@ MAX_ANSWER: Final = 256 * 1024
 """The largest accepted response in bytes."""
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-MIN_SECRET: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +91,20 @@ def _posted(
         return None, b"", f"no connection, or it was lost ({type(error).__name__})"
 
 
-def refusal_text(body: bytes, names: Collection[str], sent: Iterable[str]) -> str:
+def refusal_text(
+    body: bytes, names: Collection[str], sent: Iterable[str], event: Iterable[str] = ()
+) -> str:
     """Return the shortened reason of a refusal, from members of RFC 6749 or RFC 9457.
 
-    Members that repeat part of the credentials in ``sent`` are left out.
     """
     document = json_object(body) or {}
     values = [document.get(name) for name in names]
     told = [
-        value[:MAX_TEXT]
+        without(value, event)[:MAX_TEXT]
         for value in values
         if isinstance(value, str) and value.isprintable() and not _repeats(value, sent)
     ]
     return f" ({': '.join(told)})" if told else ""
-
-
-def without(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which the values of credentials are hidden.
-
-    ``text``: plain text or JSON.
-    ``secrets``: the values; of a value with a scheme, such as ``Basic``, also the part after it.
-        Values of less than ``MIN_SECRET`` characters are not hidden, because they occur anywhere.
-    """
-    for secret in secrets:
-        for value in (secret, secret.partition(" ")[2]):
-            for form in (value, json.dumps(value)[1:-1]):
-                text = text.replace(form, "(hidden)") if len(form) >= MIN_SECRET else text
-    return text
 
 
 def _repeats(text: str, sent: Iterable[str]) -> bool:

@@ -13,6 +13,7 @@ from ..hooks.check import ReplyProblem, check_reply
 from .delivery_rules import CONSEQUENCES, ENDS_WITH_ERROR, UNCHANGED
 from .inline_hooks import EmulatedHook
 from .json_object import decoded, displayable
+from .secret_values import without
 
 __all__ = ["MAX_TEXT", "Delivery", "DeliveryOutcome", "DeliveryStep", "judged"]
 
@@ -42,7 +43,8 @@ class DeliveryStep:
     token: str = field(default="", repr=False)
     """The assertion or access token in the request. No document contains it."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """The values of the credentials in the request. No document contains them."""
+    """The values of the credentials and the event's secrets in the request. No document contains
+    them."""
 
     @property
     def ok(self) -> bool:
@@ -107,7 +109,7 @@ def judged(
     is_empty = steps[-1].status == 204 or not body.strip()
     problems = check_reply(hook.type, None if is_empty else body, decoded(sent))
     reply = {} if is_empty else displayable(decoded(body) or {})
-    outcome, verdict, problem = _outcome(hook.type, reply, problems)
+    outcome, verdict, problem = _outcome(hook.type, reply, problems, steps[-1].secrets)
     if problem:
         steps = (*steps[:-1], replace(steps[-1], problem=problem))
     return Delivery(
@@ -124,16 +126,16 @@ def judged(
 
 
 def _outcome(
-    kind: str, reply: Mapping[str, Any], problems: Sequence[ReplyProblem]
+    kind: str, reply: Mapping[str, Any], problems: Sequence[ReplyProblem], secrets: Sequence[str]
 ) -> tuple[DeliveryOutcome, str, str]:
-    """Return outcome, verdict and, if the call failed, the problem."""
+    """Return outcome, verdict and, if the call failed, the problem. None quotes ``secrets``."""
     error, commands = reply.get("error"), reply.get("commands")
     errors = _errors(problems)
     # GUESS: an error prevents the commands of every type, so what is wrong with them is irrelevant.
     if error is not None and all(each.path.startswith("/commands") for each in errors):
-        words = str(error.get("errorSummary") or "no summary")[:MAX_TEXT]
+        words = without(str(error.get("errorSummary") or "no summary"), secrets)[:MAX_TEXT]
         return "error", f"{ENDS_WITH_ERROR[kind]}, with the hook's error: {words}", ""
-    problem = _described(errors)
+    problem = _described(errors, secrets)
     if not problem and not commands and kind not in UNCHANGED:
         # GUESS: Okta documents neither 204 nor a reply without a command.
         problem = "the reply has no command with the status of the message"
@@ -149,11 +151,11 @@ def _errors(problems: Sequence[ReplyProblem]) -> list[ReplyProblem]:
     return [each for each in problems if each.severity == "error"]
 
 
-def _described(errors: Sequence[ReplyProblem]) -> str:
+def _described(errors: Sequence[ReplyProblem], secrets: Sequence[str]) -> str:
     """Describe the first error and the number of the others."""
     if not errors:
         return ""
     first = errors[0]
-    place = f"{first.path[:MAX_TEXT]}: " if first.path else ""
+    place = f"{without(first.path, secrets)[:MAX_TEXT]}: " if first.path else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"the reply is invalid: {place}{first.message}{more}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hookkey_verify import ConfigurationError
 from hookkey_verify.emulator import OktaEmulator
 from hookkey_verify.emulator.payloads import VARIANTS
 from hookkey_verify.hooks import TokenHook, parse_hook
-from hookkey_verify.hooks.rules import EVENT_TYPES
+from hookkey_verify.hooks.rules import EVENT_TYPES, PASSWORD_IMPORT, TELEPHONY
 
 from ..conftest import KeyPool
 from ..faults import FaultServer, json_answer
@@ -359,6 +361,68 @@ def test_secrets_are_not_shown(okta: OktaEmulator) -> None:
     assert okta.api_token in page
     assert f"Bearer ({len(SECRET)} characters)" in page
     assert SECRET not in repr(okta.deliveries)
+
+
+ECHOES: list[Any] = [
+    (200, {"error": {"errorSummary": "got {}, " + "x" * 128 + "{}"}}),
+    (200, {"debugContext": {"tel:{}": "a{}b", "{}": ["{}", "x" * 970 + "{}"]}}),
+    (200, {"commands": [{"type": "{}", "{}": 1}]}),
+    (401, {"reason": "{}", "detail": "no {}"}),
+    (401, "got {}"),
+]
+
+
+def filled(template: Any, echo: Any) -> Any:
+    """Return a reply that repeats a value in its texts and names, and as a member of its lists."""
+    if isinstance(template, dict):
+        return {filled(name, echo): filled(each, echo) for name, each in template.items()}
+    if isinstance(template, list):
+        return [filled(each, echo) for each in template] + [echo]
+    return template.replace("{}", f" {echo} ") if isinstance(template, str) else template
+
+
+@pytest.mark.parametrize(("status", "reply"), ECHOES)
+@pytest.mark.parametrize(
+    ("secret", "echoes"),
+    [
+        ({"password": 'Pa55/w"örd'}, ['Pa55/w"örd']),
+        ({"password": {"value": "Pa55word"}}, ["Pa55word"]),
+        ({"password": "xyz"}, ["xyz"]),
+        ({"otpCode": "071234"}, ["071234", 71234]),
+        ({"otpCode": 571234}, ["571234", 571234]),
+        ({"msgTemplate": "Your code is 571234."}, ["571234", 571234]),
+        ({"phoneNumber": "+12065550177"}, ["+12065550177", 12065550177, "%2B12065550177"]),
+        ({"profile": {"mobilePhone": "206 555 0177"}}, ["206 555 0177", "206+555+0177"]),
+    ],
+)
+def test_secrets_of_an_event_are_hidden(
+    okta: OktaEmulator, status: int, reply: Any, secret: Any, echoes: list[Any]
+) -> None:
+    """The page hides secrets of an event in its request, the reply, the verdict and problems."""
+    event = {"data": {**secret, "note": [f"see {echo}" for echo in echoes]}}
+    for echo in echoes:
+        with FaultServer(json_answer(status, filled(reply, echo))) as server:
+            okta.fire(okta.create_hook(server.url, TELEPHONY, name=server.url)["id"], event)
+    page = Browser(okta.url).text
+    assert "(hidden)" in page
+    page = unescape(page)
+    for text in map(str, echoes):
+        for form in (text, text[:5], json.dumps(text)[1:-1]):
+            assert form not in page
+            assert not any(form in delivery.verdict for delivery in okta.deliveries)
+    assert "Your code is" not in page
+
+
+def test_a_message_with_its_code_is_hidden(okta: OktaEmulator) -> None:
+    """The template of a message is hidden, because it contains the one-time code."""
+    with FaultServer(json_answer(200, {"error": {"errorSummary": "got Invented-Pa55word"}})) as a:
+        okta.fire(okta.create_hook(a.url, TELEPHONY, name="a")["id"])
+        okta.fire(okta.create_hook(a.url, PASSWORD_IMPORT, name="b")["id"])
+    page = Browser(okta.url).text
+    assert "otpCode" in page
+    assert "got (hidden)" in page
+    for secret in ("Your code", "011111", "2065550100"):
+        assert secret not in page
 
 
 @pytest.mark.parametrize("status", [200, 401])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ...hooks.pointer import join
+from ..secret_values import is_secret
 
 __all__ = ["Line", "json_lines"]
 
-_SECRET: Final = frozenset({"password", "otpcode", "phonenumber", "client_secret", "secret"})
 MAX_DEPTH: Final = 40
 """The depth below which a document is not shown."""
 MAX_LINE: Final = 1_000
@@ -31,33 +31,37 @@ class Line:
     """Whether the member begins in this line."""
 
 
-def _without_secrets(value: Any, depth: int = 0) -> Any:
+def _without_secrets(value: Any, depth: int = 0, *, secret: bool = False) -> Any:
     """Return JSON values with passwords, one-time codes and phone numbers replaced.
 
     ``value``: the values.
     ``depth``: how deep they are in the document. What is deeper than ``MAX_DEPTH`` is left out.
+    ``secret``: whether they belong to a secret member.
     """
     if depth > MAX_DEPTH:
         return "…"
     if isinstance(value, Mapping):
         return {
-            name: f"({len(str(each))} characters)"
-            if str(name).lower() in _SECRET and isinstance(each, str | int)
-            else _without_secrets(each, depth + 1)
+            name: _without_secrets(each, depth + 1, secret=secret or is_secret(str(name)))
             for name, each in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_without_secrets(each, depth + 1) for each in value]
-    return value
+        return [_without_secrets(each, depth + 1, secret=secret) for each in value]
+    return f"({len(str(value))} characters)" if secret and value is not None else value
 
 
-def json_lines(document: Any) -> list[Line]:
-    """Return an indented JSON document without secrets by lines, at most ``MAX_LINES``."""
+def json_lines(document: Any, hide: Callable[[str], str] = str) -> list[Line]:
+    """Return an indented JSON document without secrets by lines, at most ``MAX_LINES``.
+
+    ``document``: the document.
+    ``hide``: hides secret values in a line, before it is cut. Default: hides none.
+    """
     lines: list[Line] = []
     for line in _lines(_without_secrets(document), "", "", ""):
         if len(lines) == MAX_LINES:
             return [*lines, Line("…", "", begins=False)]
-        cut = line.text[:MAX_LINE] + ("…" if len(line.text) > MAX_LINE else "")
+        text = hide(line.text)
+        cut = text[:MAX_LINE] + ("…" if len(text) > MAX_LINE else "")
         lines.append(Line(cut, line.pointer, line.begins))
     return lines
 

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from ...hooks.problems import ReplyProblem
 from ...hooks.rules import IMPORT, PASSWORD_IMPORT, REGISTRATION, SAML, TELEPHONY, TOKEN
-from ..delivery_client import without
 from ..inline_hooks import EmulatedHook
 from ..inspector import Inspection
 from ..json_object import json_object
+from ..secret_values import without
 from ..verdict import Delivery, DeliveryStep
 from .reply import Line, json_lines
 
@@ -195,7 +195,7 @@ class DeliveryRow:
     def request(self) -> list[Line]:
         """The body of the hook's request; empty if it is not a JSON object."""
         document = json_object(self.delivery.body)
-        return [] if document is None else json_lines(document)
+        return [] if document is None else json_lines(document, self._shown)
 
     @property
     def verdict(self) -> str:
@@ -207,19 +207,18 @@ class DeliveryRow:
         """The reply of the handler and its problems."""
         delivery, problems = self.delivery, defaultdict[str, list[ReplyProblem]](list)
         for each in delivery.problems:
-            problems[each.path].append(each)
-        lines = json_lines(delivery.answer) if delivery.answer else []
-        # No line of JSON and no credential contains a line break.
-        texts = self._shown("\n".join(line.text for line in lines)).split("\n")
+            shown = each._replace(path=self._shown(each.path), message=self._shown(each.message))
+            problems[each.path].append(shown)
+        lines = json_lines(delivery.answer, self._shown) if delivery.answer else []
         rows = [
-            (text, problems.pop(line.pointer, []) if line.begins else [])
-            for line, text in zip(lines, texts, strict=bool(lines))
+            (line.text, problems.pop(line.pointer, []) if line.begins else []) for line in lines
         ]
         return ReplyRows(rows, [each for path in problems.values() for each in path])
 
     def _shown(self, text: str) -> str:
-        """Return a text of the handler without the credentials that were sent to it."""
-        return without(text, (each for step in self.delivery.steps for each in step.secrets))
+        """Return a text without the credentials and the secrets of the event that were sent."""
+        secrets = {each for step in self.delivery.steps for each in step.secrets}
+        return without(text, sorted(secrets, key=len, reverse=True))
 
     @property
     def sources(self) -> list[str]:
