@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .inline_hooks import EmulatedHook
 from .okta_error import OktaError, invalid
 from .parts import Parts
 from .service_apps import new_client_id
@@ -67,7 +68,9 @@ def changed_hook(
     *,
     issuer: str,
 ) -> dict[str, Any]:
-    """Replace an inline hook, except its type and status, and the credentials of its client.
+    """Replace an inline hook and the credentials of its client.
+
+    The hook keeps its type, status, version, method and headers, which a request does not have.
 
     ``id``: the id of the hook.
     ``request``: the new values. Default ``client_id`` None: that of the hook, if it has one.
@@ -81,9 +84,9 @@ def changed_hook(
     client = (old.token_url, old.client_id)
     keeps_client = request.is_oauth and client == (f"{issuer}/v1/token", request.client_id)
     if not keeps_client or request.token_url is not None:
-        return parts.hooks.replace(id, _document(parts, request, issuer))
+        return parts.hooks.replace(id, _replacement(parts, request, issuer, old))
     request = replace(request, token_url=old.token_url)
-    changed = parts.hooks.replace(id, _document(parts, request, issuer))
+    changed = parts.hooks.replace(id, _replacement(parts, request, issuer, old))
     parts.clients.register(parts.hooks.get(id), replaces=True)
     return changed
 
@@ -120,6 +123,16 @@ def _document(parts: Parts, request: HookRequest, issuer: str | None) -> dict[st
         config["authScheme"] = header and {"type": "HEADER", "key": header[0], "value": header[1]}
     channel = {"type": "OAUTH" if request.is_oauth else "HTTP", "config": config}
     return {"name": request.name, "type": request.type, "channel": channel}
+
+
+def _replacement(
+    parts: Parts, request: HookRequest, issuer: str, old: EmulatedHook
+) -> dict[str, Any]:
+    """Return the document of a request with the settings of the hook that it does not have."""
+    document = _document(parts, request, issuer)
+    config = old.channel()["config"]
+    document["channel"]["config"] |= {name: config[name] for name in ("method", "headers")}
+    return document
 
 
 def _credentials(request: HookRequest, key_id: str | None) -> dict[str, Any]:

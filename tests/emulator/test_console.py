@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -145,6 +146,55 @@ def test_ways_of_authentication(
     assert changed["channel"]["config"] == config
     secret = okta.hooks.get(id_).client_secret or (okta.hooks.get(id_).auth_header or ("", ""))[1]
     assert secret == (SECRET if fields["auth"] in ("header", "client_secret") else "")
+
+
+@pytest.mark.parametrize("way", ["none", "header", "client_secret", "key"])
+def test_an_edit_keeps_settings_that_the_form_does_not_show(
+    okta: OktaEmulator, browser: Browser, way: str
+) -> None:
+    """A renamed hook keeps its method, headers, version, secrets and the scope that it has not."""
+    config: dict[str, Any] = {
+        "uri": "https://a.io/h",
+        "headers": [{"key": "X-Team", "value": "blue"}],
+        "method": "POST" if way == "client_secret" else "PUT",
+    }
+    client = {"clientId": "0oa1", "tokenUrl": "https://a.io/t", "scope": ""}
+    key = okta.create_key("Token hook")["id"]
+    ways: dict[str, dict[str, Any]] = {
+        "none": {},
+        "header": {"authScheme": {"type": "HEADER", "key": "X-Secret", "value": SECRET}},
+        "client_secret": {**client, "authType": "client_secret_post", "clientSecret": SECRET},
+        "key": {**client, "authType": "private_key_jwt", "hookKeyId": key},
+    }
+    config |= ways[way]
+    channel = {"type": "OAUTH" if "authType" in config else "HTTP", "config": config}
+    body = {"name": "a", "type": SAML, "version": "1.0.1", "channel": channel}
+    before = okta.hooks.get(okta.hooks.create(body)["id"])
+    browser.get(f"{okta.url}/?edit={before.id}")
+    assert browser.send("edit-hook", name="b") == 200
+    after = okta.hooks.get(before.id)
+    assert after == replace(before, name="b", last_updated=after.last_updated)
+
+
+def test_an_edit_does_not_replace_a_deleted_key(okta: OktaEmulator, browser: Browser) -> None:
+    """The form of a hook whose key was deleted does not choose another key."""
+    key = okta.create_key("gone")
+    okta.create_key("other")
+    hook = okta.create_hook("https://a.io/h", name="a", key=key)
+    okta.delete_key(key["id"])
+    browser.get(f"{okta.url}/?edit={hook['id']}")
+    assert browser.send("edit-hook", name="b") == 400
+    assert browser.error("edit-hook-key").startswith("Must be a hook key")
+    assert okta.hooks.get(hook["id"]).hook_key_id == key["id"]
+
+
+def test_a_method_that_a_client_secret_does_not_allow(okta: OktaEmulator, browser: Browser) -> None:
+    """The error of a setting that the form does not show names the setting."""
+    config = {"uri": "https://a.io/h", "method": "PUT"}
+    body = {"name": "a", "type": SAML, "channel": {"type": "HTTP", "config": config}}
+    browser.get(f"{okta.url}/?edit={okta.hooks.create(body)['id']}")
+    assert browser.send("edit-hook", auth="client_secret", client_secret=SECRET) == 400
+    assert "Channel.config.method: must be POST." in browser.alert
 
 
 def test_a_changed_client_gets_tokens(okta: OktaEmulator, browser: Browser) -> None:

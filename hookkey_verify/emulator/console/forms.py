@@ -89,7 +89,7 @@ def refused(
     name = "seed" if form == "seed" else next(found, "form")
     if name not in values:
         name = "form"
-    text = words if form == "seed" else _without_name(words)
+    text = words if name in ("form", "seed") else _without_name(words)
     return FormState(form, values, {name: sentence(text)})
 
 
@@ -106,7 +106,8 @@ def hook_request(form: Mapping[str, str], old: EmulatedHook | None = None) -> Ho
     """Return the hook that a form describes.
 
     ``form``: the fields. Those of other ways of authentication are ignored.
-    ``old``: the hook that is changed. Empty secrets keep its own. Default None: a new hook.
+    ``old``: the hook that is changed. Empty secrets keep its own, and it may request no scope.
+        Default None: a new hook.
 
     Raises ``OktaError`` if the form needs a hook key and names none.
     """
@@ -123,6 +124,7 @@ def hook_request(form: Mapping[str, str], old: EmulatedHook | None = None) -> Ho
         kept = old.auth_header[1] if old and old.auth_header else ""
         secret = (given("header_name") or "", given("header_value") or kept)
     kept_secret = old.client_secret if old else ""
+    default_scope = "" if old and _has_no_scope(old) else None
     return HookRequest(
         uri=given("uri") or "",
         type=form.get("type", ""),
@@ -131,23 +133,27 @@ def hook_request(form: Mapping[str, str], old: EmulatedHook | None = None) -> Ho
         token_url=given("token_url") if is_oauth else None,
         client_id=given("client_id") if is_oauth else None,
         client_secret=(given("client_secret") or kept_secret) if way == "client_secret" else None,
-        scope=given("scope") if is_oauth else None,
+        scope=(given("scope") or default_scope) if is_oauth else None,
         secret=secret,
     )
 
 
+def _has_no_scope(hook: EmulatedHook) -> bool:
+    return hook.auth_type is not None and not hook.scope
+
+
 def blank_hook(key: str) -> dict[str, str]:
-    """Return the fields of the form for a new hook.
+    """Return the fields of the form for a new hook, and the scopes that an empty field stands for.
 
     ``key``: the id of the first hook key; empty if there is none.
     """
     names = ("id", "name", "uri", "key", "token_url", "client_id", "scope", "header_name")
     chosen = {"type": EVENT_TYPES[0], "auth": "key" if key else "none", "key": key}
-    return dict.fromkeys(names, "") | chosen
+    return dict.fromkeys(names, "") | chosen | {"scopes": "hooks"}
 
 
 def hook_values(hook: EmulatedHook, own_token_url: str) -> dict[str, str]:
-    """Return the fields of the form that changes a hook, without secrets.
+    """Return the fields of the form that changes a hook, as ``blank_hook``, without secrets.
 
     ``hook``: the hook.
     ``own_token_url``: the token URL of the org, which an empty field stands for.
@@ -163,6 +169,7 @@ def hook_values(hook: EmulatedHook, own_token_url: str) -> dict[str, str]:
         "token_url": "" if hook.token_url == own_token_url else hook.token_url,
         "client_id": hook.client_id,
         "scope": hook.scope,
+        "scopes": "" if _has_no_scope(hook) else "hooks",
         "header_name": hook.auth_header[0] if hook.auth_header else "",
     }
 
