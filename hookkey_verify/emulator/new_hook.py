@@ -158,11 +158,13 @@ def _own_client(parts: Parts, config: Mapping[str, Any], issuer: str | None) -> 
 
 
 def _key_of(parts: Parts, key: object) -> Mapping[str, Any]:
-    """Return the hook key for a document, a name or an id."""
+    """Return the hook key for a document, an id or a name. An id is preferred to a name."""
     wanted = key.get("id") if isinstance(key, Mapping) else key
-    for each in parts.keys.list():
-        if wanted in (each["id"], each["keyId"], each["name"]):
-            return each
+    keys = parts.keys.list()
+    for member in ("id", "keyId", "name"):
+        for each in keys:
+            if each[member] == wanted:
+                return each
     raise _refused("key must be a hook key of this org: a document, a name or an id")
 
 

@@ -197,6 +197,17 @@ def test_create_hook_returns_the_handlers_configuration(okta: OktaEmulator) -> N
     assert setup == {"orgUrl": okta.url, "apiToken": okta.api_token}
 
 
+def test_the_id_of_a_key_is_preferred_to_a_name(okta: OktaEmulator) -> None:
+    """A hook gets the key with an id or keyId, even if an older key has it as its name."""
+    older, key = okta.create_key("older"), okta.create_key("mine")
+    for member in ("id", "keyId"):
+        okta.org.rename(older["id"], {"name": key[member]})
+        hook = okta.create_hook("https://a.io/h", key=key[member], name=member)
+        assert hook["channel"]["config"]["hookKeyId"] == key["id"]
+    hook = okta.create_hook("https://a.io/h", key="mine", name="name")
+    assert hook["channel"]["config"]["hookKeyId"] == key["id"]
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
