@@ -330,6 +330,47 @@ def test_steps_that_are_done_elsewhere(driver: webdriver.Chrome, okta: OktaEmula
         assert name.get_property("value") == "Claims of mine"
 
 
+REFUSED = {"name": "My hook", "uri": "https://a.io/h", "token_url": "https://me@a.io/t"}
+
+
+@pytest.mark.parametrize("what", ["error", "panel", "select", "checkbox", "text"])
+def test_input_without_focus_is_kept(
+    driver: webdriver.Chrome, okta: OktaEmulator, what: str
+) -> None:
+    """A page with an error, an open form or changed input stays when the steps go on."""
+    with window(driver, 1440, "light"):
+        okta.create_key("Token hook")
+        if what == "panel":
+            hook = okta.create_hook("http://127.0.0.1:9/h", name="Claims")
+            driver.get(f"{okta.url}/?edit={hook['id']}")
+        else:
+            driver.get(okta.url)
+        fill = "document.getElementById(arguments[0])[arguments[1]] = arguments[2]"
+        if what == "error":
+            for name, value in REFUSED.items():
+                driver.execute_script(fill, f"create-hook-{name}", "value", value)
+            press(driver, "Create hook")
+            assert "Not done" in body(driver)
+        elif what != "panel":
+            driver.execute_script(
+                fill,
+                *{
+                    "select": ("create-hook-auth", "value", "none"),
+                    "checkbox": ("fault-after", "checked", True),
+                    "text": ("seed-seed", "value", "keys: [a]"),
+                }[what],
+            )
+        driver.execute_script("document.activeElement.blur(); window.isOld = true")
+        waits(driver, driver.find_element(By.ID, "live").is_displayed)
+        fired = okta.create_hook("http://127.0.0.1:9/h", name="Later")
+        okta.fire(fired["id"])
+        waits(driver, lambda: "Later" in driver.find_element(By.ID, "deliveries").text)
+        assert driver.execute_script("return window.isOld") is True
+        if what == "error":
+            field = driver.find_element(By.ID, "create-hook-name")
+            assert field.get_property("value") == REFUSED["name"]
+
+
 def test_updates_by_itself(driver: webdriver.Chrome, key_pool: KeyPool) -> None:
     """Deliveries from elsewhere appear; typed text, focus and open details stay as they are."""
     with OktaEmulator(new_key=key_pool, port=free_port()) as okta:

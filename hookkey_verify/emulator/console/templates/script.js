@@ -70,9 +70,15 @@
     const selection = getSelection();
     return !selection.isCollapsed && list.contains(selection.anchorNode);
   };
-  // Whether the page has no input that a reload would lose
+  const initial = (select) => Math.max(0, [...select.options].findIndex((each) => each.defaultSelected));
+  const isChanged = (each) => {
+    if (each.matches("select")) return each.selectedIndex !== initial(each);
+    return each.type === "checkbox" ? each.checked !== each.defaultChecked : each.value !== each.defaultValue;
+  };
+  // Whether the page has an error, an open form, a result or input that a reload would lose
   const isUntouched = () => !document.activeElement.matches("input, select, textarea")
-    && all("input:not([type=checkbox]), textarea").every((each) => each.value === each.defaultValue);
+    && !document.querySelector("[role=alert], .panel, #inspector [role=status]")
+    && !all("input, select, textarea").some(isChanged);
   let again = 0;
   const update = async () => {
     clearTimeout(again);
@@ -104,6 +110,7 @@
       const value = select.value;
       select.innerHTML = options.innerHTML;
       select.value = value;
+      if (select.selectedIndex < 0) select.selectedIndex = initial(select);
     });
     all("input[name=secret]").forEach((input) => { input.value = secret; });
     if (changed) say("The lists were updated.");
