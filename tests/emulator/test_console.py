@@ -62,9 +62,9 @@ def test_four_steps_to_the_first_fired_hook(okta: OktaEmulator, browser: Browser
 def test_keys_are_created_renamed_and_deleted(okta: OktaEmulator, browser: Browser) -> None:
     """Forms create a key, rename it and delete it; each asks for nothing else."""
     assert browser.send("create-key", name=" First ") == 200
-    assert browser.address == f"{okta.url}/?done=key-created#keys"
-    assert "The hook key was created." in browser.text
     [key] = okta.org.list()
+    assert browser.address == f"{okta.url}/?open={key['id']}&done=key-created#keys"
+    assert "The hook key was created." in browser.text
     assert key["name"] == "First"
     assert key["keyId"] in browser.text
     browser.follow("Rename First")

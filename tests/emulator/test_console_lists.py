@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -17,6 +17,15 @@ from hookkey_verify.hooks.pointer import lookup, split
 
 from ..conftest import KeyPool
 from .browser import Browser
+
+
+class Row(NamedTuple):
+    """A row with its id as its only text."""
+
+    id: str
+
+    def texts(self) -> list[str]:
+        return [self.id]
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +105,66 @@ def test_queries(query: dict[str, str], expected: PageView) -> None:
 
 def test_a_page_after_the_last_one_is_the_last_one() -> None:
     """An empty list has one page, and a number beyond the last page shows the last page."""
-    assert paged([], 3, "", lambda _: [""]).rows == []
-    page = paged(range(25), 9, "", lambda each: [str(each)])
-    assert (page.rows, page.number, page.pages) == (list(range(20, 25)), 3, 3)
+    assert paged([], 3, "").rows == []
+    rows = [Row(str(number)) for number in range(25)]
+    page = paged(rows, 9, "")
+    assert (page.rows, page.number, page.pages) == (rows[20:], 3, 3)
+
+
+def test_the_opened_row_is_always_shown() -> None:
+    """The page is the one with the opened row, which is shown even without the searched text."""
+    rows = [Row(str(number)) for number in range(25)]
+    assert paged(rows, 1, "", "13").number == 2
+    assert paged(rows, 1, "2", "19").rows == [rows[2], rows[12], *rows[19:]]
+    assert paged(rows, 1, "none", "19").rows == [rows[19]]
+    assert paged(rows, 2, "", "none").number == 2
+
+
+def test_what_was_created_is_shown(okta: OktaEmulator) -> None:
+    """A new key and hook is shown, whatever was searched, and its page stays after Fire."""
+    for number in range(12):
+        okta.create_key(f"Key {number}")
+        okta.create_hook("http://127.0.0.1:9/h", name=f"Hook {number}")
+    browser = Browser(okta.url)
+    for query in ("", "?q=Key 1"):
+        browser.get(f"{okta.url}/{query}")
+        name = f"New{query[-1:]}"
+        assert browser.send("create-key", name=name) == 200
+        assert f'aria-label="Rename {name}"' in browser.text
+        fields = {"name": name, "uri": "http://127.0.0.1:9/new", "auth": "none"}
+        assert browser.send("create-hook", **fields) == 200
+        assert f'aria-label="Edit {name}"' in browser.text
+    browser.get(f"{okta.url}/?hooks=1")
+    browser.send("create-hook", **{**fields, "name": "Last"})
+    browser.submit(browser.form("fire", "Fire Last"))
+    assert 'aria-label="Edit Last"' in browser.text
+
+
+def test_deliveries_are_found(okta: OktaEmulator) -> None:
+    """Deliveries are found by their id, and by the id and the URL of their hook."""
+    hooks = [okta.create_hook(f"http://127.0.0.1:9/{name}", name=name) for name in "ab"]
+    ids = [okta.fire(hook["id"]).id for hook in hooks]
+    browser = Browser(okta.url)
+    for search in (ids[0], hooks[0]["id"], "127.0.0.1:9/a"):
+        browser.get(f"{okta.url}/?q={search}")
+        assert (ids[0] in browser.ids, ids[1] in browser.ids) == (True, False)
+    okta.hooks.set_status(hooks[0]["id"], "INACTIVE")
+    okta.hooks.delete(hooks[0]["id"])
+    browser.get(f"{okta.url}/?q=127.0.0.1:9/a")
+    assert (ids[0] in browser.ids, ids[1] in browser.ids) == (True, False)
+
+
+def test_a_fired_hook_shows_its_delivery(okta: OktaEmulator) -> None:
+    """After Fire, the delivery is open even if the search does not find it; a later page too."""
+    okta.create_hook("https://127.0.0.1:9/", name="a", client_secret="s3cret", client_id="0oa7")
+    browser = Browser(okta.url)
+    browser.get(f"{okta.url}/?q=0oa7&deliveries=7")
+    browser.submit(browser.form("fire", "Fire a"))
+    assert okta.deliveries[-1].id in browser.ids
+    for _ in range(12):
+        okta.fire(okta.hooks.all()[0].id)
+    browser.get(browser.address)
+    assert okta.deliveries[0].id in browser.ids
 
 
 JSON = st.recursive(

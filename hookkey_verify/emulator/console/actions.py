@@ -102,12 +102,12 @@ class Actions:
                 body.encode("utf-8", "replace") or None,
                 variant=None if body else variant or None,
             )
-            return Done("fired", fired.id, {"open": fired.id, "deliveries": "1"})
+            return Done("fired", fired.id, {"open": fired.id})
         return await run_in_threadpool(self._actions[name], form, issuer)
 
     def _create_key(self, form: Form, _: str) -> Done:
-        self._parts.keys.create({"name": form.get("name", "").strip()})
-        return Done("key-created", "keys")
+        made = self._parts.keys.create({"name": form.get("name", "").strip()})
+        return Done("key-created", "keys", {"open": made["id"]})
 
     def _edit_key(self, form: Form, _: str) -> Done:
         self._parts.keys.rename(form.get("id", ""), {"name": form.get("name", "").strip()})
@@ -119,8 +119,8 @@ class Actions:
         return Done("key-deleted", "keys")
 
     def _create_hook(self, form: Form, issuer: str) -> Done:
-        new_hook(self._parts, hook_request(form), issuer=issuer)
-        return Done("hook-created", "hooks")
+        made = new_hook(self._parts, hook_request(form), issuer=issuer)
+        return Done("hook-created", "hooks", {"open": made["id"]})
 
     def _edit_hook(self, form: Form, issuer: str) -> Done:
         old = self._parts.hooks.get(form.get("id", ""))

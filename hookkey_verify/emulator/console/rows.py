@@ -90,6 +90,11 @@ class KeyRow:
     public: Mapping[str, Any]
 
     @property
+    def id(self) -> str:
+        """The id of the key."""
+        return str(self.key["id"])
+
+    @property
     def jwk(self) -> str:
         """The public key as indented JSON."""
         return json.dumps(self.public, indent=2)
@@ -106,6 +111,11 @@ class HookRow:
     hook: EmulatedHook
     key: str
     """The name of its hook key; empty if it has none."""
+
+    @property
+    def id(self) -> str:
+        """The id of the hook."""
+        return self.hook.id
 
     @property
     def kind(self) -> Kind:
@@ -163,10 +173,20 @@ class DeliveryRow:
     """A delivery. Its steps are inspected only if the template shows them."""
 
     delivery: Delivery
-    name: str
-    """The name of the hook, or its id if it was deleted."""
+    hook: EmulatedHook | None
+    """The hook; None if it was deleted."""
     inspect: Callable[[str, float], Inspection]
     """Inspects a token as of a time in epoch seconds."""
+
+    @property
+    def id(self) -> str:
+        """The id of the delivery."""
+        return self.delivery.id
+
+    @property
+    def name(self) -> str:
+        """The name of the hook, or its id if it was deleted."""
+        return self.hook.name if self.hook else self.delivery.hook_id
 
     @property
     def kind(self) -> Kind:
@@ -228,4 +248,6 @@ class DeliveryRow:
     def texts(self) -> Iterable[str]:
         """Return the texts that the search looks at."""
         delivery = self.delivery
-        return self.name, delivery.type, self.kind.label, delivery.outcome, delivery.verdict
+        yield from (self.name, delivery.type, self.kind.label, delivery.outcome, self.verdict)
+        yield from (delivery.id, delivery.hook_id, self.hook.uri if self.hook else "")
+        yield from (step.request for step in delivery.steps if step.name == "hook")

@@ -155,7 +155,7 @@ class Console:
         """Return the rows of the three lists."""
         hooks = self._parts.hooks.all()
         keys = {key["id"]: key for key in self._parts.keys.list()}
-        names = {hook.id: hook.name for hook in hooks}
+        by_id = {hook.id: hook for hook in hooks}
 
         def seen(token: str, now: float) -> Inspection:
             return self._seen(request, token, now)
@@ -172,13 +172,13 @@ class Console:
             HookRow(hook, keys.get(hook.hook_key_id or "", {}).get("name", "")) for hook in hooks
         ]
         deliveries = [
-            DeliveryRow(each, names.get(each.hook_id, each.hook_id), seen)
+            DeliveryRow(each, by_id.get(each.hook_id), seen)
             for each in reversed(list(self._parts.deliveries))
         ]
         return {
-            "keys": paged(key_rows, view.keys, view.q, KeyRow.texts),
-            "hooks": paged(hook_rows, view.hooks, view.q, HookRow.texts),
-            "deliveries": paged(deliveries, view.deliveries, view.q, DeliveryRow.texts),
+            "keys": paged(key_rows, view.keys, view.q, view.open),
+            "hooks": paged(hook_rows, view.hooks, view.q, view.open),
+            "deliveries": paged(deliveries, view.deliveries, view.q, view.open),
         }
 
     def _chosen(self, request: Request, view: PageView) -> dict[str, Any]:
@@ -215,6 +215,7 @@ class Console:
         parts, view = self._parts, PageView.of(request.query_params)
         chosen = self._chosen(request, view)
         lists = self._lists(request, view)
+        view = view.at(*(lists[name].number for name in ("keys", "hooks", "deliveries")))
         totals = {name: page.total for name, page in lists.items()}
         all_keys = parts.keys.list()
         fired = bool(totals["deliveries"])

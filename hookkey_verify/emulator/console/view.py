@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
 __all__ = ["Page", "PageView", "paged"]
@@ -16,6 +16,20 @@ MAX_QUERY: Final = 200
 MAX_PAGE: Final = 10_000
 
 T = TypeVar("T")
+
+
+class Row(Protocol):
+    """A row of a list."""
+
+    @property
+    def id(self) -> str:
+        """The id of what the row shows."""
+
+    def texts(self) -> Iterable[str]:
+        """Return the texts that the search looks at."""
+
+
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,8 @@ class PageView:
     deliveries: int = 1
     """The page of the deliveries."""
     open: str = ""
-    """The id of the delivery whose details are open."""
+    """The id of the delivery whose details are open, or of a created key or hook. Its list shows it
+    in any case."""
     edit: str = ""
     """The id of the key or hook that the page has a form for."""
     delete: str = ""
@@ -54,6 +69,10 @@ class PageView:
             elif given.isascii() and given.isdigit():
                 values[field.name] = min(max(1, int(given[:6])), MAX_PAGE)
         return cls(**values)
+
+    def at(self, keys: int, hooks: int, deliveries: int) -> PageView:
+        """Return this view with the numbers of the pages that are shown."""
+        return replace(self, keys=keys, hooks=hooks, deliveries=deliveries)
 
     def query(self, **changes: object) -> str:
         """Return the query for this view with some changes; empty for the default view.
@@ -84,18 +103,22 @@ class Page(Generic[T]):
     """The number of rows without the search."""
 
 
-def paged(
-    rows: Iterable[T], number: int, search: str, texts: Callable[[T], Iterable[str]]
-) -> Page[T]:
+def paged(rows: Iterable[R], number: int, search: str, opened: str = "") -> Page[R]:
     """Return one page of the rows that contain the searched text, in upper or lower case.
 
     ``rows``: all rows, in order.
     ``number``: the wanted page; the last one, if there are fewer.
     ``search``: the text; empty for all rows.
-    ``texts``: returns the texts of a row that are searched.
+    ``opened``: the id of a row that is shown in any case: the page is the one with this row.
+        Default: none.
     """
     every, wanted = list(rows), search.casefold()
-    found = [row for row in every if any(wanted in each.casefold() for each in texts(row))]
+    found = [
+        row
+        for row in every
+        if row.id == opened or any(wanted in each.casefold() for each in row.texts())
+    ]
     pages = max(1, -(-len(found) // SIZE))
-    number = min(number, pages)
+    places = (place // SIZE + 1 for place, row in enumerate(found) if row.id == opened)
+    number = next(places, min(number, pages))
     return Page(found[(number - 1) * SIZE :][:SIZE], number, pages, len(found), len(every))
