@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_seed", "parse_seed", "read_seed"]
 
 MAX_FILE = 1024 * 1024
+_KINDS = ("key", "hook")
 _HOOK = ("name", "uri", "type", "key", "token_url", "client_id", "client_secret", "scope", "secret")
 
 
@@ -64,27 +66,43 @@ def apply_seed(
     ``issuer``: as for ``OktaEmulator.create_hook``.
 
     Existing keys and hooks with the same names are not changed. Raises ``ConfigurationError``
-    naming the entry.
+    naming the entry, and the number of keys and hooks that were created before it.
     """
     names, hooks = seed.get("keys") or [], seed.get("hooks") or []
     if not isinstance(names, list) or not isinstance(hooks, list):
         raise ConfigurationError("keys and hooks of a seed must be lists")
-    made = _seed_keys(okta, names)
-    _seed_hooks(okta, hooks, issuer)
+    created: Counter[str] = Counter()
+    try:
+        made = _seed_keys(okta, names, created)
+        _seed_hooks(okta, hooks, issuer, created)
+    except ConfigurationError as error:
+        if not created:
+            raise
+        raise ConfigurationError(f"{error.detail.removesuffix('.')}. {_told(created)}") from None
     return made
 
 
-def _seed_keys(okta: OktaEmulator, names: list[Any]) -> list[dict[str, Any]]:
+def _told(created: Counter[str]) -> str:
+    """Return words with the numbers of created keys and hooks."""
+    numbers = (f"{created[each]} {each}{'' if created[each] == 1 else 's'}" for each in _KINDS)
+    return f"Created before: {', '.join(numbers)}"
+
+
+def _seed_keys(okta: OktaEmulator, names: list[Any], created: Counter[str]) -> list[dict[str, Any]]:
     there = {key["name"]: key for key in okta.org.list()}
-    return [
-        there[name]
-        if isinstance(name, str) and name in there
-        else _made(f"the key {name!r}", okta.create_key, name)
-        for name in names
-    ]
+    made = []
+    for name in names:
+        if isinstance(name, str) and name in there:
+            made.append(there[name])
+        else:
+            made.append(_made(f"the key {name!r}", okta.create_key, name))
+            created["key"] += 1
+    return made
 
 
-def _seed_hooks(okta: OktaEmulator, hooks: list[Any], issuer: str | None) -> None:
+def _seed_hooks(
+    okta: OktaEmulator, hooks: list[Any], issuer: str | None, created: Counter[str]
+) -> None:
     keys = {key["name"]: key for key in okta.org.list()}
     existing = {hook["name"] for hook in okta.hooks.list()}
     for number, hook in enumerate(hooks):
@@ -92,6 +110,7 @@ def _seed_hooks(okta: OktaEmulator, hooks: list[Any], issuer: str | None) -> Non
         arguments = {"name": f"Hook {number + 1}", **_arguments(where, hook, keys)}
         if arguments["name"] not in existing:
             _made(where, okta.create_hook, **arguments, issuer=issuer)
+            created["hook"] += 1
 
 
 def _arguments(where: str, hook: object, keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,3 +95,21 @@ def test_invalid_seeds(okta: OktaEmulator, seed: Any, problem: str) -> None:
     """The error names the invalid entry."""
     with pytest.raises(ConfigurationError, match=problem):
         apply_seed(okta, seed)
+
+
+@pytest.mark.parametrize(
+    ("seed", "numbers"),
+    [
+        ({"keys": ["a", "b"], "hooks": [{}]}, "2 keys, 0 hooks"),
+        ({"keys": ["a", "there", "a"]}, "1 key, 0 hooks"),
+        ({"hooks": [{"uri": "https://a.io/h"}, {"uri": "ftp://a.io"}]}, "0 keys, 1 hook"),
+        ({"keys": ["there"], "hooks": [{}]}, ""),
+    ],
+)
+def test_a_seed_that_fails_in_the_middle(okta: OktaEmulator, seed: Any, numbers: str) -> None:
+    """The error says how many keys and hooks were created before the invalid entry."""
+    okta.create_key("there")
+    with pytest.raises(ConfigurationError) as caught:
+        apply_seed(okta, seed)
+    _, _, told = caught.value.detail.partition(". Created before: ")
+    assert told == numbers
