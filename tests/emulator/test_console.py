@@ -230,6 +230,22 @@ def test_hooks_are_deactivated_and_deleted(okta: OktaEmulator, browser: Browser)
     assert okta.hooks.list() == []
 
 
+def test_an_inactive_hook_is_fired_with_a_notice(okta: OktaEmulator, browser: Browser) -> None:
+    """The page says that Okta would not call an inactive hook, before and after it is fired."""
+    notice = "Okta would not call it"
+    hook = okta.create_hook("http://127.0.0.1:9/h", name="Claims")
+    browser.get()
+    browser.submit(browser.form("fire", "Fire Claims"))
+    assert "The hook was fired." in browser.text
+    assert notice not in browser.text
+    okta.hooks.set_status(hook["id"], "INACTIVE")
+    browser.get(okta.url)
+    assert notice in browser.text
+    browser.submit(browser.form("fire", "Fire Claims"))
+    assert "The hook was fired. It is inactive: Okta would not call it." in browser.text
+    assert len(okta.deliveries) == 2
+
+
 def test_faults_are_added_and_removed(okta: OktaEmulator, browser: Browser) -> None:
     """Faults of the form apply to the next requests, and the page lists those that are waiting."""
     headers = "Retry-After: 7\n\n X-A : b "
@@ -268,6 +284,13 @@ def test_a_seed_is_applied(okta: OktaEmulator, browser: Browser) -> None:
         assert browser.send("seed", seed=seed) == 200
         assert [key["name"] for key in okta.org.list()] == ["a"]
         assert [hook["name"] for hook in okta.hooks.list()] == ["b"]
+
+
+def test_a_seed_is_applied_in_part(okta: OktaEmulator, browser: Browser) -> None:
+    """If an entry of a seed is refused, the page says what was created before it."""
+    assert browser.send("seed", seed="keys: [a, b]\nhooks: [{}]") == 400
+    assert browser.alert.startswith("Not done: Hooks[0] needs a uri")
+    assert browser.alert.endswith(". Created before: 2 keys, 0 hooks.")
 
 
 @pytest.mark.parametrize(

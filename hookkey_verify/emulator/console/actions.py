@@ -33,6 +33,7 @@ DONE: Final[Mapping[str, str]] = {
     "hook-changed": "The inline hook was changed.",
     "hook-deleted": "The inline hook was deleted.",
     "fired": "The hook was fired.",
+    "fired-inactive": "The hook was fired. It is inactive: Okta would not call it.",
     "fault-added": "The fault applies to the next matching requests.",
     "faults-cleared": "All faults were removed.",
     "clock-set": "The clock was set.",
@@ -102,7 +103,8 @@ class Actions:
                 body.encode("utf-8", "replace") or None,
                 variant=None if body else variant or None,
             )
-            return Done("fired", fired.id, {"open": fired.id})
+            message = "fired" if hook.status == "ACTIVE" else "fired-inactive"
+            return Done(message, fired.id, {"open": fired.id})
         return await run_in_threadpool(self._actions[name], form, issuer)
 
     def _create_key(self, form: Form, _: str) -> Done:
