@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -91,10 +92,11 @@ def without(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _forms(value: str) -> dict[str, None]:
+@lru_cache(maxsize=1024)
+def _forms(value: str) -> tuple[str, ...]:
     """Return a value as it may be written in text, JSON, a JSON Pointer and a URL."""
     plain, ascii_only = (json.dumps(value, ensure_ascii=each)[1:-1] for each in (False, True))
     escaped = (plain, ascii_only, plain.replace("/", "\\/"), ascii_only.replace("/", "\\/"))
     pointer = value.replace("~", "~0").replace("/", "~1")
     url = (quote(value, safe="", errors="replace"), quote_plus(value, errors="replace"))
-    return dict.fromkeys((value, *escaped, pointer, *url))
+    return tuple(dict.fromkeys((value, *escaped, pointer, *url)))
