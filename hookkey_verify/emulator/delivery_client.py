@@ -27,7 +27,6 @@ MAX_ANSWER: Final = 256 * 1024
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
     """The outcome of a POST request; without a response, ``status`` is None."""
@@ -96,6 +95,10 @@ def refusal_text(
 ) -> str:
     """Return the shortened reason of a refusal, from members of RFC 6749 or RFC 9457.
 
+    ``body``: the body of the response.
+    ``names``: the members that may be quoted.
+    ``sent``: credentials in the request. Members that repeat part of one are left out.
+    ``event``: the secrets of the event. They are hidden. Default: none.
     """
     document = json_object(body) or {}
     values = [document.get(name) for name in names]

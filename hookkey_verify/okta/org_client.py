@@ -196,7 +196,7 @@ class OrgClient:
                 method, path, json=json, deadline=deadline, max_body=most
             )
         except ForbiddenError as error:
-            if error.status != 403:
+            if error.status == 401:  # no permission is missing, but a feature of the org
                 raise
             needed = self._permission.format("read" if method == "GET" else "manage")
             raise same_error(ForbiddenError, error, needed) from None
