@@ -18,7 +18,7 @@ MAX_PAGE: Final = 10_000
 T = TypeVar("T")
 
 
-class Row(Protocol):
+class ListRow(Protocol):
     """A row of a list."""
 
     @property
@@ -29,7 +29,7 @@ class Row(Protocol):
         """Return the texts that the search looks at."""
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=ListRow)
 
 
 @dataclass(frozen=True, slots=True)
