@@ -137,7 +137,7 @@ def test_a_request_that_cannot_be_read_skips_its_rules() -> None:
 
 
 def test_shapes_that_differ_from_the_common_ones_are_accepted() -> None:
-    """SAML attributes need no types, and deeper paths take any value."""
+    """SAML attributes need no types, and patches of other hooks may contain null and floats."""
     claim = {"attributeValues": [{"value": "x"}, {"value": "y", "attributes": None}]}
     assert check_reply(rules.SAML, patch("assertion", "add", "/claims/a", claim)) == []
     attributes = patch("assertion", "replace", "/claims/a/attributes", {"NameFormat": "urn:x"})
@@ -146,6 +146,23 @@ def test_shapes_that_differ_from_the_common_ones_are_accepted() -> None:
     assert check_reply(TokenHook, removal, TOKEN_REQUEST) == []
     float_ = {"debugContext": {"a": 0.5, "b": [True, None]}}
     assert check_reply(TokenHook, float_) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("/subject/confirmation", {"method": "urn:x", "data": {"recipient": "https://a.io"}}),
+        ("/authentication/authnContext", {"authnContextClassRef": "urn:x"}),
+        ("/conditions/audienceRestriction", []),
+        ("/claims/a/attributeValues", []),
+        ("/claims/a/attributes", {}),
+        ("/claims/a/unknown", 5),
+        ("/subject/unknown", 5),
+    ],
+)
+def test_values_that_fit_an_assertion(path: str, value: object) -> None:
+    """Objects and arrays in their places, and members that Okta does not document, are accepted."""
+    assert check_reply(rules.SAML, patch("assertion", "replace", path, value)) == []
 
 
 def test_an_unknown_type_of_hook_is_checked_for_the_common_rules() -> None:

@@ -566,6 +566,19 @@ def test_the_verification_took_all_the_time(asked: Ask) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_ends_the_program_is_no_failure(kind: type[BaseException]) -> None:
+    """``respond`` passes on what a handler raises to end the program."""
+    router = hooks_of()
+
+    @router.on(TokenHook)
+    def handle(hook: TokenHook) -> None:
+        raise kind
+
+    with pytest.raises(kind):
+        router.respond("POST", SENT, TOKEN)
+
+
 def test_a_cancelled_request() -> None:
     """Cancelling ``arespond`` cancels the handler, and reports nothing."""
     events: list[Event] = []
