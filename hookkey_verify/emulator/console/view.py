@@ -24,9 +24,11 @@ class ListRow(Protocol):
     @property
     def id(self) -> str:
         """The id of what the row shows."""
+        ...
 
     def texts(self) -> Iterable[str]:
         """Return the texts that the search looks at."""
+        ...
 
 
 R = TypeVar("R", bound=ListRow)
