@@ -653,9 +653,9 @@ store = ValkeyReplayStore(sys.argv[1], timeout=5)
 keys = ValkeyKeyStore(sys.argv[1], secret=None)
 assert store.claim("a", "1", until) is True
 keys.write("a", "k", b"{}", 50)
-ids = {client_id() for _ in range(3)}
 while len(_idle()) < 2:  # the threads of the claim and of the check could hold a lock
     time.sleep(0.01)
+ids = {client_id() for _ in range(3)}
 in_child(work)
 assert store.claim("a", "child", until) is False
 assert client_id() in ids
