@@ -308,9 +308,8 @@ def execute(hook: str, payload: BinaryIO, as_json: bool) -> None:  # noqa: ARG00
     """Let Okta call the handler of a hook now, and print the reply.
 
     This runs the production handler, with its side effects. PAYLOAD is a file with a payload of the
-    hook's type, or "-" for stdin. Okta waits three seconds and tries once more. Its
-    documentation makes no exception for token and telephony hooks, whose real calls are not
-    retried.
+    hook's type, or "-" for stdin. Okta waits three seconds and tries once more. Its documentation
+    makes no exception for token and telephony hooks, whose real calls are not retried.
 
     Example: hookkey hooks execute "Team claim" payload.json
     """

@@ -1,4 +1,4 @@
-"""Reads JSON objects (RFC 8259), and makes them safe to be written again. Pure."""
+"""Reads JSON objects (RFC 8259), and prepares them for display. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def json_object(data: bytes) -> dict[str, Any] | None:
 
 
 def decoded(data: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in these bytes, however it can be displayed, or None."""
+    """Return the JSON object in these bytes, even if ``json_object`` refuses it, or None."""
     try:
         document = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError):

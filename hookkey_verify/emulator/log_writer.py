@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..hooks.pointer import lookup, patched, split
 from ..hooks.rules import COMMANDS, PATCHED_MEMBER, TOKEN
 from .inline_hooks import EmulatedHook
-from .json_object import json_object
+from .json_object import decoded, displayable
 from .system_log import SystemLog
 from .verdict import Delivery
 
@@ -25,7 +25,7 @@ _EXECUTED: Final = "inline_hook.executed"
 _PROCESSED: Final = "inline_hook.response.processed"
 _PATCHED: Final = {command: PATCHED_MEMBER[command] for command in COMMANDS[TOKEN]}
 _UNREADABLE: Final = ("not_json", "not_an_object")
-"""The rules of ``check_reply`` that a reply breaks which is not a JSON object."""
+"""The rules of ``check_reply`` that a reply breaks if it is not a JSON object."""
 _OAUTH_ERROR = re.compile(r" \((\w+)(?:: .*)?\)$", re.DOTALL)
 _CLASS = re.compile(r"\((\w+)\)$")
 _REASONS: Final = {
@@ -57,7 +57,7 @@ class LogWriter:
 
     def delivered(self, hook: EmulatedHook, delivery: Delivery) -> None:
         """Write how a delivery ended. GUESS: that a success is written too."""
-        request = json_object(delivery.body) or {}
+        request = displayable(decoded(delivery.body) or {})
         event_type, reason = _ending(hook, request, delivery)
         failed = reason is not None
         debug = {
@@ -136,10 +136,10 @@ def _token_reason(hook: EmulatedHook, status: int | None, problem: str) -> str:
     """Return the reason for a failed token request. GUESS, except that a slow one is a timeout."""
     if problem.startswith("no answer within"):
         return _call_reason(hook.token_url, None, problem)
-    code = _OAUTH_ERROR.search(problem)
-    what = f"HTTP status {status}{f' ({code[1]})' if code else ''}"
-    if status in (None, 200):
-        what = problem
+    what = problem
+    if status not in (None, 200):
+        code = _OAUTH_ERROR.search(problem)
+        what = f"HTTP status {status}{f' ({code[1]})' if code else ''}"
     if status is None and problem.startswith("no connection"):
         what = _call_reason(hook.token_url, status, problem)
     return f"Failed to get an access token from the token URL: {what}"

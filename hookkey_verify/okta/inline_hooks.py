@@ -196,10 +196,10 @@ class InlineHooksClient(OrgClient):
         ``id``: the ``id`` of an active hook.
         ``payload``: a payload of the hook's type; Okta sends it as it is.
 
-        Okta waits three seconds and tries once more, also for token and telephony hooks, whose real
-        calls are not retried. A reply without a body is returned as an empty dict. Our request to
-        Okta is never repeated. Raises ``ValidationFailedError`` if the handler fails,
-        or if its reply does not fit the type; ``causes`` has Okta's explanation.
+        Okta waits three seconds and tries once more. Its documentation makes no exception for token
+        and telephony hooks, whose real calls are not retried. The client never repeats its request.
+        A reply without a body is returned as an empty dict. Raises ``ValidationFailedError`` if the
+        handler fails, or if its reply does not fit the type; ``causes`` has Okta's explanation.
         """
         path, body = f"{_path(id)}/execute", _checked_payload(payload)
         try:

@@ -226,6 +226,7 @@ def test_a_request_that_cannot_be_displayed(okta: OktaEmulator) -> None:
     for body in (json.dumps(event), json.dumps(event).replace("90", '"\\ud800"')):
         delivery = fired(okta, TOKENS, {"commands": [UNFIT[TOKENS]]}, event=body.encode())
         assert (delivery.outcome, delivery.problems[0].rule) == ("failed", "missing_target")
+        assert okta.log.query({}).events[-1]["outcome"]["reason"].startswith("Path not found")
 
 
 def _nested(depth: int) -> Any:
